@@ -1,0 +1,1 @@
+//! Reinforcement-learning algorithms over the crystal environment.

@@ -1,0 +1,3 @@
+//! The `crystalgym` command.
+
+fn main() {}

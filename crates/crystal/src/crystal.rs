@@ -1,0 +1,81 @@
+use std::sync::Arc;
+
+use crate::{CrystalError, Element, Skeleton, Structure};
+
+/// A skeleton with an element on every site.
+#[derive(Debug, Clone)]
+pub struct Crystal {
+    skeleton: Arc<Skeleton>,
+    elements: Vec<Element>,
+}
+
+impl Crystal {
+    /// Fills a skeleton, one element a site in its site order.
+    ///
+    /// # Errors
+    /// [`CrystalError::SiteCount`] if the numbers differ.
+    pub fn new(skeleton: Arc<Skeleton>, elements: Vec<Element>) -> Result<Self, CrystalError> {
+        if elements.len() != skeleton.frac_coords.len() {
+            return Err(CrystalError::SiteCount {
+                skeleton: skeleton.label.clone(),
+                expected: skeleton.frac_coords.len(),
+                found: elements.len(),
+            });
+        }
+        Ok(Self { skeleton, elements })
+    }
+
+    /// The skeleton.
+    pub fn skeleton(&self) -> &Arc<Skeleton> {
+        &self.skeleton
+    }
+
+    /// Element of each site.
+    pub fn elements(&self) -> &[Element] {
+        &self.elements
+    }
+
+    /// The crystal in the skeleton's exact geometry.
+    pub fn structure(&self) -> Structure {
+        Structure {
+            lattice: self.skeleton.lattice,
+            elements: self.elements.clone(),
+            frac_coords: self.skeleton.frac_coords.clone(),
+        }
+    }
+
+    /// The crystal in the geometry as published, symmetry broken by rounding.
+    pub fn published_structure(&self) -> Structure {
+        Structure {
+            lattice: self.skeleton.source.published_lattice,
+            elements: self.elements.clone(),
+            frac_coords: self.skeleton.source.published_frac_coords.clone(),
+        }
+    }
+
+    /// The same crystal written in its canonical site order: of all fillings that the skeleton's
+    /// site permutations turn into each other, the one whose atomic numbers come first
+    /// lexicographically.
+    ///
+    /// Equivalent fillings have equal energies, so each is computed once.
+    pub fn canonical(&self) -> Self {
+        let elements = self
+            .skeleton
+            .symmetry
+            .site_permutations
+            .iter()
+            .map(|permutation| {
+                let mut moved = self.elements.clone();
+                for (site, &to) in permutation.iter().enumerate() {
+                    moved[to] = self.elements[site];
+                }
+                moved
+            })
+            .min()
+            .unwrap_or_else(|| self.elements.clone());
+        Self {
+            skeleton: Arc::clone(&self.skeleton),
+            elements,
+        }
+    }
+}

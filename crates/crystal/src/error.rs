@@ -1,0 +1,50 @@
+use std::path::PathBuf;
+
+/// What can be wrong with a structure, a file that holds one, or a skeleton.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CrystalError {
+    /// A file could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// A structure file is malformed.
+    #[error("{format} line {line}: {message}")]
+    Parse {
+        /// `CIF`, `POSCAR`, `extxyz` or `JSON`.
+        format: &'static str,
+        /// One-based line number.
+        line: usize,
+        /// What was found and what would be right.
+        message: String,
+    },
+    /// A name that is no element symbol.
+    #[error("unknown element symbol '{0}': expected one of H, He, … Og")]
+    UnknownElement(String),
+    /// A name that is no built-in skeleton.
+    #[error("unknown skeleton '{0}': expected C1 … C7, an MP-20 row, a plain name, or a file")]
+    UnknownSkeleton(String),
+    /// A lattice with no volume or with impossible angles.
+    #[error("invalid lattice: {0}")]
+    InvalidLattice(String),
+    /// A structure that cannot serve as a skeleton.
+    #[error("invalid structure: {0}")]
+    InvalidStructure(String),
+    /// The wrong number of elements for a skeleton.
+    #[error("skeleton {skeleton} has {expected} sites, but {found} elements were given")]
+    SiteCount {
+        /// Label of the skeleton.
+        skeleton: String,
+        /// Sites of the skeleton.
+        expected: usize,
+        /// Elements given.
+        found: usize,
+    },
+    /// The symmetry search failed.
+    #[error("symmetry search failed: {0}")]
+    Symmetry(String),
+}

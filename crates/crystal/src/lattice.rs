@@ -1,0 +1,133 @@
+use serde::{Deserialize, Serialize};
+
+use crate::CrystalError;
+
+/// Three lattice vectors as rows, in Å.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Lattice {
+    vectors: [[f64; 3]; 3],
+}
+
+impl Lattice {
+    /// A lattice from its row vectors in Å.
+    ///
+    /// # Errors
+    /// [`CrystalError::InvalidLattice`] if a component is not finite or the volume vanishes.
+    pub fn new(vectors: [[f64; 3]; 3]) -> Result<Self, CrystalError> {
+        let lattice = Self { vectors };
+        let longest = lattice.lengths().into_iter().fold(0.0, f64::max);
+        let volume = lattice.signed_volume().abs();
+        if !volume.is_finite() || volume <= 1e-9 * longest.powi(3) {
+            return Err(CrystalError::InvalidLattice(format!(
+                "the vectors {vectors:?} span a volume of {volume} Å³, expected a positive one"
+            )));
+        }
+        Ok(lattice)
+    }
+
+    /// A lattice from lengths (Å) and angles (degrees), with **c** along z and **a** in the xz
+    /// plane (the convention of pymatgen's `Lattice.from_parameters`).
+    ///
+    /// # Errors
+    /// [`CrystalError::InvalidLattice`] if no cell has these parameters.
+    pub fn from_parameters(lengths: [f64; 3], angles: [f64; 3]) -> Result<Self, CrystalError> {
+        let [a, b, c] = lengths;
+        let ([sin_alpha, sin_beta, _], [cos_alpha, cos_beta, cos_gamma]) =
+            (angles.map(sin_degrees), angles.map(cos_degrees));
+        let cos_gamma_star =
+            ((cos_alpha * cos_beta - cos_gamma) / (sin_alpha * sin_beta)).clamp(-1.0, 1.0);
+        let sin_gamma_star = (1.0 - cos_gamma_star * cos_gamma_star).sqrt();
+        Self::new([
+            [a * sin_beta, 0.0, a * cos_beta],
+            [
+                -b * sin_alpha * cos_gamma_star,
+                b * sin_alpha * sin_gamma_star,
+                b * cos_alpha,
+            ],
+            [0.0, 0.0, c],
+        ])
+    }
+
+    /// The row vectors in Å.
+    pub fn vectors(&self) -> [[f64; 3]; 3] {
+        self.vectors
+    }
+
+    /// Lengths a, b, c in Å.
+    pub fn lengths(&self) -> [f64; 3] {
+        self.vectors.map(|v| dot(v, v).sqrt())
+    }
+
+    /// Angles α, β, γ in degrees.
+    pub fn angles(&self) -> [f64; 3] {
+        let [a, b, c] = self.vectors;
+        let angle = |u: [f64; 3], v: [f64; 3]| {
+            (dot(u, v) / (dot(u, u) * dot(v, v)).sqrt())
+                .clamp(-1.0, 1.0)
+                .acos()
+                .to_degrees()
+        };
+        [angle(b, c), angle(a, c), angle(a, b)]
+    }
+
+    /// Cell volume in Å³.
+    pub fn volume(&self) -> f64 {
+        self.signed_volume().abs()
+    }
+
+    /// The Cartesian position (Å) of a fractional one.
+    pub fn to_cart(&self, frac: [f64; 3]) -> [f64; 3] {
+        let v = self.vectors;
+        std::array::from_fn(|x| frac[0] * v[0][x] + frac[1] * v[1][x] + frac[2] * v[2][x])
+    }
+
+    /// The fractional position of a Cartesian one (Å).
+    pub fn to_frac(&self, cart: [f64; 3]) -> [f64; 3] {
+        let [a, b, c] = self.vectors;
+        let volume = self.signed_volume();
+        [
+            dot(cart, cross(b, c)),
+            dot(cart, cross(c, a)),
+            dot(cart, cross(a, b)),
+        ]
+        .map(|x| x / volume)
+    }
+
+    /// The lattice with every length multiplied by `factor`.
+    pub fn scaled(&self, factor: f64) -> Self {
+        Self {
+            vectors: self.vectors.map(|v| v.map(|x| x * factor)),
+        }
+    }
+
+    fn signed_volume(&self) -> f64 {
+        let [a, b, c] = self.vectors;
+        dot(a, cross(b, c))
+    }
+}
+
+/// Exact at multiples of 90°, where `cos(x.to_radians())` leaves 6e-17.
+fn cos_degrees(angle: f64) -> f64 {
+    if angle == 90.0 {
+        0.0
+    } else {
+        angle.to_radians().cos()
+    }
+}
+
+fn sin_degrees(angle: f64) -> f64 {
+    angle.to_radians().sin()
+}
+
+pub(crate) fn dot(u: [f64; 3], v: [f64; 3]) -> f64 {
+    u[0] * v[0] + u[1] * v[1] + u[2] * v[2]
+}
+
+pub(crate) fn cross(u: [f64; 3], v: [f64; 3]) -> [f64; 3] {
+    [
+        u[1] * v[2] - u[2] * v[1],
+        u[2] * v[0] - u[0] * v[2],
+        u[0] * v[1] - u[1] * v[0],
+    ]
+}

@@ -1,0 +1,1 @@
+//! A plane-wave density functional theory engine.

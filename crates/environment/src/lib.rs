@@ -1,0 +1,1 @@
+//! The crystal-filling Markov decision process.

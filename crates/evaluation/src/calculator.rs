@@ -1,0 +1,46 @@
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use crystalgym_crystal::{Crystal, Element};
+use serde::{Deserialize, Serialize};
+
+use crate::{Outcome, Property};
+
+/// Computes properties of crystals.
+///
+/// An implementation never panics on data, honours `cancel` within about a second, leaves no
+/// child process behind, and returns the same outcome for the same crystal whatever the thread.
+pub trait Calculator: Send + Sync {
+    /// The name used on the command line and in files, such as `qe` or `rigid`.
+    fn name(&self) -> &str;
+
+    /// All that the outcome depends on besides the crystal and the property: settings, program
+    /// version, and the pseudopotentials of these elements. Part of the store's key.
+    fn fingerprint(&self, elements: &[Element], property: Property) -> Fingerprint;
+
+    /// Computes `property` of `crystal`.
+    fn evaluate(&self, crystal: &Crystal, property: Property, cancel: &CancelToken) -> Outcome;
+}
+
+/// A stable text of a calculator's settings (canonical JSON), hashed into the store's key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Fingerprint(pub String);
+
+/// A flag that many threads can see: once cancelled, it stays so.
+#[derive(Debug, Clone, Default)]
+pub struct CancelToken(Arc<AtomicBool>);
+
+impl CancelToken {
+    /// Asks every holder of the token to stop.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether somebody asked to stop.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}

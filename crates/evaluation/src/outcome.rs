@@ -1,0 +1,193 @@
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// What came of an evaluation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum Outcome {
+    /// The property was computed.
+    Success(Values),
+    /// It was not, and this is why.
+    Failure(Failure),
+}
+
+impl Outcome {
+    /// The property's value, if it was computed.
+    pub fn value(&self) -> Option<f64> {
+        match self {
+            Self::Success(values) => Some(values.value),
+            Self::Failure(_) => None,
+        }
+    }
+
+    /// The failure, if it was not.
+    pub fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Success(_) => None,
+            Self::Failure(failure) => Some(failure),
+        }
+    }
+
+    /// Wall time of the calculation in seconds.
+    pub fn seconds(&self) -> f64 {
+        match self {
+            Self::Success(values) => values.seconds,
+            Self::Failure(failure) => failure.seconds,
+        }
+    }
+}
+
+/// Values of a finished calculation; what a calculator does not know is `None`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Values {
+    /// The requested property in [`Property::unit`](crate::Property::unit).
+    pub value: f64,
+    /// Total energy of the cell in eV (of the unstrained cell, where there are several).
+    pub total_energy_ev: Option<f64>,
+    /// Highest occupied level on the mesh in eV.
+    pub homo_ev: Option<f64>,
+    /// Lowest unoccupied level on the mesh in eV.
+    pub lumo_ev: Option<f64>,
+    /// Fermi level in eV, for smeared occupations.
+    pub fermi_ev: Option<f64>,
+    /// Pressure in GPa, positive when the cell wants to expand.
+    pub pressure_gpa: Option<f64>,
+    /// Volume of the skeleton's cell in Å³.
+    pub volume_ang3: f64,
+    /// Density of the unrelaxed cell in g/cm³.
+    pub rigid_density_g_cm3: f64,
+    /// SCF iterations, summed over the calculations of the property.
+    pub scf_iterations: u32,
+    /// Symmetry operations that the DFT code found.
+    pub symmetry_operations: Option<u32>,
+    /// Irreducible k-points.
+    pub k_points: Option<u32>,
+    /// The fitted equation of state, for the bulk modulus.
+    pub equation_of_state: Option<EquationOfStateFit>,
+    /// Wall time in seconds.
+    pub seconds: f64,
+}
+
+/// A fitted equation of state with its quality.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EquationOfStateFit {
+    /// Volumes in Å³.
+    pub volumes_ang3: Vec<f64>,
+    /// Energies in eV.
+    pub energies_ev: Vec<f64>,
+    /// Equilibrium volume in Å³.
+    pub equilibrium_volume_ang3: f64,
+    /// Bulk modulus at zero pressure in GPa.
+    pub bulk_modulus_gpa: f64,
+    /// Its pressure derivative.
+    pub bulk_modulus_derivative: f64,
+    /// Root mean square residual in eV.
+    pub rms_residual_ev: f64,
+    /// V·d²E/dV² at the unstrained volume in GPa: what the data say without extrapolation.
+    pub modulus_at_reference_gpa: f64,
+}
+
+/// A calculation that gave no value.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Why, as a stable code.
+    pub code: FailureCode,
+    /// What happened, for a person; no paths, times or host names.
+    pub message: String,
+    /// SCF iterations done before it failed.
+    #[serde(default)]
+    pub scf_iterations: u32,
+    /// Wall time in seconds.
+    #[serde(default)]
+    pub seconds: f64,
+}
+
+macro_rules! failure_codes {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $kind:ident;)*) => {
+        /// Why a calculation failed: stable names, safe to count and to store.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(Serialize, Deserialize)]
+        #[non_exhaustive]
+        pub enum FailureCode {
+            $($(#[$doc])* #[serde(rename = $name)] $variant,)*
+        }
+
+        impl FailureCode {
+            /// All codes.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The stable name, such as `scf_not_converged`.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),* }
+            }
+
+            /// Whether another try could end otherwise (killed, time limit, full disk, …). Such a
+            /// failure is never stored.
+            pub fn depends_on_the_moment(self) -> bool {
+                match self { $(Self::$variant => failure_codes!(@$kind)),* }
+            }
+        }
+    };
+    (@lasting) => { false };
+    (@momentary) => { true };
+}
+
+failure_codes! {
+    /// Odd number of electrons with fixed occupations: no calculation can succeed.
+    OddElectronCount = "odd_electron_count", lasting;
+    /// The SCF did not converge within its iterations.
+    ScfNotConverged = "scf_not_converged", lasting;
+    /// The eigensolver or its linear algebra broke down.
+    DiagonalizationFailed = "diagonalization_failed", lasting;
+    /// The electron number came out wrong (for pw.x "charge is wrong").
+    WrongCharge = "wrong_charge", lasting;
+    /// The equation of state does not fit, or its minimum lies too far outside the data.
+    BadEquationOfState = "bad_equation_of_state", lasting;
+    /// No HOMO and LUMO could be told apart (too few bands).
+    NoBandEdges = "no_band_edges", lasting;
+    /// Two atoms (almost) on top of each other, or another geometry that the code refuses.
+    BadGeometry = "bad_geometry", lasting;
+    /// The family has no pseudopotential for an element, or the file is not the right one.
+    MissingPseudopotential = "missing_pseudopotential", momentary;
+    /// The calculator program could not be started.
+    ProgramNotFound = "program_not_found", momentary;
+    /// The time limit was reached.
+    TimeLimit = "time_limit", momentary;
+    /// The program was ended by a signal.
+    Killed = "killed", momentary;
+    /// The program ended with an error of its own that has no code here.
+    ProgramError = "program_error", momentary;
+    /// The output could not be understood.
+    UnreadableOutput = "unreadable_output", momentary;
+    /// The scratch folder is full or not writable.
+    ScratchUnavailable = "scratch_unavailable", momentary;
+    /// The evaluation was cancelled.
+    Cancelled = "cancelled", momentary;
+    /// The calculator itself panicked; a bug to report.
+    Internal = "internal", momentary;
+}
+
+impl fmt::Display for FailureCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A name that is no failure code.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown failure code '{0}'")]
+pub struct UnknownFailureCode(pub String);
+
+impl FromStr for FailureCode {
+    type Err = UnknownFailureCode;
+
+    fn from_str(name: &str) -> Result<Self, UnknownFailureCode> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|code| code.name() == name)
+            .ok_or_else(|| UnknownFailureCode(name.to_owned()))
+    }
+}

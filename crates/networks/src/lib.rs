@@ -1,0 +1,1 @@
+//! Graph networks with fused kernels and reverse-mode gradients.

@@ -1,0 +1,1 @@
+//! Pseudopotential families: manifests, checksums, installation.

@@ -1,0 +1,1 @@
+//! Quantum ESPRESSO pw.x: decks, processes, output.

@@ -1,0 +1,1 @@
+//! Configured, logged, resumable training runs on disk.
