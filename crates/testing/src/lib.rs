@@ -1,0 +1,86 @@
+//! Finds the optional tools and data that tests compare against.
+//!
+//! A test that needs one asks here and returns early on `None`; the reason is printed. With
+//! `CRYSTALGYM_REQUIRE_TOOLS=1`, as in continuous integration, a missing tool fails the test
+//! instead, so that nothing is skipped in silence.
+#![allow(clippy::print_stderr, clippy::panic, reason = "tests report through these")]
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+/// The program `name` on the search path, such as `pw.x`.
+///
+/// # Panics
+/// If it is missing although tools are required.
+pub fn program(name: &str) -> Option<PathBuf> {
+    let found = env::var_os("PATH").and_then(|path| {
+        env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+    });
+    if found.is_none() {
+        missing(&format!("{name} not found on the search path"));
+    }
+    found
+}
+
+/// A Python interpreter that can import all of `modules`: the one that `CRYSTALGYM_PYTHON` names,
+/// or `python3`.
+///
+/// # Panics
+/// If there is none although tools are required.
+pub fn python_with(modules: &[&str]) -> Option<PathBuf> {
+    let found = find_python(modules);
+    if found.is_none() {
+        missing(&format!("no Python with {} (set CRYSTALGYM_PYTHON)", modules.join(", ")));
+    }
+    found
+}
+
+/// As [`python_with`], for modules too heavy to be required anywhere.
+pub fn optional_python_with(modules: &[&str]) -> Option<PathBuf> {
+    let found = find_python(modules);
+    if found.is_none() {
+        skip(&format!("no Python with {} (set CRYSTALGYM_PYTHON)", modules.join(", ")));
+    }
+    found
+}
+
+/// A file or folder of the optional data folder: `CRYSTALGYM_SHARED`, or `shared` beside the
+/// checkout.
+pub fn shared_data(relative: &str) -> Option<PathBuf> {
+    let root = env::var_os("CRYSTALGYM_SHARED").map(PathBuf::from).or_else(|| {
+        let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2)?;
+        Some(checkout.parent()?.join("shared"))
+    });
+    let found = root.map(|root| root.join(relative)).filter(|path| path.exists());
+    if found.is_none() {
+        skip(&format!("no data folder with {relative} (set CRYSTALGYM_SHARED)"));
+    }
+    found
+}
+
+fn find_python(modules: &[&str]) -> Option<PathBuf> {
+    let interpreter = env::var_os("CRYSTALGYM_PYTHON").unwrap_or_else(|| "python3".into());
+    Command::new(&interpreter)
+        .arg("-c")
+        .arg(format!("import {}", modules.join(", ")))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+        .then(|| PathBuf::from(interpreter))
+}
+
+fn missing(reason: &str) {
+    assert!(
+        env::var_os("CRYSTALGYM_REQUIRE_TOOLS").is_none_or(|value| value != "1"),
+        "required but missing: {reason}"
+    );
+    skip(reason);
+}
+
+fn skip(reason: &str) {
+    eprintln!("skipped: {reason}");
+}

@@ -1,0 +1,38 @@
+use std::{io, path::PathBuf};
+
+/// What can go wrong with a training run, outside of the calculations themselves.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainingError {
+    /// A file of the run could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// A configuration is not valid.
+    #[error("{origin}: {message}")]
+    Configuration {
+        /// The file or option that it came from.
+        origin: String,
+        /// The field, its value and what would be right.
+        message: String,
+    },
+    /// A folder is not what it should be.
+    #[error("{}: {message}", path.display())]
+    RunFolder {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
+}
+
+impl TrainingError {
+    pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { path, source }
+    }
+}

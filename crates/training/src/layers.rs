@@ -1,0 +1,192 @@
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+use toml::{Table, Value};
+
+use crate::TrainingError;
+
+/// Settings from several sources, the later ones on top: a TOML file, then `key=value` options.
+///
+/// What each layer said is kept apart, so that an error names the source of the bad value.
+#[derive(Debug, Clone, Default)]
+pub struct ConfigLayers {
+    layers: Vec<(String, Table)>,
+}
+
+impl ConfigLayers {
+    /// Adds a TOML file.
+    ///
+    /// # Errors
+    /// [`TrainingError::Io`] if it cannot be read, [`TrainingError::Configuration`] with line and
+    /// column if it is no TOML.
+    pub fn add_file(&mut self, path: &Path) -> Result<(), TrainingError> {
+        let text = std::fs::read_to_string(path).map_err(TrainingError::io(path))?;
+        let table = text.parse::<Table>().map_err(|error| TrainingError::Configuration {
+            origin: path.display().to_string(),
+            message: error.to_string().trim_end().to_owned(),
+        })?;
+        self.layers.push((path.display().to_string(), table));
+        Ok(())
+    }
+
+    /// Adds one `dotted.key=value`; a value that is no TOML value is a string.
+    ///
+    /// # Errors
+    /// [`TrainingError::Configuration`] if there is no `=` or a key is empty.
+    pub fn add_assignment(&mut self, assignment: &str) -> Result<(), TrainingError> {
+        let bad = |message: String| TrainingError::Configuration {
+            origin: format!("--set {assignment}"),
+            message,
+        };
+        let (key, text) = assignment
+            .split_once('=')
+            .ok_or_else(|| bad("expected key=value, such as environment.target=3.0".into()))?;
+        let path: Vec<&str> = key.trim().split('.').collect();
+        if path.iter().any(|part| part.is_empty()) {
+            return Err(bad(format!("'{key}' has an empty part")));
+        }
+        let value = parse_value(text.trim());
+        let nested = path.iter().rev().fold(value, |value, part| {
+            Value::Table(Table::from_iter([((*part).to_owned(), value)]))
+        });
+        if let Value::Table(table) = nested {
+            self.layers.push((format!("--set {assignment}"), table));
+        }
+        Ok(())
+    }
+
+    /// The value at a dotted key in the topmost layer that has one.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.layers.iter().rev().find_map(|(_, table)| lookup(table, key))
+    }
+
+    /// Lays everything over `base` and reads it as a `T`.
+    ///
+    /// # Errors
+    /// [`TrainingError::Configuration`] with the source, the field and what would be right.
+    pub fn resolve<T: DeserializeOwned>(&self, base: Table) -> Result<T, TrainingError> {
+        let mut merged = base;
+        for (_, layer) in &self.layers {
+            merge(&mut merged, layer);
+        }
+        serde_path_to_error::deserialize(Value::Table(merged)).map_err(|error| {
+            let field = error.path().to_string();
+            let message = error.inner().to_string();
+            TrainingError::Configuration {
+                origin: self.origin_of(&field, &message),
+                message: format!("field '{field}': {}", message.trim_end()),
+            }
+        })
+    }
+
+    /// The topmost layer that speaks of `field` (or of the unknown key inside it that `message`
+    /// names in backticks).
+    fn origin_of(&self, field: &str, message: &str) -> String {
+        let unknown = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
+        let key = match unknown {
+            Some(name) if !field.ends_with(name) && field == "." => name.to_owned(),
+            Some(name) if !field.ends_with(name) => format!("{field}.{name}"),
+            _ => field.to_owned(),
+        };
+        self.layers
+            .iter()
+            .rev()
+            .find(|(_, table)| lookup(table, &key).is_some())
+            .map_or_else(|| "configuration".to_owned(), |(origin, _)| origin.clone())
+    }
+}
+
+fn parse_value(text: &str) -> Value {
+    format!("value = {text}")
+        .parse::<Table>()
+        .ok()
+        .and_then(|mut table| if table.len() == 1 { table.remove("value") } else { None })
+        .unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
+fn lookup<'a>(table: &'a Table, key: &str) -> Option<&'a Value> {
+    let (first, rest) = key.split_once('.').map_or((key, None), |(a, b)| (a, Some(b)));
+    // A path into an array, `skeletons[0]`, is answered by the array.
+    let value = table.get(first.split('[').next().unwrap_or(first))?;
+    match (rest, value) {
+        (None, value) => Some(value),
+        (Some(rest), Value::Table(inner)) => lookup(inner, rest),
+        (Some(_), _) => None,
+    }
+}
+
+fn merge(base: &mut Table, layer: &Table) {
+    for (key, value) in layer {
+        match (base.get_mut(key), value) {
+            (Some(Value::Table(below)), Value::Table(above)) => merge(below, above),
+            _ => {
+                base.insert(key.clone(), value.clone());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Outer {
+        seed: u64,
+        inner: Inner,
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Inner {
+        rate: f64,
+        name: String,
+        list: Vec<u8>,
+    }
+
+    fn base() -> Table {
+        let inner = Inner { rate: 0.5, name: "a".into(), list: vec![1] };
+        Table::try_from(Outer { seed: 1, inner }).unwrap()
+    }
+
+    fn resolve(assignments: &[&str]) -> Result<Outer, TrainingError> {
+        let mut layers = ConfigLayers::default();
+        for assignment in assignments {
+            layers.add_assignment(assignment)?;
+        }
+        layers.resolve(base())
+    }
+
+    #[test]
+    fn later_layers_win_and_untouched_fields_stay() {
+        let outer =
+            resolve(&["inner.rate=0.1", "inner.name=plain text", "inner.list=[2, 3]", "inner.rate=2.0"])
+                .unwrap();
+        let inner = Inner { rate: 2.0, name: "plain text".into(), list: vec![2, 3] };
+        assert_eq!(outer, Outer { seed: 1, inner });
+    }
+
+    #[test]
+    fn a_bad_value_is_named_with_its_source_and_field() {
+        let error = resolve(&["inner.rate=fast"]).unwrap_err().to_string();
+        assert!(error.starts_with("--set inner.rate=fast: field 'inner.rate'"), "{error}");
+        let error = resolve(&["inner.list=[1, 900]"]).unwrap_err().to_string();
+        assert!(error.starts_with("--set inner.list=[1, 900]: field 'inner.list[1]'"), "{error}");
+    }
+
+    #[test]
+    fn an_unknown_field_is_named_with_the_known_ones() {
+        let error = resolve(&["inner.rte=1.0"]).unwrap_err().to_string();
+        assert!(error.contains("--set inner.rte=1.0"), "{error}");
+        assert!(error.contains("`rte`") && error.contains("`rate`"), "{error}");
+    }
+
+    #[test]
+    fn an_assignment_without_a_value_or_key_is_refused() {
+        assert!(resolve(&["inner.rate"]).is_err());
+        assert!(resolve(&["inner..rate=1"]).is_err());
+    }
+}
