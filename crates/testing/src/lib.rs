@@ -3,7 +3,11 @@
 //! A test that needs one asks here and returns early on `None`; the reason is printed. With
 //! `CRYSTALGYM_REQUIRE_TOOLS=1`, as in continuous integration, a missing tool fails the test
 //! instead, so that nothing is skipped in silence.
-#![allow(clippy::print_stderr, clippy::panic, reason = "tests report through these")]
+#![allow(
+    clippy::print_stderr,
+    clippy::panic,
+    reason = "tests report through these"
+)]
 
 use std::{
     env,
@@ -17,7 +21,9 @@ use std::{
 /// If it is missing although tools are required.
 pub fn program(name: &str) -> Option<PathBuf> {
     let found = env::var_os("PATH").and_then(|path| {
-        env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+        env::split_paths(&path)
+            .map(|folder| folder.join(name))
+            .find(|file| file.is_file())
     });
     if found.is_none() {
         missing(&format!("{name} not found on the search path"));
@@ -33,7 +39,10 @@ pub fn program(name: &str) -> Option<PathBuf> {
 pub fn python_with(modules: &[&str]) -> Option<PathBuf> {
     let found = find_python(modules);
     if found.is_none() {
-        missing(&format!("no Python with {} (set CRYSTALGYM_PYTHON)", modules.join(", ")));
+        missing(&format!(
+            "no Python with {} (set CRYSTALGYM_PYTHON)",
+            modules.join(", ")
+        ));
     }
     found
 }
@@ -42,7 +51,10 @@ pub fn python_with(modules: &[&str]) -> Option<PathBuf> {
 pub fn optional_python_with(modules: &[&str]) -> Option<PathBuf> {
     let found = find_python(modules);
     if found.is_none() {
-        skip(&format!("no Python with {} (set CRYSTALGYM_PYTHON)", modules.join(", ")));
+        skip(&format!(
+            "no Python with {} (set CRYSTALGYM_PYTHON)",
+            modules.join(", ")
+        ));
     }
     found
 }
@@ -50,13 +62,19 @@ pub fn optional_python_with(modules: &[&str]) -> Option<PathBuf> {
 /// A file or folder of the optional data folder: `CRYSTALGYM_SHARED`, or `shared` beside the
 /// checkout.
 pub fn shared_data(relative: &str) -> Option<PathBuf> {
-    let root = env::var_os("CRYSTALGYM_SHARED").map(PathBuf::from).or_else(|| {
-        let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2)?;
-        Some(checkout.parent()?.join("shared"))
-    });
-    let found = root.map(|root| root.join(relative)).filter(|path| path.exists());
+    let root = env::var_os("CRYSTALGYM_SHARED")
+        .map(PathBuf::from)
+        .or_else(|| {
+            let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2)?;
+            Some(checkout.parent()?.join("shared"))
+        });
+    let found = root
+        .map(|root| root.join(relative))
+        .filter(|path| path.exists());
     if found.is_none() {
-        skip(&format!("no data folder with {relative} (set CRYSTALGYM_SHARED)"));
+        skip(&format!(
+            "no data folder with {relative} (set CRYSTALGYM_SHARED)"
+        ));
     }
     found
 }

@@ -21,10 +21,12 @@ impl ConfigLayers {
     /// column if it is no TOML.
     pub fn add_file(&mut self, path: &Path) -> Result<(), TrainingError> {
         let text = std::fs::read_to_string(path).map_err(TrainingError::io(path))?;
-        let table = text.parse::<Table>().map_err(|error| TrainingError::Configuration {
-            origin: path.display().to_string(),
-            message: error.to_string().trim_end().to_owned(),
-        })?;
+        let table = text
+            .parse::<Table>()
+            .map_err(|error| TrainingError::Configuration {
+                origin: path.display().to_string(),
+                message: error.to_string().trim_end().to_owned(),
+            })?;
         self.layers.push((path.display().to_string(), table));
         Ok(())
     }
@@ -57,7 +59,10 @@ impl ConfigLayers {
 
     /// The value at a dotted key in the topmost layer that has one.
     pub fn get(&self, key: &str) -> Option<&Value> {
-        self.layers.iter().rev().find_map(|(_, table)| lookup(table, key))
+        self.layers
+            .iter()
+            .rev()
+            .find_map(|(_, table)| lookup(table, key))
     }
 
     /// Lays everything over `base` and reads it as a `T`.
@@ -82,7 +87,9 @@ impl ConfigLayers {
     /// The topmost layer that speaks of `field` (or of the unknown key inside it that `message`
     /// names in backticks).
     fn origin_of(&self, field: &str, message: &str) -> String {
-        let unknown = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
+        let unknown = message
+            .strip_prefix("unknown field `")
+            .and_then(|rest| rest.split('`').next());
         let key = match unknown {
             Some(name) if !field.ends_with(name) && field == "." => name.to_owned(),
             Some(name) if !field.ends_with(name) => format!("{field}.{name}"),
@@ -100,12 +107,20 @@ fn parse_value(text: &str) -> Value {
     format!("value = {text}")
         .parse::<Table>()
         .ok()
-        .and_then(|mut table| if table.len() == 1 { table.remove("value") } else { None })
+        .and_then(|mut table| {
+            if table.len() == 1 {
+                table.remove("value")
+            } else {
+                None
+            }
+        })
         .unwrap_or_else(|| Value::String(text.to_owned()))
 }
 
 fn lookup<'a>(table: &'a Table, key: &str) -> Option<&'a Value> {
-    let (first, rest) = key.split_once('.').map_or((key, None), |(a, b)| (a, Some(b)));
+    let (first, rest) = key
+        .split_once('.')
+        .map_or((key, None), |(a, b)| (a, Some(b)));
     // A path into an array, `skeletons[0]`, is answered by the array.
     let value = table.get(first.split('[').next().unwrap_or(first))?;
     match (rest, value) {
@@ -148,7 +163,11 @@ mod tests {
     }
 
     fn base() -> Table {
-        let inner = Inner { rate: 0.5, name: "a".into(), list: vec![1] };
+        let inner = Inner {
+            rate: 0.5,
+            name: "a".into(),
+            list: vec![1],
+        };
         Table::try_from(Outer { seed: 1, inner }).unwrap()
     }
 
@@ -162,26 +181,43 @@ mod tests {
 
     #[test]
     fn later_layers_win_and_untouched_fields_stay() {
-        let outer =
-            resolve(&["inner.rate=0.1", "inner.name=plain text", "inner.list=[2, 3]", "inner.rate=2.0"])
-                .unwrap();
-        let inner = Inner { rate: 2.0, name: "plain text".into(), list: vec![2, 3] };
+        let outer = resolve(&[
+            "inner.rate=0.1",
+            "inner.name=plain text",
+            "inner.list=[2, 3]",
+            "inner.rate=2.0",
+        ])
+        .unwrap();
+        let inner = Inner {
+            rate: 2.0,
+            name: "plain text".into(),
+            list: vec![2, 3],
+        };
         assert_eq!(outer, Outer { seed: 1, inner });
     }
 
     #[test]
     fn a_bad_value_is_named_with_its_source_and_field() {
         let error = resolve(&["inner.rate=fast"]).unwrap_err().to_string();
-        assert!(error.starts_with("--set inner.rate=fast: field 'inner.rate'"), "{error}");
+        assert!(
+            error.starts_with("--set inner.rate=fast: field 'inner.rate'"),
+            "{error}"
+        );
         let error = resolve(&["inner.list=[1, 900]"]).unwrap_err().to_string();
-        assert!(error.starts_with("--set inner.list=[1, 900]: field 'inner.list[1]'"), "{error}");
+        assert!(
+            error.starts_with("--set inner.list=[1, 900]: field 'inner.list[1]'"),
+            "{error}"
+        );
     }
 
     #[test]
     fn an_unknown_field_is_named_with_the_known_ones() {
         let error = resolve(&["inner.rte=1.0"]).unwrap_err().to_string();
         assert!(error.contains("--set inner.rte=1.0"), "{error}");
-        assert!(error.contains("`rte`") && error.contains("`rate`"), "{error}");
+        assert!(
+            error.contains("`rte`") && error.contains("`rate`"),
+            "{error}"
+        );
     }
 
     #[test]

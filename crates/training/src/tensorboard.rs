@@ -21,11 +21,27 @@ impl EventWriter {
     /// # Errors
     /// Any error of the file system.
     pub fn create(folder: &Path, configuration: &str) -> io::Result<Self> {
-        let path = folder.join(format!("events.out.tfevents.{}.crystalgym", unix_seconds() as u64));
-        let file = OpenOptions::new().create(true).write(true).truncate(true).open(&path)?;
-        let mut writer = Self { path, file: BufWriter::new(file) };
+        let path = folder.join(format!(
+            "events.out.tfevents.{}.crystalgym",
+            unix_seconds() as u64
+        ));
+        let file = OpenOptions::new()
+            .create(true)
+            .write(true)
+            .truncate(true)
+            .open(&path)?;
+        let mut writer = Self {
+            path,
+            file: BufWriter::new(file),
+        };
         writer.write_event(0, Payload::FileVersion)?;
-        writer.write_event(0, Payload::Text { tag: "configuration", text: configuration })?;
+        writer.write_event(
+            0,
+            Payload::Text {
+                tag: "configuration",
+                text: configuration,
+            },
+        )?;
         writer.flush()?;
         Ok(writer)
     }
@@ -38,7 +54,10 @@ impl EventWriter {
         let mut file = OpenOptions::new().write(true).open(path)?;
         file.set_len(length)?;
         file.seek(io::SeekFrom::End(0))?;
-        Ok(Self { path: path.to_owned(), file: BufWriter::new(file) })
+        Ok(Self {
+            path: path.to_owned(),
+            file: BufWriter::new(file),
+        })
     }
 
     /// Adds one point to the curve `tag`.
@@ -46,7 +65,13 @@ impl EventWriter {
     /// # Errors
     /// Any error of the file system.
     pub fn scalar(&mut self, tag: &str, step: u64, value: f64) -> io::Result<()> {
-        self.write_event(step, Payload::Scalar { tag, value: value as f32 })
+        self.write_event(
+            step,
+            Payload::Scalar {
+                tag,
+                value: value as f32,
+            },
+        )
     }
 
     /// The file.
@@ -163,9 +188,13 @@ fn put_bytes(out: &mut Vec<u8>, field: u64, bytes: &[u8]) {
 
 /// TFRecord's rotation of the checksum, so that a checksum of checksummed data differs from it.
 fn masked_crc(data: &[u8]) -> u32 {
-    crc32c::crc32c(data).rotate_right(15).wrapping_add(0xa282_ead8)
+    crc32c::crc32c(data)
+        .rotate_right(15)
+        .wrapping_add(0xa282_ead8)
 }
 
 fn unix_seconds() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |duration| duration.as_secs_f64())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |duration| duration.as_secs_f64())
 }

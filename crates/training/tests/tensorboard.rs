@@ -18,7 +18,9 @@ for tag in sorted(events.Tags()["tensors"]):
 
 #[test]
 fn tensorboard_reads_what_was_written_and_nothing_that_was_dropped() {
-    let Some(python) = crystalgym_testing::python_with(&["tensorboard"]) else { return };
+    let Some(python) = crystalgym_testing::python_with(&["tensorboard"]) else {
+        return;
+    };
     let folder = tempfile::tempdir().unwrap();
     let mut writer = EventWriter::create(folder.path(), "seed = 1").unwrap();
     writer.scalar("charts/episodic_return", 5, 0.25).unwrap();
@@ -29,11 +31,22 @@ fn tensorboard_reads_what_was_written_and_nothing_that_was_dropped() {
     drop(writer);
 
     let mut writer = EventWriter::reopen(&path, length).unwrap();
-    writer.scalar("charts/episodic_return", 1 << 40, -1.5).unwrap();
+    writer
+        .scalar("charts/episodic_return", 1 << 40, -1.5)
+        .unwrap();
     writer.sync().unwrap();
 
-    let output = Command::new(python).arg("-c").arg(READER).arg(folder.path()).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let output = Command::new(python)
+        .arg("-c")
+        .arg(READER)
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let text = String::from_utf8(output.stdout).unwrap();
     let expected = "charts/episodic_return 5 0.25\n\
         charts/episodic_return 1099511627776 -1.5\n\
