@@ -4,21 +4,45 @@ use serde::{Deserialize, Serialize};
 
 use crate::CrystalError;
 
+#[path = "element_table.rs"]
+mod table;
+
 /// A chemical element, H (1) to Og (118).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Element(u8);
 
-const SYMBOLS: [&str; 118] = [
-    "H", "He", "Li", "Be", "B", "C", "N", "O", "F", "Ne", "Na", "Mg", "Al", "Si", "P", "S", "Cl",
-    "Ar", "K", "Ca", "Sc", "Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu", "Zn", "Ga", "Ge", "As",
-    "Se", "Br", "Kr", "Rb", "Sr", "Y", "Zr", "Nb", "Mo", "Tc", "Ru", "Rh", "Pd", "Ag", "Cd", "In",
-    "Sn", "Sb", "Te", "I", "Xe", "Cs", "Ba", "La", "Ce", "Pr", "Nd", "Pm", "Sm", "Eu", "Gd", "Tb",
-    "Dy", "Ho", "Er", "Tm", "Yb", "Lu", "Hf", "Ta", "W", "Re", "Os", "Ir", "Pt", "Au", "Hg", "Tl",
-    "Pb", "Bi", "Po", "At", "Rn", "Fr", "Ra", "Ac", "Th", "Pa", "U", "Np", "Pu", "Am", "Cm", "Bk",
-    "Cf", "Es", "Fm", "Md", "No", "Lr", "Rf", "Db", "Sg", "Bh", "Hs", "Mt", "Ds", "Rg", "Cn", "Nh",
-    "Fl", "Mc", "Lv", "Ts", "Og",
-];
+/// What is known of an element; sources in `scripts/generate_elements.py`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct ElementData {
+    /// Symbol, such as `Na`.
+    pub symbol: &'static str,
+    /// English name.
+    pub name: &'static str,
+    /// Standard atomic weight in unified atomic mass units.
+    pub mass_u: f64,
+    /// Group of the periodic table, 1 to 18; 0 in the f block.
+    pub group: u8,
+    /// Period, 1 to 7.
+    pub period: u8,
+    /// Block: `s`, `p`, `d` or `f`.
+    pub block: char,
+    /// Electrons outside the noble-gas core and filled inner shells.
+    pub valence_electrons: u8,
+    /// Electronegativity on Pauling's scale.
+    pub electronegativity_pauling: Option<f64>,
+    /// Single-bond covalent radius in Å.
+    pub covalent_radius_ang: Option<f64>,
+    /// Empirical atomic radius (Slater) in Å.
+    pub atomic_radius_ang: Option<f64>,
+    /// Van der Waals radius in Å.
+    pub van_der_waals_radius_ang: Option<f64>,
+    /// Common oxidation states, ascending.
+    pub oxidation_states: &'static [i8],
+    /// Shannon ionic radii (charge, Å), ascending by charge.
+    pub ionic_radii_ang: &'static [(i8, f64)],
+}
 
 impl Element {
     /// The element with this atomic number, if it is 1 to 118.
@@ -37,7 +61,17 @@ impl Element {
 
     /// Symbol, such as `Na`.
     pub fn symbol(self) -> &'static str {
-        SYMBOLS[usize::from(self.0) - 1]
+        self.data().symbol
+    }
+
+    /// Standard atomic weight in unified atomic mass units.
+    pub fn mass_u(self) -> f64 {
+        self.data().mass_u
+    }
+
+    /// All that is known of the element.
+    pub fn data(self) -> &'static ElementData {
+        &table::ELEMENTS[usize::from(self.0) - 1]
     }
 
     /// All elements by atomic number.
@@ -73,5 +107,63 @@ impl TryFrom<String> for Element {
 impl From<Element> for String {
     fn from(element: Element) -> Self {
         element.symbol().to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn symbols_and_numbers_round_trip() {
+        for element in Element::all() {
+            assert_eq!(element.symbol().parse::<Element>().unwrap(), element);
+            assert_eq!(
+                Element::from_atomic_number(element.atomic_number()),
+                Some(element)
+            );
+        }
+        assert!("Xx".parse::<Element>().is_err());
+        assert_eq!(Element::from_atomic_number(0), None);
+        assert_eq!(Element::from_atomic_number(119), None);
+    }
+
+    /// Oracle: IUPAC 2016 abridged standard atomic weights, typed by hand.
+    #[test]
+    fn masses_are_the_standard_atomic_weights() {
+        for (symbol, mass_u) in [
+            ("H", 1.008),
+            ("C", 12.011),
+            ("Cl", 35.45),
+            ("Fe", 55.845),
+            ("Au", 196.966569),
+        ] {
+            let element: Element = symbol.parse().unwrap();
+            assert!(
+                (element.mass_u() - mass_u).abs() < 2e-6 * mass_u,
+                "{symbol}"
+            );
+        }
+    }
+
+    /// Oracle: the generator itself, where the packages that it reads are installed.
+    #[test]
+    fn the_table_is_what_the_generator_writes() {
+        let modules = ["ase", "mendeleev", "pymatgen.core"];
+        let Some(python) = crystalgym_testing::optional_python_with(&modules) else {
+            return;
+        };
+        let folder = env!("CARGO_MANIFEST_DIR");
+        let script = format!("{folder}/scripts/generate_elements.py");
+        let output = Command::new(python).arg(script).output().unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let committed = std::fs::read_to_string(format!("{folder}/src/element_table.rs")).unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), committed);
     }
 }

@@ -22,6 +22,17 @@ pub enum CrystalError {
         /// What was found and what would be right.
         message: String,
     },
+    /// Something is wrong inside a file.
+    #[error("{}: {error}", path.display())]
+    InFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with the line where there is one.
+        error: Box<CrystalError>,
+    },
+    /// A name that stands for no format of structure files.
+    #[error("'{0}' tells no structure format: expected cif, poscar (.vasp), extxyz (.xyz) or json")]
+    UnknownFormat(String),
     /// A name that is no element symbol.
     #[error("unknown element symbol '{0}': expected one of H, He, … Og")]
     UnknownElement(String),

@@ -1,6 +1,9 @@
 use serde::{Deserialize, Serialize};
 
-use crate::CrystalError;
+use crate::{
+    CrystalError,
+    matrix::{cross, dot},
+};
 
 /// Three lattice vectors as rows, in Å.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -94,6 +97,18 @@ impl Lattice {
         .map(|x| x / volume)
     }
 
+    /// Metric tensor `G = M Mᵀ` in Å²: `|frac · M|² = fracᵀ G frac`.
+    pub fn metric(&self) -> [[f64; 3]; 3] {
+        self.vectors.map(|u| self.vectors.map(|v| dot(u, v)))
+    }
+
+    /// Reciprocal lattice vectors as rows, without the factor 2π: `aᵢ · bⱼ = δᵢⱼ`.
+    pub fn reciprocal(&self) -> [[f64; 3]; 3] {
+        let [a, b, c] = self.vectors;
+        let volume = self.signed_volume();
+        [cross(b, c), cross(c, a), cross(a, b)].map(|v| v.map(|x| x / volume))
+    }
+
     /// The lattice with every length multiplied by `factor`.
     pub fn scaled(&self, factor: f64) -> Self {
         Self {
@@ -118,16 +133,4 @@ fn cos_degrees(angle: f64) -> f64 {
 
 fn sin_degrees(angle: f64) -> f64 {
     angle.to_radians().sin()
-}
-
-pub(crate) fn dot(u: [f64; 3], v: [f64; 3]) -> f64 {
-    u[0] * v[0] + u[1] * v[1] + u[2] * v[2]
-}
-
-pub(crate) fn cross(u: [f64; 3], v: [f64; 3]) -> [f64; 3] {
-    [
-        u[1] * v[2] - u[2] * v[1],
-        u[2] * v[0] - u[0] * v[2],
-        u[0] * v[1] - u[1] * v[0],
-    ]
 }

@@ -8,19 +8,30 @@
 //! Units: Å for lengths, degrees for angles, unified atomic mass units for masses. Lattice vectors
 //! are the *rows* of a matrix; a Cartesian position is `frac · lattice`.
 
+mod benchmark_skeletons;
 mod crystal;
+mod crystal_nn;
 mod element;
+mod error;
 mod graph;
+mod io;
+mod kpoints;
 mod lattice;
+mod matrix;
+mod niggli;
 mod skeleton;
 mod structure;
+mod symmetry;
+mod voronoi;
 
 pub use crystal::Crystal;
-pub use element::Element;
-pub use graph::{CrystalGraph, DirectedEdge};
-pub use lattice::Lattice;
-pub use skeleton::{Skeleton, SkeletonSource, SkeletonSymmetry};
-pub use structure::Structure;
-
-mod error;
+pub use element::{Element, ElementData};
 pub use error::CrystalError;
+pub use graph::{CrystalGraph, DirectedEdge};
+pub use io::{StructureFormat, write_atomically};
+pub use kpoints::automatic_density;
+pub use lattice::Lattice;
+pub use niggli::niggli_reduce;
+pub use skeleton::{Skeleton, SkeletonSource, SkeletonSymmetry};
+pub use structure::{Structure, formula};
+pub use symmetry::{SYMMETRY_TOLERANCE_ANG, space_group};

@@ -1,6 +1,13 @@
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{CrystalGraph, Lattice};
+use crate::{
+    CrystalError, CrystalGraph, Lattice, SYMMETRY_TOLERANCE_ANG, Structure,
+    benchmark_skeletons::{BENCHMARK_CRYSTALS, BenchmarkCrystal},
+    niggli::niggli_reduce,
+    symmetry::{space_group, symmetrize},
+};
 
 /// The empty frame of a crystal: a lattice and positions whose elements are still to be chosen.
 ///
@@ -52,4 +59,267 @@ pub struct SkeletonSource {
     pub published_lattice: Lattice,
     /// Fractional positions in that lattice, not snapped.
     pub published_frac_coords: Vec<[f64; 3]>,
+}
+
+impl Skeleton {
+    /// The seven skeletons of the benchmark, C1 to C7.
+    ///
+    /// # Errors
+    /// None in practice: the geometries are built in and tested.
+    pub fn builtins() -> Result<Vec<Arc<Self>>, CrystalError> {
+        BENCHMARK_CRYSTALS
+            .iter()
+            .map(|crystal| Self::from_benchmark(crystal).map(Arc::new))
+            .collect()
+    }
+
+    /// A benchmark skeleton by its label (`C2`), MP-20 row (`630`), Materials Project identifier
+    /// (`mp-23949`) or plain name (`perovskite-RbCaH3`), capitals or not.
+    ///
+    /// # Errors
+    /// [`CrystalError::UnknownSkeleton`].
+    pub fn builtin(name: &str) -> Result<Arc<Self>, CrystalError> {
+        BENCHMARK_CRYSTALS
+            .iter()
+            .find(|crystal| {
+                [crystal.label, crystal.material_id, crystal.name]
+                    .iter()
+                    .any(|known| known.eq_ignore_ascii_case(name))
+                    || crystal.mp20_row.to_string() == name
+            })
+            .ok_or_else(|| CrystalError::UnknownSkeleton(name.to_owned()))
+            .and_then(Self::from_benchmark)
+            .map(Arc::new)
+    }
+
+    /// The empty frame of any structure.
+    ///
+    /// The cell is Niggli-reduced and rebuilt from its parameters, as the published environment
+    /// does, then snapped to the symmetry that the empty frame has within `tolerance_ang` (usually
+    /// [`SYMMETRY_TOLERANCE_ANG`]). Sites keep their order.
+    ///
+    /// # Errors
+    /// [`CrystalError::InvalidStructure`] if there is no site or two sites coincide;
+    /// [`CrystalError::Symmetry`] if the symmetry search fails.
+    pub fn from_structure(
+        label: &str,
+        structure: &Structure,
+        tolerance_ang: f64,
+    ) -> Result<Self, CrystalError> {
+        let kinds: Vec<i32> = structure
+            .elements
+            .iter()
+            .map(|element| element.atomic_number().into())
+            .collect();
+        let (number, _) = space_group(
+            &structure.lattice,
+            &structure.frac_coords,
+            &kinds,
+            tolerance_ang,
+        )?;
+        let source = SkeletonSource {
+            name: label.to_owned(),
+            mp20_row: None,
+            material_id: None,
+            formula: Some(structure.formula()),
+            space_group_number: number,
+            published_lattice: structure.lattice,
+            published_frac_coords: structure.frac_coords.clone(),
+        };
+        Self::from_source(label, source, tolerance_ang)
+    }
+
+    /// Number of sites.
+    pub fn sites(&self) -> usize {
+        self.frac_coords.len()
+    }
+
+    fn from_benchmark(crystal: &BenchmarkCrystal) -> Result<Self, CrystalError> {
+        let lattice =
+            Lattice::from_parameters([crystal.length_ang; 3], [crystal.angle_degrees; 3])?;
+        let source = SkeletonSource {
+            name: crystal.name.to_owned(),
+            mp20_row: Some(crystal.mp20_row),
+            material_id: Some(crystal.material_id.to_owned()),
+            formula: Some(crystal.formula.to_owned()),
+            space_group_number: crystal.space_group_number,
+            published_lattice: lattice,
+            published_frac_coords: crystal.frac_coords.to_vec(),
+        };
+        Self::from_source(crystal.label, source, SYMMETRY_TOLERANCE_ANG)
+    }
+
+    /// `source` holds the geometry as listed; it leaves with the reduced one.
+    fn from_source(
+        label: &str,
+        mut source: SkeletonSource,
+        tolerance_ang: f64,
+    ) -> Result<Self, CrystalError> {
+        if source.published_frac_coords.is_empty() {
+            return Err(CrystalError::InvalidStructure(format!(
+                "{label} has no site"
+            )));
+        }
+        let (reduced, _) = niggli_reduce(&source.published_lattice)?;
+        if reduced != source.published_lattice {
+            for x in &mut source.published_frac_coords {
+                let frac = reduced.to_frac(source.published_lattice.to_cart(*x));
+                *x = frac.map(|x| x - x.floor());
+            }
+        }
+        source.published_lattice = Lattice::from_parameters(reduced.lengths(), reduced.angles())?;
+        let lattice = &source.published_lattice;
+        reject_coinciding_sites(label, lattice, &source.published_frac_coords)?;
+        let (lattice, frac_coords, symmetry) =
+            symmetrize(lattice, &source.published_frac_coords, tolerance_ang)?;
+        let graph = CrystalGraph::crystal_nn(&lattice, &frac_coords)?;
+        Ok(Self {
+            label: label.to_owned(),
+            lattice,
+            frac_coords,
+            symmetry,
+            graph,
+            source,
+        })
+    }
+}
+
+/// Atoms closer than this cannot be meant.
+const CLOSEST_SITES_ANG: f64 = 0.1;
+
+fn reject_coinciding_sites(
+    label: &str,
+    lattice: &Lattice,
+    frac_coords: &[[f64; 3]],
+) -> Result<(), CrystalError> {
+    for (j, y) in frac_coords.iter().enumerate() {
+        for (i, x) in frac_coords.iter().take(j).enumerate() {
+            let delta: [f64; 3] = std::array::from_fn(|axis| {
+                let d = x[axis] - y[axis];
+                d - d.round()
+            });
+            let cart = lattice.to_cart(delta);
+            let distance = cart.iter().map(|d| d * d).sum::<f64>().sqrt();
+            if distance < CLOSEST_SITES_ANG {
+                return Err(CrystalError::InvalidStructure(format!(
+                    "{label}: sites {i} and {j} are {distance:.4} Å apart, expected at least \
+                     {CLOSEST_SITES_ANG} Å"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::Crystal;
+
+    fn compose(first: &[usize], second: &[usize]) -> Vec<usize> {
+        first.iter().map(|&site| second[site]).collect()
+    }
+
+    /// Oracle: spglib through pymatgen on the seven empty frames (tests/oracle).
+    #[test]
+    fn empty_benchmark_skeletons_have_their_symmetry() {
+        let expected = [
+            ("C1", 221, 6),
+            ("C2", 221, 6),
+            ("C3", 223, 48),
+            ("C4", 229, 8),
+            ("C5", 221, 6),
+            ("C6", 221, 24),
+            ("C7", 215, 24),
+        ];
+        for (name, space_group, permutations) in expected {
+            let skeleton = Skeleton::builtin(name).unwrap();
+            let found = &skeleton.symmetry;
+            println!(
+                "{name} {} {}",
+                found.space_group_number,
+                found.site_permutations.len()
+            );
+            assert_eq!(found.space_group_number, space_group, "{name}");
+            assert_eq!(found.site_permutations.len(), permutations, "{name}");
+        }
+    }
+
+    #[test]
+    fn site_permutations_form_a_group() {
+        for skeleton in Skeleton::builtins().unwrap() {
+            let group: HashSet<_> = skeleton
+                .symmetry
+                .site_permutations
+                .iter()
+                .cloned()
+                .collect();
+            assert!(group.contains(&(0..skeleton.sites()).collect::<Vec<_>>()));
+            for p in &group {
+                for q in &group {
+                    assert!(group.contains(&compose(p, q)), "{}", skeleton.label);
+                }
+            }
+        }
+    }
+
+    /// Closed form: four interchangeable sites and 18 elements make C(21, 4) multisets.
+    #[test]
+    fn c6_has_5985_distinct_compositions() {
+        let skeleton = Skeleton::builtin("C6").unwrap();
+        let elements: Vec<_> = crate::Element::all().take(18).collect();
+        let mut distinct = HashSet::new();
+        for index in 0..18usize.pow(4) {
+            let filling = (0..4)
+                .map(|site| elements[index / 18usize.pow(site) % 18])
+                .collect();
+            let crystal = Crystal::new(Arc::clone(&skeleton), filling).unwrap();
+            distinct.insert(crystal.canonical().elements().to_vec());
+        }
+        assert_eq!(distinct.len(), 5985);
+    }
+
+    #[test]
+    fn snapping_moves_little_and_keeps_the_volume() {
+        for skeleton in Skeleton::builtins().unwrap() {
+            let source = &skeleton.source;
+            let ratio = skeleton.lattice.volume() / source.published_lattice.volume();
+            assert!((ratio - 1.0).abs() < 1e-12);
+            for (exact, published) in skeleton
+                .frac_coords
+                .iter()
+                .zip(&source.published_frac_coords)
+            {
+                for (x, y) in exact.iter().zip(published) {
+                    let d = x - y;
+                    assert!((d - d.round()).abs() < 1e-4, "{}: {x} {y}", skeleton.label);
+                }
+            }
+        }
+    }
+
+    /// The operations hold to rounding: snapping again at a tolerance of 1e-7 Å finds the same.
+    #[test]
+    fn snapped_geometry_is_exact() {
+        for skeleton in Skeleton::builtins().unwrap() {
+            let (_, _, symmetry) =
+                symmetrize(&skeleton.lattice, &skeleton.frac_coords, 1e-7).unwrap();
+            assert_eq!(symmetry, skeleton.symmetry, "{}", skeleton.label);
+        }
+    }
+
+    #[test]
+    fn names_of_all_kinds_find_a_skeleton() {
+        for name in ["C2", "c2", "630", "mp-23949", "perovskite-RbCaH3"] {
+            assert_eq!(Skeleton::builtin(name).unwrap().label, "C2");
+        }
+        assert!(
+            Skeleton::builtin("C8")
+                .unwrap_err()
+                .to_string()
+                .contains("'C8'")
+        );
+    }
 }

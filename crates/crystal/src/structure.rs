@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Element, Lattice};
@@ -11,4 +13,42 @@ pub struct Structure {
     pub elements: Vec<Element>,
     /// Fractional position of each site.
     pub frac_coords: Vec<[f64; 3]>,
+}
+
+/// Unified atomic mass unit in 10⁻²⁴ g (CODATA 2018).
+const ATOMIC_MASS_UNIT_1E_24_G: f64 = 1.660_539_066_60;
+
+impl Structure {
+    /// Mass of the cell in unified atomic mass units.
+    pub fn mass_u(&self) -> f64 {
+        self.elements.iter().map(|element| element.mass_u()).sum()
+    }
+
+    /// Mass density in g/cm³: `1.66053906660 Σm [u] / V [Å³]`.
+    pub fn density_g_cm3(&self) -> f64 {
+        ATOMIC_MASS_UNIT_1E_24_G * self.mass_u() / self.lattice.volume()
+    }
+
+    /// Formula with symbols in alphabetical order and counts above one, such as `CaH3Rb`.
+    pub fn formula(&self) -> String {
+        formula(&self.elements)
+    }
+}
+
+/// Formula of a list of elements, symbols in alphabetical order, counts above one: `CaH3Rb`.
+pub fn formula(elements: &[Element]) -> String {
+    let mut counts = BTreeMap::<&str, usize>::new();
+    for element in elements {
+        *counts.entry(element.symbol()).or_default() += 1;
+    }
+    counts
+        .into_iter()
+        .map(|(symbol, count)| {
+            if count > 1 {
+                format!("{symbol}{count}")
+            } else {
+                symbol.into()
+            }
+        })
+        .collect()
 }

@@ -1,0 +1,228 @@
+use moyo::{
+    MoyoDataset,
+    base::{AngleTolerance, Cell, Lattice as MoyoLattice},
+    data::Setting,
+};
+
+use crate::{
+    CrystalError, Lattice, SkeletonSymmetry,
+    matrix::{Matrix3, add, apply, determinant, multiply, subtract, transpose},
+};
+
+/// Distance in Å within which positions count as symmetric (pymatgen's `symprec`).
+pub const SYMMETRY_TOLERANCE_ANG: f64 = 0.01;
+
+/// An operation `x → rotation · x + translation` on fractional column vectors, and where it sends
+/// the sites.
+struct SiteOperation {
+    rotation: Matrix3,
+    translation: [f64; 3],
+    permutation: Vec<usize>,
+}
+
+/// Space-group number and Hermann–Mauguin symbol of sites of the given kinds.
+///
+/// # Errors
+/// [`CrystalError::Symmetry`] if the search fails.
+pub fn space_group(
+    lattice: &Lattice,
+    frac_coords: &[[f64; 3]],
+    kinds: &[i32],
+    tolerance_ang: f64,
+) -> Result<(u16, String), CrystalError> {
+    let dataset = dataset(lattice, frac_coords, kinds, tolerance_ang)?;
+    Ok((dataset.number as u16, dataset.hm_symbol.clone()))
+}
+
+/// The geometry made exactly symmetric, with the symmetry of the empty skeleton.
+///
+/// The metric is averaged over the operations, `G ← mean Rᵀ G R`, at constant volume, and the
+/// displacements from the centroid over the affine group, so that an operation which held within
+/// the tolerance holds to rounding. The centroid, and with it the origin, stays where it is.
+///
+/// # Errors
+/// [`CrystalError::Symmetry`] if the search fails or two sites coincide.
+pub(crate) fn symmetrize(
+    lattice: &Lattice,
+    frac_coords: &[[f64; 3]],
+    tolerance_ang: f64,
+) -> Result<(Lattice, Vec<[f64; 3]>, SkeletonSymmetry), CrystalError> {
+    let kinds = vec![1; frac_coords.len()];
+    let dataset = dataset(lattice, frac_coords, &kinds, tolerance_ang)?;
+    let operations = dataset
+        .operations
+        .iter()
+        .map(|operation| {
+            let rotation = operation.rotation_as_array().map(|row| row.map(f64::from));
+            let translation = operation.translation_as_array();
+            let permutation = permutation_of(lattice, frac_coords, rotation, translation)?;
+            Ok(SiteOperation {
+                rotation,
+                translation,
+                permutation,
+            })
+        })
+        .collect::<Result<Vec<_>, CrystalError>>()?;
+
+    let exact_lattice = average_lattice(lattice, &operations)?;
+    let exact_coords = average_positions(frac_coords, &operations);
+    let mut site_permutations: Vec<_> = operations
+        .into_iter()
+        .map(|operation| operation.permutation)
+        .collect();
+    site_permutations.sort_unstable();
+    site_permutations.dedup();
+    let symmetry = SkeletonSymmetry {
+        space_group_number: dataset.number as u16,
+        space_group_symbol: dataset.hm_symbol,
+        site_permutations,
+    };
+    Ok((exact_lattice, exact_coords, symmetry))
+}
+
+fn dataset(
+    lattice: &Lattice,
+    frac_coords: &[[f64; 3]],
+    kinds: &[i32],
+    tolerance_ang: f64,
+) -> Result<MoyoDataset, CrystalError> {
+    let positions = frac_coords.iter().map(|x| (*x).into()).collect();
+    let cell = Cell::new(
+        MoyoLattice::from_basis(lattice.vectors()),
+        positions,
+        kinds.to_vec(),
+    );
+    MoyoDataset::new(
+        &cell,
+        tolerance_ang,
+        AngleTolerance::Default,
+        Setting::Standard,
+        true,
+    )
+    .map_err(|error| CrystalError::Symmetry(format!("{error} (tolerance {tolerance_ang} Å)")))
+}
+
+/// Which site each site is sent to: the nearest, which must be nearest to no other.
+fn permutation_of(
+    lattice: &Lattice,
+    frac_coords: &[[f64; 3]],
+    rotation: Matrix3,
+    translation: [f64; 3],
+) -> Result<Vec<usize>, CrystalError> {
+    let mut taken = vec![false; frac_coords.len()];
+    frac_coords
+        .iter()
+        .map(|&x| {
+            let image = add(apply(rotation, x), translation);
+            let distance = |y: [f64; 3]| {
+                let delta = lattice.to_cart(subtract(image, y).map(|d| d - d.round()));
+                crate::matrix::dot(delta, delta)
+            };
+            let nearest = (0..frac_coords.len())
+                .filter(|&site| !taken[site])
+                .min_by(|&i, &j| distance(frac_coords[i]).total_cmp(&distance(frac_coords[j])))
+                .ok_or_else(|| CrystalError::Symmetry("two sites share one image".to_owned()))?;
+            taken[nearest] = true;
+            Ok(nearest)
+        })
+        .collect()
+}
+
+fn average_lattice(
+    lattice: &Lattice,
+    operations: &[SiteOperation],
+) -> Result<Lattice, CrystalError> {
+    let metric = lattice.metric();
+    let mut mean = [[0.0; 3]; 3];
+    for operation in operations {
+        let turned = multiply(
+            transpose(operation.rotation),
+            multiply(metric, operation.rotation),
+        );
+        for (mean_row, row) in mean.iter_mut().zip(turned) {
+            for (sum, x) in mean_row.iter_mut().zip(row) {
+                *sum += x / operations.len() as f64;
+            }
+        }
+    }
+    let keep_volume = (determinant(metric) / determinant(mean)).powf(1.0 / 6.0);
+    let lengths: [f64; 3] = std::array::from_fn(|i| mean[i][i].sqrt() * keep_volume);
+    let angle = |i: usize, j: usize| {
+        nice_degrees(
+            (mean[i][j] / (mean[i][i] * mean[j][j]).sqrt())
+                .clamp(-1.0, 1.0)
+                .acos(),
+        )
+    };
+    let exact = Lattice::from_parameters(
+        nice_lengths(lengths),
+        [angle(1, 2), angle(0, 2), angle(0, 1)],
+    )?;
+    Ok(exact.scaled((lattice.volume() / exact.volume()).cbrt()))
+}
+
+/// Lengths that the averaging left equal up to rounding become the same number.
+fn nice_lengths(lengths: [f64; 3]) -> [f64; 3] {
+    let [a, b, c] = lengths;
+    let same = |x: f64, y: f64| (x - y).abs() < 1e-12 * y;
+    let b = if same(b, a) { a } else { b };
+    let c = if same(c, a) {
+        a
+    } else if same(c, b) {
+        b
+    } else {
+        c
+    };
+    [a, b, c]
+}
+
+/// An angle in degrees, free of rounding at the multiples of 30° that symmetry asks for.
+fn nice_degrees(radians: f64) -> f64 {
+    let degrees = radians.to_degrees();
+    let nice = (degrees / 30.0).round() * 30.0;
+    if (degrees - nice).abs() < 1e-11 {
+        nice
+    } else {
+        degrees
+    }
+}
+
+fn average_positions(frac_coords: &[[f64; 3]], operations: &[SiteOperation]) -> Vec<[f64; 3]> {
+    let count = frac_coords.len() as f64;
+    let mean = |vectors: &[[f64; 3]]| -> [f64; 3] {
+        std::array::from_fn(|axis| vectors.iter().map(|v| v[axis]).sum::<f64>() / count)
+    };
+    let centroid = mean(frac_coords);
+    let mut displacements = vec![[0.0; 3]; frac_coords.len()];
+    for operation in operations {
+        // Whole cells between the image of a site and the site that it is sent to.
+        let cells: Vec<[f64; 3]> = frac_coords
+            .iter()
+            .zip(&operation.permutation)
+            .map(|(&x, &to)| {
+                let image = add(apply(operation.rotation, x), operation.translation);
+                subtract(image, frac_coords[to]).map(f64::round)
+            })
+            .collect();
+        let mean_cells = mean(&cells);
+        for ((&x, &to), cells) in frac_coords.iter().zip(&operation.permutation).zip(&cells) {
+            let turned = apply(operation.rotation, subtract(x, centroid));
+            let image = subtract(add(turned, mean_cells), *cells);
+            for (sum, value) in displacements[to].iter_mut().zip(image) {
+                *sum += value / operations.len() as f64;
+            }
+        }
+    }
+    displacements
+        .into_iter()
+        .map(|d| add(centroid, d).map(nice_fraction))
+        .collect()
+}
+
+/// A coordinate in [0, 1), free of rounding at multiples of 1/24.
+fn nice_fraction(x: f64) -> f64 {
+    let nice = (x * 24.0).round() / 24.0;
+    let x = if (x - nice).abs() < 1e-10 { nice } else { x };
+    let wrapped = x - x.floor();
+    if wrapped >= 1.0 { 0.0 } else { wrapped }
+}

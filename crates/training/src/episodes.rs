@@ -1,0 +1,180 @@
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Seek},
+    path::Path,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::TrainingError;
+
+/// One finished episode, a row of `episodes.csv`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EpisodeRow {
+    /// Number of the episode in the run, from 1, in the order in which rewards arrived.
+    pub episode: u64,
+    /// Environment steps done when the reward arrived.
+    pub step: u64,
+    /// Which of the vectorised environments it ran in.
+    pub environment: usize,
+    /// Label of the skeleton.
+    pub skeleton: String,
+    /// Elements in site order, separated by blanks.
+    pub elements: String,
+    /// Property asked for.
+    pub property: String,
+    /// Target of the property, in its unit.
+    pub target: f64,
+    /// Value of the property; empty after a failure.
+    pub value: Option<f64>,
+    /// Return of the episode.
+    pub episodic_return: f64,
+    /// Failure code; empty after a success.
+    pub failure: String,
+    /// `computed`, `store`, `coalesced`, …: where the result came from.
+    pub source: String,
+    /// SCF iterations of the calculation.
+    pub scf_iterations: u32,
+    /// Wall time of the calculation in seconds (of the original one for a store hit).
+    pub calculation_seconds: f64,
+}
+
+/// Appends [`EpisodeRow`]s to a CSV file.
+#[derive(Debug)]
+pub struct EpisodeTable {
+    writer: csv::Writer<File>,
+}
+
+impl EpisodeTable {
+    /// Creates the table.
+    ///
+    /// # Errors
+    /// [`TrainingError::Io`].
+    pub fn create(path: &Path) -> Result<Self, TrainingError> {
+        let file = File::create(path).map_err(TrainingError::io(path))?;
+        Ok(Self { writer: csv::Writer::from_writer(file) })
+    }
+
+    /// Opens the table again, dropping what was written after the first `length` bytes.
+    ///
+    /// # Errors
+    /// [`TrainingError::Io`]; [`TrainingError::RunFolder`] if the file is shorter than that.
+    pub fn reopen(path: &Path, length: u64) -> Result<Self, TrainingError> {
+        let mut file = OpenOptions::new().write(true).open(path).map_err(TrainingError::io(path))?;
+        let found = file.metadata().map_err(TrainingError::io(path))?.len();
+        if found < length {
+            return Err(TrainingError::RunFolder {
+                path: path.to_owned(),
+                message: format!("has {found} bytes, but the checkpoint counted {length}"),
+            });
+        }
+        file.set_len(length).map_err(TrainingError::io(path))?;
+        file.seek(io::SeekFrom::End(0)).map_err(TrainingError::io(path))?;
+        let writer = csv::WriterBuilder::new().has_headers(length == 0).from_writer(file);
+        Ok(Self { writer })
+    }
+
+    /// Appends a row.
+    ///
+    /// # Errors
+    /// Any error of the file system.
+    pub fn write(&mut self, row: &EpisodeRow) -> io::Result<()> {
+        self.writer.serialize(row).map_err(io::Error::other)
+    }
+
+    /// Hands everything to the operating system.
+    ///
+    /// # Errors
+    /// Any error of the file system.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+
+    /// Puts everything on disk and returns the length in bytes, for [`Self::reopen`].
+    ///
+    /// # Errors
+    /// Any error of the file system.
+    pub fn sync(&mut self) -> io::Result<u64> {
+        self.writer.flush()?;
+        let file = self.writer.get_ref();
+        file.sync_data()?;
+        Ok(file.metadata()?.len())
+    }
+}
+
+/// Reads a table of episodes.
+///
+/// # Errors
+/// [`TrainingError::RunFolder`] with the line, if the file is not such a table.
+pub fn read_episodes(path: &Path) -> Result<Vec<EpisodeRow>, TrainingError> {
+    let unreadable = |error: csv::Error| TrainingError::RunFolder {
+        path: path.to_owned(),
+        message: format!("not a table of episodes: {error}"),
+    };
+    csv::Reader::from_path(path)
+        .map_err(unreadable)?
+        .into_deserialize()
+        .collect::<Result<_, _>>()
+        .map_err(unreadable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(episode: u64) -> EpisodeRow {
+        EpisodeRow {
+            episode,
+            step: 5 * episode,
+            environment: 0,
+            skeleton: "C2".into(),
+            elements: "Rb Ca H H H".into(),
+            property: "density".into(),
+            target: 3.0,
+            value: (episode % 2 == 0).then_some(0.1 + 0.2),
+            episodic_return: -1.0,
+            failure: "scf_not_converged".into(),
+            source: "computed".into(),
+            scf_iterations: 12,
+            calculation_seconds: 1.5,
+        }
+    }
+
+    #[test]
+    fn a_reopened_table_goes_on_after_the_checkpoint() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("episodes.csv");
+        let mut table = EpisodeTable::create(&path).unwrap();
+        table.write(&row(1)).unwrap();
+        table.write(&row(2)).unwrap();
+        let length = table.sync().unwrap();
+        table.write(&row(99)).unwrap();
+        drop(table);
+
+        let mut table = EpisodeTable::reopen(&path, length).unwrap();
+        table.write(&row(3)).unwrap();
+        table.flush().unwrap();
+        assert_eq!(read_episodes(&path).unwrap(), [row(1), row(2), row(3)]);
+    }
+
+    #[test]
+    fn a_table_that_lost_rows_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("episodes.csv");
+        std::fs::write(&path, "episode\n").unwrap();
+        let error = EpisodeTable::reopen(&path, 1000).unwrap_err().to_string();
+        assert!(error.contains("8 bytes") && error.contains("1000"), "{error}");
+    }
+
+    #[test]
+    fn reopening_an_empty_table_writes_the_header() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("episodes.csv");
+        let mut table = EpisodeTable::create(&path).unwrap();
+        let length = table.sync().unwrap();
+        let mut table = EpisodeTable::reopen(&path, length).unwrap();
+        table.write(&row(1)).unwrap();
+        table.flush().unwrap();
+        assert_eq!(read_episodes(&path).unwrap(), [row(1)]);
+    }
+}
