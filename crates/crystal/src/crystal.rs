@@ -1,6 +1,9 @@
 use std::sync::Arc;
 
-use crate::{CrystalError, Element, Skeleton, Structure};
+use crate::{
+    CrystalError, Element, Skeleton, Structure,
+    structure::{formula, mass_density_g_cm3},
+};
 
 /// A skeleton with an element on every site.
 #[derive(Debug, Clone)]
@@ -33,6 +36,17 @@ impl Crystal {
     /// Element of each site.
     pub fn elements(&self) -> &[Element] {
         &self.elements
+    }
+
+    /// Mass density in g/cm³ of the unrelaxed cell.
+    pub fn rigid_density_g_cm3(&self) -> f64 {
+        let mass_u: f64 = self.elements.iter().map(|element| element.mass_u()).sum();
+        mass_density_g_cm3(mass_u, self.skeleton.lattice.volume())
+    }
+
+    /// Formula with symbols in alphabetical order, such as `CaH3Rb`.
+    pub fn formula(&self) -> String {
+        formula(&self.elements)
     }
 
     /// The crystal in the skeleton's exact geometry.

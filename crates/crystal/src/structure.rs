@@ -26,13 +26,17 @@ impl Structure {
 
     /// Mass density in g/cm³: `1.66053906660 Σm [u] / V [Å³]`.
     pub fn density_g_cm3(&self) -> f64 {
-        ATOMIC_MASS_UNIT_1E_24_G * self.mass_u() / self.lattice.volume()
+        mass_density_g_cm3(self.mass_u(), self.lattice.volume())
     }
 
     /// Formula with symbols in alphabetical order and counts above one, such as `CaH3Rb`.
     pub fn formula(&self) -> String {
         formula(&self.elements)
     }
+}
+
+pub(crate) fn mass_density_g_cm3(mass_u: f64, volume_ang3: f64) -> f64 {
+    ATOMIC_MASS_UNIT_1E_24_G * mass_u / volume_ang3
 }
 
 /// Formula of a list of elements, symbols in alphabetical order, counts above one: `CaH3Rb`.

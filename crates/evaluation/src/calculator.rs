@@ -20,6 +20,11 @@ pub trait Calculator: Send + Sync {
     /// version, and the pseudopotentials of these elements. Part of the store's key.
     fn fingerprint(&self, elements: &[Element], property: Property) -> Fingerprint;
 
+    /// Whether an evaluation takes microseconds, so that it is done in place: no worker, no store.
+    fn is_instant(&self) -> bool {
+        false
+    }
+
     /// Computes `property` of `crystal`.
     fn evaluate(&self, crystal: &Crystal, property: Property, cancel: &CancelToken) -> Outcome;
 }

@@ -5,9 +5,17 @@
 //! not converge is an outcome, not an error.
 
 mod calculator;
+mod calculators;
+mod evaluate;
 mod outcome;
+mod pool;
 mod property;
+mod store;
 
 pub use calculator::{Calculator, CancelToken, Fingerprint};
+pub use calculators::RigidCalculator;
+pub use evaluate::{Evaluation, Source, evaluate};
 pub use outcome::{EquationOfStateFit, Failure, FailureCode, Outcome, UnknownFailureCode, Values};
+pub use pool::{EvaluationPool, Ticket};
 pub use property::{Property, UnknownProperty};
+pub use store::{Claim, Claimed, ExportFormat, ResultStore, StoreError, StoreKey, StoredResult};

@@ -104,6 +104,18 @@ pub struct Failure {
     pub seconds: f64,
 }
 
+impl Failure {
+    /// A failure of which nothing else is known.
+    pub fn new(code: FailureCode, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            scf_iterations: 0,
+            seconds: 0.0,
+        }
+    }
+}
+
 macro_rules! failure_codes {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $kind:ident;)*) => {
         /// Why a calculation failed: stable names, safe to count and to store.
@@ -149,6 +161,8 @@ failure_codes! {
     NoBandEdges = "no_band_edges", lasting;
     /// Two atoms (almost) on top of each other, or another geometry that the code refuses.
     BadGeometry = "bad_geometry", lasting;
+    /// The calculator does not know the property.
+    UnsupportedProperty = "unsupported_property", lasting;
     /// The family has no pseudopotential for an element, or the file is not the right one.
     MissingPseudopotential = "missing_pseudopotential", momentary;
     /// The calculator program could not be started.
@@ -158,7 +172,7 @@ failure_codes! {
     /// The program was ended by a signal.
     Killed = "killed", momentary;
     /// The program ended with an error of its own that has no code here.
-    ProgramError = "program_error", momentary;
+    ProgramError = "program_error", lasting;
     /// The output could not be understood.
     UnreadableOutput = "unreadable_output", momentary;
     /// The scratch folder is full or not writable.

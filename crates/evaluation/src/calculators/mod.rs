@@ -1,0 +1,5 @@
+//! One file per calculator.
+
+mod rigid;
+
+pub use rigid::RigidCalculator;

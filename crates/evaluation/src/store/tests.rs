@@ -1,0 +1,326 @@
+use std::{
+    process::{Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    thread,
+    time::Instant,
+};
+
+use crystalgym_crystal::{Crystal, Element, Skeleton};
+
+use super::*;
+use crate::{
+    Calculator, CancelToken, Failure, FailureCode, Fingerprint, Outcome, Property, Source, Values,
+    evaluate,
+};
+
+/// Counts its calls and takes a moment for each.
+struct Counting {
+    calls: AtomicU32,
+    pause: Duration,
+    failure: Option<FailureCode>,
+}
+
+impl Counting {
+    fn new(pause_ms: u64, failure: Option<FailureCode>) -> Self {
+        Self {
+            calls: AtomicU32::new(0),
+            pause: Duration::from_millis(pause_ms),
+            failure,
+        }
+    }
+
+    fn calls(&self) -> u32 {
+        self.calls.load(Ordering::SeqCst)
+    }
+}
+
+impl Calculator for Counting {
+    fn name(&self) -> &str {
+        "counting"
+    }
+
+    fn fingerprint(&self, _: &[Element], _: Property) -> Fingerprint {
+        Fingerprint("{}".into())
+    }
+
+    fn evaluate(&self, crystal: &Crystal, _: Property, _: &CancelToken) -> Outcome {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        thread::sleep(self.pause);
+        match self.failure {
+            Some(code) => Outcome::Failure(Failure::new(code, "as asked")),
+            None => Outcome::Success(Values {
+                value: crystal.rigid_density_g_cm3(),
+                total_energy_ev: Some(-0.1 - 0.2),
+                ..Values::default()
+            }),
+        }
+    }
+}
+
+fn crystal(symbols: &str) -> Crystal {
+    let elements = symbols
+        .split(' ')
+        .map(|symbol| symbol.parse().unwrap())
+        .collect();
+    Crystal::new(Skeleton::builtin("C2").unwrap(), elements).unwrap()
+}
+
+fn run(calculator: &Counting, store: &ResultStore, symbols: &str) -> (Outcome, Source) {
+    let cancel = CancelToken::default();
+    let result = evaluate(
+        calculator,
+        Some(store),
+        &crystal(symbols),
+        Property::Density,
+        &cancel,
+    );
+    assert_eq!(result.store_error, None);
+    (result.outcome, result.source)
+}
+
+#[test]
+fn equivalent_crystals_are_computed_once_and_come_back_bit_for_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = ResultStore::open(&folder.path().join("deep/er/store.sqlite")).unwrap();
+    let calculator = Counting::new(0, None);
+    let (first, source) = run(&calculator, &store, "Rb Ca H F Cl");
+    assert_eq!(source, Source::Computed);
+    // The three anion sites are interchangeable.
+    let (second, source) = run(&calculator, &store, "Rb Ca Cl H F");
+    assert_eq!((second, source), (first, Source::Store));
+    run(&calculator, &store, "Ca Rb Cl H F");
+    assert_eq!(calculator.calls(), 2);
+}
+
+#[test]
+fn lasting_failures_are_stored_and_momentary_ones_are_not() {
+    let store = ResultStore::in_memory().unwrap();
+    for code in FailureCode::ALL {
+        let calculator = Counting::new(0, Some(*code));
+        let symbols = format!("Rb Ca H H {}", Element::all().nth(*code as usize).unwrap());
+        run(&calculator, &store, &symbols);
+        let (outcome, _) = run(&calculator, &store, &symbols);
+        assert_eq!(outcome.failure().unwrap().code, *code);
+        let expected = if code.depends_on_the_moment() { 2 } else { 1 };
+        assert_eq!(calculator.calls(), expected, "{code}");
+    }
+}
+
+#[test]
+fn threads_that_ask_at_the_same_time_share_one_calculation() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.sqlite");
+    let calculator = Arc::new(Counting::new(100, None));
+    let threads: Vec<_> = (0..6)
+        .map(|_| {
+            let (calculator, path) = (Arc::clone(&calculator), path.clone());
+            // A connection each, as in separate processes.
+            thread::spawn(move || {
+                run(
+                    &calculator,
+                    &ResultStore::open(&path).unwrap(),
+                    "Li Na K Rb H",
+                )
+            })
+        })
+        .collect();
+    let outcomes: Vec<_> = threads
+        .into_iter()
+        .map(|thread| thread.join().unwrap())
+        .collect();
+    assert_eq!(calculator.calls(), 1);
+    assert!(
+        outcomes
+            .iter()
+            .all(|(outcome, _)| *outcome == outcomes[0].0)
+    );
+}
+
+/// Not a test of its own: the body of the processes that the next test starts and kills.
+#[test]
+fn writer_process() {
+    let Ok(path) = std::env::var("CRYSTALGYM_TEST_STORE") else {
+        return;
+    };
+    let store = ResultStore::open(Path::new(&path)).unwrap();
+    let calculator = Counting::new(1, None);
+    for z in (1..=118).cycle().take(100_000) {
+        let element = Element::from_atomic_number(z).unwrap();
+        let (outcome, _) = run(&calculator, &store, &format!("Rb Ca H H {element}"));
+        // On the parent's side a line means: this result has been promised to be kept.
+        println!("stored {element} {}", outcome.value().unwrap());
+    }
+}
+
+/// Kills writers with SIGKILL at arbitrary points and looks for damage and lost results.
+#[test]
+fn killed_writers_lose_nothing_that_was_finished() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.sqlite");
+    for round in 0..6u64 {
+        let children: Vec<_> = (0..2)
+            .map(|_| {
+                Command::new(std::env::current_exe().unwrap())
+                    .args(["--exact", "store::tests::writer_process", "--nocapture"])
+                    .env("CRYSTALGYM_TEST_STORE", &path)
+                    .stdout(Stdio::piped())
+                    .spawn()
+                    .unwrap()
+            })
+            .collect();
+        thread::sleep(Duration::from_millis(60 + 35 * round));
+        let mut promised = Vec::new();
+        for mut child in children {
+            child.kill().unwrap();
+            let output = child.wait_with_output().unwrap();
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            let complete = text.rfind('\n').map_or("", |end| &text[..end]);
+            promised.extend(complete.lines().filter_map(|line| {
+                let (_, rest) = line.split_once("stored ")?;
+                rest.split(' ').next().map(str::to_owned)
+            }));
+        }
+        let store = ResultStore::open(&path).unwrap();
+        store.check().unwrap();
+        let calculator = Counting::new(0, None);
+        for element in promised {
+            let (_, source) = run(&calculator, &store, &format!("Rb Ca H H {element}"));
+            assert_eq!(source, Source::Store, "{element} was lost in round {round}");
+        }
+    }
+    // Claims of the dead are taken over: everything can be computed at once.
+    let store = ResultStore::open(&path).unwrap();
+    assert!(
+        store.results(None).unwrap().len() >= 2,
+        "the writers got nowhere"
+    );
+    let calculator = Counting::new(0, None);
+    for element in Element::all() {
+        run(&calculator, &store, &format!("Rb Ca H H {element}"));
+    }
+    assert_eq!(store.results(None).unwrap().len(), 118);
+}
+
+#[test]
+fn waiting_for_another_worker_can_be_cancelled() {
+    let store = ResultStore::in_memory().unwrap();
+    let calculator = Counting::new(0, None);
+    let key = || {
+        StoreKey::new(
+            &crystal("Li Na K Rb H").canonical(),
+            Property::Density,
+            &calculator,
+        )
+    };
+    let cancel = CancelToken::default();
+    let Claimed::Mine(claim) = store.claim(key(), &cancel).unwrap() else {
+        panic!("not mine")
+    };
+    cancel.cancel();
+    assert!(matches!(
+        store.claim(key(), &cancel).unwrap(),
+        Claimed::Cancelled
+    ));
+    drop(claim);
+    assert!(matches!(
+        store.claim(key(), &cancel).unwrap(),
+        Claimed::Mine(_)
+    ));
+}
+
+#[test]
+fn a_store_locked_by_another_process_is_named_and_costs_no_result() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.sqlite");
+    let store = ResultStore::open_with_timeout(&path, Duration::from_millis(50)).unwrap();
+    let blocker = Connection::open(&path).unwrap();
+    blocker.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let calculator = Counting::new(0, None);
+    let start = Instant::now();
+    let crystal = crystal("Li Na K Rb H");
+    let result = evaluate(
+        &calculator,
+        Some(&store),
+        &crystal,
+        Property::Density,
+        &CancelToken::default(),
+    );
+    assert!(result.outcome.value().is_some());
+    let error = result.store_error.unwrap();
+    assert!(
+        error.contains("store.sqlite") && error.contains("locked"),
+        "{error}"
+    );
+    assert!(start.elapsed() < Duration::from_secs(10));
+    blocker.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(run(&calculator, &store, "Li Na K Rb H").1, Source::Computed);
+    store.check().unwrap();
+}
+
+#[test]
+fn files_that_are_no_store_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notes.txt");
+    std::fs::write(
+        &path,
+        "no database, but long enough to be looked at as one ".repeat(50),
+    )
+    .unwrap();
+    let error = ResultStore::open(&path).unwrap_err().to_string();
+    assert!(
+        error.contains("notes.txt") && error.contains("not a database"),
+        "{error}"
+    );
+
+    let path = folder.path().join("newer.sqlite");
+    Connection::open(&path)
+        .unwrap()
+        .execute_batch("PRAGMA user_version = 99")
+        .unwrap();
+    let error = ResultStore::open(&path).unwrap_err().to_string();
+    assert!(error.contains("layout 99 is newer"), "{error}");
+
+    let error = ResultStore::open(&path.join("below/store.sqlite"))
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("newer.sqlite"), "{error}");
+}
+
+#[test]
+fn exports() {
+    let store = ResultStore::in_memory().unwrap();
+    run(&Counting::new(0, None), &store, "Rb Ca H H H");
+    run(
+        &Counting::new(0, Some(FailureCode::ScfNotConverged)),
+        &store,
+        "Li Na K Rb H",
+    );
+    let results = store.results(Some(Property::Density)).unwrap();
+    assert_eq!(results.len(), 2);
+    assert!(store.results(Some(Property::BandGap)).unwrap().is_empty());
+    let export = |format| {
+        let mut out = Vec::new();
+        StoredResult::write_all(&results, format, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    let csv = export(ExportFormat::Csv);
+    assert_eq!(csv.lines().count(), 3);
+    assert!(
+        csv.contains("scf_not_converged") && csv.contains("-0.30000000000000004"),
+        "{csv}"
+    );
+    let frame = export(ExportFormat::ExtXyz);
+    let structure = crystalgym_crystal::Structure::from_text(
+        &frame,
+        crystalgym_crystal::StructureFormat::ExtXyz,
+    )
+    .unwrap();
+    assert_eq!(structure.formula(), "CaH3Rb");
+    for line in export(ExportFormat::JsonLines).lines() {
+        let value: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(value["calculator"], "counting");
+    }
+}
