@@ -52,7 +52,9 @@ impl EpisodeTable {
     /// [`TrainingError::Io`].
     pub fn create(path: &Path) -> Result<Self, TrainingError> {
         let file = File::create(path).map_err(TrainingError::io(path))?;
-        Ok(Self { writer: csv::Writer::from_writer(file) })
+        Ok(Self {
+            writer: csv::Writer::from_writer(file),
+        })
     }
 
     /// Opens the table again, dropping what was written after the first `length` bytes.
@@ -60,7 +62,10 @@ impl EpisodeTable {
     /// # Errors
     /// [`TrainingError::Io`]; [`TrainingError::RunFolder`] if the file is shorter than that.
     pub fn reopen(path: &Path, length: u64) -> Result<Self, TrainingError> {
-        let mut file = OpenOptions::new().write(true).open(path).map_err(TrainingError::io(path))?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .open(path)
+            .map_err(TrainingError::io(path))?;
         let found = file.metadata().map_err(TrainingError::io(path))?.len();
         if found < length {
             return Err(TrainingError::RunFolder {
@@ -69,8 +74,11 @@ impl EpisodeTable {
             });
         }
         file.set_len(length).map_err(TrainingError::io(path))?;
-        file.seek(io::SeekFrom::End(0)).map_err(TrainingError::io(path))?;
-        let writer = csv::WriterBuilder::new().has_headers(length == 0).from_writer(file);
+        file.seek(io::SeekFrom::End(0))
+            .map_err(TrainingError::io(path))?;
+        let writer = csv::WriterBuilder::new()
+            .has_headers(length == 0)
+            .from_writer(file);
         Ok(Self { writer })
     }
 
@@ -163,7 +171,10 @@ mod tests {
         let path = folder.path().join("episodes.csv");
         std::fs::write(&path, "episode\n").unwrap();
         let error = EpisodeTable::reopen(&path, 1000).unwrap_err().to_string();
-        assert!(error.contains("8 bytes") && error.contains("1000"), "{error}");
+        assert!(
+            error.contains("8 bytes") && error.contains("1000"),
+            "{error}"
+        );
     }
 
     #[test]
