@@ -1,0 +1,139 @@
+use pulp::{Arch, Simd, WithSimd};
+
+use super::activation::exp_nonpositive;
+
+/// One step of LSTM cells, one row a graph.
+pub(crate) struct LstmCell<'a> {
+    /// Pre-activations in, activated gates out: input, forget, cell, output, each `hidden` wide.
+    pub(crate) gates: &'a mut [f32],
+    /// Cell state before the step; empty for zero.
+    pub(crate) previous_cell: &'a [f32],
+    /// Cell state after the step.
+    pub(crate) cell: &'a mut [f32],
+    /// Its hyperbolic tangent.
+    pub(crate) cell_tanh: &'a mut [f32],
+    /// Hidden state after the step.
+    pub(crate) hidden: &'a mut [f32],
+    pub(crate) width: usize,
+}
+
+/// `c = f·c₀ + i·g`, `h = o·tanh c` with `i, f, o = σ(·)` and `g = tanh(·)`.
+pub(crate) fn lstm_cell(arch: Arch, cell: LstmCell<'_>) {
+    arch.dispatch(cell);
+}
+
+impl WithSimd for LstmCell<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let n = self.width;
+        for (row, gates) in self.gates.chunks_exact_mut(4 * n).enumerate() {
+            sigmoid_in_place(simd, &mut gates[..2 * n]);
+            tanh_in_place(simd, &mut gates[2 * n..3 * n]);
+            sigmoid_in_place(simd, &mut gates[3 * n..]);
+            let range = row * n..(row + 1) * n;
+            let cell = &mut self.cell[range.clone()];
+            for (j, c) in cell.iter_mut().enumerate() {
+                *c = gates[j] * gates[2 * n + j];
+            }
+            if !self.previous_cell.is_empty() {
+                let previous = &self.previous_cell[range.clone()];
+                for (j, c) in cell.iter_mut().enumerate() {
+                    *c += gates[n + j] * previous[j];
+                }
+            }
+            let cell_tanh = &mut self.cell_tanh[range.clone()];
+            cell_tanh.copy_from_slice(cell);
+            tanh_in_place(simd, cell_tanh);
+            for (j, h) in self.hidden[range].iter_mut().enumerate() {
+                *h = gates[3 * n + j] * cell_tanh[j];
+            }
+        }
+    }
+}
+
+/// The reverse of [`LstmCell`].
+pub(crate) struct LstmCellBackward<'a> {
+    pub(crate) gates: &'a [f32],
+    pub(crate) previous_cell: &'a [f32],
+    pub(crate) cell_tanh: &'a [f32],
+    pub(crate) grad_hidden: &'a [f32],
+    /// Gradient of the cell state: after the step in, before the step out.
+    pub(crate) grad_cell: &'a mut [f32],
+    /// Gradient of the pre-activations, out.
+    pub(crate) grad_gates: &'a mut [f32],
+    pub(crate) width: usize,
+}
+
+/// Gradients of one step of LSTM cells.
+pub(crate) fn lstm_cell_backward(arch: Arch, cell: LstmCellBackward<'_>) {
+    arch.dispatch(cell);
+}
+
+impl WithSimd for LstmCellBackward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let n = self.width;
+        let rows = self
+            .gates
+            .chunks_exact(4 * n)
+            .zip(self.grad_gates.chunks_exact_mut(4 * n));
+        for (row, (gates, grad_gates)) in rows.enumerate() {
+            for j in 0..n {
+                let at = row * n + j;
+                let [i, f, g, o] = [gates[j], gates[n + j], gates[2 * n + j], gates[3 * n + j]];
+                let previous = if self.previous_cell.is_empty() {
+                    0.0
+                } else {
+                    self.previous_cell[at]
+                };
+                let (dh, t) = (self.grad_hidden[at], self.cell_tanh[at]);
+                let dc = self.grad_cell[at] + dh * o * (1.0 - t * t);
+                grad_gates[j] = dc * g * i * (1.0 - i);
+                grad_gates[n + j] = dc * previous * f * (1.0 - f);
+                grad_gates[2 * n + j] = dc * i * (1.0 - g * g);
+                grad_gates[3 * n + j] = dh * t * o * (1.0 - o);
+                self.grad_cell[at] = dc * f;
+            }
+        }
+    }
+}
+
+/// σ(x) = 1 / (1 + e⁻ˣ), by e^(−|x|) so that nothing overflows.
+#[inline(always)]
+fn sigmoid<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let one = simd.splat_f32s(1.0);
+    let t = exp_nonpositive(simd, simd.neg_f32s(simd.abs_f32s(x)));
+    let negative = simd.less_than_f32s(x, simd.splat_f32s(0.0));
+    let numerator = simd.select_f32s(negative, t, one);
+    simd.div_f32s(numerator, simd.add_f32s(one, t))
+}
+
+#[inline(always)]
+fn sigmoid_in_place<S: Simd>(simd: S, x: &mut [f32]) {
+    map_in_place(simd, x, |x| sigmoid(simd, x));
+}
+
+/// tanh x = 2σ(2x) − 1.
+#[inline(always)]
+fn tanh_in_place<S: Simd>(simd: S, x: &mut [f32]) {
+    map_in_place(simd, x, |x| {
+        let s = sigmoid(simd, simd.add_f32s(x, x));
+        simd.sub_f32s(simd.add_f32s(s, s), simd.splat_f32s(1.0))
+    });
+}
+
+#[inline(always)]
+fn map_in_place<S: Simd>(simd: S, x: &mut [f32], f: impl Fn(S::f32s) -> S::f32s) {
+    let (vectors, rest) = S::as_mut_simd_f32s(x);
+    for x in vectors {
+        *x = f(*x);
+    }
+    if !rest.is_empty() {
+        let y = f(simd.partial_load_f32s(rest));
+        simd.partial_store_f32s(rest, y);
+    }
+}

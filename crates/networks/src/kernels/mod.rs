@@ -1,0 +1,20 @@
+//! The vectorised loops that the networks are made of.
+//!
+//! Each kernel is written once over [`pulp::Simd`] and dispatched at run time to AVX-512, AVX2,
+//! NEON or plain scalar code, so a binary for a baseline processor uses what the machine has.
+
+mod activation;
+mod attention;
+mod elementwise;
+mod lstm;
+mod matmul;
+mod rows;
+
+pub(crate) use activation::{softplus2, softplus2_backward};
+pub(crate) use attention::{Attention, AttentionBackward, attend, attend_backward};
+pub(crate) use elementwise::{
+    AdamStep, adam_update, add, add_assign, blend, scale, squared_norm, sum_rows, transpose,
+};
+pub(crate) use lstm::{LstmCell, LstmCellBackward, lstm_cell, lstm_cell_backward};
+pub(crate) use matmul::{Start, Strided, matmul, matmul_transposed};
+pub(crate) use rows::{Gather, gather_add_scaled, gather_sum, scatter_add, scatter_add_scaled};

@@ -1,0 +1,271 @@
+//! MEGNet (Chen, Ye, Zuo, Zheng and Ong, Chem. Mater. 31, 3564 (2019)) on partly filled skeletons.
+
+mod backward;
+mod forward;
+mod index;
+mod layout;
+mod set2set;
+mod workspace;
+
+use std::sync::Arc;
+
+use pulp::Arch;
+use rand_pcg::Pcg64;
+
+pub use self::workspace::Workspace;
+
+use self::layout::Layout;
+use crate::{
+    Gradients, GraphNetwork, GraphState, GraphTemplate, InputStyle, MegnetConfig, NetworkError,
+    Parameters,
+    layers::{BackwardWeights, Weights},
+};
+
+/// A graph network with edge, node and state features that update each other in blocks, and
+/// Set2Set readouts.
+///
+/// Activation s(x) = ln(1+eˣ) − ln 2; per block, on features after a small perceptron each (none
+/// in the first block), with means over incoming edges and over graphs:
+/// `e' = φ_e(v_source, v_target, e, u)`, `v' = φ_v(v, mean e', u)`, `u' = φ_u(u, mean e',
+/// mean v')`, each added to the features before the block. The readout is a perceptron on
+/// Set2Set over nodes, Set2Set over edges and u. Layers and names are those of matgl's MEGNet.
+#[derive(Debug, Clone)]
+pub struct Megnet {
+    config: MegnetConfig,
+    layout: Arc<Layout>,
+    templates: Arc<[GraphTemplate]>,
+    parameters: Parameters,
+    arch: Arch,
+}
+
+impl Megnet {
+    /// A network with PyTorch's default initialisation: affine layers uniform within
+    /// 1/√(inputs), LSTM within 1/√(hidden), embeddings standard normal.
+    ///
+    /// The templates must have been made with the same configuration.
+    ///
+    /// # Errors
+    /// [`NetworkError::Config`] for a configuration that no network can have or templates of
+    /// another one.
+    pub fn new(
+        config: MegnetConfig,
+        templates: Arc<[GraphTemplate]>,
+        rng: &mut Pcg64,
+    ) -> Result<Self, NetworkError> {
+        config.check()?;
+        check_templates(&config, &templates)?;
+        let (layout, entries) = Layout::new(&config);
+        let parameters = Parameters::random(Arc::from(entries), rng);
+        Ok(Self {
+            config,
+            layout: Arc::new(layout),
+            templates,
+            parameters,
+            arch: Arch::new(),
+        })
+    }
+
+    /// The same network for other skeletons, such as held-out ones.
+    ///
+    /// # Errors
+    /// [`NetworkError::Config`] if the templates were made with another configuration.
+    pub fn with_templates(&self, templates: Arc<[GraphTemplate]>) -> Result<Self, NetworkError> {
+        check_templates(&self.config, &templates)?;
+        Ok(Self {
+            templates,
+            ..self.clone()
+        })
+    }
+
+    /// Shape and inputs.
+    pub fn config(&self) -> &MegnetConfig {
+        &self.config
+    }
+
+    /// The skeletons that states refer to by index.
+    pub fn templates(&self) -> &Arc<[GraphTemplate]> {
+        &self.templates
+    }
+
+    fn check_states(&self, states: &[GraphState<'_>]) -> Result<(), NetworkError> {
+        for (i, state) in states.iter().enumerate() {
+            self.check_state(state)
+                .map_err(|(field, found, expected)| NetworkError::State {
+                    state: i,
+                    field,
+                    found,
+                    expected,
+                })?;
+        }
+        Ok(())
+    }
+
+    fn check_state(&self, state: &GraphState<'_>) -> Result<(), (&'static str, String, String)> {
+        let Some(template) = self.templates.get(state.skeleton) else {
+            let expected = format!("below {}", self.templates.len());
+            return Err(("skeleton", state.skeleton.to_string(), expected));
+        };
+        if state.node_types.len() != template.sites {
+            let expected = format!("{}, the sites of {}", template.sites, template.label);
+            return Err((
+                "number of node types",
+                state.node_types.len().to_string(),
+                expected,
+            ));
+        }
+        let blank = self.config.n_actions;
+        if let Some(&t) = state.node_types.iter().find(|&&t| usize::from(t) > blank) {
+            return Err(("node type", t.to_string(), format!("0 to {blank}")));
+        }
+        // The published table of focus indices has one row an action.
+        let limit = match self.config.inputs {
+            InputStyle::Published => template.sites.min(self.config.n_actions),
+            InputStyle::Corrected => template.sites,
+        };
+        if state.focus >= limit {
+            return Err(("focus", state.focus.to_string(), format!("below {limit}")));
+        }
+        if !state.target.is_finite() {
+            return Err((
+                "target",
+                state.target.to_string(),
+                "a finite number".to_owned(),
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn check_templates(config: &MegnetConfig, templates: &[GraphTemplate]) -> Result<(), NetworkError> {
+    for template in templates {
+        let error = |field, found: String, expected: String| {
+            Err(NetworkError::Config {
+                field,
+                found,
+                expected,
+            })
+        };
+        if template.sites == 0 {
+            let found = format!("template {} without sites", template.label);
+            return error("templates", found, "at least one site".to_owned());
+        }
+        if template.basis.len() != template.sources.len() * config.gaussian_centres {
+            let found = format!(
+                "template {} with {} basis values for {} bonds",
+                template.label,
+                template.basis.len(),
+                template.sources.len()
+            );
+            return error(
+                "gaussian_centres",
+                found,
+                config.gaussian_centres.to_string(),
+            );
+        }
+        let lattice_inputs = config.state_inputs()
+            - match config.inputs {
+                InputStyle::Published => 1,
+                InputStyle::Corrected => 2,
+            };
+        if template.lattice_inputs.len() != lattice_inputs {
+            let found = format!("template {} of another input style", template.label);
+            return error("inputs", found, format!("{:?}", config.inputs));
+        }
+    }
+    Ok(())
+}
+
+impl GraphNetwork for Megnet {
+    type Workspace = Workspace;
+
+    fn workspace(&self, threads: usize) -> Result<Workspace, NetworkError> {
+        Workspace::new(threads)
+    }
+
+    fn n_outputs(&self) -> usize {
+        self.config.n_outputs
+    }
+
+    fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    fn parameters_mut(&mut self) -> &mut Parameters {
+        &mut self.parameters
+    }
+
+    fn forward<'w>(
+        &self,
+        states: &[GraphState<'_>],
+        workspace: &'w mut Workspace,
+    ) -> Result<&'w [f32], NetworkError> {
+        self.check_states(states)?;
+        let weights = Weights {
+            arch: self.arch,
+            values: self.parameters.values(),
+        };
+        let n_outputs = self.config.n_outputs;
+        Ok(
+            workspace.forward(states, n_outputs, |shard, states, outputs| {
+                let (config, layout) = (&self.config, &self.layout);
+                shard.activations.forward(
+                    config,
+                    layout,
+                    weights,
+                    &self.templates,
+                    states,
+                    outputs,
+                );
+            }),
+        )
+    }
+
+    fn backward(
+        &self,
+        grad_outputs: &[f32],
+        workspace: &mut Workspace,
+        gradients: &mut Gradients,
+    ) -> Result<(), NetworkError> {
+        let lengths = [
+            (
+                "gradient of the outputs",
+                grad_outputs.len(),
+                workspace.outputs().len(),
+            ),
+            ("gradient", gradients.values().len(), self.parameters.len()),
+        ];
+        for (what, found, expected) in lengths {
+            if found != expected {
+                return Err(NetworkError::Length {
+                    what,
+                    found,
+                    expected,
+                });
+            }
+        }
+        let (values, matrices) = (self.parameters.values(), &self.layout.matrices);
+        workspace.backward(
+            self.arch,
+            values,
+            matrices,
+            grad_outputs,
+            gradients.values_mut(),
+            |shard, transposed, grad_outputs| {
+                let weights = BackwardWeights {
+                    arch: self.arch,
+                    transposed,
+                };
+                let gradients = shard.gradients.reset(values.len());
+                shard.scratch.backward(
+                    &self.config,
+                    &self.layout,
+                    weights,
+                    &mut shard.activations,
+                    grad_outputs,
+                    gradients,
+                );
+            },
+        );
+        Ok(())
+    }
+}
