@@ -1,0 +1,107 @@
+use crystalgym_evaluation::Property;
+
+use crate::TaskConfig;
+
+/// How hard a published target is to reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Difficulty {
+    /// Bulk modulus 300 GPa, density 3 g/cm³, band gap 1.12 eV.
+    Easy,
+    /// Bulk modulus 500 GPa, density 5 g/cm³, band gap 2 eV.
+    Hard,
+    /// Density 8 g/cm³.
+    VeryHard,
+}
+
+impl Difficulty {
+    /// The name used in task names.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Easy => "easy",
+            Self::Hard => "hard",
+            Self::VeryHard => "very_hard",
+        }
+    }
+}
+
+/// The target of a property at a difficulty (CrystalGym paper, Table 1), if there is one.
+pub fn published_target(property: Property, difficulty: Difficulty) -> Option<f64> {
+    Some(match (property, difficulty) {
+        (Property::BulkModulus, Difficulty::Easy) => 300.0,
+        (Property::BulkModulus, Difficulty::Hard) => 500.0,
+        (Property::Density, Difficulty::Easy) => 3.0,
+        (Property::Density, Difficulty::Hard) => 5.0,
+        (Property::Density, Difficulty::VeryHard) => 8.0,
+        (Property::BandGap, Difficulty::Easy) => 1.12,
+        (Property::BandGap, Difficulty::Hard) => 2.0,
+        _ => return None,
+    })
+}
+
+/// A task of the paper under its name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NamedTask {
+    /// Name, such as `density-C2-easy-small` or `band_gap-mixed-hard-medium`.
+    pub name: String,
+    /// What it is made of.
+    pub config: TaskConfig,
+}
+
+/// The mixed training set (rows 630, 2271, 8354, 8666, 8906); C1 and C5 are held out.
+const MIXED: [&str; 5] = ["C2", "C3", "C6", "C7", "C4"];
+
+/// Every published combination of property, skeleton or mixed set, target and action set.
+pub fn paper_tasks() -> Vec<NamedTask> {
+    let mut tasks = Vec::new();
+    let mut sets: Vec<(String, Vec<String>)> = (1..=7)
+        .map(|number| (format!("C{number}"), vec![format!("C{number}")]))
+        .collect();
+    sets.push(("mixed".to_owned(), MIXED.map(str::to_owned).to_vec()));
+    for property in Property::ALL {
+        for (set, skeletons) in &sets {
+            for difficulty in [Difficulty::Easy, Difficulty::Hard, Difficulty::VeryHard] {
+                let Some(target) = published_target(property, difficulty) else {
+                    continue;
+                };
+                for actions in ["small", "medium", "large"] {
+                    let name = format!("{property}-{set}-{}-{actions}", difficulty.name());
+                    let config = TaskConfig {
+                        skeletons: skeletons.clone(),
+                        actions: actions.to_owned(),
+                        property,
+                        target,
+                        ..TaskConfig::default()
+                    };
+                    tasks.push(NamedTask { name, config });
+                }
+            }
+        }
+    }
+    tasks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Task;
+
+    #[test]
+    fn every_task_of_the_paper_can_be_played() {
+        let tasks = paper_tasks();
+        // 8 sets, 3 action sets; easy and hard for three properties, very hard for one.
+        assert_eq!(tasks.len(), 8 * 3 * (3 * 2 + 1));
+        let mixed = tasks
+            .iter()
+            .find(|task| task.name == "band_gap-mixed-hard-medium")
+            .unwrap();
+        assert_eq!(mixed.config.target, 2.0);
+        let mut rows: Vec<_> = Task::new(&mixed.config)
+            .unwrap()
+            .skeletons()
+            .iter()
+            .filter_map(|skeleton| skeleton.source.mp20_row)
+            .collect();
+        rows.sort_unstable();
+        assert_eq!(rows, [630, 2271, 8354, 8666, 8906]);
+    }
+}

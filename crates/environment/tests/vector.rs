@@ -1,0 +1,213 @@
+//! The vectorised environment: same seed, same run, however late the rewards come.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::{sync::Arc, thread, time::Duration};
+
+use crystalgym_crystal::{Crystal, Element};
+use crystalgym_environment::{
+    EnvironmentError, Interrupted, Task, TaskConfig, VectorEnvironment, random::uniform_below,
+};
+use crystalgym_evaluation::{
+    Calculator, CancelToken, FailureCode, Fingerprint, Outcome, Property, RigidCalculator, Source,
+};
+use rand::SeedableRng;
+use rand_pcg::Pcg64;
+
+/// The rigid density, after a pause that depends on the crystal: results arrive out of order.
+struct Delayed;
+
+impl Calculator for Delayed {
+    fn name(&self) -> &str {
+        "delayed"
+    }
+
+    fn fingerprint(&self, _: &[Element], _: Property) -> Fingerprint {
+        Fingerprint(String::new())
+    }
+
+    fn evaluate(&self, crystal: &Crystal, property: Property, cancel: &CancelToken) -> Outcome {
+        let pause = crystal
+            .elements()
+            .iter()
+            .map(|e| u64::from(e.atomic_number()))
+            .sum::<u64>();
+        thread::sleep(Duration::from_micros(pause * 37 % 3000));
+        RigidCalculator.evaluate(crystal, property, cancel)
+    }
+}
+
+fn task() -> Arc<Task> {
+    let skeletons = ["C2", "C3", "C6"].map(str::to_owned).to_vec();
+    Arc::new(
+        Task::new(&TaskConfig {
+            skeletons,
+            ..TaskConfig::default()
+        })
+        .unwrap(),
+    )
+}
+
+/// One line an episode: number, environment, elements, reward to the last bit.
+fn record(environment: &mut VectorEnvironment, in_flight: usize, log: &mut Vec<String>) {
+    while let Some(episode) = environment.next_finished(in_flight, &|| false).unwrap() {
+        log.push(format!(
+            "{} {} {} {:x}",
+            episode.number,
+            episode.environment,
+            episode.crystal.formula(),
+            episode.reward.to_bits()
+        ));
+    }
+}
+
+fn play(
+    environment: &mut VectorEnvironment,
+    rng: &mut Pcg64,
+    steps: usize,
+    in_flight: usize,
+) -> Vec<String> {
+    let mut log = Vec::new();
+    for _ in 0..steps {
+        record(environment, in_flight, &mut log);
+        let actions: Vec<u8> = (0..environment.len())
+            .map(|_| uniform_below(rng, 18) as u8)
+            .collect();
+        environment.step(&actions).unwrap();
+    }
+    log
+}
+
+fn vector(calculator: impl Calculator + 'static, workers: usize) -> VectorEnvironment {
+    VectorEnvironment::new(task(), Arc::new(calculator), None, 4, workers, 11)
+}
+
+#[test]
+fn late_rewards_give_the_same_run_as_instant_ones_for_any_number_of_workers() {
+    let reference = play(
+        &mut vector(RigidCalculator, 1),
+        &mut Pcg64::seed_from_u64(5),
+        200,
+        6,
+    );
+    assert!(reference.len() > 100);
+    for workers in [1, 2, 5] {
+        let mut environment = vector(Delayed, workers);
+        let log = play(&mut environment, &mut Pcg64::seed_from_u64(5), 200, 6);
+        assert_eq!(log, reference, "{workers} workers");
+    }
+}
+
+#[test]
+fn every_episode_is_delivered_exactly_once_and_in_order() {
+    let mut environment = vector(Delayed, 3);
+    let mut log = play(&mut environment, &mut Pcg64::seed_from_u64(6), 100, 9);
+    assert!(environment.open_episodes() > 0);
+    record(&mut environment, 0, &mut log);
+    let numbers: Vec<usize> = log
+        .iter()
+        .map(|line| line.split(' ').next().unwrap().parse().unwrap())
+        .collect();
+    assert_eq!(numbers, (1..=numbers.len()).collect::<Vec<_>>());
+    assert_eq!(environment.open_episodes(), 0);
+}
+
+#[test]
+fn a_restored_snapshot_goes_on_as_if_nothing_had_happened() {
+    let mut uninterrupted = vector(Delayed, 2);
+    let mut rng = Pcg64::seed_from_u64(8);
+    let first = play(&mut uninterrupted, &mut rng, 57, 5);
+    let text = serde_json::to_string(&uninterrupted.snapshot()).unwrap();
+    let later_rng = rng.clone();
+    let expected = play(&mut uninterrupted, &mut rng, 60, 5);
+    assert!(!first.is_empty());
+
+    let mut resumed = vector(Delayed, 1);
+    resumed
+        .restore(serde_json::from_str(&text).unwrap())
+        .unwrap();
+    assert_eq!(play(&mut resumed, &mut later_rng.clone(), 60, 5), expected);
+    assert_eq!(resumed.steps(), uninterrupted.steps());
+}
+
+#[test]
+fn a_snapshot_of_another_task_is_refused() {
+    let snapshot = vector(RigidCalculator, 1).snapshot();
+    let other = Arc::new(Task::new(&TaskConfig::default()).unwrap());
+    let mut environment = VectorEnvironment::new(other, Arc::new(RigidCalculator), None, 4, 1, 11);
+    // Some of the four environments start on C3 or C6, which the other task does not have.
+    let error = environment.restore(snapshot.clone()).unwrap_err();
+    assert!(matches!(error, EnvironmentError::Snapshot(_)), "{error}");
+    let mut fewer = VectorEnvironment::new(task(), Arc::new(RigidCalculator), None, 3, 1, 11);
+    let error = fewer.restore(snapshot).unwrap_err().to_string();
+    assert!(error.contains("4 environments, expected 3"), "{error}");
+}
+
+/// Never comes back unless cancelled.
+struct Endless;
+
+impl Calculator for Endless {
+    fn name(&self) -> &str {
+        "endless"
+    }
+
+    fn fingerprint(&self, _: &[Element], _: Property) -> Fingerprint {
+        Fingerprint(String::new())
+    }
+
+    fn evaluate(&self, crystal: &Crystal, property: Property, cancel: &CancelToken) -> Outcome {
+        while !cancel.is_cancelled() {
+            thread::sleep(Duration::from_millis(2));
+        }
+        RigidCalculator.evaluate(crystal, property, cancel)
+    }
+}
+
+#[test]
+fn waiting_can_be_interrupted_without_losing_the_episode() {
+    let mut environment = vector(Endless, 1);
+    while environment.open_episodes() == 0 {
+        environment.step(&[0; 4]).unwrap();
+    }
+    let open = environment.open_episodes();
+    let result = environment.next_finished(0, &|| true);
+    assert!(matches!(result, Err(Interrupted)));
+    assert_eq!(environment.open_episodes(), open);
+    assert!(environment.next_finished(open, &|| true).unwrap().is_none());
+}
+
+#[test]
+fn odd_electron_counts_fail_at_once_if_asked_to() {
+    let config = TaskConfig {
+        property: Property::BandGap,
+        odd_electrons_fail_at_once: true,
+        ..TaskConfig::default()
+    };
+    let task = Arc::new(Task::new(&config).unwrap());
+    let mut environment = VectorEnvironment::new(task, Arc::new(Endless), None, 1, 1, 0);
+    // Four lithium atoms and one beryllium atom: 16 electrons; five lithium atoms: 15.
+    for _ in 0..5 {
+        environment.step(&[0]).unwrap();
+    }
+    let episode = environment.next_finished(0, &|| true).unwrap().unwrap();
+    assert_eq!(
+        episode.outcome.failure().unwrap().code,
+        FailureCode::OddElectronCount
+    );
+    assert_eq!((episode.reward, episode.source), (-1.0, Source::Computed));
+    for action in [0, 0, 0, 0, 4] {
+        environment.step(&[action]).unwrap();
+    }
+    assert!(
+        environment.next_finished(0, &|| true).is_err(),
+        "an even count asks the calculator"
+    );
+}
+
+#[test]
+fn a_wrong_number_of_actions_is_named() {
+    let error = vector(RigidCalculator, 1)
+        .step(&[0; 3])
+        .unwrap_err()
+        .to_string();
+    assert_eq!(error, "3 actions for 4 environments");
+}
