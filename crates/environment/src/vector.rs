@@ -335,10 +335,7 @@ impl VectorEnvironment {
             Answer::Known(Box::new(odd_electron_count()))
         } else if calculator.is_instant() {
             let cancel = crystalgym_evaluation::CancelToken::default();
-            Answer::Known(
-                calculator.evaluate(&crystal, property, &cancel),
-                Source::Computed,
-            )
+            Answer::Known(Box::new(calculator.evaluate(&crystal, property, &cancel)))
         } else {
             Answer::Pending(self.pool.submit(&crystal, property))
         };
