@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use crate::{
     CrystalError, Element, Skeleton, Structure,
-    structure::{formula, mass_density_g_cm3},
+    structure::{formula, mass_density_g_cm3, mass_u},
 };
 
 /// A skeleton with an element on every site.
@@ -40,8 +40,7 @@ impl Crystal {
 
     /// Mass density in g/cm³ of the unrelaxed cell.
     pub fn rigid_density_g_cm3(&self) -> f64 {
-        let mass_u: f64 = self.elements.iter().map(|element| element.mass_u()).sum();
-        mass_density_g_cm3(mass_u, self.skeleton.lattice.volume())
+        mass_density_g_cm3(mass_u(&self.elements), self.skeleton.lattice.volume())
     }
 
     /// Formula with symbols in alphabetical order, such as `CaH3Rb`.

@@ -148,6 +148,15 @@ mod tests {
         }
     }
 
+    /// Masses are summed as whole nano-units; none may have more digits than that.
+    #[test]
+    fn masses_are_whole_nano_units() {
+        for element in Element::all() {
+            let nano_u = element.mass_u() * 1e9;
+            assert!((nano_u - nano_u.round()).abs() < 1e-4, "{element}");
+        }
+    }
+
     /// Oracle: the generator itself, where the packages that it reads are installed.
     #[test]
     fn the_table_is_what_the_generator_writes() {

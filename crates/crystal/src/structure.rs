@@ -21,7 +21,7 @@ const ATOMIC_MASS_UNIT_1E_24_G: f64 = 1.660_539_066_60;
 impl Structure {
     /// Mass of the cell in unified atomic mass units.
     pub fn mass_u(&self) -> f64 {
-        self.elements.iter().map(|element| element.mass_u()).sum()
+        mass_u(&self.elements)
     }
 
     /// Mass density in g/cm³: `1.66053906660 Σm [u] / V [Å³]`.
@@ -33,6 +33,17 @@ impl Structure {
     pub fn formula(&self) -> String {
         formula(&self.elements)
     }
+}
+
+/// Total mass, the same to the last bit for every order of the elements: summed as whole
+/// nano-units, which tabulated masses are.
+pub(crate) fn mass_u(elements: &[Element]) -> f64 {
+    const PER_U: f64 = 1e9;
+    let total: u64 = elements
+        .iter()
+        .map(|element| (element.mass_u() * PER_U).round() as u64)
+        .sum();
+    total as f64 / PER_U
 }
 
 pub(crate) fn mass_density_g_cm3(mass_u: f64, volume_ang3: f64) -> f64 {
