@@ -71,7 +71,9 @@ pub struct FinishedEpisode {
     pub state: State,
     /// The crystal in site order.
     pub crystal: Crystal,
-    /// Target that it aimed at.
+    /// Property asked for.
+    pub property: Property,
+    /// Target that it aimed at, in the property's unit.
     pub target: f64,
     /// Reward of the last step, which is the (undiscounted) return.
     pub reward: f64,
@@ -240,7 +242,8 @@ impl VectorEnvironment {
                 }
             },
         };
-        let reward = reward(self.task.property(), episode.target, &outcome);
+        let property = self.task.property();
+        let reward = reward(property, episode.target, &outcome);
         let EpisodeSnapshot {
             number,
             environment,
@@ -252,6 +255,7 @@ impl VectorEnvironment {
             environment,
             state,
             crystal,
+            property,
             target,
             reward,
             outcome,

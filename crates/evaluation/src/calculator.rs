@@ -20,6 +20,16 @@ pub trait Calculator: Send + Sync {
     /// version, and the pseudopotentials of these elements. Part of the store's key.
     fn fingerprint(&self, elements: &[Element], property: Property) -> Fingerprint;
 
+    /// Looks whether the calculator could work for these elements and this property: program,
+    /// pseudopotentials, settings. Called before anything runs.
+    ///
+    /// # Errors
+    /// [`CalculatorError`] that names what is missing or wrong.
+    fn check(&self, elements: &[Element], property: Property) -> Result<(), CalculatorError> {
+        let _ = (elements, property);
+        Ok(())
+    }
+
     /// Whether an evaluation takes microseconds, so that it is done in place: no worker, no store.
     fn is_instant(&self) -> bool {
         false
@@ -27,6 +37,16 @@ pub trait Calculator: Send + Sync {
 
     /// Computes `property` of `crystal`.
     fn evaluate(&self, crystal: &Crystal, property: Property, cancel: &CancelToken) -> Outcome;
+}
+
+/// Why a calculator cannot work as configured.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("calculator {calculator}: {message}")]
+pub struct CalculatorError {
+    /// Name of the calculator.
+    pub calculator: String,
+    /// What is missing or wrong, and what would be right.
+    pub message: String,
 }
 
 /// A stable text of a calculator's settings (canonical JSON), hashed into the store's key.

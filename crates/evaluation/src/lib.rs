@@ -12,8 +12,8 @@ mod pool;
 mod property;
 mod store;
 
-pub use calculator::{Calculator, CancelToken, Fingerprint};
-pub use calculators::RigidCalculator;
+pub use calculator::{Calculator, CalculatorError, CancelToken, Fingerprint};
+pub use calculators::{CalculatorConfig, CalculatorName, RigidCalculator};
 pub use evaluate::{Evaluation, Source, evaluate};
 pub use outcome::{EquationOfStateFit, Failure, FailureCode, Outcome, UnknownFailureCode, Values};
 pub use pool::{EvaluationPool, Ticket};

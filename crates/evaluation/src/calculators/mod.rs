@@ -1,5 +1,7 @@
-//! One file per calculator.
+//! One file per calculator, and the choice among them.
 
+mod config;
 mod rigid;
 
+pub use config::{CalculatorConfig, CalculatorName};
 pub use rigid::RigidCalculator;

@@ -1,7 +1,8 @@
 use crystalgym_crystal::{Crystal, Element};
 
 use crate::{
-    Calculator, CancelToken, Failure, FailureCode, Fingerprint, Outcome, Property, Values,
+    Calculator, CalculatorError, CancelToken, Failure, FailureCode, Fingerprint, Outcome, Property,
+    Values,
 };
 
 /// Density from mass and volume alone: `ρ = 1.66053906660 Σm [u] / V [Å³]`.
@@ -18,6 +19,17 @@ impl Calculator for RigidCalculator {
 
     fn fingerprint(&self, _elements: &[Element], _property: Property) -> Fingerprint {
         Fingerprint("{\"rigid\":1}".to_owned())
+    }
+
+    fn check(&self, _elements: &[Element], property: Property) -> Result<(), CalculatorError> {
+        if property == Property::Density {
+            return Ok(());
+        }
+        let message = format!("it knows the density only, not the {property}");
+        Err(CalculatorError {
+            calculator: self.name().to_owned(),
+            message,
+        })
     }
 
     fn is_instant(&self) -> bool {
