@@ -104,6 +104,21 @@ impl State {
         task.allowed_at(focus(task, self))
     }
 
+    /// Whether the state, read from a file, can be one of this task.
+    pub fn belongs_to(&self, task: &Task) -> bool {
+        let skeleton = task.skeletons().get(usize::from(self.skeleton));
+        skeleton.is_some_and(|skeleton| {
+            let sites = skeleton.sites();
+            self.node_types.len() == sites
+                && usize::from(self.start) < sites
+                && usize::from(self.step) <= sites
+                && self
+                    .node_types
+                    .iter()
+                    .all(|&action| action <= task.actions().blank())
+        })
+    }
+
     /// The state `steps` actions earlier.
     pub fn rewound(&self, task: &Task, steps: usize) -> Self {
         let mut state = self.clone();

@@ -301,21 +301,7 @@ impl VectorEnvironment {
     }
 
     fn check_state(&self, state: &State) -> Result<(), EnvironmentError> {
-        let sites = self
-            .task
-            .skeletons()
-            .get(usize::from(state.skeleton))
-            .map(|s| s.sites());
-        let fits = sites.is_some_and(|sites| {
-            state.node_types.len() == sites
-                && usize::from(state.start) < sites
-                && usize::from(state.step) <= sites
-                && state
-                    .node_types
-                    .iter()
-                    .all(|&action| action <= self.task.actions().blank())
-        });
-        if fits {
+        if state.belongs_to(&self.task) {
             return Ok(());
         }
         Err(EnvironmentError::Snapshot(format!(

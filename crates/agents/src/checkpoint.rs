@@ -1,0 +1,224 @@
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use crystalgym_crystal::write_atomically;
+use crystalgym_environment::Task;
+use crystalgym_evaluation::Property;
+use crystalgym_networks::Checkpoint;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use sha2::{Digest, Sha256};
+
+use crate::AgentError;
+
+/// Name of the file that makes a folder a checkpoint.
+const STATE_FILE: &str = "agent.json";
+/// Number of the layout described here.
+const VERSION: u32 = 1;
+
+/// `agent.json`. It names the file of the networks, so that replacing it in one step replaces the
+/// whole checkpoint.
+#[derive(Serialize)]
+struct StateFile<'a, T> {
+    version: u32,
+    algorithm: &'a str,
+    step: u64,
+    networks: Option<NetworksFile>,
+    state: &'a T,
+}
+
+/// The same, as read.
+#[derive(Deserialize)]
+struct ReadStateFile<T> {
+    networks: Option<NetworksFile>,
+    state: T,
+}
+
+/// What is read first: whether the rest can be understood.
+#[derive(Deserialize)]
+struct Header {
+    version: u32,
+    algorithm: String,
+    step: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct NetworksFile {
+    file: String,
+    sha256: String,
+}
+
+/// What a folder holds a checkpoint of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckpointInfo {
+    /// Name of the algorithm.
+    pub algorithm: String,
+    /// Environment steps taken.
+    pub step: u64,
+}
+
+impl CheckpointInfo {
+    /// Looks into a folder.
+    ///
+    /// # Errors
+    /// [`AgentError::Io`] if there is no checkpoint, [`AgentError::Checkpoint`] if it is not one
+    /// of this version.
+    pub fn read(folder: &Path) -> Result<Self, AgentError> {
+        let path = folder.join(STATE_FILE);
+        let text = fs::read_to_string(&path).map_err(io_error(&path))?;
+        let header: Header = serde_json::from_str(&text).map_err(|error| invalid(&path, error))?;
+        if header.version != VERSION {
+            return Err(invalid(
+                &path,
+                format!("version is {}, expected {VERSION}", header.version),
+            ));
+        }
+        Ok(Self {
+            algorithm: header.algorithm,
+            step: header.step,
+        })
+    }
+}
+
+/// What a checkpoint needs to find again in the task that it goes on with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct TaskIdentity {
+    skeletons: Vec<String>,
+    elements: Vec<String>,
+    property: Property,
+    target: f64,
+}
+
+impl TaskIdentity {
+    pub(crate) fn new(task: &Task) -> Self {
+        Self {
+            skeletons: task
+                .skeletons()
+                .iter()
+                .map(|skeleton| skeleton.label.clone())
+                .collect(),
+            elements: task
+                .actions()
+                .elements()
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+            property: task.property(),
+            target: task.target(),
+        }
+    }
+
+    pub(crate) fn check(&self, found: &Self, folder: &Path) -> Result<(), AgentError> {
+        if self == found {
+            return Ok(());
+        }
+        Err(invalid(
+            folder,
+            format!("it was made for another task: {self:?}, not {found:?}"),
+        ))
+    }
+}
+
+/// Writes the networks, then the rest, and then removes what an earlier checkpoint left. Killed
+/// anywhere, the folder still holds the earlier checkpoint or the new one.
+pub(crate) fn write_checkpoint<T: Serialize>(
+    folder: &Path,
+    algorithm: &str,
+    step: u64,
+    networks: Option<&Checkpoint>,
+    state: &T,
+) -> Result<(), AgentError> {
+    fs::create_dir_all(folder).map_err(io_error(folder))?;
+    let networks = networks
+        .map(|networks| {
+            let bytes = networks.to_bytes()?;
+            let sha256 = hexadecimal(&bytes);
+            // The hash keeps apart what two runs would call the same.
+            let file = format!("networks-{step}-{}.safetensors", &sha256[..8]);
+            let path = folder.join(&file);
+            write_atomically(&path, &bytes).map_err(io_error(&path))?;
+            Ok::<_, AgentError>(NetworksFile { file, sha256 })
+        })
+        .transpose()?;
+    let kept = networks.as_ref().map(|networks| networks.file.clone());
+    let path = folder.join(STATE_FILE);
+    let file = StateFile {
+        version: VERSION,
+        algorithm,
+        step,
+        networks,
+        state,
+    };
+    let text = serde_json::to_vec(&file).map_err(|error| invalid(&path, error))?;
+    write_atomically(&path, &text).map_err(io_error(&path))?;
+    remove_other_networks(folder, kept.as_deref()).map_err(io_error(folder))
+}
+
+/// Reads what [`write_checkpoint`] wrote.
+pub(crate) fn read_checkpoint<T: DeserializeOwned>(
+    folder: &Path,
+    algorithm: &str,
+) -> Result<(T, Option<Checkpoint>), AgentError> {
+    let info = CheckpointInfo::read(folder)?;
+    let path = folder.join(STATE_FILE);
+    if info.algorithm != algorithm {
+        return Err(invalid(
+            &path,
+            format!("it is of {}, expected {algorithm}", info.algorithm),
+        ));
+    }
+    let text = fs::read_to_string(&path).map_err(io_error(&path))?;
+    let file: ReadStateFile<T> =
+        serde_json::from_str(&text).map_err(|error| invalid(&path, error))?;
+    let networks = file
+        .networks
+        .map(|networks| read_networks(folder, &networks))
+        .transpose()?;
+    Ok((file.state, networks))
+}
+
+fn read_networks(folder: &Path, networks: &NetworksFile) -> Result<Checkpoint, AgentError> {
+    let path = folder.join(&networks.file);
+    let bytes = fs::read(&path).map_err(io_error(&path))?;
+    let found = hexadecimal(&bytes);
+    if found != networks.sha256 {
+        return Err(invalid(
+            &path,
+            format!("SHA-256 is {found}, expected {}", networks.sha256),
+        ));
+    }
+    Ok(Checkpoint::from_bytes(&bytes)?)
+}
+
+fn remove_other_networks(folder: &Path, kept: Option<&str>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let Some(name) = name.to_str() else { continue };
+        let ours = name.starts_with("networks-") && name.ends_with(".safetensors");
+        if ours && Some(name) != kept {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+fn io_error(path: &Path) -> impl FnOnce(io::Error) -> AgentError + use<> {
+    let path: PathBuf = path.to_owned();
+    move |source| AgentError::Io { path, source }
+}
+
+pub(crate) fn invalid(path: &Path, message: impl ToString) -> AgentError {
+    AgentError::Checkpoint {
+        path: path.to_owned(),
+        message: message.to_string(),
+    }
+}

@@ -1,0 +1,78 @@
+use std::{path::Path, sync::Arc};
+
+use crystalgym_environment::{Task, VectorSnapshot};
+use crystalgym_networks::{Checkpoint, GraphNetwork};
+use rand_pcg::Pcg64;
+use serde::{Deserialize, Serialize};
+
+use super::{Dqn, DqnConfig};
+use crate::{
+    AgentError, Evaluator, ReplayBuffer,
+    checkpoint::{TaskIdentity, invalid, read_checkpoint, write_checkpoint},
+};
+
+/// Everything but the networks.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    config: DqnConfig,
+    task: TaskIdentity,
+    learned_until: u64,
+    updates: u64,
+    rng: Pcg64,
+    environment: VectorSnapshot,
+    replay: ReplayBuffer,
+}
+
+impl Dqn {
+    pub(super) fn save_to(&self, folder: &Path) -> Result<(), AgentError> {
+        let mut networks = Checkpoint::new();
+        let parameters = self.learner.online.parameters();
+        networks.insert_parameters("online", parameters);
+        networks.insert_parameters("target", self.learner.target.parameters());
+        networks.insert_adam("adam", &self.learner.adam, parameters);
+        let saved = Saved {
+            config: self.config.clone(),
+            task: TaskIdentity::new(&self.task),
+            learned_until: self.learned_until,
+            updates: self.updates,
+            rng: self.rng.clone(),
+            environment: self.environment.snapshot(),
+            replay: self.replay.clone(),
+        };
+        write_checkpoint(
+            folder,
+            "dqn",
+            self.environment.steps(),
+            Some(&networks),
+            &saved,
+        )
+    }
+
+    /// An agent that goes on where the saved one was, with the saved settings.
+    ///
+    /// Episodes that were being calculated are calculated again, or found in the store.
+    ///
+    /// # Errors
+    /// [`AgentError::Io`] or [`AgentError::Checkpoint`] if the folder holds no whole checkpoint of
+    /// this algorithm and task.
+    pub fn load(folder: &Path, task: Arc<Task>, evaluator: &Evaluator) -> Result<Self, AgentError> {
+        let (saved, networks) = read_checkpoint::<Saved>(folder, "dqn")?;
+        saved.task.check(&TaskIdentity::new(&task), folder)?;
+        let networks = networks.ok_or_else(|| invalid(folder, "the networks are missing"))?;
+        let mut agent = Self::new(saved.config, task, evaluator)?;
+        let learner = &mut agent.learner;
+        networks.restore_parameters("online", learner.online.parameters_mut())?;
+        networks.restore_parameters("target", learner.target.parameters_mut())?;
+        networks.restore_adam("adam", &mut learner.adam, learner.online.parameters())?;
+        saved
+            .replay
+            .check(&agent.task)
+            .map_err(|message| invalid(folder, message))?;
+        agent.replay = saved.replay;
+        agent.rng = saved.rng;
+        agent.learned_until = saved.learned_until;
+        agent.updates = saved.updates;
+        agent.environment.restore(saved.environment)?;
+        Ok(agent)
+    }
+}

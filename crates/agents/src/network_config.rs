@@ -1,0 +1,82 @@
+use std::sync::Arc;
+
+use crystalgym_environment::Task;
+use crystalgym_evaluation::Property;
+use crystalgym_networks::{GraphTemplate, InputStyle, MegnetConfig};
+use serde::{Deserialize, Serialize};
+
+/// The part of a network's shape that the task does not fix.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NetworkConfig {
+    /// `corrected` (default) or `published` inputs.
+    pub inputs: InputStyle,
+    /// Width of edge, node and state features.
+    pub hidden: usize,
+    /// Number of interaction blocks.
+    pub blocks: usize,
+    /// Iterations of the Set2Set readouts.
+    pub set2set_iterations: usize,
+    /// Number of Gaussians of the bond expansion.
+    pub gaussian_centres: usize,
+}
+
+impl Default for NetworkConfig {
+    fn default() -> Self {
+        Self::from(MegnetConfig::default())
+    }
+}
+
+impl From<MegnetConfig> for NetworkConfig {
+    fn from(config: MegnetConfig) -> Self {
+        Self {
+            inputs: config.inputs,
+            hidden: config.hidden,
+            blocks: config.blocks,
+            set2set_iterations: config.set2set_iterations,
+            gaussian_centres: config.gaussian_centres,
+        }
+    }
+}
+
+impl NetworkConfig {
+    /// The shape of the published agents.
+    pub fn published() -> Self {
+        Self::from(MegnetConfig::published(1, 1))
+    }
+
+    /// The whole shape, for `n_outputs` numbers per state of this task.
+    pub fn megnet(&self, task: &Task, n_outputs: usize) -> MegnetConfig {
+        let n_actions = task.actions().len();
+        let base = match self.inputs {
+            InputStyle::Published => MegnetConfig::published(n_actions, n_outputs),
+            InputStyle::Corrected => MegnetConfig::corrected(n_actions, n_outputs),
+        };
+        MegnetConfig {
+            hidden: self.hidden,
+            blocks: self.blocks,
+            set2set_iterations: self.set2set_iterations,
+            gaussian_centres: self.gaussian_centres,
+            target_scale: target_scale(task.property()),
+            ..base
+        }
+    }
+}
+
+/// The skeletons of a task as a network sees them.
+pub fn templates(task: &Task, config: &MegnetConfig) -> Arc<[GraphTemplate]> {
+    task.skeletons()
+        .iter()
+        .map(|skeleton| GraphTemplate::new(skeleton, config))
+        .collect()
+}
+
+/// A typical target, which scales the network's input to about one. It depends on the property
+/// alone, so that one network can be used with many targets.
+fn target_scale(property: Property) -> f64 {
+    match property {
+        Property::BulkModulus => 300.0,
+        Property::Density => 3.0,
+        _ => 1.0,
+    }
+}

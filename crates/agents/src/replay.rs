@@ -1,0 +1,133 @@
+use crystalgym_environment::{FinishedEpisode, State, Task, random::uniform_below};
+use rand_pcg::Pcg64;
+use serde::{Deserialize, Serialize};
+
+/// One thing to learn from: what was done in a state and what came of it, `n` steps on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Transition {
+    /// State before the action.
+    pub state: State,
+    /// The action.
+    pub action: u8,
+    /// Discounted sum of the rewards on the way, `Σ_k γᵏ r_k`.
+    pub reward: f64,
+    /// State at the end of the way; `None` if the episode ended before or there.
+    pub next: Option<State>,
+    /// What the value of `next` is multiplied by, γⁿ.
+    pub discount: f64,
+    /// Target of the episode, in the property's unit.
+    pub target: f64,
+}
+
+/// The `n_step` transitions of a finished episode, from its first to its last action.
+///
+/// All rewards but the last are zero, so a transition that reaches the end from step `t` of `N`
+/// has the return `γ^(N−1−t) r`, and any other has none.
+pub fn episode_transitions(
+    task: &Task,
+    episode: &FinishedEpisode,
+    n_step: usize,
+    discount: f64,
+) -> Vec<Transition> {
+    let steps = usize::from(episode.state.step);
+    let n_step = n_step.max(1);
+    (0..steps)
+        .filter_map(|step| {
+            let left = steps - step;
+            let ends = n_step >= left;
+            let way = n_step.min(left);
+            Some(Transition {
+                state: episode.state.rewound(task, left),
+                action: episode.state.rewound(task, left - 1).last_action(task)?,
+                reward: if ends {
+                    discount.powi(left as i32 - 1) * episode.reward
+                } else {
+                    0.0
+                },
+                next: (!ends).then(|| episode.state.rewound(task, left - way)),
+                discount: discount.powi(way as i32),
+                target: episode.target,
+            })
+        })
+        .collect()
+}
+
+/// The last transitions up to a fixed number; the oldest makes room for the newest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReplayBuffer {
+    capacity: usize,
+    transitions: Vec<Transition>,
+    /// Where the next one goes once the buffer is full.
+    next: usize,
+}
+
+impl ReplayBuffer {
+    /// An empty buffer for `capacity` transitions (at least one).
+    pub fn new(capacity: usize) -> Self {
+        Self {
+            capacity: capacity.max(1),
+            transitions: Vec::new(),
+            next: 0,
+        }
+    }
+
+    /// Adds a transition.
+    pub fn push(&mut self, transition: Transition) {
+        if self.transitions.len() < self.capacity {
+            self.transitions.push(transition);
+        } else {
+            self.transitions[self.next] = transition;
+        }
+        self.next = (self.next + 1) % self.capacity;
+    }
+
+    /// `batch_size` transitions, uniformly and with replacement; none from an empty buffer.
+    pub fn sample(&self, batch_size: usize, rng: &mut Pcg64) -> Vec<&Transition> {
+        if self.transitions.is_empty() {
+            return Vec::new();
+        }
+        (0..batch_size)
+            .map(|_| &self.transitions[uniform_below(rng, self.transitions.len())])
+            .collect()
+    }
+
+    /// Whether every transition belongs to this task and the place for the next one is right.
+    pub(crate) fn check(&self, task: &Task) -> Result<(), String> {
+        let len = self.transitions.len();
+        if self.capacity == 0 || len > self.capacity || self.next >= self.capacity {
+            return Err(format!(
+                "replay: {len} transitions, the next at {}, in {} places",
+                self.next, self.capacity
+            ));
+        }
+        for (index, transition) in self.transitions.iter().enumerate() {
+            let fits = transition.state.belongs_to(task)
+                && transition
+                    .next
+                    .as_ref()
+                    .is_none_or(|next| next.belongs_to(task))
+                && usize::from(transition.action) < task.actions().len();
+            if !fits {
+                return Err(format!(
+                    "replay: transition {index} does not belong to this task"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The transitions held, in no order of time.
+    pub fn transitions(&self) -> &[Transition] {
+        &self.transitions
+    }
+
+    /// Number of transitions held.
+    pub fn len(&self) -> usize {
+        self.transitions.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.transitions.is_empty()
+    }
+}

@@ -1,0 +1,107 @@
+//! What the tests of the agents share.
+#![allow(dead_code, reason = "not every test file uses everything")]
+
+use std::{sync::Arc, thread, time::Duration};
+
+use crystalgym_agents::{Agent, DqnConfig, Evaluator, NetworkConfig, Observer, Progress, Update};
+use crystalgym_crystal::{Crystal, Element};
+use crystalgym_environment::{FinishedEpisode, Task, TaskConfig};
+use crystalgym_evaluation::{
+    Calculator, CancelToken, Fingerprint, Outcome, Property, RigidCalculator,
+};
+
+/// Density by mass and volume, at once.
+pub(crate) fn rigid() -> Evaluator {
+    Evaluator {
+        calculator: Arc::new(RigidCalculator),
+        store: None,
+        workers: 1,
+    }
+}
+
+/// The same numbers after a delay that differs from crystal to crystal, on several workers.
+pub(crate) fn delayed() -> Evaluator {
+    Evaluator {
+        calculator: Arc::new(Delayed),
+        store: None,
+        workers: 3,
+    }
+}
+
+struct Delayed;
+
+impl Calculator for Delayed {
+    fn name(&self) -> &str {
+        "delayed"
+    }
+
+    fn fingerprint(&self, elements: &[Element], property: Property) -> Fingerprint {
+        RigidCalculator.fingerprint(elements, property)
+    }
+
+    fn evaluate(&self, crystal: &Crystal, property: Property, cancel: &CancelToken) -> Outcome {
+        let sum: u64 = crystal
+            .elements()
+            .iter()
+            .map(|e| u64::from(e.atomic_number()))
+            .sum();
+        thread::sleep(Duration::from_micros(sum * 7919 % 3000));
+        RigidCalculator.evaluate(crystal, property, cancel)
+    }
+}
+
+pub(crate) fn task(config: TaskConfig) -> Arc<Task> {
+    Arc::new(Task::new(&config).unwrap())
+}
+
+/// A small network and a short run.
+pub(crate) fn short_run() -> DqnConfig {
+    DqnConfig {
+        total_steps: 400,
+        learning_starts: 60,
+        environments: 3,
+        in_flight: 4,
+        replay_capacity: 150,
+        batch_size: 8,
+        network: NetworkConfig {
+            hidden: 8,
+            blocks: 1,
+            ..NetworkConfig::default()
+        },
+        ..DqnConfig::standard()
+    }
+}
+
+/// Keeps all that happens; times and sources are left out, since they depend on the machine.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Record {
+    pub(crate) episodes: Vec<(u64, u64, usize, Vec<Element>, u64)>,
+    pub(crate) updates: Vec<Update>,
+}
+
+impl Observer for Record {
+    fn episode_finished(&mut self, step: u64, episode: &FinishedEpisode) {
+        self.episodes.push((
+            step,
+            episode.number,
+            episode.environment,
+            episode.crystal.elements().to_vec(),
+            episode.reward.to_bits(),
+        ));
+    }
+
+    fn updated(&mut self, update: &Update) {
+        self.updates.push(*update);
+    }
+}
+
+/// Steps until the run is finished or `until` environment steps are taken.
+pub(crate) fn drive(agent: &mut dyn Agent, observer: &mut dyn Observer, until: u64) {
+    while agent.steps() < until {
+        assert_eq!(agent.step(observer).unwrap(), Progress::Continue);
+    }
+}
+
+pub(crate) fn finish(agent: &mut dyn Agent, observer: &mut dyn Observer) {
+    while agent.step(observer).unwrap() == Progress::Continue {}
+}
