@@ -29,9 +29,9 @@ impl WithSimd for LstmCell<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let n = self.width;
         for (row, gates) in self.gates.chunks_exact_mut(4 * n).enumerate() {
-            sigmoid_in_place(simd, &mut gates[..2 * n]);
-            tanh_in_place(simd, &mut gates[2 * n..3 * n]);
-            sigmoid_in_place(simd, &mut gates[3 * n..]);
+            Sigmoid::apply_in_place(simd, &mut gates[..2 * n]);
+            Tanh::apply_in_place(simd, &mut gates[2 * n..3 * n]);
+            Sigmoid::apply_in_place(simd, &mut gates[3 * n..]);
             let range = row * n..(row + 1) * n;
             let cell = &mut self.cell[range.clone()];
             for (j, c) in cell.iter_mut().enumerate() {
@@ -45,7 +45,7 @@ impl WithSimd for LstmCell<'_> {
             }
             let cell_tanh = &mut self.cell_tanh[range.clone()];
             cell_tanh.copy_from_slice(cell);
-            tanh_in_place(simd, cell_tanh);
+            Tanh::apply_in_place(simd, cell_tanh);
             for (j, h) in self.hidden[range].iter_mut().enumerate() {
                 *h = gates[3 * n + j] * cell_tanh[j];
             }
@@ -102,38 +102,74 @@ impl WithSimd for LstmCellBackward<'_> {
     }
 }
 
-/// σ(x) = 1 / (1 + e⁻ˣ), by e^(−|x|) so that nothing overflows.
-#[inline(always)]
-fn sigmoid<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    let one = simd.splat_f32s(1.0);
-    let t = exp_nonpositive(simd, simd.neg_f32s(simd.abs_f32s(x)));
-    let negative = simd.less_than_f32s(x, simd.splat_f32s(0.0));
-    let numerator = simd.select_f32s(negative, t, one);
-    simd.div_f32s(numerator, simd.add_f32s(one, t))
+/// A function of one vector.
+///
+/// A trait rather than a closure, because only a function can be inlined into code for the
+/// machine's vectors on demand.
+trait VectorFunction {
+    fn apply<S: Simd>(simd: S, x: S::f32s) -> S::f32s;
+
+    #[inline(always)]
+    fn apply_in_place<S: Simd>(simd: S, x: &mut [f32]) {
+        let (vectors, rest) = S::as_mut_simd_f32s(x);
+        for x in vectors {
+            *x = Self::apply(simd, *x);
+        }
+        if !rest.is_empty() {
+            let y = Self::apply(simd, simd.partial_load_f32s(rest));
+            simd.partial_store_f32s(rest, y);
+        }
+    }
 }
 
-#[inline(always)]
-fn sigmoid_in_place<S: Simd>(simd: S, x: &mut [f32]) {
-    map_in_place(simd, x, |x| sigmoid(simd, x));
+/// σ(x) = 1 / (1 + e⁻ˣ), by e^(−|x|) so that nothing overflows.
+struct Sigmoid;
+
+impl VectorFunction for Sigmoid {
+    #[inline(always)]
+    fn apply<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+        let one = simd.splat_f32s(1.0);
+        let t = exp_nonpositive(simd, simd.neg_f32s(simd.abs_f32s(x)));
+        let negative = simd.less_than_f32s(x, simd.splat_f32s(0.0));
+        let numerator = simd.select_f32s(negative, t, one);
+        simd.div_f32s(numerator, simd.add_f32s(one, t))
+    }
 }
 
 /// tanh x = 2σ(2x) − 1.
-#[inline(always)]
-fn tanh_in_place<S: Simd>(simd: S, x: &mut [f32]) {
-    map_in_place(simd, x, |x| {
-        let s = sigmoid(simd, simd.add_f32s(x, x));
+struct Tanh;
+
+impl VectorFunction for Tanh {
+    #[inline(always)]
+    fn apply<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+        let s = Sigmoid::apply(simd, simd.add_f32s(x, x));
         simd.sub_f32s(simd.add_f32s(s, s), simd.splat_f32s(1.0))
-    });
+    }
 }
 
-#[inline(always)]
-fn map_in_place<S: Simd>(simd: S, x: &mut [f32], f: impl Fn(S::f32s) -> S::f32s) {
-    let (vectors, rest) = S::as_mut_simd_f32s(x);
-    for x in vectors {
-        *x = f(*x);
-    }
-    if !rest.is_empty() {
-        let y = f(simd.partial_load_f32s(rest));
-        simd.partial_store_f32s(rest, y);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Oracle: the standard library in f64, on whole vectors and their remainder.
+    #[test]
+    fn gates_agree_with_the_standard_library() {
+        struct Both<'a>(&'a mut [f32], &'a mut [f32]);
+        impl WithSimd for Both<'_> {
+            type Output = ();
+            #[inline(always)]
+            fn with_simd<S: Simd>(self, simd: S) {
+                Sigmoid::apply_in_place(simd, self.0);
+                Tanh::apply_in_place(simd, self.1);
+            }
+        }
+        let x: Vec<f32> = (-3003..=3003).map(|i| i as f32 * 0.01).collect();
+        let (mut sigmoid, mut tanh) = (x.clone(), x.clone());
+        Arch::new().dispatch(Both(&mut sigmoid, &mut tanh));
+        for ((&x, sigmoid), tanh) in x.iter().zip(sigmoid).zip(tanh) {
+            let wide = f64::from(x);
+            assert!((f64::from(sigmoid) - 1.0 / (1.0 + (-wide).exp())).abs() < 2e-7, "σ({x})");
+            assert!((f64::from(tanh) - wide.tanh()).abs() < 3e-7, "tanh({x})");
+        }
     }
 }
