@@ -57,7 +57,12 @@ fn perovskite() -> Graph {
     for x in 2..5 {
         for (site, count, distance) in [(0, 4, 3.0227), (1, 2, 2.1374)] {
             for (source, target) in [(site, x), (x, site)] {
-                let edge = DirectedEdge { source, target, image: [0; 3], distance };
+                let edge = DirectedEdge {
+                    source,
+                    target,
+                    image: [0; 3],
+                    distance,
+                };
                 edges.extend(vec![edge; count]);
             }
         }
@@ -78,7 +83,13 @@ fn states(sites: usize) -> Vec<State> {
     (0..BATCH)
         .map(|i| State {
             node_types: (0..sites)
-                .map(|site| if site < i % sites { ((i * 7 + site * 5) % 18) as u8 } else { 18 })
+                .map(|site| {
+                    if site < i % sites {
+                        ((i * 7 + site * 5) % 18) as u8
+                    } else {
+                        18
+                    }
+                })
                 .collect(),
             focus: i % sites,
         })
@@ -98,7 +109,11 @@ impl Setup {
             GraphTemplate::from_graph(graph.name, &graph.lattice, 221, &graph.graph, &config);
         let templates: Arc<[GraphTemplate]> = Arc::from(vec![template]);
         let network = Megnet::new(config, templates, &mut Pcg64::seed_from_u64(1)).unwrap();
-        Self { states: states(graph.graph.sites), graph, network }
+        Self {
+            states: states(graph.graph.sites),
+            graph,
+            network,
+        }
     }
 
     fn json(&self) -> Value {
@@ -167,8 +182,11 @@ impl Setup {
                     *error = scale * (x - 1.0);
                 }
                 gradients.clear();
-                network.backward(&errors, &mut workspace, &mut gradients).unwrap();
-                adam.step(2.5e-4, &gradients, network.parameters_mut()).unwrap();
+                network
+                    .backward(&errors, &mut workspace, &mut gradients)
+                    .unwrap();
+                adam.step(2.5e-4, &gradients, network.parameters_mut())
+                    .unwrap();
             }
         };
         step();
@@ -203,11 +221,15 @@ fn main() {
         serve(&setups);
         return;
     }
-    println!("{:22} {:12} {:>9} {:>9}   ms, median", "", "", "1 thread", "2 threads");
+    println!(
+        "{:22} {:12} {:>9} {:>9}   ms, median",
+        "", "", "1 thread", "2 threads"
+    );
     for setup in &setups {
         for case in CASES {
             let medians = [1, 2].map(|threads| {
-                let mut seconds = setup.run(case, threads, if case == "forward 1" { 2000 } else { 200 });
+                let mut seconds =
+                    setup.run(case, threads, if case == "forward 1" { 2000 } else { 200 });
                 seconds.sort_by(f64::total_cmp);
                 1e3 * seconds[seconds.len() / 2]
             });

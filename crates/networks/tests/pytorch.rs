@@ -2,7 +2,7 @@
 //!
 //! The reference values are committed; with a Python that has PyTorch they are computed anew as
 //! well. `CRYSTALGYM_UPDATE_ORACLE=1` writes them after a change of the initialisation.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod common;
 
@@ -25,7 +25,10 @@ struct Case {
 
 fn cases() -> Vec<Case> {
     // PyTorch's softmax over a graph without edges is not defined, so that one stays out.
-    let graphs: Vec<_> = graphs().into_iter().filter(|g| !g.graph.edges.is_empty()).collect();
+    let graphs: Vec<_> = graphs()
+        .into_iter()
+        .filter(|g| !g.graph.edges.is_empty())
+        .collect();
     let case = |name, config: MegnetConfig, seed| Case {
         name,
         network: network(&config, &graphs, seed),
@@ -47,8 +50,12 @@ fn case_json(case: &Case) -> Value {
         .graphs
         .iter()
         .map(|graph| {
-            let edges: Vec<_> =
-                graph.graph.edges.iter().map(|e| json!([e.source, e.target, e.distance])).collect();
+            let edges: Vec<_> = graph
+                .graph
+                .edges
+                .iter()
+                .map(|e| json!([e.source, e.target, e.distance]))
+                .collect();
             json!({
                 "lengths": graph.lattice.lengths(),
                 "angles": graph.lattice.angles(),
@@ -100,16 +107,26 @@ fn run_oracle(python: &Path, case: &Case, out: &Path) {
 fn compare(case: &Case, path: &Path) {
     let reference: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
     let mut workspace = case.network.workspace(2).unwrap();
-    let outputs = case.network.forward(&views(&case.states), &mut workspace).unwrap().to_vec();
+    let outputs = case
+        .network
+        .forward(&views(&case.states), &mut workspace)
+        .unwrap()
+        .to_vec();
     let expected = reference["outputs"].as_array().unwrap();
     assert_eq!(outputs.len(), expected.len());
     for (&x, expected) in outputs.iter().zip(expected) {
         let expected = expected.as_f64().unwrap();
         let error = (f64::from(x) - expected).abs();
-        assert!(error < 3e-6 * expected.abs().max(1.0), "{}: {x} and {expected}", case.name);
+        assert!(
+            error < 3e-6 * expected.abs().max(1.0),
+            "{}: {x} and {expected}",
+            case.name
+        );
     }
     let mut gradients = case.network.parameters().zeros_like();
-    case.network.backward(&loss_weights(outputs.len()), &mut workspace, &mut gradients).unwrap();
+    case.network
+        .backward(&loss_weights(outputs.len()), &mut workspace, &mut gradients)
+        .unwrap();
     let expected = reference["gradients"].as_object().unwrap();
     let layout = case.network.parameters().layout();
     assert_eq!(layout.len(), expected.len());
@@ -117,33 +134,54 @@ fn compare(case: &Case, path: &Path) {
     for info in layout {
         let gradient = info.to_torch_order(gradients.values());
         let sum = |f: &dyn Fn(f64) -> f64| -> f64 {
-            gradient.iter().enumerate().map(|(i, &g)| f64::from(g) * f((i + 1) as f64)).sum()
+            gradient
+                .iter()
+                .enumerate()
+                .map(|(i, &g)| f64::from(g) * f((i + 1) as f64))
+                .sum()
         };
-        let norm = gradient.iter().map(|&g| f64::from(g).powi(2)).sum::<f64>().sqrt();
+        let norm = gradient
+            .iter()
+            .map(|&g| f64::from(g).powi(2))
+            .sum::<f64>()
+            .sqrt();
         let found = [norm, sum(&|i| (0.37 * i).cos()), sum(&|i| (0.37 * i).sin())];
         let expected = expected[&info.name].as_array().unwrap();
         let expected_norm = expected[0].as_f64().unwrap();
         for (found, expected) in found.iter().zip(expected) {
             let error = (found - expected.as_f64().unwrap()).abs() / expected_norm;
-            assert!(error < 3e-5, "{} {}: {found} and {expected}", case.name, info.name);
+            assert!(
+                error < 3e-5,
+                "{} {}: {found} and {expected}",
+                case.name,
+                info.name
+            );
             largest = largest.max(error);
         }
     }
-    eprintln!("{}: largest error of the gradients, of a tensor's norm: {largest:.1e}", case.name);
+    eprintln!(
+        "{}: largest error of the gradients, of a tensor's norm: {largest:.1e}",
+        case.name
+    );
 }
 
 /// Oracle: PyTorch, values committed in `oracle/megnet_*.json`.
 #[test]
 fn outputs_and_gradients_agree_with_the_committed_pytorch_values() {
     for case in cases() {
-        compare(&case, &oracle_folder().join(format!("megnet_{}.json", case.name)));
+        compare(
+            &case,
+            &oracle_folder().join(format!("megnet_{}.json", case.name)),
+        );
     }
 }
 
 /// Oracle: PyTorch, run now.
 #[test]
 fn outputs_and_gradients_agree_with_pytorch() {
-    let Some(python) = crystalgym_testing::optional_python_with(&["torch"]) else { return };
+    let Some(python) = crystalgym_testing::optional_python_with(&["torch"]) else {
+        return;
+    };
     let update = std::env::var_os("CRYSTALGYM_UPDATE_ORACLE").is_some_and(|v| v == "1");
     for case in cases() {
         let folder = tempfile::tempdir().unwrap();

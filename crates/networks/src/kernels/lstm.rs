@@ -168,7 +168,10 @@ mod tests {
         Arch::new().dispatch(Both(&mut sigmoid, &mut tanh));
         for ((&x, sigmoid), tanh) in x.iter().zip(sigmoid).zip(tanh) {
             let wide = f64::from(x);
-            assert!((f64::from(sigmoid) - 1.0 / (1.0 + (-wide).exp())).abs() < 2e-7, "σ({x})");
+            assert!(
+                (f64::from(sigmoid) - 1.0 / (1.0 + (-wide).exp())).abs() < 2e-7,
+                "σ({x})"
+            );
             assert!((f64::from(tanh) - wide.tanh()).abs() < 3e-7, "tanh({x})");
         }
     }

@@ -281,6 +281,12 @@ mod tests {
     /// Oracle: the triple loop in f64, for all tile remainders.
     #[test]
     fn products_agree_with_the_triple_loop() {
+        for arch in crate::kernels::all_architectures() {
+            check_products(arch);
+        }
+    }
+
+    fn check_products(arch: Arch) {
         for rows in 1..15 {
             for (inner, columns) in [(1, 64), (3, 18), (17, 1), (64, 128), (5, 50), (32, 33)] {
                 let a = values(rows * inner, 1);
@@ -288,7 +294,7 @@ mod tests {
                 let bias = values(columns, 3);
                 let mut c = vec![f32::NAN; rows * columns];
                 matmul(
-                    Arch::new(),
+                    arch,
                     rows,
                     inner,
                     columns,
@@ -313,7 +319,7 @@ mod tests {
                 let mut from_transposed: Vec<f32> =
                     (0..rows).flat_map(|_| bias.iter().copied()).collect();
                 matmul_transposed(
-                    Arch::new(),
+                    arch,
                     rows,
                     inner,
                     columns,

@@ -18,3 +18,15 @@ pub(crate) use elementwise::{
 pub(crate) use lstm::{LstmCell, LstmCellBackward, lstm_cell, lstm_cell_backward};
 pub(crate) use matmul::{Start, Strided, matmul, matmul_transposed};
 pub(crate) use rows::{Gather, gather_add_scaled, gather_sum, scatter_add, scatter_add_scaled};
+
+/// Every kind of code that this machine can run, the plain one first.
+#[cfg(test)]
+pub(crate) fn all_architectures() -> Vec<pulp::Arch> {
+    let mut list = vec![pulp::Arch::Scalar];
+    #[cfg(target_arch = "x86_64")]
+    if let Some(avx2) = pulp::x86::V3::try_new() {
+        list.push(pulp::Arch::V3(avx2));
+    }
+    list.push(pulp::Arch::new());
+    list
+}

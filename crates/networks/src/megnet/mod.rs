@@ -269,3 +269,75 @@ impl GraphNetwork for Megnet {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crystalgym_crystal::Skeleton;
+    use rand::SeedableRng;
+
+    use super::*;
+    use crate::kernels::all_architectures;
+
+    /// Identity: all vector units give the same bits, since every sum has the same order and
+    /// every product is fused; plain code rounds products and gives nearly the same.
+    #[test]
+    fn vector_units_give_the_same_bits() {
+        let config = MegnetConfig::corrected(18, 18);
+        let skeleton = Skeleton::builtin("C3").unwrap();
+        let templates: Arc<[_]> = [GraphTemplate::new(&skeleton, &config)].into();
+        let mut network = Megnet::new(config, templates, &mut Pcg64::seed_from_u64(9)).unwrap();
+        let node_types = vec![5; skeleton.sites()];
+        let state = |focus, target| GraphState {
+            skeleton: 0,
+            node_types: &node_types,
+            focus,
+            target,
+        };
+        let states = [state(0, 1.0), state(2, 2.5), state(1, 4.0)];
+        let run = |network: &Megnet| {
+            let mut workspace = network.workspace(1).unwrap();
+            let outputs = network.forward(&states, &mut workspace).unwrap().to_vec();
+            let mut gradients = network.parameters().zeros_like();
+            network
+                .backward(&outputs, &mut workspace, &mut gradients)
+                .unwrap();
+            (outputs, gradients.values().to_vec())
+        };
+        let mut results = Vec::new();
+        for arch in all_architectures() {
+            network.arch = arch;
+            results.push(run(&network));
+        }
+        for pair in results[1..].windows(2) {
+            assert_eq!(pair[0], pair[1]);
+        }
+        let norm = |x: &[f32]| x.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+        let (plain, best) = (&results[0], &results[results.len() - 1]);
+        let difference = |a: &[f32], b: &[f32]| {
+            let difference: Vec<f32> = a.iter().zip(b).map(|(a, b)| a - b).collect();
+            norm(&difference) / norm(b)
+        };
+        assert!(difference(&plain.0, &best.0) < 2e-6);
+        assert!(difference(&plain.1, &best.1) < 1e-5);
+    }
+
+    /// Oracle: bonds counted by hand. In the perovskites (C1, C2) site A has twelve bonds and B
+    /// six, four and two to each X.
+    #[test]
+    fn benchmark_skeletons_have_few_distinct_bonds() {
+        let config = MegnetConfig::default();
+        for (label, bonds, distinct) in [("C1", 36, 12), ("C2", 36, 12)] {
+            let skeleton = Skeleton::builtin(label).unwrap();
+            assert_eq!(skeleton.graph.edges.len(), bonds, "{label}");
+            let template = GraphTemplate::new(&skeleton, &config);
+            assert_eq!(template.distinct_bonds(), distinct, "{label}");
+        }
+        for skeleton in Skeleton::builtins().unwrap() {
+            let template = GraphTemplate::new(&skeleton, &config);
+            let total: f32 = template.multiplicity.iter().sum();
+            assert_eq!(total as usize, skeleton.graph.edges.len());
+            let shares: f32 = template.weight_in_graph.iter().sum();
+            assert!((shares - 1.0).abs() < 1e-6);
+        }
+    }
+}
