@@ -104,6 +104,10 @@ fn run_oracle(python: &Path, case: &Case, out: &Path) {
     assert!(status.success(), "megnet_oracle.py failed on {}", case.name);
 }
 
+fn sum_of_squares(x: &[f32]) -> f64 {
+    x.iter().map(|&x| f64::from(x).powi(2)).sum()
+}
+
 fn compare(case: &Case, path: &Path) {
     let reference: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
     let mut workspace = case.network.workspace(2).unwrap();
@@ -130,6 +134,9 @@ fn compare(case: &Case, path: &Path) {
     let expected = reference["gradients"].as_object().unwrap();
     let layout = case.network.parameters().layout();
     assert_eq!(layout.len(), expected.len());
+    // Some tensors' gradients are small differences of large terms, so f32 is held to the
+    // tensor's own norm plus a hundredth of that of the whole gradient.
+    let whole = gradients.norm();
     let mut largest = 0.0_f64;
     for info in layout {
         let gradient = info.to_torch_order(gradients.values());
@@ -140,19 +147,19 @@ fn compare(case: &Case, path: &Path) {
                 .map(|(i, &g)| f64::from(g) * f((i + 1) as f64))
                 .sum()
         };
-        let norm = gradient
-            .iter()
-            .map(|&g| f64::from(g).powi(2))
-            .sum::<f64>()
-            .sqrt();
+        let norm = sum_of_squares(&gradient).sqrt();
         let found = [norm, sum(&|i| (0.37 * i).cos()), sum(&|i| (0.37 * i).sin())];
-        let expected = expected[&info.name].as_array().unwrap();
-        let expected_norm = expected[0].as_f64().unwrap();
-        for (found, expected) in found.iter().zip(expected) {
-            let error = (found - expected.as_f64().unwrap()).abs() / expected_norm;
+        let expected: Vec<f64> = expected[&info.name]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|x| x.as_f64().unwrap())
+            .collect();
+        for (found, &exact) in found.iter().zip(&expected) {
+            let error = (found - exact).abs() / (expected[0] + 0.01 * whole);
             assert!(
-                error < 3e-5,
-                "{} {}: {found} and {expected}",
+                error < 3e-6,
+                "{} {}: {found} and {exact}",
                 case.name,
                 info.name
             );
@@ -160,7 +167,7 @@ fn compare(case: &Case, path: &Path) {
         }
     }
     eprintln!(
-        "{}: largest error of the gradients, of a tensor's norm: {largest:.1e}",
+        "{}: largest relative error of the gradients: {largest:.1e}",
         case.name
     );
 }

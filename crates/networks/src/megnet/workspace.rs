@@ -12,8 +12,9 @@ use crate::{GraphState, NetworkError, buffer::Buffer, kernels};
 
 /// Graphs of a batch that are computed together.
 ///
-/// A constant, so that the order of every sum is the same for any number of threads.
-const SHARD: usize = 16;
+/// A constant, so that the order of every sum is the same for any number of threads. Eight graphs
+/// make matrices tall enough for the kernels and still spread a batch of 64 over eight threads.
+const SHARD: usize = 8;
 
 /// Parameters whose gradients one thread sums over the shards at a time.
 const REDUCTION: usize = 8192;
