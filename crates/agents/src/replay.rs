@@ -131,3 +131,7 @@ impl ReplayBuffer {
         self.transitions.is_empty()
     }
 }
+
+#[cfg(test)]
+#[path = "replay_tests.rs"]
+mod tests;

@@ -169,3 +169,7 @@ impl<N: GraphNetwork + Clone> Learner<N> {
         Ok(y.collect())
     }
 }
+
+#[cfg(test)]
+#[path = "learner_tests.rs"]
+mod tests;

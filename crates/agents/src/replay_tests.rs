@@ -1,0 +1,158 @@
+use crystalgym_environment::{TaskConfig, initial_state, is_terminal, reward, transition};
+use crystalgym_evaluation::{Outcome, Property, Source, Values};
+use rand::SeedableRng;
+
+use super::*;
+
+/// An episode on C6 (four sites) with actions 3, 1, 4, 1 and reward 0.8.
+fn episode() -> (Task, FinishedEpisode, Vec<State>) {
+    let task = Task::new(&TaskConfig {
+        skeletons: vec!["C6".into()],
+        ..TaskConfig::default()
+    })
+    .unwrap();
+    let mut states = vec![initial_state(&task, &mut Pcg64::seed_from_u64(4))];
+    for action in [3, 1, 4, 1] {
+        let mut state = states.last().unwrap().clone();
+        transition(&task, &mut state, action).unwrap();
+        states.push(state);
+    }
+    let state = states.last().unwrap().clone();
+    assert!(is_terminal(&state));
+    let crystal = task.crystal(0, &state.node_types).unwrap();
+    let outcome = Outcome::Success(Values {
+        value: 3.0,
+        ..Values::default()
+    });
+    assert_eq!(reward(Property::Density, 3.0, &outcome), 1.0);
+    let episode = FinishedEpisode {
+        number: 1,
+        environment: 0,
+        state,
+        crystal,
+        target: 3.0,
+        property: Property::Density,
+        reward: 0.8,
+        outcome,
+        source: Source::Computed,
+        store_error: None,
+    };
+    (task, episode, states)
+}
+
+/// Oracle: the transitions of the episode, written out by hand, γ = ½.
+#[test]
+fn n_step_transitions_carry_the_discounted_return() {
+    let (task, episode, states) = episode();
+    let expected = |n_step: usize| -> Vec<(f64, Option<usize>, f64)> {
+        match n_step {
+            1 => vec![
+                (0.0, Some(1), 0.5),
+                (0.0, Some(2), 0.5),
+                (0.0, Some(3), 0.5),
+                (0.8, None, 0.5),
+            ],
+            2 => vec![
+                (0.0, Some(2), 0.25),
+                (0.0, Some(3), 0.25),
+                (0.4, None, 0.25),
+                (0.8, None, 0.5),
+            ],
+            _ => vec![
+                (0.1, None, 0.0625),
+                (0.2, None, 0.125),
+                (0.4, None, 0.25),
+                (0.8, None, 0.5),
+            ],
+        }
+    };
+    for n_step in [1, 2, 4, 9] {
+        let transitions = episode_transitions(&task, &episode, n_step, 0.5);
+        let found: Vec<_> = transitions
+            .iter()
+            .map(|t| {
+                let next = t.next.as_ref();
+                (
+                    t.reward,
+                    next.map(|next| states.iter().position(|s| s == next).unwrap()),
+                    t.discount,
+                )
+            })
+            .collect();
+        assert_eq!(found, expected(n_step), "n = {n_step}");
+        let actions: Vec<u8> = transitions.iter().map(|t| t.action).collect();
+        assert_eq!(actions, [3, 1, 4, 1]);
+        assert!(
+            transitions
+                .iter()
+                .zip(&states)
+                .all(|(t, state)| t.state == *state)
+        );
+    }
+}
+
+#[test]
+fn the_oldest_transition_makes_room() {
+    let (task, episode, _) = episode();
+    let transition = &episode_transitions(&task, &episode, 1, 1.0)[0];
+    let mut buffer = ReplayBuffer::new(3);
+    assert!(buffer.sample(4, &mut Pcg64::seed_from_u64(1)).is_empty());
+    for reward in 0..5 {
+        buffer.push(Transition {
+            reward: f64::from(reward),
+            ..transition.clone()
+        });
+    }
+    let mut held: Vec<f64> = buffer.transitions().iter().map(|t| t.reward).collect();
+    held.sort_by(f64::total_cmp);
+    assert_eq!(held, [2.0, 3.0, 4.0]);
+    assert_eq!(buffer.check(&task), Ok(()));
+}
+
+/// Oracle: counts of a multinomial distribution, within five standard errors; with replacement, a
+/// batch larger than the buffer is possible.
+#[test]
+fn samples_are_uniform_and_with_replacement() {
+    let (task, episode, _) = episode();
+    let mut buffer = ReplayBuffer::new(4);
+    for (index, transition) in episode_transitions(&task, &episode, 1, 1.0)
+        .into_iter()
+        .enumerate()
+    {
+        buffer.push(Transition {
+            reward: index as f64,
+            ..transition
+        });
+    }
+    let mut counts = [0_u32; 4];
+    for transition in buffer.sample(40_000, &mut Pcg64::seed_from_u64(1)) {
+        counts[transition.reward as usize] += 1;
+    }
+    let five_errors = 5.0 * (40_000.0_f64 * 0.25 * 0.75).sqrt();
+    assert!(
+        counts
+            .iter()
+            .all(|&n| (f64::from(n) - 10_000.0).abs() < five_errors),
+        "{counts:?}"
+    );
+}
+
+#[test]
+fn a_buffer_of_another_task_is_noticed() {
+    let (task, episode, _) = episode();
+    let mut buffer = ReplayBuffer::new(4);
+    for transition in episode_transitions(&task, &episode, 1, 1.0) {
+        buffer.push(transition);
+    }
+    let other = Task::new(&TaskConfig {
+        skeletons: vec!["C2".into()],
+        ..TaskConfig::default()
+    })
+    .unwrap();
+    assert!(buffer.check(&other).unwrap_err().contains("transition 0"));
+    let text = serde_json::to_string(&buffer).unwrap();
+    assert_eq!(serde_json::from_str::<ReplayBuffer>(&text).unwrap(), buffer);
+    let broken: ReplayBuffer =
+        serde_json::from_str(&text.replace("\"next\":0}", "\"next\":9}")).unwrap();
+    assert!(broken.check(&task).unwrap_err().contains("the next at 9"));
+}

@@ -1,0 +1,161 @@
+//! What the agents learn, against optima found by enumeration.
+
+mod common;
+
+use std::sync::Arc;
+
+use common::{Record, delayed, drive, finish, rigid, short_run, task};
+use crystalgym_agents::{
+    Agent, Dqn, DqnConfig, Evaluator, NetworkConfig, PUBLISHED_ROLLOUTS, RandomSearch,
+    RandomSearchConfig, evaluate_policy,
+};
+use crystalgym_crystal::{Crystal, Element, Lattice, Structure};
+use crystalgym_environment::{Task, TaskConfig, reward};
+use crystalgym_evaluation::{Calculator, CancelToken, FailureCode, Property, RigidCalculator};
+
+fn elements(symbols: &[&str]) -> Vec<Element> {
+    symbols
+        .iter()
+        .map(|symbol| symbol.parse().unwrap())
+        .collect()
+}
+
+fn best_return(task: &Task) -> f64 {
+    let skeleton = &task.skeletons()[0];
+    let actions = task.actions().elements();
+    let fillings = actions.len().pow(skeleton.sites() as u32);
+    let returns = (0..fillings).map(|mut code| {
+        let filling = (0..skeleton.sites()).map(|_| {
+            let element = actions[code % actions.len()];
+            code /= actions.len();
+            element
+        });
+        let crystal = Crystal::new(Arc::clone(skeleton), filling.collect()).unwrap();
+        let outcome = RigidCalculator.evaluate(&crystal, task.property(), &CancelToken::default());
+        reward(task.property(), task.target(), &outcome)
+    });
+    returns.fold(f64::NEG_INFINITY, f64::max)
+}
+
+/// Oracle: all 16 fillings of two sites with four elements. The learned policy must be optimal,
+/// not nearly so, and from either start site.
+#[test]
+fn dqn_finds_the_exact_optimum_of_two_sites() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("two-sites.cif");
+    let structure = Structure {
+        lattice: Lattice::from_parameters([4.1; 3], [90.0; 3]).unwrap(),
+        elements: elements(&["Cs", "Cl"]),
+        frac_coords: vec![[0.0; 3], [0.5; 3]],
+    };
+    structure.to_file(&path).unwrap();
+    for seed in [1, 2] {
+        let task = task(TaskConfig {
+            skeletons: vec![path.to_string_lossy().into_owned()],
+            elements: elements(&["Li", "Cl", "Br", "Cs"]),
+            // CsBr has 5.13 g/cm³ here; its neighbours CsCl and Cs₂ have 4.06 and 6.41.
+            target: 5.0,
+            ..TaskConfig::default()
+        });
+        let config = DqnConfig {
+            total_steps: 2000,
+            learning_starts: 100,
+            seed,
+            network: NetworkConfig {
+                hidden: 16,
+                blocks: 1,
+                ..NetworkConfig::default()
+            },
+            ..DqnConfig::standard()
+        };
+        let mut agent = Dqn::new(config, Arc::clone(&task), &rigid()).unwrap();
+        finish(&mut agent, &mut ());
+        let mut policy = agent.policy(&task).unwrap();
+        let best = best_return(&task);
+        for rollout in evaluate_policy(policy.as_mut(), &task, &rigid(), 8, 1).unwrap() {
+            assert_eq!(rollout.reward, best, "{}", rollout.crystal.formula());
+        }
+    }
+}
+
+#[test]
+fn masks_hold_in_every_episode() {
+    let allowed = |site: usize| match site {
+        0 => elements(&["K", "Rb"]),
+        1 => elements(&["Ca"]),
+        _ => elements(&["H", "O", "F"]),
+    };
+    let config = TaskConfig {
+        allowed: (0..5)
+            .map(|site| (site.to_string(), allowed(site)))
+            .collect(),
+        ..TaskConfig::default()
+    };
+    let task = task(config);
+    let mut record = Record::default();
+    let mut agent = Dqn::new(short_run(), Arc::clone(&task), &rigid()).unwrap();
+    finish(&mut agent, &mut record);
+    let mut search = RandomSearch::new(
+        RandomSearchConfig {
+            total_steps: 200,
+            ..RandomSearchConfig::default()
+        },
+        Arc::clone(&task),
+        &rigid(),
+    );
+    finish(&mut search, &mut record);
+    assert!(record.episodes.len() > 100);
+    for (_, _, _, filling, _) in &record.episodes {
+        for (site, element) in filling.iter().enumerate() {
+            assert!(allowed(site).contains(element), "{element} on site {site}");
+        }
+    }
+    let mut policy = agent.policy(&task).unwrap();
+    for rollout in evaluate_policy(policy.as_mut(), &task, &rigid(), 5, 1).unwrap() {
+        assert_eq!(rollout.crystal.elements()[1].symbol(), "Ca");
+    }
+}
+
+#[test]
+fn evaluation_counts_failures_and_takes_other_skeletons() {
+    let mut agent = Dqn::new(short_run(), task(TaskConfig::default()), &rigid()).unwrap();
+    drive(&mut agent, &mut (), 50);
+    // The rigid calculator knows no gap: every rollout is a failure with its penalty.
+    let held_out = task(TaskConfig {
+        skeletons: vec!["C1".into(), "C5".into()],
+        property: Property::BandGap,
+        target: 1.12,
+        ..TaskConfig::default()
+    });
+    let mut policy = agent.policy(&held_out).unwrap();
+    let rollouts =
+        evaluate_policy(policy.as_mut(), &held_out, &rigid(), PUBLISHED_ROLLOUTS, 3).unwrap();
+    assert_eq!(rollouts.len(), 5);
+    for rollout in &rollouts {
+        assert_eq!(rollout.reward, -1.0);
+        assert_eq!(
+            rollout.outcome.failure().unwrap().code,
+            FailureCode::UnsupportedProperty
+        );
+        assert!(["C1", "C5"].contains(&rollout.crystal.skeleton().label.as_str()));
+    }
+
+    let medium = task(TaskConfig {
+        actions: "medium".into(),
+        ..TaskConfig::default()
+    });
+    let error = agent.policy(&medium).map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("number of actions is 30"), "{error}");
+}
+
+#[test]
+fn evaluation_does_not_depend_on_the_speed_of_the_calculator() {
+    let task = task(TaskConfig::default());
+    let agent = Dqn::new(short_run(), Arc::clone(&task), &rigid()).unwrap();
+    let rewards = |evaluator: &Evaluator| -> Vec<f64> {
+        let mut policy = agent.policy(&task).unwrap();
+        let rollouts = evaluate_policy(policy.as_mut(), &task, evaluator, 6, 9).unwrap();
+        rollouts.iter().map(|rollout| rollout.reward).collect()
+    };
+    assert_eq!(rewards(&rigid()), rewards(&delayed()));
+}
