@@ -28,9 +28,34 @@ pub enum TrainingError {
         /// What is wrong with it.
         message: String,
     },
+    /// The task.
+    #[error(transparent)]
+    Environment(#[from] crystalgym_environment::EnvironmentError),
+    /// The agent.
+    #[error(transparent)]
+    Agent(#[from] crystalgym_agents::AgentError),
+    /// The calculator cannot be used as configured.
+    #[error(transparent)]
+    Calculator(#[from] crystalgym_evaluation::CalculatorError),
+    /// The store of results.
+    #[error(transparent)]
+    Store(#[from] crystalgym_evaluation::StoreError),
 }
 
 impl TrainingError {
+    /// Whether the user's settings are at fault, and not the machine.
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::Configuration { .. } | Self::Environment(_) | Self::Calculator(_) => true,
+            Self::Agent(error) => matches!(
+                error,
+                crystalgym_agents::AgentError::Environment(_)
+                    | crystalgym_agents::AgentError::Config { .. }
+            ),
+            _ => false,
+        }
+    }
+
     pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { path, source }

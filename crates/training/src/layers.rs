@@ -1,6 +1,6 @@
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use toml::{Table, Value};
 
 use crate::TrainingError;
@@ -57,14 +57,6 @@ impl ConfigLayers {
         Ok(())
     }
 
-    /// The value at a dotted key in the topmost layer that has one.
-    pub fn get(&self, key: &str) -> Option<&Value> {
-        self.layers
-            .iter()
-            .rev()
-            .find_map(|(_, table)| lookup(table, key))
-    }
-
     /// Lays everything over `base` and reads it as a `T`.
     ///
     /// # Errors
@@ -82,6 +74,39 @@ impl ConfigLayers {
                 message: format!("field '{field}': {}", message.trim_end()),
             }
         })
+    }
+
+    /// Lays the table `name` of every layer over `defaults`, for a caller that needs that part of
+    /// a configuration alone.
+    ///
+    /// # Errors
+    /// As [`Self::resolve`].
+    pub fn resolve_table<T: Serialize + DeserializeOwned>(
+        &self,
+        name: &str,
+        defaults: &T,
+    ) -> Result<T, TrainingError> {
+        let defaults = Value::try_from(defaults).map_err(|error| TrainingError::Configuration {
+            origin: "configuration".to_owned(),
+            message: error.to_string(),
+        })?;
+        // Other parts of a file are none of this caller's business.
+        let layers = self
+            .layers
+            .iter()
+            .filter_map(|(origin, table)| {
+                let part = table.get(name)?.clone();
+                Some((origin.clone(), Table::from_iter([(name.to_owned(), part)])))
+            })
+            .collect();
+        let base = Table::from_iter([(name.to_owned(), defaults)]);
+        let mut parts: BTreeMap<String, T> = Self { layers }.resolve(base)?;
+        parts
+            .remove(name)
+            .ok_or_else(|| TrainingError::Configuration {
+                origin: "configuration".to_owned(),
+                message: format!("the table [{name}] is missing"),
+            })
     }
 
     /// The topmost layer that speaks of `field` (or of the unknown key inside it that `message`

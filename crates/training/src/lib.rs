@@ -1,11 +1,27 @@
 //! Configured, logged, resumable training runs on disk.
+//!
+//! [`ConfigLayers`] (TOML files and `key=value` options) resolve to a [`TrainingConfig`];
+//! [`TrainingRun`] trains it in a folder of its own and goes on where it was stopped or killed.
 
+mod best;
+mod checkpoints;
+mod config;
 mod episodes;
 mod error;
 mod layers;
+mod run;
+mod run_log;
+mod statistics;
 mod tensorboard;
 
+pub use best::{BestCrystal, BestCrystals};
+pub use config::{
+    Algorithm, AlgorithmConfig, EvaluationConfig, OutputConfig, Preset, TrainingConfig,
+    default_store_path,
+};
 pub use episodes::{EpisodeRow, EpisodeTable, read_episodes};
 pub use error::TrainingError;
 pub use layers::ConfigLayers;
+pub use run::{RunEnd, TrainingRun};
+pub use statistics::RunStatistics;
 pub use tensorboard::EventWriter;

@@ -21,6 +21,15 @@ pub enum CalculatorName {
     Rigid,
 }
 
+impl CalculatorName {
+    /// The name used in configurations and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rigid => "rigid",
+        }
+    }
+}
+
 impl CalculatorConfig {
     /// Makes the calculator.
     ///

@@ -1,0 +1,235 @@
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use anyhow::Context;
+use clap::Args;
+use crystalgym_crystal::{Crystal, Element, SYMMETRY_TOLERANCE_ANG, Skeleton, Structure};
+use crystalgym_evaluation::{
+    CalculatorConfig, CancelToken, Evaluation, Outcome, Property, ResultStore, Values, evaluate,
+};
+use crystalgym_training::{ConfigLayers, default_store_path};
+use serde_json::json;
+
+use crate::signals::StopFlag;
+
+/// Arguments of `crystalgym evaluate`.
+#[derive(Debug, Args)]
+pub(crate) struct EvaluateArguments {
+    /// A structure file (.cif, POSCAR, .extxyz, .json); or give --skeleton and --elements.
+    #[arg(conflicts_with_all = ["skeleton", "elements"], required_unless_present = "skeleton")]
+    structure: Option<PathBuf>,
+    /// A benchmark skeleton, such as C6.
+    #[arg(long, requires = "elements")]
+    skeleton: Option<String>,
+    /// Its elements in site order, such as Cl,F,Na,Li.
+    #[arg(long, value_delimiter = ',', requires = "skeleton")]
+    elements: Vec<String>,
+    /// band_gap, bulk_modulus or density.
+    #[arg(long)]
+    property: Property,
+    /// rigid or qe.
+    #[arg(long, default_value = "rigid")]
+    calculator: String,
+    /// Pseudopotential family: a folder, or the name of an installed one.
+    #[arg(long)]
+    pseudo: Option<String>,
+    /// Settings from a TOML file (its table [calculator]).
+    #[arg(long)]
+    config: Vec<PathBuf>,
+    /// One setting of the calculator, such as qe.ecutwfc_ry=30.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// `default`, `none`, or the file of a store.
+    #[arg(long, default_value = "default")]
+    store: String,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(arguments: &EvaluateArguments) -> anyhow::Result<ExitCode> {
+    let stop = StopFlag::install()?;
+    let crystal = crystal(arguments)?;
+    let calculator = calculator_config(arguments)?.build()?;
+    calculator.check(crystal.elements(), arguments.property)?;
+    let store = match arguments.store.as_str() {
+        _ if calculator.is_instant() => None,
+        "none" => None,
+        "default" => Some(ResultStore::open(&default_store_path()?)?),
+        path => Some(ResultStore::open(Path::new(path))?),
+    };
+    let cancel = CancelToken::default();
+    let evaluation = thread::scope(|scope| {
+        let worker = scope.spawn(|| {
+            evaluate(
+                calculator.as_ref(),
+                store.as_ref(),
+                &crystal,
+                arguments.property,
+                &cancel,
+            )
+        });
+        while !worker.is_finished() {
+            if stop.is_set() {
+                cancel.cancel();
+            }
+            thread::sleep(Duration::from_millis(if calculator.is_instant() {
+                1
+            } else {
+                20
+            }));
+        }
+        worker.join()
+    });
+    let evaluation = evaluation.map_err(|_| anyhow::anyhow!("the evaluation panicked"))?;
+    if let Some(error) = &evaluation.store_error {
+        eprintln!("warning: the result could not be stored: {error}");
+    }
+    print(arguments, &crystal, calculator.name(), &evaluation)?;
+    Ok(match evaluation.outcome {
+        Outcome::Success(_) => ExitCode::SUCCESS,
+        Outcome::Failure(_) => ExitCode::FAILURE,
+    })
+}
+
+fn crystal(arguments: &EvaluateArguments) -> anyhow::Result<Crystal> {
+    if let Some(path) = &arguments.structure {
+        let structure = Structure::from_file(path)?;
+        let label = path.file_stem().unwrap_or_default().to_string_lossy();
+        let skeleton = Skeleton::from_structure(&label, &structure, SYMMETRY_TOLERANCE_ANG)
+            .with_context(|| path.display().to_string())?;
+        return Ok(Crystal::new(Arc::new(skeleton), structure.elements)?);
+    }
+    let name = arguments.skeleton.as_deref().unwrap_or_default();
+    let elements = arguments
+        .elements
+        .iter()
+        .map(|symbol| symbol.trim().parse::<Element>())
+        .collect::<Result<_, _>>()?;
+    Ok(Crystal::new(Skeleton::builtin(name)?, elements)?)
+}
+
+/// The calculator's table of the configuration, under the options that name its parts.
+fn calculator_config(arguments: &EvaluateArguments) -> anyhow::Result<CalculatorConfig> {
+    let mut layers = ConfigLayers::default();
+    for file in &arguments.config {
+        layers.add_file(file)?;
+    }
+    layers.add_assignment(&format!(
+        "calculator.name={}",
+        toml_string(&arguments.calculator)
+    ))?;
+    if let Some(family) = &arguments.pseudo {
+        layers.add_assignment(&format!(
+            "calculator.pseudopotentials={}",
+            toml_string(family)
+        ))?;
+    }
+    for assignment in &arguments.set {
+        layers.add_assignment(&format!("calculator.{assignment}"))?;
+    }
+    Ok(layers.resolve_table("calculator", &CalculatorConfig::default())?)
+}
+
+/// A text as a TOML string, whatever it holds.
+fn toml_string(text: &str) -> String {
+    format!("{text:?}")
+}
+
+fn print(
+    arguments: &EvaluateArguments,
+    crystal: &Crystal,
+    calculator: &str,
+    evaluation: &Evaluation,
+) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    let property = arguments.property;
+    let symbols: Vec<&str> = crystal.elements().iter().map(|e| e.symbol()).collect();
+    if arguments.json {
+        let value = json!({
+            "skeleton": crystal.skeleton().label,
+            "elements": symbols,
+            "formula": crystal.formula(),
+            "property": property.name(),
+            "unit": property.unit(),
+            "calculator": calculator,
+            "source": evaluation.source.name(),
+            "outcome": evaluation.outcome,
+        });
+        writeln!(out, "{}", serde_json::to_string_pretty(&value)?)?;
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "{} on {} ({}), {calculator}, {}",
+        crystal.formula(),
+        crystal.skeleton().label,
+        symbols.join(" "),
+        evaluation.source.name()
+    )?;
+    match &evaluation.outcome {
+        Outcome::Success(values) => print_values(&mut out, property, values)?,
+        Outcome::Failure(failure) => {
+            writeln!(out, "failed: {} ({})", failure.code, failure.message)?;
+        }
+    }
+    Ok(())
+}
+
+fn print_values(out: &mut dyn Write, property: Property, values: &Values) -> io::Result<()> {
+    const RY_PER_EV: f64 = 1.0 / 13.605_693_122_994;
+    let mut row = |name: &str, value: Option<f64>, digits: usize, unit: &str| match value {
+        Some(value) => writeln!(out, "{name:<22} {value:>16.digits$} {unit}"),
+        None => Ok(()),
+    };
+    row(property.name(), Some(values.value), 5, property.unit())?;
+    row("total energy", values.total_energy_ev, 6, "eV")?;
+    row(
+        "",
+        values.total_energy_ev.map(|energy| energy * RY_PER_EV),
+        8,
+        "Ry",
+    )?;
+    row("HOMO", values.homo_ev, 4, "eV")?;
+    row("LUMO", values.lumo_ev, 4, "eV")?;
+    row("Fermi level", values.fermi_ev, 4, "eV")?;
+    row("pressure", values.pressure_gpa, 3, "GPa")?;
+    row("volume", Some(values.volume_ang3), 4, "Å³")?;
+    row(
+        "rigid density",
+        Some(values.rigid_density_g_cm3),
+        5,
+        "g/cm³",
+    )?;
+    if let Some(fit) = &values.equation_of_state {
+        row("V0", Some(fit.equilibrium_volume_ang3), 4, "Å³")?;
+        row("B0'", Some(fit.bulk_modulus_derivative), 3, "")?;
+        row("rms of the fit", Some(1e3 * fit.rms_residual_ev), 4, "meV")?;
+        row(
+            "V d²E/dV² at the cell",
+            Some(fit.modulus_at_reference_gpa),
+            3,
+            "GPa",
+        )?;
+    }
+    row(
+        "symmetry operations",
+        values.symmetry_operations.map(f64::from),
+        0,
+        "",
+    )?;
+    row("k-points", values.k_points.map(f64::from), 0, "")?;
+    row(
+        "SCF iterations",
+        Some(f64::from(values.scf_iterations)),
+        0,
+        "",
+    )?;
+    row("wall time", Some(values.seconds), 2, "s")
+}

@@ -1,0 +1,187 @@
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use clap::{Args, ValueEnum};
+use crystalgym_crystal::Skeleton;
+use crystalgym_environment::{ActionSet, paper_tasks};
+use crystalgym_evaluation::FailureCode;
+use serde_json::{Value, json};
+
+/// Arguments of `crystalgym list`.
+#[derive(Debug, Args)]
+pub(crate) struct ListArguments {
+    /// What to list.
+    what: Listing,
+    /// Print JSON instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Listing {
+    /// The seven benchmark skeletons.
+    Skeletons,
+    /// The action sets.
+    Actions,
+    /// The tasks of the paper.
+    Tasks,
+    /// The calculators.
+    Calculators,
+    /// Why a calculation can fail.
+    Failures,
+}
+
+pub(crate) fn run(arguments: &ListArguments) -> anyhow::Result<ExitCode> {
+    let (columns, rows) = match arguments.what {
+        Listing::Skeletons => skeletons()?,
+        Listing::Actions => actions()?,
+        Listing::Tasks => tasks(),
+        Listing::Calculators => calculators(),
+        Listing::Failures => failures(),
+    };
+    let mut out = io::stdout().lock();
+    if arguments.json {
+        let objects: Vec<Value> = rows
+            .iter()
+            .map(|row| {
+                Value::Object(
+                    columns
+                        .iter()
+                        .map(|c| (*c).to_owned())
+                        .zip(row.iter().cloned())
+                        .collect(),
+                )
+            })
+            .collect();
+        writeln!(out, "{}", serde_json::to_string_pretty(&objects)?)?;
+    } else {
+        write_table(&mut out, &columns, &rows)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+type Table = (Vec<&'static str>, Vec<Vec<Value>>);
+
+fn skeletons() -> anyhow::Result<Table> {
+    let columns = vec![
+        "label",
+        "mp20_row",
+        "name",
+        "material",
+        "space_group",
+        "empty_space_group",
+        "sites",
+        "permutations",
+        "bonds",
+        "volume_ang3",
+    ];
+    let rows = Skeleton::builtins()?
+        .iter()
+        .map(|skeleton| {
+            vec![
+                json!(skeleton.label),
+                json!(skeleton.source.mp20_row),
+                json!(skeleton.source.name),
+                json!(skeleton.source.material_id),
+                json!(skeleton.source.space_group_number),
+                json!(skeleton.symmetry.space_group_number),
+                json!(skeleton.sites()),
+                json!(skeleton.symmetry.site_permutations.len()),
+                json!(skeleton.graph.bonds()),
+                json!((skeleton.lattice.volume() * 1e3).round() / 1e3),
+            ]
+        })
+        .collect();
+    Ok((columns, rows))
+}
+
+fn actions() -> anyhow::Result<Table> {
+    let rows = ActionSet::PUBLISHED
+        .iter()
+        .map(|(name, size)| {
+            let set = ActionSet::published(name)?;
+            let symbols: Vec<&str> = set.elements().iter().map(|e| e.symbol()).collect();
+            Ok(vec![json!(name), json!(size), json!(symbols.join(" "))])
+        })
+        .collect::<anyhow::Result<_>>()?;
+    Ok((vec!["name", "size", "elements"], rows))
+}
+
+fn tasks() -> Table {
+    let rows = paper_tasks()
+        .into_iter()
+        .map(|task| {
+            vec![
+                json!(task.name),
+                json!(task.config.property.name()),
+                json!(task.config.target),
+                json!(task.config.property.unit()),
+                json!(task.config.actions),
+                json!(task.config.skeletons.join(" ")),
+            ]
+        })
+        .collect();
+    (
+        vec!["name", "property", "target", "unit", "actions", "skeletons"],
+        rows,
+    )
+}
+
+fn calculators() -> Table {
+    let rows = vec![
+        vec![
+            json!("rigid"),
+            json!("density"),
+            json!("mass over volume, no DFT; instant"),
+        ],
+        vec![
+            json!("qe"),
+            json!("band_gap bulk_modulus density"),
+            json!("Quantum ESPRESSO pw.x, which must be installed, with a pseudopotential family"),
+        ],
+    ];
+    (vec!["name", "properties", "what"], rows)
+}
+
+fn failures() -> Table {
+    let rows = FailureCode::ALL
+        .iter()
+        .map(|code| vec![json!(code.name()), json!(!code.depends_on_the_moment())])
+        .collect();
+    (vec!["code", "stored"], rows)
+}
+
+fn write_table(out: &mut dyn Write, columns: &[&str], rows: &[Vec<Value>]) -> io::Result<()> {
+    let show = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        Value::Null => "-".to_owned(),
+        other => other.to_string(),
+    };
+    let mut lines = vec![
+        columns
+            .iter()
+            .map(|column| (*column).to_owned())
+            .collect::<Vec<_>>(),
+    ];
+    lines.extend(rows.iter().map(|row| row.iter().map(show).collect()));
+    let widths: Vec<usize> = (0..columns.len())
+        .map(|column| {
+            lines
+                .iter()
+                .map(|line| line[column].chars().count())
+                .max()
+                .unwrap_or(0)
+        })
+        .collect();
+    for line in lines {
+        let padded: Vec<String> = line
+            .iter()
+            .zip(&widths)
+            .map(|(text, width)| format!("{text:<width$}"))
+            .collect();
+        writeln!(out, "{}", padded.join("  ").trim_end())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,8 @@
+//! One file per subcommand: its arguments, then `run`.
+
+pub(crate) mod convert;
+pub(crate) mod evaluate;
+pub(crate) mod list;
+pub(crate) mod pseudo;
+pub(crate) mod store;
+pub(crate) mod train;

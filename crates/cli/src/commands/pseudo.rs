@@ -1,0 +1,142 @@
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{Args, Subcommand};
+use crystalgym_pseudopotential::{
+    ArchiveSource, Installation, Manifest, PseudopotentialFamily, default_folder,
+};
+
+const DEFAULT_FAMILY: &str = "SSSP-1.3.0-PBE-efficiency";
+
+/// Arguments of `crystalgym pseudo`.
+#[derive(Debug, Args)]
+pub(crate) struct PseudoArguments {
+    #[command(subcommand)]
+    command: PseudoCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum PseudoCommand {
+    /// Verify every file of a family: element, MD5 sum, valence, cutoffs.
+    Check {
+        /// Folder of UPF files, or the name of an installed family.
+        family: String,
+        /// Compare with a family known by name, whatever the folder says of itself.
+        #[arg(long)]
+        against: Option<String>,
+    },
+    /// Download a family's public archive, verify it and unpack it.
+    Install {
+        /// Name of the family.
+        #[arg(default_value = DEFAULT_FAMILY)]
+        family: String,
+        /// Another address of the archive.
+        #[arg(long, conflicts_with = "file")]
+        url: Option<String>,
+        /// An archive that is here already.
+        #[arg(long)]
+        file: Option<PathBuf>,
+        /// Folder to unpack into; the user's data folder by default.
+        #[arg(long)]
+        folder: Option<PathBuf>,
+        /// Replace a folder that is there already.
+        #[arg(long)]
+        replace: bool,
+    },
+}
+
+pub(crate) fn run(arguments: &PseudoArguments) -> anyhow::Result<ExitCode> {
+    match &arguments.command {
+        PseudoCommand::Check { family, against } => check(family, against.as_deref()),
+        PseudoCommand::Install {
+            family,
+            url,
+            file,
+            folder,
+            replace,
+        } => {
+            let manifest = Manifest::built_in_named(family)?;
+            let folder = match folder {
+                Some(folder) => folder.clone(),
+                None => default_folder(&manifest.name)?,
+            };
+            let mut installation = Installation::new(manifest, folder);
+            installation.replace = *replace;
+            installation.source = url
+                .clone()
+                .map(ArchiveSource::Url)
+                .or_else(|| file.clone().map(ArchiveSource::File));
+            install(&installation)
+        }
+    }
+}
+
+fn check(family: &str, against: Option<&str>) -> anyhow::Result<ExitCode> {
+    let opened = PseudopotentialFamily::open(family)?;
+    let report = match against {
+        Some(name) => Manifest::built_in_named(name)?.check(opened.folder())?,
+        None => opened.check()?,
+    };
+    let mut out = io::stdout().lock();
+    writeln!(out, "{} in {}", report.name, report.folder.display())?;
+    for row in &report.elements {
+        match &row.result {
+            Ok(found) => {
+                let cutoffs = found.cutoffs.map_or(String::new(), |cutoffs| {
+                    format!("{:>5} / {:<5} Ry", cutoffs.ecutwfc_ry, cutoffs.ecutrho_ry)
+                });
+                let file = found.path.file_name().unwrap_or_default().to_string_lossy();
+                writeln!(
+                    out,
+                    "{:<3} ok   Z_val {:<4} {} {cutoffs}  {file}",
+                    row.element, found.z_valence, found.md5
+                )?;
+            }
+            Err(error) => writeln!(out, "{:<3} BAD  {error}", row.element)?,
+        }
+    }
+    for file in &report.unused_files {
+        writeln!(out, "unused: {}", file.display())?;
+    }
+    if report.is_complete() {
+        writeln!(
+            out,
+            "{} elements, all files as they should be",
+            report.elements.len()
+        )?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    writeln!(
+        out,
+        "{} of {} elements have a problem",
+        report.problems().count(),
+        report.elements.len()
+    )?;
+    Ok(ExitCode::FAILURE)
+}
+
+fn install(installation: &Installation) -> anyhow::Result<ExitCode> {
+    let bar = crate::progress::byte_bar();
+    let report = installation.run(&mut |done, total| {
+        if let Some(total) = total {
+            bar.set_length(total);
+        }
+        bar.set_position(done);
+    })?;
+    bar.finish_and_clear();
+    let mut out = io::stdout().lock();
+    if report.already_installed {
+        writeln!(out, "{} is installed and complete", report.folder.display())?;
+    } else {
+        writeln!(
+            out,
+            "installed {} in {}",
+            installation.manifest.name,
+            report.folder.display()
+        )?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

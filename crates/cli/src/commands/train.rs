@@ -1,0 +1,142 @@
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::Args;
+use crystalgym_training::{ConfigLayers, RunEnd, TrainingConfig, TrainingRun};
+
+use crate::{
+    progress::{TrainingBar, message},
+    signals::StopFlag,
+};
+
+/// Arguments of `crystalgym train`.
+#[derive(Debug, Args)]
+pub(crate) struct TrainArguments {
+    /// A task of the paper, such as density-C2-easy-small (`crystalgym list tasks`).
+    #[arg(long, conflicts_with = "resume")]
+    task: Option<String>,
+    /// Settings from a TOML file; may be given more than once, the last one wins.
+    #[arg(long, conflicts_with = "resume")]
+    config: Vec<PathBuf>,
+    /// One setting, such as dqn.seed=2 or calculator.name=qe; wins over files.
+    #[arg(long, value_name = "KEY=VALUE", conflicts_with = "resume")]
+    set: Vec<String>,
+    /// Folder of the run; runs/TASK-ALGORITHM-SEED by default.
+    #[arg(long)]
+    output: Option<PathBuf>,
+    /// Go on with the run in this folder.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "output")]
+    resume: Option<PathBuf>,
+    /// Print the resolved configuration and stop.
+    #[arg(long)]
+    show_config: bool,
+}
+
+pub(crate) fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
+    let stop = StopFlag::install()?;
+    let run = match &arguments.resume {
+        Some(folder) => TrainingRun::resume(folder)?,
+        None => {
+            let config = resolve(arguments)?;
+            if arguments.show_config {
+                io::stdout().write_all(config.to_toml()?.as_bytes())?;
+                return Ok(ExitCode::SUCCESS);
+            }
+            let folder = match &arguments.output {
+                Some(folder) => folder.clone(),
+                None => PathBuf::from("runs").join(config.run_name()),
+            };
+            TrainingRun::start(config, &folder)?
+        }
+    };
+    let folder = run.folder().to_owned();
+    let calculator = run.config().calculator.name.name();
+    let task = &run.config().task;
+    eprintln!(
+        "training in {}: {} of {}, target {} {}, rewards by {calculator}{}",
+        folder.display(),
+        task.property,
+        task.skeletons.join(" "),
+        task.target,
+        task.property.unit(),
+        if calculator == "rigid" {
+            " (mass over volume, no DFT)"
+        } else {
+            ""
+        },
+    );
+    let bar = TrainingBar::new(run.total_steps());
+    let end = run.run(&|| stop.is_set(), &mut |steps, statistics| {
+        bar.report(steps, statistics)
+    });
+    bar.finish();
+    let end = end?;
+    print_end(&end)?;
+    if let Some(error) = &end.store_error {
+        eprintln!("warning: results could not be shared: {error}");
+    }
+    if end.finished {
+        eprintln!("done; everything is in {}", folder.display());
+    } else {
+        eprintln!(
+            "stopped; go on with: crystalgym train --resume {}",
+            folder.display()
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn resolve(arguments: &TrainArguments) -> anyhow::Result<TrainingConfig> {
+    let mut layers = ConfigLayers::default();
+    for file in &arguments.config {
+        layers.add_file(file)?;
+    }
+    for assignment in &arguments.set {
+        layers.add_assignment(assignment)?;
+    }
+    Ok(TrainingConfig::resolve(&layers, arguments.task.as_deref())?)
+}
+
+fn print_end(end: &RunEnd) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{}", message(&end.statistics))?;
+    let best = end.statistics.best.as_slice();
+    if best.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "\nrank  return    value      skeleton  crystal (elements in site order)"
+    )?;
+    for (rank, crystal) in best.iter().enumerate() {
+        let symbols: Vec<&str> = crystal.elements.iter().map(|e| e.symbol()).collect();
+        writeln!(
+            out,
+            "{:>4}  {:<8.5}  {:<9.5}  {:<8}  {} ({})",
+            rank + 1,
+            crystal.episodic_return,
+            crystal.value,
+            crystal.skeleton,
+            crystal.formula(),
+            symbols.join(" ")
+        )?;
+    }
+    if !end.rollouts.is_empty() {
+        let returns: Vec<f64> = end.rollouts.iter().map(|rollout| rollout.reward).collect();
+        let mean = returns.iter().sum::<f64>() / returns.len() as f64;
+        let crystals: Vec<String> = end
+            .rollouts
+            .iter()
+            .map(|rollout| rollout.crystal.formula())
+            .collect();
+        writeln!(
+            out,
+            "\nfinal policy: mean return {mean:.5} ({})",
+            crystals.join(", ")
+        )?;
+    }
+    Ok(())
+}

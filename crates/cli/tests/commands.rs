@@ -1,0 +1,193 @@
+//! The other commands, as a user runs them.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+use serde_json::Value;
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_crystalgym"))
+        .current_dir(folder)
+        .env("XDG_DATA_HOME", folder)
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn json(output: &Output) -> Value {
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn lists() {
+    let folder = tempfile::tempdir().unwrap();
+    for (what, count) in [
+        ("skeletons", 7),
+        ("actions", 3),
+        ("tasks", 168),
+        ("calculators", 2),
+    ] {
+        let rows = json(&run(folder.path(), &["list", what, "--json"]));
+        assert_eq!(rows.as_array().unwrap().len(), count, "{what}");
+        let table = text(&run(folder.path(), &["list", what]).stdout);
+        assert_eq!(table.lines().count(), count + 1, "{what}");
+    }
+    let rows = json(&run(folder.path(), &["list", "skeletons", "--json"]));
+    assert_eq!(
+        (&rows[5]["label"], &rows[5]["mp20_row"]),
+        (&"C6".into(), &8354.into())
+    );
+}
+
+#[test]
+fn evaluate_by_skeleton_and_by_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let by_name = json(&run(
+        folder.path(),
+        &[
+            "evaluate",
+            "--skeleton",
+            "C2",
+            "--elements",
+            "Rb,Ca,H,H,H",
+            "--property",
+            "density",
+            "--json",
+        ],
+    ));
+    assert_eq!(by_name["formula"], "CaH3Rb");
+    let density = by_name["outcome"]["value"].as_f64().unwrap();
+    // Oracle: the mass of RbCaH3 in its cubic cell, by hand.
+    let expected = 1.660_539_066_6 * (85.4678 + 40.078 + 3.0 * 1.008) / 4.544346f64.powi(3);
+    assert!((density - expected).abs() < 1e-9);
+
+    let cell = "RbCaH3\n4.544346\n1 0 0\n0 1 0\n0 0 1\nRb Ca H\n1 1 3\nDirect\n0 0 0\n.5 .5 .5\n\
+        .5 0 .5\n.5 .5 0\n0 .5 .5\n";
+    fs::write(folder.path().join("POSCAR"), cell).unwrap();
+    let by_file = json(&run(
+        folder.path(),
+        &["evaluate", "POSCAR", "--property", "density", "--json"],
+    ));
+    assert!((by_file["outcome"]["value"].as_f64().unwrap() - density).abs() < 1e-9);
+    let table = run(
+        folder.path(),
+        &["evaluate", "POSCAR", "--property", "density"],
+    );
+    assert!(
+        text(&table.stdout).contains("2.2"),
+        "{}",
+        text(&table.stdout)
+    );
+}
+
+#[test]
+fn evaluate_says_what_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(
+        folder.path().join("bad.cif"),
+        "data_x\n_cell_length_a abc\n",
+    )
+    .unwrap();
+    let five = [
+        "evaluate",
+        "--skeleton",
+        "C2",
+        "--property",
+        "density",
+        "--elements",
+    ];
+    for (arguments, status, expected) in [
+        (
+            [&five[..], &["Rb,Ca,H"]].concat(),
+            2,
+            "has 5 sites, but 3 elements",
+        ),
+        (
+            [&five[..], &["Rb,Ca,H,H,Xy"]].concat(),
+            2,
+            "unknown element symbol 'Xy'",
+        ),
+        (
+            [&five[..], &["H,H,H,H,H", "--calculator", "vasp"]].concat(),
+            2,
+            "unknown variant `vasp`",
+        ),
+        (
+            vec!["evaluate", "bad.cif", "--property", "density"],
+            1,
+            "bad.cif: CIF line 2",
+        ),
+        (
+            vec!["evaluate", "none.cif", "--property", "density"],
+            1,
+            "none.cif",
+        ),
+        (
+            vec!["evaluate", "a.cif", "--property", "colour"],
+            2,
+            "unknown property 'colour'",
+        ),
+    ] {
+        let output = run(folder.path(), &arguments);
+        let message = text(&output.stderr);
+        assert!(message.contains(expected), "{arguments:?}: {message}");
+        assert_eq!(output.status.code(), Some(status), "{message}");
+    }
+}
+
+#[test]
+fn convert_keeps_the_structure() {
+    let folder = tempfile::tempdir().unwrap();
+    let original = "2\nLattice=\"4 0 0 0.1 4 0 0 0 4.5\" Properties=species:S:1:pos:R:3\n\
+        Na 0 0 0\nCl 2 2 2.25\n";
+    fs::write(folder.path().join("a.extxyz"), original).unwrap();
+    for pair in [
+        ["a.extxyz", "b.cif"],
+        ["b.cif", "c.vasp"],
+        ["c.vasp", "d.json"],
+    ] {
+        let output = run(folder.path(), &["convert", pair[0], pair[1]]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    }
+    let output = run(folder.path(), &["convert", "d.json", "-", "--to", "poscar"]);
+    assert!(
+        text(&output.stdout).contains("Na Cl\n1 1\nDirect"),
+        "{}",
+        text(&output.stdout)
+    );
+    let output = run(folder.path(), &["convert", "a.extxyz", "b.txt"]);
+    assert!(text(&output.stderr).contains("'b.txt' tells no structure format"));
+}
+
+#[test]
+fn looking_into_a_store_does_not_create_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &["store", "stats"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("no store at"));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+/// A reader that has seen enough, such as `head`, is no error.
+#[test]
+fn a_closed_pipe_is_no_failure() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_crystalgym"))
+        .args(["list", "tasks"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stderr), "");
+}

@@ -1,0 +1,326 @@
+//! `crystalgym train` as a user runs it: to the end, stopped, killed, resumed, misused.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
+use std::{
+    fs,
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use crystalgym_crystal::{Skeleton, Structure};
+use crystalgym_training::{EpisodeRow, read_episodes};
+
+fn crystalgym(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_crystalgym"));
+    command.current_dir(folder).args(arguments);
+    command
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    crystalgym(folder, arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn assert_success(output: &Output) {
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+/// A short run with frequent checkpoints.
+const SHORT: [&str; 9] = [
+    "train",
+    "--set",
+    "dqn.total_steps=2400",
+    "--set",
+    "output.checkpoint_every=200",
+    "--set",
+    "task.skeletons=['C2','C7']",
+    "--output",
+    "run",
+];
+
+fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(
+            start.elapsed() < Duration::from_secs(120),
+            "{what} never came"
+        );
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn signal(child: &Child, signal: &str) {
+    let pid = child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args([signal, &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+}
+
+fn checkpoints(run: &Path) -> usize {
+    fs::read_dir(run.join("checkpoints")).map_or(0, |entries| {
+        entries
+            .filter(|e| {
+                e.as_ref()
+                    .unwrap()
+                    .file_name()
+                    .to_string_lossy()
+                    .starts_with("step-")
+            })
+            .count()
+    })
+}
+
+/// Oracle: the best return of all 18⁵ fillings, by enumeration of their densities.
+fn best_possible_return(target: f64) -> f64 {
+    let actions = crystalgym_environment::ActionSet::published("small").unwrap();
+    let masses: Vec<f64> = actions.elements().iter().map(|e| e.mass_u()).collect();
+    let volume = Skeleton::builtin("C2").unwrap().lattice.volume();
+    let mut best = f64::NEG_INFINITY;
+    for index in 0..18usize.pow(5) {
+        let mass: f64 = (0..5)
+            .map(|site| masses[index / 18usize.pow(site) % 18])
+            .sum();
+        let density = 1.660_539_066_60 * mass / volume;
+        best = best.max((-(density - target).powi(2) / target).exp());
+    }
+    best
+}
+
+#[test]
+fn the_default_run_learns_to_near_the_optimum_and_leaves_its_best_crystals() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &["train"]);
+    assert_success(&output);
+    let shown = text(&output.stdout);
+    let run = folder.path().join("runs/density-C2-dqn-seed1");
+    let episodes = read_episodes(&run.join("episodes.csv")).unwrap();
+    let mean = |rows: &[EpisodeRow]| {
+        rows.iter().map(|row| row.episodic_return).sum::<f64>() / rows.len() as f64
+    };
+    let optimum = best_possible_return(3.0);
+    let (first, last) = (
+        mean(&episodes[..100]),
+        mean(&episodes[episodes.len() - 100..]),
+    );
+    assert!(
+        first < 0.8 * optimum,
+        "random play is already good: {first}"
+    );
+    assert!(
+        last > 0.9 * optimum,
+        "still exploring a little, but {last} of {optimum}"
+    );
+    // The greedy policy of the end.
+    let policy: f64 = shown
+        .split("mean return ")
+        .last()
+        .and_then(|rest| rest.split(' ').next()?.parse().ok())
+        .unwrap();
+    assert!(policy >= 0.95 * optimum, "{policy} of {optimum}:\n{shown}");
+    let mut files: Vec<_> = fs::read_dir(run.join("best"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    assert_eq!(files.len(), 10);
+    // The first file is the best crystal of the table, read back.
+    let best = Structure::from_file(&files[0]).unwrap();
+    let best_value = episodes
+        .iter()
+        .max_by(|a, b| a.episodic_return.total_cmp(&b.episodic_return))
+        .and_then(|row| row.value)
+        .unwrap();
+    assert!((best.density_g_cm3() - best_value).abs() < 1e-9);
+}
+
+/// Kill −9 and SIGTERM at arbitrary moments, resume each time: the table of episodes, the best
+/// crystals and the final networks are those of a run that nobody disturbed.
+#[test]
+fn a_killed_and_resumed_run_equals_an_undisturbed_one() {
+    let undisturbed = tempfile::tempdir().unwrap();
+    assert_success(&run(undisturbed.path(), &SHORT));
+
+    let disturbed = tempfile::tempdir().unwrap();
+    let folder = disturbed.path().join("run");
+    let mut child = crystalgym(disturbed.path(), &SHORT)
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_until("the first checkpoint", || checkpoints(&folder) > 0);
+    signal(&child, "-KILL");
+    child.wait().unwrap();
+
+    let resume = ["train", "--resume", "run"];
+    let child = crystalgym(disturbed.path(), &resume)
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let rows = || fs::read_to_string(folder.join("episodes.csv")).map_or(0, |t| t.lines().count());
+    let before = rows();
+    wait_until("an episode of the resumed run", || rows() != before);
+    signal(&child, "-TERM");
+    let output = child.wait_with_output().unwrap();
+    assert_success(&output);
+    let message = text(&output.stderr);
+    assert!(
+        message.contains("go on with: crystalgym train --resume"),
+        "{message}"
+    );
+
+    assert_success(&run(disturbed.path(), &resume));
+    let read = |root: &Path, name: &str| fs::read(root.join("run").join(name)).unwrap();
+    for name in ["episodes.csv", "config.toml"] {
+        assert!(
+            read(undisturbed.path(), name) == read(disturbed.path(), name),
+            "{name} differs"
+        );
+    }
+    let final_networks = |root: &Path| {
+        let folder = root.join("run/checkpoints/step-000002400");
+        let file = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .find(|path| {
+                path.extension()
+                    .is_some_and(|extension| extension == "safetensors")
+            })
+            .unwrap();
+        fs::read(file).unwrap()
+    };
+    assert!(final_networks(undisturbed.path()) == final_networks(disturbed.path()));
+    let best = |root: &Path| {
+        let mut names: Vec<_> = fs::read_dir(root.join("run/best"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        names.sort();
+        names
+    };
+    assert_eq!(best(undisturbed.path()), best(disturbed.path()));
+}
+
+#[test]
+fn a_run_killed_before_its_first_checkpoint_starts_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = crystalgym(folder.path(), &SHORT)
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_until("the run's configuration", || {
+        folder.path().join("run/config.toml").exists()
+    });
+    signal(&child, "-KILL");
+    child.wait().unwrap();
+    let run_folder = folder.path().join("run");
+    let _ = fs::remove_dir_all(run_folder.join("checkpoints"));
+    assert_success(&run(folder.path(), &["train", "--resume", "run"]));
+    let events = fs::read_dir(&run_folder)
+        .unwrap()
+        .filter(|e| {
+            e.as_ref()
+                .unwrap()
+                .file_name()
+                .to_string_lossy()
+                .contains("tfevents")
+        })
+        .count();
+    assert_eq!(events, 1);
+    assert!(
+        read_episodes(&run_folder.join("episodes.csv"))
+            .unwrap()
+            .len()
+            >= 400
+    );
+}
+
+#[test]
+fn only_one_process_trains_in_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut arguments = SHORT.to_vec();
+    arguments.extend(["--set", "dqn.total_steps=1000000"]);
+    let mut child = crystalgym(folder.path(), &arguments)
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_until("a checkpoint", || {
+        checkpoints(&folder.path().join("run")) > 0
+    });
+    let output = run(folder.path(), &["train", "--resume", "run"]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text(&output.stderr).contains("another process"),
+        "{}",
+        text(&output.stderr)
+    );
+    let output = run(folder.path(), &SHORT);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text(&output.stderr).contains("holds a run already"),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
+#[test]
+fn bad_settings_end_with_status_2_and_leave_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, expected) in [
+        (
+            vec!["train", "--set", "dqn.batch=1"],
+            "unknown field `batch`",
+        ),
+        (
+            vec!["train", "--set", "task.skeletons=['C9']"],
+            "unknown skeleton 'C9'",
+        ),
+        (
+            vec!["train", "--set", "task.property=band_gap"],
+            "it knows the density only",
+        ),
+        (
+            vec!["train", "--task", "nonsense"],
+            "unknown task 'nonsense'",
+        ),
+        (vec!["train", "--set", "task.target=-1"], "target is -1"),
+    ] {
+        let output = run(folder.path(), &arguments);
+        let message = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {message}");
+        assert!(message.contains(expected), "{message}");
+        assert!(!message.contains("panicked"), "{message}");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn the_configuration_can_be_shown_saved_and_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(
+        folder.path(),
+        &["train", "--set", "dqn.seed=5", "--show-config"],
+    );
+    assert_success(&output);
+    let shown = text(&output.stdout);
+    assert!(shown.contains("seed = 5"), "{shown}");
+    fs::write(folder.path().join("my.toml"), &shown).unwrap();
+    let again = run(
+        folder.path(),
+        &["train", "--config", "my.toml", "--show-config"],
+    );
+    assert_eq!(text(&again.stdout), shown);
+}

@@ -1,0 +1,329 @@
+use std::{
+    env,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use crystalgym_agents::{DqnConfig, Evaluator, RandomSearchConfig};
+use crystalgym_environment::{TaskConfig, paper_tasks};
+use crystalgym_evaluation::{CalculatorConfig, ResultStore};
+use serde::{Deserialize, Serialize};
+use toml::Table;
+
+use crate::{ConfigLayers, TrainingError};
+
+/// Everything that decides a training run; saved with it as `config.toml`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingConfig {
+    /// Which agent, and from which settings it starts.
+    pub algorithm: AlgorithmConfig,
+    /// What the agent is to achieve.
+    pub task: TaskConfig,
+    /// What rewards come from.
+    pub calculator: CalculatorConfig,
+    /// How evaluations are run and shared.
+    pub evaluation: EvaluationConfig,
+    /// What is written and when.
+    pub output: OutputConfig,
+    /// Settings of `dqn`.
+    pub dqn: DqnConfig,
+    /// Settings of `random_search`.
+    pub random_search: RandomSearchConfig,
+}
+
+/// Which agent is trained.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AlgorithmConfig {
+    /// `dqn` or `random_search`.
+    pub name: Algorithm,
+    /// `standard` (ours) or `paper` (as the published runs).
+    pub preset: Preset,
+}
+
+impl Default for AlgorithmConfig {
+    fn default() -> Self {
+        Self {
+            name: Algorithm::Dqn,
+            preset: Preset::Standard,
+        }
+    }
+}
+
+/// An agent that can be trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Algorithm {
+    /// Deep Q-learning.
+    Dqn,
+    /// Random elements on every site: what learning has to beat.
+    RandomSearch,
+}
+
+impl Algorithm {
+    /// The name used in configurations and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dqn => "dqn",
+            Self::RandomSearch => "random_search",
+        }
+    }
+}
+
+/// Settings that an agent starts from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Preset {
+    /// Tuned for rewards that cost a calculation each.
+    Standard,
+    /// Those of the published runs.
+    Paper,
+}
+
+/// How evaluations are run and shared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EvaluationConfig {
+    /// Calculations at the same time.
+    pub workers: usize,
+    /// The store of results: `default` (the user's own, shared by all runs), `none`, or a file.
+    pub store: String,
+}
+
+impl Default for EvaluationConfig {
+    fn default() -> Self {
+        Self {
+            workers: 2,
+            store: "default".to_owned(),
+        }
+    }
+}
+
+/// What is written and when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OutputConfig {
+    /// Environment steps between checkpoints.
+    pub checkpoint_every: u64,
+    /// Checkpoints that are kept.
+    pub checkpoints_kept: usize,
+    /// Best crystals that are kept as CIF.
+    pub best_crystals: usize,
+    /// Greedy rollouts at the end of the run.
+    pub evaluation_rollouts: usize,
+}
+
+impl Default for OutputConfig {
+    fn default() -> Self {
+        Self {
+            checkpoint_every: 1000,
+            checkpoints_kept: 2,
+            best_crystals: 10,
+            evaluation_rollouts: crystalgym_agents::PUBLISHED_ROLLOUTS,
+        }
+    }
+}
+
+impl TrainingConfig {
+    /// The configuration that the layers give over the defaults, which depend on the algorithm's
+    /// preset and the property that the layers name.
+    ///
+    /// # Errors
+    /// [`TrainingError::Configuration`] with the source, the field and what would be right.
+    pub fn resolve(layers: &ConfigLayers, task_name: Option<&str>) -> Result<Self, TrainingError> {
+        let task = task_name.map_or_else(|| Ok(TaskConfig::default()), named_task)?;
+        let first_look = Self::defaults(task.clone(), AlgorithmConfig::default());
+        let first_look: Self = layers.resolve(first_look.to_table()?)?;
+        let mut base = Self::defaults(task, first_look.algorithm.clone());
+        if first_look.algorithm.preset == Preset::Paper {
+            base.dqn = DqnConfig::paper(first_look.task.property);
+        }
+        let config: Self = layers.resolve(base.to_table()?)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn defaults(task: TaskConfig, algorithm: AlgorithmConfig) -> Self {
+        Self {
+            algorithm,
+            task,
+            calculator: CalculatorConfig::default(),
+            evaluation: EvaluationConfig::default(),
+            output: OutputConfig::default(),
+            dqn: DqnConfig::standard(),
+            random_search: RandomSearchConfig::default(),
+        }
+    }
+
+    /// Reads the configuration of a run.
+    ///
+    /// # Errors
+    /// [`TrainingError`] with the file and the field.
+    pub fn read(path: &Path) -> Result<Self, TrainingError> {
+        let mut layers = ConfigLayers::default();
+        layers.add_file(path)?;
+        layers.resolve(Table::new())
+    }
+
+    /// The configuration as TOML.
+    ///
+    /// # Errors
+    /// [`TrainingError::Configuration`] if a value has no place in TOML.
+    pub fn to_toml(&self) -> Result<String, TrainingError> {
+        toml::to_string_pretty(self).map_err(not_toml)
+    }
+
+    fn to_table(&self) -> Result<Table, TrainingError> {
+        Table::try_from(self).map_err(not_toml)
+    }
+
+    fn check(&self) -> Result<(), TrainingError> {
+        let output = &self.output;
+        for (field, value) in [
+            ("output.checkpoint_every", output.checkpoint_every),
+            ("output.checkpoints_kept", output.checkpoints_kept as u64),
+            ("evaluation.workers", self.evaluation.workers as u64),
+        ] {
+            if value == 0 {
+                return Err(TrainingError::Configuration {
+                    origin: "configuration".to_owned(),
+                    message: format!("field '{field}' is 0, expected at least 1"),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Seed of the algorithm.
+    pub fn seed(&self) -> u64 {
+        match self.algorithm.name {
+            Algorithm::Dqn => self.dqn.seed,
+            Algorithm::RandomSearch => self.random_search.seed,
+        }
+    }
+
+    /// What rewards come from: the calculator with its store and workers.
+    ///
+    /// # Errors
+    /// [`TrainingError::Calculator`] or [`TrainingError::Store`].
+    pub fn evaluator(&self) -> Result<Evaluator, TrainingError> {
+        let calculator = self.calculator.build()?;
+        let store = match self.evaluation.store.as_str() {
+            _ if calculator.is_instant() => None,
+            "none" => None,
+            "default" => Some(ResultStore::open(&default_store_path()?)?),
+            path => Some(ResultStore::open(Path::new(path))?),
+        };
+        Ok(Evaluator {
+            calculator,
+            store: store.map(Arc::new),
+            workers: self.evaluation.workers,
+        })
+    }
+
+    /// A short name for a run of this configuration, such as `density-C2-dqn-seed1`.
+    pub fn run_name(&self) -> String {
+        let skeletons = match self.task.skeletons.as_slice() {
+            [only] => Path::new(only)
+                .file_stem()
+                .map_or_else(|| only.clone(), |stem| stem.to_string_lossy().into_owned()),
+            _ => "mixed".to_owned(),
+        };
+        let (property, algorithm) = (self.task.property, self.algorithm.name.name());
+        format!("{property}-{skeletons}-{algorithm}-seed{}", self.seed())
+    }
+}
+
+/// Where results are stored unless a run says otherwise: `store.sqlite` in
+/// `$XDG_DATA_HOME/crystalgym`, or in `~/.local/share/crystalgym`.
+///
+/// # Errors
+/// [`TrainingError::Configuration`] if neither variable is set.
+pub fn default_store_path() -> Result<PathBuf, TrainingError> {
+    let data = env::var_os("XDG_DATA_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+        .or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".local/share")));
+    data.map(|data| data.join("crystalgym/store.sqlite"))
+        .ok_or_else(|| TrainingError::Configuration {
+            origin: "evaluation.store".to_owned(),
+            message: "'default' needs XDG_DATA_HOME or HOME; name a file or 'none'".to_owned(),
+        })
+}
+
+fn named_task(name: &str) -> Result<TaskConfig, TrainingError> {
+    paper_tasks()
+        .into_iter()
+        .find(|task| task.name == name)
+        .map(|task| task.config)
+        .ok_or_else(|| TrainingError::Configuration {
+            origin: "--task".to_owned(),
+            message: format!("unknown task '{name}': `crystalgym list tasks` shows them"),
+        })
+}
+
+fn not_toml(error: toml::ser::Error) -> TrainingError {
+    TrainingError::Configuration {
+        origin: "configuration".to_owned(),
+        message: error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(assignments: &[&str]) -> Result<TrainingConfig, TrainingError> {
+        let mut layers = ConfigLayers::default();
+        for assignment in assignments {
+            layers.add_assignment(assignment)?;
+        }
+        TrainingConfig::resolve(&layers, None)
+    }
+
+    #[test]
+    fn the_resolved_configuration_reads_back_to_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        let config = resolve(&["task.target=5", "dqn.seed=7"]).unwrap();
+        std::fs::write(&path, config.to_toml().unwrap()).unwrap();
+        assert_eq!(TrainingConfig::read(&path).unwrap(), config);
+        assert_eq!((config.task.target, config.dqn.seed), (5.0, 7));
+    }
+
+    #[test]
+    fn a_preset_sets_what_nobody_else_does() {
+        let config = resolve(&[
+            "algorithm.preset=paper",
+            "task.property=band_gap",
+            "dqn.batch_size=8",
+        ])
+        .unwrap();
+        assert_eq!(config.dqn.total_steps, 200_000);
+        assert_eq!(
+            (config.dqn.batch_size, config.dqn.replay_capacity),
+            (8, 2000)
+        );
+    }
+
+    #[test]
+    fn bad_settings_are_named() {
+        let error = resolve(&["dqn.batch=8"]).unwrap_err().to_string();
+        assert!(
+            error.contains("--set dqn.batch=8") && error.contains("`batch_size`"),
+            "{error}"
+        );
+        let error = resolve(&["task.property=colour"]).unwrap_err().to_string();
+        assert!(
+            error.contains("task.property") && error.contains("band_gap"),
+            "{error}"
+        );
+        let error = resolve(&["evaluation.workers=0"]).unwrap_err().to_string();
+        assert!(error.contains("'evaluation.workers' is 0"), "{error}");
+        let error = TrainingConfig::resolve(&ConfigLayers::default(), Some("x"))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("unknown task 'x'"), "{error}");
+    }
+}

@@ -1,0 +1,189 @@
+use std::{collections::BTreeMap, io, path::Path, time::Instant};
+
+use crystalgym_agents::{Observer, Update};
+use crystalgym_environment::FinishedEpisode;
+use crystalgym_evaluation::{Outcome, Source};
+
+use crate::{
+    EpisodeRow, EpisodeTable, EventWriter, RunStatistics, TrainingError, checkpoints::RunState,
+};
+
+/// Gradient steps between points of the loss curves.
+const UPDATES_BETWEEN_POINTS: u64 = 10;
+
+/// Writes what an agent does: a table row an episode, curves, counts, the best crystals.
+pub(crate) struct RunLog<'a> {
+    pub(crate) table: EpisodeTable,
+    pub(crate) events: EventWriter,
+    pub(crate) statistics: RunStatistics,
+    pub(crate) stop: &'a dyn Fn() -> bool,
+    /// The first error of the file system; an observer cannot return one.
+    pub(crate) error: Option<io::Error>,
+    /// The last complaint of the store, for the caller to show once.
+    pub(crate) store_error: Option<String>,
+    start: Instant,
+    steps_at_start: u64,
+}
+
+impl<'a> RunLog<'a> {
+    pub(crate) fn new(
+        table: EpisodeTable,
+        events: EventWriter,
+        statistics: RunStatistics,
+        stop: &'a dyn Fn() -> bool,
+    ) -> Self {
+        let steps_at_start = statistics.steps;
+        Self {
+            table,
+            events,
+            statistics,
+            stop,
+            error: None,
+            store_error: None,
+            start: Instant::now(),
+            steps_at_start,
+        }
+    }
+
+    /// Puts everything on disk and says how far it goes.
+    pub(crate) fn sync(&mut self) -> io::Result<RunState> {
+        let file = self.events.path().file_name().unwrap_or_default();
+        Ok(RunState {
+            events_file: file.to_string_lossy().into_owned(),
+            episodes_length: self.table.sync()?,
+            events_length: self.events.sync()?,
+            statistics: self.statistics.clone(),
+        })
+    }
+
+    fn log_episode(&mut self, step: u64, episode: &FinishedEpisode) -> io::Result<()> {
+        let row = episode_row(step, episode);
+        self.table.write(&row)?;
+        self.table.flush()?;
+        self.statistics.record(&row);
+        if let Some(value) = row.value {
+            self.statistics
+                .best
+                .offer(&episode.crystal, value, episode.reward, episode.number);
+        }
+        let rate = (step - self.steps_at_start) as f64 / self.start.elapsed().as_secs_f64();
+        let mut scalars = BTreeMap::from([
+            ("charts/episodic_return".to_owned(), episode.reward),
+            (
+                "charts/episodic_length".to_owned(),
+                episode.state.node_types.len() as f64,
+            ),
+            ("charts/SPS".to_owned(), rate),
+            (
+                "dft/calls".to_owned(),
+                self.statistics.from_source(Source::Computed.name()) as f64,
+            ),
+            (
+                "dft/store_hits".to_owned(),
+                self.statistics.from_source(Source::Store.name()) as f64,
+            ),
+            ("dft/seconds".to_owned(), row.calculation_seconds),
+            (
+                "dft/scf_iterations".to_owned(),
+                f64::from(row.scf_iterations),
+            ),
+        ]);
+        if let Some(value) = row.value {
+            scalars.insert(format!("charts/{}", row.property), value);
+        }
+        if !row.failure.is_empty() {
+            let count = self
+                .statistics
+                .failures
+                .get(&row.failure)
+                .copied()
+                .unwrap_or(0);
+            scalars.insert(format!("dft/failures/{}", row.failure), count as f64);
+        }
+        for (tag, value) in scalars {
+            self.events.scalar(&tag, step, value)?;
+        }
+        self.events.flush()
+    }
+
+    fn log_update(&mut self, update: &Update) -> io::Result<()> {
+        for (tag, value) in [
+            ("losses/td_loss", update.td_loss),
+            ("losses/q_values", update.q_values),
+            ("losses/gradient_norm", update.gradient_norm),
+            ("charts/epsilon", update.epsilon),
+            ("charts/learning_rate", update.learning_rate),
+        ] {
+            self.events.scalar(tag, update.step, value)?;
+        }
+        Ok(())
+    }
+
+    fn keep_first_error(&mut self, result: io::Result<()>) {
+        if let Err(error) = result {
+            self.error.get_or_insert(error);
+        }
+    }
+}
+
+impl Observer for RunLog<'_> {
+    fn episode_finished(&mut self, step: u64, episode: &FinishedEpisode) {
+        if let Some(error) = &episode.store_error {
+            self.store_error = Some(error.clone());
+        }
+        let result = self.log_episode(step, episode);
+        self.keep_first_error(result);
+    }
+
+    fn updated(&mut self, update: &Update) {
+        if update.updates.is_multiple_of(UPDATES_BETWEEN_POINTS) {
+            let result = self.log_update(update);
+            self.keep_first_error(result);
+        }
+    }
+
+    fn interrupted(&self) -> bool {
+        (self.stop)()
+    }
+}
+
+fn episode_row(step: u64, episode: &FinishedEpisode) -> EpisodeRow {
+    let symbols: Vec<&str> = episode
+        .crystal
+        .elements()
+        .iter()
+        .map(|e| e.symbol())
+        .collect();
+    let (scf_iterations, failure, property_value) = match &episode.outcome {
+        Outcome::Success(values) => (values.scf_iterations, "", Some(values.value)),
+        Outcome::Failure(failure) => (failure.scf_iterations, failure.code.name(), None),
+    };
+    EpisodeRow {
+        episode: episode.number,
+        step,
+        environment: episode.environment,
+        skeleton: episode.crystal.skeleton().label.clone(),
+        elements: symbols.join(" "),
+        property: episode.property.name().to_owned(),
+        target: episode.target,
+        value: property_value,
+        episodic_return: episode.reward,
+        failure: failure.to_owned(),
+        source: episode.source.name().to_owned(),
+        scf_iterations,
+        calculation_seconds: episode.outcome.seconds(),
+    }
+}
+
+/// Opens the tables of a run again where its checkpoint left them.
+pub(crate) fn reopen_tables(
+    folder: &Path,
+    episodes: &Path,
+    state: &RunState,
+) -> Result<(EpisodeTable, EventWriter), TrainingError> {
+    let table = EpisodeTable::reopen(episodes, state.episodes_length)?;
+    let events = folder.join(&state.events_file);
+    let writer =
+        EventWriter::reopen(&events, state.events_length).map_err(TrainingError::io(&events))?;
+    Ok((table, writer))
+}

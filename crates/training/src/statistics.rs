@@ -1,0 +1,60 @@
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{BestCrystals, EpisodeRow};
+
+/// Episodes over which the mean return is taken, as in Gymnasium's episode statistics.
+const WINDOW: usize = 100;
+
+/// What a run has done so far; part of its checkpoint.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct RunStatistics {
+    /// Environment steps.
+    pub steps: u64,
+    /// Episodes whose reward has arrived.
+    pub episodes: u64,
+    /// Results by where they came from: `computed`, `store`, …
+    pub sources: BTreeMap<String, u64>,
+    /// Failures by code.
+    pub failures: BTreeMap<String, u64>,
+    /// Returns of the last 100 episodes, oldest first.
+    pub recent_returns: VecDeque<f64>,
+    /// Best crystals, best first.
+    pub best: BestCrystals,
+}
+
+impl RunStatistics {
+    /// Statistics that keep `best_crystals` crystals.
+    pub fn keeping(best_crystals: usize) -> Self {
+        Self {
+            best: BestCrystals::keeping(best_crystals),
+            ..Self::default()
+        }
+    }
+
+    /// Counts an episode (its crystal is offered to [`Self::best`] apart).
+    pub fn record(&mut self, row: &EpisodeRow) {
+        self.steps = row.step;
+        self.episodes += 1;
+        *self.sources.entry(row.source.clone()).or_default() += 1;
+        if !row.failure.is_empty() {
+            *self.failures.entry(row.failure.clone()).or_default() += 1;
+        }
+        if self.recent_returns.len() == WINDOW {
+            self.recent_returns.pop_front();
+        }
+        self.recent_returns.push_back(row.episodic_return);
+    }
+
+    /// Results that came from `source`.
+    pub fn from_source(&self, source: &str) -> u64 {
+        self.sources.get(source).copied().unwrap_or(0)
+    }
+
+    /// Mean return of the last 100 episodes, if there is one.
+    pub fn mean_return(&self) -> Option<f64> {
+        let count = self.recent_returns.len();
+        (count > 0).then(|| self.recent_returns.iter().sum::<f64>() / count as f64)
+    }
+}
