@@ -6,14 +6,15 @@ use crate::Lattice;
 /// `Kpoints.automatic_density`, its guard for cubes of whole numbers included: a `kppa` within 1 of
 /// n³ is raised by 1 %, so that rounding never loses a division. Lengths in Å.
 pub fn automatic_density(lattice: &Lattice, sites: usize, kppa: f64) -> [u32; 3] {
-    let nearest_cube = (kppa.cbrt() + 0.5).floor().powi(3);
+    let nearest_cube = (kppa.powf(1.0 / 3.0) + 0.5).floor().powi(3);
     let kppa = if (nearest_cube - kppa).abs() < 1.0 {
         kppa * 1.01
     } else {
         kppa
     };
     let lengths = lattice.lengths();
-    let multiplier = (kppa / sites as f64 * lengths.iter().product::<f64>()).cbrt();
+    // The power and not `cbrt`, which rounds the other way where a division is just reached.
+    let multiplier = (kppa / sites as f64 * lengths[0] * lengths[1] * lengths[2]).powf(1.0 / 3.0);
     lengths.map(|length| (multiplier / length).max(1.0).floor() as u32)
 }
 
