@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use crate::{
-    CrystalError, Element, Skeleton, Structure,
+    CrystalError, Element, SYMMETRY_TOLERANCE_ANG, Skeleton, Structure, standard_orientation,
     structure::{formula, mass_density_g_cm3, mass_u},
 };
 
@@ -55,6 +55,24 @@ impl Crystal {
             elements: self.elements.clone(),
             frac_coords: self.skeleton.frac_coords.clone(),
         }
+    }
+
+    /// The crystal in the skeleton's exact geometry, turned so that the skeleton's symmetry axes
+    /// lie along x, y and z ([`standard_orientation`]).
+    ///
+    /// # Errors
+    /// [`CrystalError::Symmetry`] if the search fails.
+    pub fn oriented_structure(&self) -> Result<Structure, CrystalError> {
+        let skeleton = &self.skeleton;
+        Ok(Structure {
+            lattice: standard_orientation(
+                &skeleton.lattice,
+                &skeleton.frac_coords,
+                &vec![1; skeleton.sites()],
+                SYMMETRY_TOLERANCE_ANG,
+            )?,
+            ..self.structure()
+        })
     }
 
     /// The crystal in the geometry as published, symmetry broken by rounding.

@@ -34,4 +34,4 @@ pub use lattice::Lattice;
 pub use niggli::niggli_reduce;
 pub use skeleton::{Skeleton, SkeletonSource, SkeletonSymmetry};
 pub use structure::{Structure, formula};
-pub use symmetry::{SYMMETRY_TOLERANCE_ANG, space_group};
+pub use symmetry::{SYMMETRY_TOLERANCE_ANG, space_group, standard_orientation};

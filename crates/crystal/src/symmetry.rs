@@ -34,6 +34,29 @@ pub fn space_group(
     Ok((dataset.number as u16, dataset.hm_symbol.clone()))
 }
 
+/// The lattice turned as a whole so that its symmetry axes lie along x, y and z in the standard
+/// setting: a cubic cell's fourfold axes along x, y and z, a hexagonal one's sixfold axis along z.
+///
+/// Fractional positions stay valid. Codes that look for operations among a fixed set of Cartesian
+/// rotations, as pw.x does, find all of them only in this orientation.
+///
+/// # Errors
+/// [`CrystalError::Symmetry`] if the search fails.
+pub fn standard_orientation(
+    lattice: &Lattice,
+    frac_coords: &[[f64; 3]],
+    kinds: &[i32],
+    tolerance_ang: f64,
+) -> Result<Lattice, CrystalError> {
+    let dataset = dataset(lattice, frac_coords, kinds, tolerance_ang)?;
+    let rotation = dataset.std_rotation_matrix_as_array();
+    let longest = lattice.lengths().into_iter().fold(0.0, f64::max);
+    Lattice::new(lattice.vectors().map(|vector| {
+        // Rounding, not geometry: axes through the origin of a plane give exact zeros.
+        apply(rotation, vector).map(|x| if x.abs() < 1e-12 * longest { 0.0 } else { x })
+    }))
+}
+
 /// The geometry made exactly symmetric, with the symmetry of the empty skeleton.
 ///
 /// The metric is averaged over the operations, `G ← mean Rᵀ G R`, at constant volume, and the
@@ -225,4 +248,42 @@ fn nice_fraction(x: f64) -> f64 {
     let x = if (x - nice).abs() < 1e-10 { nice } else { x };
     let wrapped = x - x.floor();
     if wrapped >= 1.0 { 0.0 } else { wrapped }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Crystal, Skeleton};
+
+    /// Identity: turning keeps the metric. Oracle for the axes: every operation of a cubic
+    /// skeleton is a signed permutation of x, y and z.
+    #[test]
+    fn oriented_cubic_skeletons_have_axes_along_xyz() {
+        for skeleton in Skeleton::builtins().unwrap() {
+            let elements = vec!["Li".parse().unwrap(); skeleton.sites()];
+            let crystal = Crystal::new(skeleton.clone(), elements).unwrap();
+            let lattice = crystal.oriented_structure().unwrap().lattice;
+            let (before, after) = (skeleton.lattice.metric(), lattice.metric());
+            for (x, y) in before.iter().flatten().zip(after.iter().flatten()) {
+                assert!((x - y).abs() < 1e-9, "{}: {x} {y}", skeleton.label);
+            }
+            let found = dataset(
+                &lattice,
+                &skeleton.frac_coords,
+                &vec![1; skeleton.sites()],
+                SYMMETRY_TOLERANCE_ANG,
+            )
+            .unwrap();
+            for operation in found.operations.iter() {
+                let rotation = operation.rotation_as_array().map(|row| row.map(f64::from));
+                // Cartesian: x → Mᵀ W M⁻ᵀ x, with the lattice vectors as rows of M.
+                let columns = transpose(lattice.vectors());
+                let inverse = lattice.reciprocal();
+                let cart = multiply(columns, multiply(rotation, inverse));
+                for x in cart.iter().flatten() {
+                    assert!((x - x.round()).abs() < 1e-9, "{}: {cart:?}", skeleton.label);
+                }
+            }
+        }
+    }
 }

@@ -6,6 +6,7 @@
 
 mod calculator;
 mod calculators;
+mod equation_of_state;
 mod evaluate;
 mod outcome;
 mod pool;
@@ -13,7 +14,13 @@ mod property;
 mod store;
 
 pub use calculator::{Calculator, CalculatorError, CancelToken, Fingerprint};
-pub use calculators::{CalculatorConfig, CalculatorName, RigidCalculator};
+pub use calculators::{
+    CalculatorConfig, CalculatorName, QeCalculator, QeSettings, RigidCalculator,
+};
+pub use equation_of_state::{
+    EquationOfStateError, EquationOfStateLimits, GPA_PER_EV_ANG3, fit_birch_murnaghan,
+    fit_murnaghan,
+};
 pub use evaluate::{Evaluation, Source, evaluate};
 pub use outcome::{EquationOfStateFit, Failure, FailureCode, Outcome, UnknownFailureCode, Values};
 pub use pool::{EvaluationPool, Ticket};

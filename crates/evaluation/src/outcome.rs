@@ -171,6 +171,8 @@ failure_codes! {
     TimeLimit = "time_limit", momentary;
     /// The program was ended by a signal.
     Killed = "killed", momentary;
+    /// The program ended without saying why, or for lack of memory.
+    Crashed = "crashed", momentary;
     /// The program ended with an error of its own that has no code here.
     ProgramError = "program_error", lasting;
     /// The output could not be understood.

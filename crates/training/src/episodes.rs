@@ -139,7 +139,7 @@ mod tests {
             elements: "Rb Ca H H H".into(),
             property: "density".into(),
             target: 3.0,
-            value: (episode % 2 == 0).then_some(0.1 + 0.2),
+            value: episode.is_multiple_of(2).then_some(0.1 + 0.2),
             episodic_return: -1.0,
             failure: "scf_not_converged".into(),
             source: "computed".into(),

@@ -1,15 +1,20 @@
 use std::sync::Arc;
 
+use crystalgym_pseudopotential::PseudopotentialFamily;
 use serde::{Deserialize, Serialize};
 
-use crate::{Calculator, CalculatorError, RigidCalculator};
+use crate::{Calculator, CalculatorError, QeCalculator, QeSettings, RigidCalculator};
 
 /// Which calculator, and its settings.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CalculatorConfig {
     /// Which one.
     pub name: CalculatorName,
+    /// Pseudopotential family: a folder, or the name of an installed one.
+    pub pseudopotentials: String,
+    /// Settings of `qe`.
+    pub qe: QeSettings,
 }
 
 /// A calculator by name.
@@ -19,6 +24,8 @@ pub enum CalculatorName {
     /// Mass over volume, no DFT.
     #[default]
     Rigid,
+    /// Quantum ESPRESSO's pw.x.
+    Qe,
 }
 
 impl CalculatorName {
@@ -26,6 +33,17 @@ impl CalculatorName {
     pub fn name(self) -> &'static str {
         match self {
             Self::Rigid => "rigid",
+            Self::Qe => "qe",
+        }
+    }
+}
+
+impl Default for CalculatorConfig {
+    fn default() -> Self {
+        Self {
+            name: CalculatorName::default(),
+            pseudopotentials: "SSSP-1.3.0-PBE-efficiency".to_owned(),
+            qe: QeSettings::default(),
         }
     }
 }
@@ -38,6 +56,17 @@ impl CalculatorConfig {
     pub fn build(&self) -> Result<Arc<dyn Calculator>, CalculatorError> {
         match self.name {
             CalculatorName::Rigid => Ok(Arc::new(RigidCalculator)),
+            CalculatorName::Qe => {
+                let error = |message: String| CalculatorError {
+                    calculator: self.name.name().to_owned(),
+                    message,
+                };
+                let family = PseudopotentialFamily::open(&self.pseudopotentials)
+                    .map_err(|cause| error(cause.to_string()))?;
+                let calculator = QeCalculator::new(self.qe.clone(), Arc::new(family))
+                    .map_err(|cause| error(cause.to_string()))?;
+                Ok(Arc::new(calculator))
+            }
         }
     }
 }
