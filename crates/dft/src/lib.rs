@@ -1,1 +1,4 @@
 //! A plane-wave density functional theory engine.
+
+pub mod pseudo;
+pub mod xc;

@@ -1,0 +1,82 @@
+use std::path::PathBuf;
+
+use crystalgym_crystal::Element;
+
+/// Why a pseudopotential could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PseudoError {
+    /// The file could not be read or written.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The content is not what the UPF format prescribes.
+    #[error("{path}: section <{section}>: {message}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// The UPF section, such as `PP_LOCAL`.
+        section: String,
+        /// What was found and what would be right.
+        message: String,
+    },
+    /// The file is well formed but asks for physics that is not implemented.
+    #[error("{path}: {feature}")]
+    Unsupported {
+        /// The file.
+        path: PathBuf,
+        /// What is asked for, and what is possible.
+        feature: String,
+    },
+    /// The built-in analytic table has no entry.
+    #[error("no built-in GTH pseudopotential for {0}; the table has {known}", known = super::gth::known_elements())]
+    NoGth(Element),
+    /// No functional of this name.
+    #[error("functional '{0}' is not known; known are PZ, PW, PBE and PBESOL")]
+    UnknownFunctional(String),
+}
+
+/// A fault inside one section; the caller that knows the file turns it into a [`PseudoError`].
+#[derive(Debug)]
+pub(super) struct SectionError {
+    pub(super) section: String,
+    pub(super) message: String,
+    pub(super) unsupported: bool,
+}
+
+impl SectionError {
+    pub(super) fn new(section: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            section: section.into(),
+            message: message.into(),
+            unsupported: false,
+        }
+    }
+
+    pub(super) fn unsupported(section: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            unsupported: true,
+            ..Self::new(section, message)
+        }
+    }
+
+    pub(super) fn at(self, path: &std::path::Path) -> PseudoError {
+        let path = path.to_owned();
+        if self.unsupported {
+            PseudoError::Unsupported {
+                path,
+                feature: self.message,
+            }
+        } else {
+            PseudoError::Malformed {
+                path,
+                section: self.section,
+                message: self.message,
+            }
+        }
+    }
+}

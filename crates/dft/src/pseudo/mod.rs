@@ -1,0 +1,27 @@
+//! Pseudopotentials: UPF files, the analytic Goedecker–Teter–Hutter family, and form factors.
+//!
+//! [`Pseudopotential::from_upf_file`] reads a file, [`Pseudopotential::gth_pbe`] takes an element of
+//! the built-in table. Both give the same thing: the energies are in hartree, lengths in bohr, and
+//! the form factors are methods in q. [`FormFactorTables`] keeps them on a fine mesh in q for inner
+//! loops.
+
+mod error;
+mod form_factors;
+mod gaunt;
+mod gth;
+mod radial;
+mod spherical_harmonics;
+mod tables;
+mod types;
+mod upf;
+
+pub use error::PseudoError;
+pub use gaunt::{GauntTable, sphere_quadrature};
+pub use gth::{GthChannel, GthParameters, gth_elements};
+pub use radial::{RadialMesh, erf, spherical_bessel, spherical_bessel_derivative};
+pub use spherical_harmonics::{harmonic_index, real_spherical_harmonics};
+pub use tables::{FormFactorTables, RadialTable};
+pub use types::{
+    Augmentation, AugmentationFunction, OrbitalInfo, PawData, Pseudopotential, PseudopotentialKind,
+    RadialFunctions,
+};

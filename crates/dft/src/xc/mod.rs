@@ -1,0 +1,157 @@
+//! Exchange and correlation of an unpolarised density: LDA (PZ, PW92), PBE and PBEsol.
+//!
+//! The energy per volume e(ρ, σ) of a density ρ with σ = |∇ρ|², and its derivatives, from which
+//! the potential is v = ∂e/∂ρ − ∇·(2 ∂e/∂σ ∇ρ). Hartree atomic units.
+
+mod gga;
+mod lda;
+
+use std::{fmt, str::FromStr};
+
+use crate::pseudo::PseudoError;
+
+/// Below this density (bohr⁻³) exchange and correlation are zero, as in `pw.x`.
+pub const LDA_DENSITY_THRESHOLD: f64 = 1e-10;
+/// Below this density (bohr⁻³) the gradient correction is zero, as in `pw.x`.
+pub const GGA_DENSITY_THRESHOLD: f64 = 1e-6;
+/// Below this |∇ρ|² (bohr⁻⁸) the gradient correction is zero, as in `pw.x`.
+pub const GGA_SIGMA_THRESHOLD: f64 = 1e-10;
+
+/// An exchange-correlation functional.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Functional {
+    /// LDA, correlation of Perdew and Zunger, PRB 23, 5048 (1981).
+    LdaPz,
+    /// LDA, correlation of Perdew and Wang, PRB 45, 13244 (1992).
+    LdaPw,
+    /// Perdew, Burke and Ernzerhof, PRL 77, 3865 (1996).
+    Pbe,
+    /// PBE for solids: Perdew et al., PRL 100, 136406 (2008).
+    PbeSol,
+}
+
+/// Energy per volume and its derivatives at one point.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct XcPoint {
+    /// e(ρ, σ) in hartree/bohr³.
+    pub energy: f64,
+    /// ∂e/∂ρ in hartree.
+    pub v_rho: f64,
+    /// ∂e/∂σ in hartree·bohr⁵.
+    pub v_sigma: f64,
+}
+
+impl std::ops::AddAssign for XcPoint {
+    fn add_assign(&mut self, other: Self) {
+        self.energy += other.energy;
+        self.v_rho += other.v_rho;
+        self.v_sigma += other.v_sigma;
+    }
+}
+
+impl Functional {
+    /// Whether e depends on σ.
+    pub fn needs_gradient(self) -> bool {
+        matches!(self, Self::Pbe | Self::PbeSol)
+    }
+
+    /// e(ρ, σ) and its derivatives with the thresholds of `pw.x`.
+    ///
+    /// `rho` is the density in bohr⁻³; where it is negative (a plane-wave density with a core
+    /// charge may be, slightly), |ρ| is used for e, which enters with |ρ| too. `sigma` = |∇ρ|² in
+    /// bohr⁻⁸, ignored by LDA.
+    ///
+    /// Implementation details. (1) Local part: zero where |ρ| ≤ [`LDA_DENSITY_THRESHOLD`].
+    /// (2) Gradient correction: zero where |ρ| ≤ [`GGA_DENSITY_THRESHOLD`] or
+    /// σ ≤ [`GGA_SIGMA_THRESHOLD`]. (3) At ρ < 0 the gradient correction's energy changes its sign
+    /// and nothing else does. This is not the derivative of one energy there; it is what `pw.x`
+    /// does, and it keeps the numbers comparable.
+    pub fn evaluate(self, rho: f64, sigma: f64) -> XcPoint {
+        let density = rho.abs();
+        let mut point = XcPoint::default();
+        if density > LDA_DENSITY_THRESHOLD {
+            point += self.local(density);
+        }
+        if self.needs_gradient() && density > GGA_DENSITY_THRESHOLD && sigma > GGA_SIGMA_THRESHOLD {
+            let mut correction = self.gradient_correction(density, sigma);
+            correction.energy *= rho.signum();
+            point += correction;
+        }
+        point
+    }
+
+    /// The uniform-gas part, ρ > 0, no threshold.
+    fn local(self, rho: f64) -> XcPoint {
+        let mut point = lda::exchange(rho);
+        point += match self {
+            Self::LdaPz => lda::correlation_pz(rho),
+            Self::LdaPw | Self::Pbe | Self::PbeSol => lda::correlation_pw(rho, lda::PW_A),
+        };
+        point
+    }
+
+    /// What PBE and PBEsol add to the uniform gas, ρ > 0, no threshold.
+    fn gradient_correction(self, rho: f64, sigma: f64) -> XcPoint {
+        self.gradient_parameters()
+            .map_or_else(XcPoint::default, |parameters| {
+                gga::gradient_correction(parameters, rho, sigma, lda::PW_A)
+            })
+    }
+
+    fn gradient_parameters(self) -> Option<gga::PbeParameters> {
+        match self {
+            Self::Pbe => Some(gga::PBE),
+            Self::PbeSol => Some(gga::PBE_SOL),
+            Self::LdaPz | Self::LdaPw => None,
+        }
+    }
+
+    /// The functional's name as pseudopotential files spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LdaPz => "PZ",
+            Self::LdaPw => "PW",
+            Self::Pbe => "PBE",
+            Self::PbeSol => "PBESOL",
+        }
+    }
+}
+
+impl fmt::Display for Functional {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Functional {
+    type Err = PseudoError;
+
+    /// Reads the short names (`PBE`) and the four-part names (`SLA PW PBX PBC`, in which old files
+    /// write `PBE PBE`, with or without the short name after them) of UPF files.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let words: Vec<String> = text
+            .split(|c: char| c.is_whitespace() || c == '-' || c == '+')
+            .filter(|word| !word.is_empty())
+            .map(str::to_uppercase)
+            .collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        match words.as_slice() {
+            ["PZ" | "LDA"]
+            | ["SLA", "PZ", "NOGX", "NOGC"]
+            | ["SLA", "PZ", "NOGX", "NOGC", "PZ"] => Ok(Self::LdaPz),
+            ["PW" | "PW92"]
+            | ["SLA", "PW", "NOGX", "NOGC"]
+            | ["SLA", "PW", "NOGX", "NOGC", "PW"] => Ok(Self::LdaPw),
+            ["PBE"]
+            | ["SLA", "PW", "PBX" | "PBE", "PBC" | "PBE"]
+            | ["SLA", "PW", "PBX" | "PBE", "PBC" | "PBE", "PBE"] => Ok(Self::Pbe),
+            ["PBESOL"] | ["SLA", "PW", "PSX", "PSC"] | ["SLA", "PW", "PSX", "PSC", "PBESOL"] => {
+                Ok(Self::PbeSol)
+            }
+            _ => Err(PseudoError::UnknownFunctional(text.trim().to_owned())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
