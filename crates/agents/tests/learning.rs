@@ -1,5 +1,7 @@
 //! What the agents learn, against optima found by enumeration.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use std::sync::Arc;

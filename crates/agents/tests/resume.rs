@@ -1,6 +1,8 @@
 //! A seed gives the same run, whatever the number of threads, the speed of the calculator, and
 //! however often the run is stopped and resumed.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use std::{

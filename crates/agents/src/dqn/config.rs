@@ -18,8 +18,10 @@ pub struct DqnConfig {
     pub in_flight: usize,
     /// Threads of the network; the results are the same for any number.
     pub threads: usize,
-    /// Learning rate of Adam.
+    /// Learning rate of Adam at the start.
     pub learning_rate: f64,
+    /// Learning rate in the end; it goes there linearly over the whole run.
+    pub learning_rate_end: f64,
     /// Adam's ε.
     pub adam_epsilon: f64,
     /// Largest norm of a gradient; absent: not clipped.
@@ -78,6 +80,7 @@ impl DqnConfig {
             in_flight: 0,
             threads: 1,
             learning_rate: 2.5e-4,
+            learning_rate_end: 2.5e-4,
             adam_epsilon: 1e-8,
             max_gradient_norm: None,
             discount: 0.99,
@@ -106,15 +109,16 @@ impl DqnConfig {
             environments: 4,
             in_flight: 8,
             learning_rate: 1e-3,
+            learning_rate_end: 1e-5,
             max_gradient_norm: Some(10.0),
             discount: 1.0,
             batch_size: 32,
             replay_capacity: 100_000,
             learning_starts: 200,
             train_every: 4,
-            n_step: 1,
+            n_step: 8,
             double: true,
-            exploration_fraction: 0.5,
+            exploration_fraction: 0.3,
             network: NetworkConfig::default(),
             ..Self::paper(Property::Density)
         }
@@ -126,6 +130,15 @@ impl DqnConfig {
             start: self.epsilon_start,
             end: self.epsilon_end,
             steps: self.exploration_fraction * self.total_steps as f64,
+        }
+    }
+
+    /// Learning rate by environment step.
+    pub fn learning_rates(&self) -> LinearSchedule {
+        LinearSchedule {
+            start: self.learning_rate,
+            end: self.learning_rate_end,
+            steps: self.total_steps as f64,
         }
     }
 
@@ -166,6 +179,7 @@ impl DqnConfig {
         }
         for (field, value) in [
             ("learning_rate", self.learning_rate),
+            ("learning_rate_end", self.learning_rate_end),
             ("adam_epsilon", self.adam_epsilon),
             ("max_gradient_norm", self.max_gradient_norm.unwrap_or(1.0)),
         ] {

@@ -78,6 +78,7 @@ impl<N: GraphNetwork + Clone> Learner<N> {
         task: &Task,
         batch: &[&Transition],
         config: &DqnConfig,
+        learning_rate: f64,
     ) -> Result<Losses, AgentError> {
         let y = self.td_targets(task, batch, config.double)?;
         let states: Vec<_> = batch
@@ -105,11 +106,8 @@ impl<N: GraphNetwork + Clone> Learner<N> {
             Some(norm) => self.gradients.clip_norm(norm),
             None => self.gradients.norm(),
         };
-        self.adam.step(
-            config.learning_rate,
-            &self.gradients,
-            self.online.parameters_mut(),
-        )?;
+        self.adam
+            .step(learning_rate, &self.gradients, self.online.parameters_mut())?;
         Ok(Losses {
             td_loss,
             q_values,

@@ -142,8 +142,20 @@ fn updates_descend_the_mean_squared_error() {
         errors.sum::<f64>() / 2.0
     };
     let before = learner.online.clone();
-    let losses = learner.update(&task, &batch, &config).unwrap();
+    let losses = learner.update(&task, &batch, &config, 1e-6).unwrap();
     assert!((losses.td_loss - loss(&before)).abs() < 1e-6 * loss(&before).max(1.0));
+
+    // Adam's first step moves every parameter that has a gradient by the learning rate.
+    let moved = learner
+        .online
+        .parameters()
+        .values()
+        .iter()
+        .zip(before.parameters().values());
+    let furthest = moved
+        .map(|(new, old)| (new - old).abs())
+        .fold(0.0, f32::max);
+    assert!((furthest - 1e-6).abs() < 1e-7, "{furthest}");
 
     let norm = learner.gradients.norm();
     assert!((losses.gradient_norm - norm).abs() < 1e-12 * norm);

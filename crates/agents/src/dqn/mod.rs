@@ -117,11 +117,14 @@ impl Dqn {
     }
 
     fn learn(&mut self, step: u64, observer: &mut dyn Observer) -> Result<(), AgentError> {
+        let learning_rate = self.config.learning_rates().at(step);
         let batch = self.replay.sample(self.config.batch_size, &mut self.rng);
         if batch.is_empty() {
             return Ok(());
         }
-        let losses = self.learner.update(&self.task, &batch, &self.config)?;
+        let losses = self
+            .learner
+            .update(&self.task, &batch, &self.config, learning_rate)?;
         self.updates += 1;
         if !(losses.td_loss.is_finite() && losses.gradient_norm.is_finite()) {
             return Err(self.diverged("the loss", losses.td_loss));
@@ -132,7 +135,7 @@ impl Dqn {
             td_loss: losses.td_loss,
             q_values: losses.q_values,
             gradient_norm: losses.gradient_norm,
-            learning_rate: self.config.learning_rate,
+            learning_rate,
             epsilon: self.config.epsilon().at(step),
         });
         Ok(())

@@ -1,5 +1,9 @@
 //! What the tests of the agents share.
-#![allow(dead_code, reason = "not every test file uses everything")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "a test may panic and need not use everything"
+)]
 
 use std::{sync::Arc, thread, time::Duration};
 
