@@ -28,7 +28,7 @@ pub struct RandomSearchConfig {
 impl Default for RandomSearchConfig {
     fn default() -> Self {
         Self {
-            total_steps: 10_000,
+            total_steps: 4000,
             seed: 1,
             environments: 4,
             in_flight: 8,
