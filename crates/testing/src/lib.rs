@@ -91,7 +91,11 @@ fn find_python(modules: &[&str]) -> Option<PathBuf> {
         .then(|| PathBuf::from(interpreter))
 }
 
-fn missing(reason: &str) {
+/// Says that a test is skipped for want of a tool.
+///
+/// # Panics
+/// If tools are required.
+pub fn missing(reason: &str) {
     assert!(
         env::var_os("CRYSTALGYM_REQUIRE_TOOLS").is_none_or(|value| value != "1"),
         "required but missing: {reason}"
