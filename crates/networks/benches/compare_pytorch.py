@@ -75,19 +75,15 @@ class Torch:
         step()
         times = []
         for _ in range(repeats):
-            start = time.perf_counter()
+            start, cpu_start = time.perf_counter(), time.process_time()
             step()
-            times.append(time.perf_counter() - start)
+            times.append((time.perf_counter() - start, time.process_time() - cpu_start))
         return times
-
-
-def lowest_tenth(values):
-    return sorted(values)[len(values) // 10]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     arguments = parser.parse_args()
     crate = Crate()
@@ -98,21 +94,23 @@ def main():
             for threads in arguments.threads:
                 for case in CASES:
                     for name, side in sides.items():
-                        repeats = 20 if case == "forward 1" else 4
+                        repeats = 20 if case == "forward 1" else 6
                         key = graph, threads, case, name
                         seconds = side.seconds(graph, case, threads, repeats)
                         times.setdefault(key, []).extend(seconds)
-    print(f"PyTorch {torch.__version__}; ms, all cases in turn in one run: median, and the lowest")
-    print("tenth, which other load on the machine disturbs least")
-    print(f"{'':41} {'-' * 11} median {'-' * 11} {'-' * 8} lowest tenth {'-' * 8}")
+    print(f"PyTorch {torch.__version__}; medians in ms, all cases in turn in one run; CPU time is")
+    print("that of all threads, which other load on the machine does not add to")
+    print(f"{'':41} {'-' * 12} wall {'-' * 12} {'-' * 12} CPU {'-' * 12}")
     print(f"{'graph':22} {'threads':>7} {'case':10}" + 2 * f" {'crate':>9} {'PyTorch':>9} {'ratio':>8}")
     for graph, description in enumerate(crate.graphs):
         for threads in arguments.threads:
             for case in CASES:
                 line = f"{description['name']:22} {threads:7} {case:10}"
-                for quantile in (statistics.median, lowest_tenth):
-                    ours, theirs = (1e3 * quantile(times[graph, threads, case, name])
-                                    for name in sides)
+                for clock in (0, 1):
+                    ours, theirs = (
+                        1e3 * statistics.median(pair[clock]
+                                                for pair in times[graph, threads, case, name])
+                        for name in sides)
                     line += f" {ours:9.3f} {theirs:9.3f} {theirs / ours:8.1f}"
                 print(line)
 

@@ -3,7 +3,7 @@
 //! `cargo bench -p crystalgym-networks --bench megnet` prints a table.
 //! `compare_pytorch.py` runs the same cases in turn here and in PyTorch: with `--serve` this
 //! program prints the cases as one line of JSON, then answers each request, a line of JSON,
-//! with one line of seconds.
+//! with one line of (wall, CPU) seconds.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -20,6 +20,7 @@ use crystalgym_crystal::{CrystalGraph, DirectedEdge, Lattice};
 use crystalgym_networks::{
     Adam, AdamConfig, GraphNetwork, GraphState, GraphTemplate, Megnet, MegnetConfig,
 };
+use nix::time::{ClockId, clock_gettime};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 use serde_json::{Value, json};
@@ -150,8 +151,8 @@ impl Setup {
         })
     }
 
-    /// Seconds of each repeat.
-    fn run(&self, case: &str, threads: usize, repeats: usize) -> Vec<f64> {
+    /// Wall and CPU seconds of each repeat.
+    fn run(&self, case: &str, threads: usize, repeats: usize) -> Vec<(f64, f64)> {
         let views: Vec<GraphState<'_>> = self
             .states
             .iter()
@@ -192,12 +193,18 @@ impl Setup {
         step();
         (0..repeats)
             .map(|_| {
-                let start = Instant::now();
+                let (start, cpu_start) = (Instant::now(), cpu_seconds());
                 step();
-                start.elapsed().as_secs_f64()
+                (start.elapsed().as_secs_f64(), cpu_seconds() - cpu_start)
             })
             .collect()
     }
+}
+
+/// CPU time of this process, which other load on the machine does not add to.
+fn cpu_seconds() -> f64 {
+    let time = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).unwrap();
+    time.tv_sec() as f64 + 1e-9 * time.tv_nsec() as f64
 }
 
 const CASES: [&str; 3] = ["forward 1", "forward 64", "update 64"];
@@ -227,9 +234,10 @@ fn main() {
     );
     for setup in &setups {
         for case in CASES {
+            let repeats = if case == "forward 1" { 2000 } else { 200 };
             let medians = [1, 2].map(|threads| {
-                let mut seconds =
-                    setup.run(case, threads, if case == "forward 1" { 2000 } else { 200 });
+                let times = setup.run(case, threads, repeats);
+                let mut seconds: Vec<f64> = times.into_iter().map(|(wall, _)| wall).collect();
                 seconds.sort_by(f64::total_cmp);
                 1e3 * seconds[seconds.len() / 2]
             });

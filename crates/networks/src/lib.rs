@@ -7,6 +7,38 @@
 //!
 //! All numbers are f32. A batch is cut into parts of fixed size whose results are added in a fixed
 //! order, so outputs and gradients are the same to the last bit for any number of threads.
+//!
+//! ```
+//! use crystalgym_crystal::Skeleton;
+//! use crystalgym_networks::{
+//!     Adam, AdamConfig, GraphNetwork, GraphState, GraphTemplate, Megnet, MegnetConfig,
+//! };
+//! use rand::SeedableRng;
+//! use rand_pcg::Pcg64;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let config = MegnetConfig::corrected(18, 18);
+//! let skeleton = Skeleton::builtin("C2")?;
+//! let templates = [GraphTemplate::new(&skeleton, &config)].into();
+//! let mut network = Megnet::new(config, templates, &mut Pcg64::seed_from_u64(1))?;
+//!
+//! let blank = [18; 5];
+//! let state = GraphState { skeleton: 0, node_types: &blank, focus: 0, target: 3.0 };
+//! let mut workspace = network.workspace(1)?;
+//! let values = network.forward(&[state], &mut workspace)?;
+//!
+//! // One step that raises the value of action 4.
+//! let mut grad_outputs = vec![0.0; values.len()];
+//! grad_outputs[4] = -1.0;
+//! let before = values[4];
+//! let mut gradients = network.parameters().zeros_like();
+//! network.backward(&grad_outputs, &mut workspace, &mut gradients)?;
+//! let mut adam = Adam::new(AdamConfig::default(), network.parameters());
+//! adam.step(1e-3, &gradients, network.parameters_mut())?;
+//! assert!(network.forward(&[state], &mut workspace)?[4] > before);
+//! # Ok(())
+//! # }
+//! ```
 
 mod adam;
 mod buffer;

@@ -406,3 +406,30 @@ fn wrong_states_are_named() {
     let error = network.with_templates([other].into()).unwrap_err();
     assert!(matches!(error, NetworkError::Config { .. }), "{error}");
 }
+
+/// Identity: an empty batch has no outputs and no gradient, before or after others.
+#[test]
+fn an_empty_batch_is_nothing() {
+    let network = network(&MegnetConfig::corrected(18, 18), &graphs(), 0);
+    let mut gradients = network.parameters().zeros_like();
+    for threads in [1, 2] {
+        let mut workspace = network.workspace(threads).unwrap();
+        network
+            .backward(&[], &mut workspace, &mut gradients)
+            .unwrap();
+        assert!(network.forward(&[], &mut workspace).unwrap().is_empty());
+        network
+            .backward(&[], &mut workspace, &mut gradients)
+            .unwrap();
+    }
+    assert_eq!(gradients.norm(), 0.0);
+    let mut workspace = network.workspace(1).unwrap();
+    let error = network
+        .backward(&[1.0], &mut workspace, &mut gradients)
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "gradient of the outputs has 1 numbers, expected 0"
+    );
+    assert!(network.workspace(0).is_err());
+}

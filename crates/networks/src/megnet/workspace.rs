@@ -130,7 +130,8 @@ impl Workspace {
             );
         }
         let transposed = &*transposed;
-        let part = SHARD * self.n_outputs;
+        // Before the first forward pass there are no outputs, and no shard to take a part.
+        let part = (SHARD * self.n_outputs).max(1);
         match &self.pool {
             Some(pool) if shards.len() > 1 => pool.install(|| {
                 shards
