@@ -161,11 +161,11 @@ fn band_gaps_of_an_insulator_and_a_metal() {
 fn bulk_modulus_of_a_metal() {
     let Some(family) = family() else { return };
     let mut settings = small(Profile::Standard);
-    (settings.pw.ecutwfc_ry, settings.pw.ecutrho_ry) = (20.0, 80.0);
+    (settings.pw.ecutwfc_ry, settings.pw.ecutrho_ry) = (40.0, 200.0);
     let calculator = QeCalculator::new(settings, family).unwrap();
     let values = success(
         &calculator,
-        &crystal("C4", &["Al"; 4]),
+        &crystal("C4", &["Li"; 4]),
         Property::BulkModulus,
     );
     let fit = values.equation_of_state.unwrap();
