@@ -201,6 +201,23 @@ fn a_wait_can_be_interrupted_saved_and_resumed() {
     assert_eq!(bits(&agent), bits(&whole));
 }
 
+/// A save that is killed between its two files leaves networks that no state names.
+#[test]
+fn a_killed_save_leaves_the_checkpoint_before_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut agent = Dqn::new(short_run(), task(mixed()), &rigid()).unwrap();
+    drive(&mut agent, &mut (), 100);
+    agent.save(folder.path()).unwrap();
+    let saved = bits(&agent);
+    let stray = folder.path().join("networks-150-01234567.safetensors");
+    fs::write(&stray, "half a fi").unwrap();
+    let mut agent = Dqn::load(folder.path(), task(mixed()), &rigid()).unwrap();
+    assert_eq!(bits(&agent), saved);
+    drive(&mut agent, &mut (), 150);
+    agent.save(folder.path()).unwrap();
+    assert!(!stray.exists());
+}
+
 #[test]
 fn random_search_resumes_too() {
     let folder = tempfile::tempdir().unwrap();

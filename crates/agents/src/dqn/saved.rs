@@ -1,4 +1,4 @@
-use std::{path::Path, sync::Arc};
+use std::{borrow::Cow, path::Path, sync::Arc};
 
 use crystalgym_environment::{Task, VectorSnapshot};
 use crystalgym_networks::{Checkpoint, GraphNetwork};
@@ -13,14 +13,14 @@ use crate::{
 
 /// Everything but the networks.
 #[derive(Serialize, Deserialize)]
-struct Saved {
+struct Saved<'a> {
     config: DqnConfig,
     task: TaskIdentity,
     learned_until: u64,
     updates: u64,
     rng: Pcg64,
     environment: VectorSnapshot,
-    replay: ReplayBuffer,
+    replay: Cow<'a, ReplayBuffer>,
 }
 
 impl Dqn {
@@ -37,7 +37,7 @@ impl Dqn {
             updates: self.updates,
             rng: self.rng.clone(),
             environment: self.environment.snapshot(),
-            replay: self.replay.clone(),
+            replay: Cow::Borrowed(&self.replay),
         };
         write_checkpoint(
             folder,
@@ -68,7 +68,7 @@ impl Dqn {
             .replay
             .check(&agent.task)
             .map_err(|message| invalid(folder, message))?;
-        agent.replay = saved.replay;
+        agent.replay = saved.replay.into_owned();
         agent.rng = saved.rng;
         agent.learned_until = saved.learned_until;
         agent.updates = saved.updates;
