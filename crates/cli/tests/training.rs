@@ -308,6 +308,23 @@ fn bad_settings_end_with_status_2_and_leave_nothing_behind() {
 }
 
 #[test]
+fn a_second_run_of_the_same_task_gets_a_folder_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in [
+        "density-C2-random_search-seed1",
+        "density-C2-random_search-seed1-2",
+    ] {
+        let settings = [
+            "algorithm.name=random_search",
+            "random_search.total_steps=100",
+        ];
+        let arguments = ["train", "--set", settings[0], "--set", settings[1]];
+        assert_success(&run(folder.path(), &arguments));
+        assert!(folder.path().join("runs").join(name).join("best").exists());
+    }
+}
+
+#[test]
 fn the_configuration_can_be_shown_saved_and_used() {
     let folder = tempfile::tempdir().unwrap();
     let output = run(

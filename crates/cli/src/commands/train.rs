@@ -24,7 +24,7 @@ pub(crate) struct TrainArguments {
     /// One setting, such as dqn.seed=2 or calculator.name=qe; wins over files.
     #[arg(long, value_name = "KEY=VALUE", conflicts_with = "resume")]
     set: Vec<String>,
-    /// Folder of the run; runs/TASK-ALGORITHM-SEED by default.
+    /// Folder of the run; a new one in runs/ by default.
     #[arg(long)]
     output: Option<PathBuf>,
     /// Go on with the run in this folder.
@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
             }
             let folder = match &arguments.output {
                 Some(folder) => folder.clone(),
-                None => PathBuf::from("runs").join(config.run_name()),
+                None => unused_folder(&config.run_name()),
             };
             TrainingRun::start(config, &folder)?
         }
@@ -87,6 +87,16 @@ pub(crate) fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
         );
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// `runs/NAME`, or `runs/NAME-2`, … if there has been such a run.
+fn unused_folder(name: &str) -> PathBuf {
+    let first = PathBuf::from("runs").join(name);
+    let later = (2..).map(|number| PathBuf::from("runs").join(format!("{name}-{number}")));
+    std::iter::once(first.clone())
+        .chain(later)
+        .find(|path| !path.exists())
+        .unwrap_or(first)
 }
 
 fn resolve(arguments: &TrainArguments) -> anyhow::Result<TrainingConfig> {
