@@ -102,11 +102,3 @@ fn correlation(beta: f64, rho: f64, sigma: f64, pw_a: f64) -> XcPoint {
         v_sigma: rho * h_u * u_t2 * scale,
     }
 }
-
-#[cfg(test)]
-impl PbeParameters {
-    /// The parameters with β rounded as another code rounds it.
-    pub(super) fn with(mu: f64, beta: f64) -> Self {
-        Self { mu, beta }
-    }
-}

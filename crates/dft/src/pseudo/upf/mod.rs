@@ -51,6 +51,12 @@ fn read(text: &str) -> Result<Pseudopotential, SectionError> {
     let raw = if header.attributes.is_empty() {
         version_1::read(text, &header)?
     } else {
+        if !text.contains("</UPF>") {
+            return Err(SectionError::new(
+                "UPF",
+                "not closed by </UPF>: is the file cut off?",
+            ));
+        }
         version_2::read(text, &header)?
     };
     check::check(&raw)?;
