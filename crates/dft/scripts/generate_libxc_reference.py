@@ -39,7 +39,7 @@ def main():
         print("#[rustfmt::skip]")
         print(f"pub(super) const {name}: [[f64; 5]; {count}] = [")
         for row in zip(rho, gradient**2, rho * exc, vxc[0], v_sigma):
-            print("    [" + ", ".join(f"{float(x):.17e}" for x in row) + "],")
+            print("    [" + ", ".join(repr(float(x)) for x in row) + "],")
         print("];")
 
 

@@ -43,7 +43,7 @@ impl RadialMesh {
 
 /// Simpson's weights 1/3, 4/3, 2/3, …, 4/3, 1/3 times dr/di, over an odd number of points.
 fn simpson_weights(rab: &[f64], points: usize) -> impl Iterator<Item = f64> {
-    let odd = if points % 2 == 0 {
+    let odd = if points.is_multiple_of(2) {
         points.saturating_sub(1)
     } else {
         points
