@@ -7,17 +7,18 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::print_stdout,
+    clippy::print_stderr,
     reason = "tests report through these"
 )]
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
-use crystalgym_crystal::{Crystal, Skeleton, Structure, space_group};
+use crystalgym_crystal::{Crystal, Lattice, Skeleton, Structure, space_group};
 use crystalgym_evaluation::{
     Calculator, CancelToken, FailureCode, Outcome, Property, QeCalculator, QeSettings, Values,
 };
 use crystalgym_pseudopotential::{Manifest, PseudopotentialFamily};
-use crystalgym_qe::{BOHR_ANG, GPA_PER_RY_BOHR3, Profile, PwSettings};
+use crystalgym_qe::{BOHR_ANG, Decks, GPA_PER_RY_BOHR3, Profile, PwRunner, PwSettings, PwSpecies};
 
 fn family() -> Option<Arc<PseudopotentialFamily>> {
     crystalgym_testing::program("pw.x")?;
@@ -287,4 +288,102 @@ fn the_fingerprint_covers_what_decides_the_numbers() {
     same.time_limit_seconds = Some(1.0);
     same.keep_scratch = true;
     assert_eq!(print(same, Property::BandGap), base);
+}
+
+/// Oracle: hand-made decks of the known case. The published cell and positions leave pw.x 2
+/// operations and 112 k-points; exact ones along its axes 8 and 46.
+#[test]
+fn profiles_differ_in_the_symmetry_that_pw_x_finds() {
+    let Some(family) = family() else { return };
+    let crystal = crystal("C6", &["Na", "Cl", "F", "Li"]);
+    let found = ["Na", "Cl", "F", "Li"]
+        .map(|symbol| family.pseudopotential(symbol.parse().unwrap()).unwrap());
+    let species = found.clone().map(|one| PwSpecies {
+        element: one.element,
+        z_valence: one.z_valence,
+    });
+    let files = found.map(|one| (format!("{}.upf", one.element), one.path));
+    for (profile, structure, operations, k_points, bands) in [
+        (Profile::Paper, crystal.published_structure(), 2, 112, 24),
+        (
+            Profile::Standard,
+            crystal.oriented_structure().unwrap(),
+            8,
+            46,
+            17,
+        ),
+    ] {
+        // One iteration is enough to see the mesh.
+        let settings = PwSettings {
+            profile,
+            ecutwfc_ry: 8.0,
+            ecutrho_ry: 40.0,
+            electron_maxstep: 1,
+            ..PwSettings::default()
+        };
+        let deck = Decks::new(&structure, &species, &settings).band_gap();
+        let failure = PwRunner::default()
+            .run(&deck, &files, &|| false)
+            .unwrap_err();
+        assert_eq!(
+            failure.output.symmetry_operations,
+            Some(operations),
+            "{failure}"
+        );
+        assert_eq!(failure.output.k_points, Some(k_points));
+        assert_eq!(failure.output.bands, Some(bands));
+    }
+}
+
+/// All three properties of silicon with the norm-conserving pseudopotential that Debian packs with
+/// QE, so that they are computed on any machine with its packages.
+///
+/// Oracle: experience with LDA, an indirect gap of 0.5 eV (a little more on a coarse mesh), a
+/// lattice parameter of 5.38 to 5.41 Å and a bulk modulus of 93 to 98 GPa.
+#[test]
+fn silicon_with_the_pseudopotential_of_debian() {
+    let file = Path::new("/usr/share/espresso/pseudo/Si.pz-vbc.UPF");
+    if crystalgym_testing::program("pw.x").is_none() {
+        return;
+    }
+    if !file.exists() {
+        eprintln!(
+            "skipped: {} not found (quantum-espresso-data)",
+            file.display()
+        );
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(file, folder.path().join("Si.UPF")).unwrap();
+    let family = Arc::new(PseudopotentialFamily::open_folder(folder.path()).unwrap());
+    let mut settings = small(Profile::Standard);
+    (settings.pw.ecutwfc_ry, settings.pw.ecutrho_ry) = (40.0, 160.0);
+    settings.pw.kppa = 500.0;
+    let calculator = QeCalculator::new(settings, family).unwrap();
+    let half = 5.43 / 2.0;
+    let structure = Structure {
+        lattice: Lattice::new([[0.0, half, half], [half, 0.0, half], [half, half, 0.0]]).unwrap(),
+        elements: vec!["Si".parse().unwrap(); 2],
+        frac_coords: vec![[0.0; 3], [0.25; 3]],
+    };
+    let skeleton = Skeleton::from_structure("silicon", &structure, 0.01).unwrap();
+    let silicon = Crystal::new(Arc::new(skeleton), structure.elements.clone()).unwrap();
+
+    let gap = success(&calculator, &silicon, Property::BandGap);
+    assert_eq!(gap.symmetry_operations, Some(48));
+    assert!((0.4..0.9).contains(&gap.value), "{gap:?}");
+    let density = success(&calculator, &silicon, Property::Density);
+    assert!((density.value / 2.33 - 1.0).abs() < 0.03, "{density:?}");
+    let modulus = success(&calculator, &silicon, Property::BulkModulus);
+    let fit = modulus.equation_of_state.unwrap();
+    println!(
+        "{gap:?}\n{density:?}\n{fit:?} {:?} GPa",
+        modulus.pressure_gpa
+    );
+    assert!((90.0..101.0).contains(&modulus.value), "{fit:?}");
+    let edge = (4.0 * fit.equilibrium_volume_ang3).cbrt();
+    assert!((5.37..5.42).contains(&edge), "{edge}");
+    // The same cell and settings: the same pressure from both runs.
+    let difference = density.pressure_gpa.unwrap() - modulus.pressure_gpa.unwrap();
+    assert!(difference.abs() < 0.05, "{difference}");
 }
