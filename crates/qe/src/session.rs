@@ -30,11 +30,15 @@ const POLL: Duration = Duration::from_millis(10);
 pub(crate) struct Session {
     child: Child,
     leader: Pid,
+    /// Once reaped, the leader's number may belong to another process.
+    is_reaped: bool,
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        let _ = self.end();
+        if !self.is_reaped {
+            let _ = self.end();
+        }
     }
 }
 
@@ -62,7 +66,11 @@ impl Session {
         }
         let child = command.spawn()?;
         let leader = Pid::from_raw(child.id().cast_signed());
-        Ok(Self { child, leader })
+        Ok(Self {
+            child,
+            leader,
+            is_reaped: false,
+        })
     }
 
     pub(crate) fn child_mut(&mut self) -> &mut Child {
@@ -89,7 +97,9 @@ impl Session {
             self.signal(Signal::SIGKILL);
             thread::sleep(POLL);
         }
-        self.child.wait()
+        let status = self.child.wait()?;
+        self.is_reaped = true;
+        Ok(status)
     }
 
     fn wait_for_all(&self, limit: Duration) {
