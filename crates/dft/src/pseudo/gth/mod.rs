@@ -1,7 +1,9 @@
 //! The analytic pseudopotentials of Goedecker, Teter and Hutter.
 
+mod atom;
 mod gaussian;
 mod parameters;
+mod symmetric_eigen;
 mod table;
 mod upf_writer;
 
@@ -69,4 +71,9 @@ pub fn gth_elements() -> impl Iterator<Item = Element> {
 pub(super) fn known_elements() -> String {
     let symbols: Vec<&str> = table::ENTRIES.iter().map(|entry| entry.symbol).collect();
     symbols.join(", ")
+}
+
+/// Label of a pseudo-orbital: the shells of each l count from n = l + 1.
+fn orbital_label(l: usize, shell: usize) -> String {
+    format!("{}{}", l + 1 + shell, ["S", "P", "D", "F"][l.min(3)])
 }

@@ -4,12 +4,10 @@ use crystalgym_crystal::Element;
 
 use super::{
     super::error::PseudoError,
+    atom::{AtomicOrbital, solve},
     gaussian::{gaussian_transform, gaussian_transform_derivative},
     table,
 };
-
-/// Bohr radius in Å (CODATA 2018).
-const BOHR_ANG: f64 = 0.529_177_210_903;
 
 /// A row of the built-in table.
 pub(super) struct GthEntry {
@@ -45,8 +43,8 @@ pub struct GthParameters {
     pub local: Vec<f64>,
     /// The projectors of each l.
     pub channels: Vec<GthChannel>,
-    /// Guess of the valence orbitals.
-    pub(in super::super) orbitals: Vec<GaussianOrbital>,
+    /// The orbitals of the free pseudo-atom.
+    pub(in super::super) orbitals: Vec<AtomicOrbital>,
 }
 
 /// The projectors of one angular momentum.
@@ -58,26 +56,6 @@ pub struct GthChannel {
     pub coupling: Vec<f64>,
     /// Number of projectors n.
     pub count: usize,
-}
-
-/// R(r) ∝ r^l e^{−r²/2w²}, normalised.
-#[derive(Debug, Clone, PartialEq)]
-pub(in super::super) struct GaussianOrbital {
-    pub(in super::super) l: usize,
-    pub(in super::super) occupation: f64,
-    pub(in super::super) width: f64,
-}
-
-impl GaussianOrbital {
-    /// Normalisation: ∫ N² r^{2l+2} e^{−r²/w²} dr = 1.
-    fn norm(&self) -> f64 {
-        (2.0 / (self.width.powi(2 * self.l as i32 + 3) * gamma_half(self.l + 1))).sqrt()
-    }
-
-    /// r R(r).
-    pub(in super::super) fn radial(&self, r: f64) -> f64 {
-        self.norm() * r.powi(self.l as i32 + 1) * (-0.5 * (r / self.width).powi(2)).exp()
-    }
 }
 
 impl GthParameters {
@@ -99,29 +77,17 @@ impl GthParameters {
             .iter()
             .map(|&(radius, triangle)| GthChannel::from_triangle(radius, triangle))
             .collect();
-        // The orbitals only start the self-consistency. Their maxima lie at 0.7 of the covalent
-        // radius: the charge of an atom contracts in a crystal, and the tails stay within 10 bohr.
-        let radius = 0.7 * element.data().covalent_radius_ang.unwrap_or(1.2) / BOHR_ANG;
-        let orbitals = entry
-            .shells
-            .iter()
-            .enumerate()
-            .filter(|(_, electrons)| **electrons > 0)
-            .map(|(l, &electrons)| GaussianOrbital {
-                l,
-                occupation: f64::from(electrons),
-                width: radius / ((l + 1) as f64).sqrt(),
-            })
-            .collect();
-        Self {
+        let mut gth = Self {
             element,
             name: entry.name.to_owned(),
             z_valence: entry.shells.iter().map(|&n| f64::from(n)).sum(),
             r_local: entry.r_local,
             local: entry.local.to_vec(),
             channels,
-            orbitals,
-        }
+            orbitals: Vec::new(),
+        };
+        gth.orbitals = solve(&gth, &entry.shells);
+        gth
     }
 
     /// (l, i) of each projector, i from 0.
@@ -147,6 +113,33 @@ impl GthParameters {
             }
         }
         coupling
+    }
+
+    /// Plane-wave cutoff in rydberg above which the kinetic energy of the free atom's valence
+    /// orbitals is below 1 mHa per electron, in steps of 5 Ry.
+    ///
+    /// Measured on the orbitals, ∫_{q_c}^∞ q²/2 φ(q)² q² dq / (2π)³; total energies of crystals
+    /// converge about as fast, differences of energies faster.
+    ///
+    /// # Source
+    /// The criterion of Rappe, Rabe, Kaxiras and Joannopoulos, PRB 41, 1227 (1990).
+    pub fn recommended_cutoff_ry(&self) -> f64 {
+        const TOLERANCE_HA: f64 = 1e-3;
+        const STEP: f64 = 0.05;
+        const Q_MAX: f64 = 40.0;
+        let tolerance = TOLERANCE_HA * self.z_valence;
+        let mut tail = 0.0;
+        let mut q = Q_MAX;
+        while q > 0.0 && tail < tolerance {
+            let shells = self.orbitals.iter();
+            let density: f64 = shells
+                .map(|orbital| orbital.occupation * orbital.transform(q).powi(2))
+                .sum();
+            tail += STEP * 0.5 * q.powi(4) * density / TAU.powi(3);
+            q -= STEP;
+        }
+        // q² is the energy in rydberg.
+        5.0 * (q * q / 5.0).ceil()
     }
 
     /// V_loc(r) in hartree.
@@ -229,12 +222,10 @@ impl GthParameters {
 
     /// 4π ∫ r² R(r) j_l(qr) dr of orbital `index`.
     pub(in super::super) fn orbital(&self, index: usize, q: f64) -> f64 {
-        let orbital = &self.orbitals[index];
-        let a = 0.5 / (orbital.width * orbital.width);
-        4.0 * PI * orbital.norm() * gaussian_transform(orbital.l, 0, a, q)
+        self.orbitals[index].transform(q)
     }
 
-    /// Density of the guessed orbitals, ∫ Σ n_l r² R_l² j₀(qr) dr.
+    /// Density of the free pseudo-atom, ∫ Σ n_l r² R_l² j₀(qr) dr.
     pub(in super::super) fn atomic_density(&self, q: f64) -> f64 {
         self.density_transform(|n, a| gaussian_transform(0, n, a, q))
     }
@@ -247,10 +238,7 @@ impl GthParameters {
     fn density_transform(&self, transform: impl Fn(usize, f64) -> f64) -> f64 {
         self.orbitals
             .iter()
-            .map(|orbital| {
-                let a = 1.0 / (orbital.width * orbital.width);
-                orbital.occupation * orbital.norm().powi(2) * transform(orbital.l, a)
-            })
+            .map(|orbital| orbital.occupation * orbital.density_sum(&transform))
             .sum()
     }
 }
@@ -286,7 +274,7 @@ fn projector_norm(l: usize, i: usize, radius: f64) -> f64 {
 }
 
 /// Γ(n + ½) = √π (2n−1)!!/2ⁿ.
-fn gamma_half(n: usize) -> f64 {
+pub(super) fn gamma_half(n: usize) -> f64 {
     (1..=n).fold(PI.sqrt(), |value, k| value * (k as f64 - 0.5))
 }
 

@@ -75,13 +75,12 @@ impl GthParameters {
         out.push_str("</PP_NONLOCAL>\n<PP_PSWFC>\n");
         for (index, orbital) in self.orbitals.iter().enumerate() {
             let attributes = format!(
-                " index=\"{}\" label=\"{}{}\" l=\"{}\" occupation=\"{}\" n=\"{}\"",
+                " index=\"{}\" label=\"{}\" l=\"{}\" occupation=\"{}\" n=\"{}\"",
                 index + 1,
-                orbital.l + 1,
-                ["S", "P", "D", "F"][orbital.l.min(3)],
+                super::orbital_label(orbital.l, orbital.shell),
                 orbital.l,
                 orbital.occupation,
-                orbital.l + 1,
+                orbital.l + 1 + orbital.shell,
             );
             let values = r.iter().map(|&r| orbital.radial(r));
             section(out, &format!("PP_CHI.{}", index + 1), &attributes, values);
