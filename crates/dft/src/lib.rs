@@ -1,4 +1,42 @@
 //! A plane-wave density functional theory engine.
+//!
+//! The modules follow the theory: [`Model`] (which crystal, potentials, functional) →
+//! [`PlaneWaveBasis`] (which plane waves and k-points) → terms of the energy → Hamiltonian →
+//! eigensolver → [`self_consistent_field`] → properties such as [`BandEdges`].
+//!
+//! Hartree atomic units throughout; [`BOHR_ANG`], [`HARTREE_EV`] and the like convert at the
+//! border. Lattice vectors are the rows of a matrix. Fields are `f(r) = Σ_G f(G) e^{iGr}`.
 
+mod basis;
+mod cell;
+mod constants;
+mod density;
+mod eigensolver;
+mod error;
+mod hamiltonian;
+mod linear_algebra;
+mod model;
+mod occupation;
+mod parallel;
+mod properties;
 pub mod pseudo;
+mod scf;
+mod structure_factor;
+mod symmetrizer;
+mod symmetry;
+mod terms;
+mod vector;
 pub mod xc;
+
+pub use basis::{Discretisation, KMesh, KPoint, PlaneWaveBasis, irreducible_k_points};
+pub use cell::Cell;
+pub use constants::{BOHR_ANG, HARTREE_EV, HARTREE_PER_BOHR3_GPA, RYDBERG_HARTREE};
+pub use error::DftError;
+pub use model::{Atom, Model};
+pub use occupation::{Occupations, Smearing};
+pub use properties::BandEdges;
+pub use scf::{
+    EnergyParts, Mixing, ScfControl, ScfEnd, ScfIteration, ScfOptions, ScfResult,
+    self_consistent_field,
+};
+pub use symmetry::{SymmetryOperation, space_group_operations};

@@ -1,0 +1,160 @@
+use rustfft::num_complex::Complex64;
+
+use super::fft::{FftBox, OccupiedColumns, good_fft_size};
+use crate::{
+    cell::Cell,
+    vector::{Vector3, dot},
+};
+
+/// The plane waves of densities and potentials: all G with `G²/2 ≤ ecut`, and their FFT box.
+///
+/// Fields are `f(r) = Σ_G f(G) e^{iGr}`. G vectors are ordered by length, so that a sphere of a
+/// smaller cutoff is a prefix.
+#[derive(Debug, Clone)]
+pub(crate) struct DensityGrid {
+    pub(crate) cell: Cell,
+    pub(crate) fft: FftBox,
+    /// Miller indices of each G; the first is G = 0.
+    pub(crate) miller: Vec<[i32; 3]>,
+    /// Cartesian G in bohr⁻¹.
+    pub(crate) g_cart: Vec<Vector3>,
+    /// |G|² in bohr⁻².
+    pub(crate) g2: Vec<f64>,
+    /// Index of the shell (|G| alike) of each G.
+    pub(crate) shell: Vec<u32>,
+    /// |G| of each shell in bohr⁻¹.
+    pub(crate) shell_g: Vec<f64>,
+    /// Position of each G in the FFT box.
+    pub(crate) positions: Vec<u32>,
+    pub(crate) occupied: OccupiedColumns,
+}
+
+/// Relative difference of |G|² up to which two G lie in the same shell.
+const SHELL_TOLERANCE: f64 = 1e-9;
+
+impl DensityGrid {
+    /// The sphere of `ecut` (hartree) in the smallest box that holds it.
+    pub(crate) fn new(cell: Cell, ecut: f64) -> Self {
+        let (miller, g2) = sphere(&cell, ecut);
+        let mut reach = [0u32; 3];
+        for m in &miller {
+            for i in 0..3 {
+                reach[i] = reach[i].max(m[i].unsigned_abs());
+            }
+        }
+        let fft = FftBox::new(reach.map(|n| good_fft_size(2 * n as usize + 1)));
+        let positions: Vec<u32> = miller
+            .iter()
+            .filter_map(|&m| fft.position(m))
+            .map(|position| position as u32)
+            .collect();
+        debug_assert_eq!(positions.len(), miller.len());
+        let occupied = OccupiedColumns::of_positions(fft.dims(), &positions);
+        let mut shell = Vec::with_capacity(g2.len());
+        let mut shell_g2: Vec<f64> = Vec::new();
+        for &g2 in &g2 {
+            match shell_g2.last() {
+                Some(&last) if g2 - last <= SHELL_TOLERANCE * g2.max(1.0) => {}
+                _ => shell_g2.push(g2),
+            }
+            shell.push((shell_g2.len() - 1) as u32);
+        }
+        Self {
+            cell,
+            g_cart: miller
+                .iter()
+                .map(|m| cell.wave_vector(m.map(f64::from)))
+                .collect(),
+            fft,
+            miller,
+            g2,
+            shell,
+            shell_g: shell_g2.into_iter().map(f64::sqrt).collect(),
+            positions,
+            occupied,
+        }
+    }
+
+    /// Number of plane waves.
+    pub(crate) fn len(&self) -> usize {
+        self.miller.len()
+    }
+
+    /// A real field at the points of the box, `[z][y][x]` with x fastest.
+    pub(crate) fn to_real(&self, field: &[Complex64]) -> Vec<f64> {
+        let packed = self.to_real_pair(field, None);
+        packed.into_iter().map(|value| value.re).collect()
+    }
+
+    /// Two real fields with one transform: the first as real part, the second as imaginary part.
+    pub(crate) fn to_real_pair(
+        &self,
+        first: &[Complex64],
+        second: Option<&[Complex64]>,
+    ) -> Vec<Complex64> {
+        let zero = Complex64::new(0.0, 0.0);
+        let mut scratch = self.fft.scratch();
+        let mut packed = vec![zero; self.fft.len()];
+        let mut real = vec![zero; self.fft.len()];
+        for (g, &position) in self.positions.iter().enumerate().take(first.len()) {
+            // f + i h, whose transform has f(r) as real part and h(r) as imaginary part
+            packed[position as usize] =
+                first[g] + second.map_or(zero, |second| Complex64::i() * second[g]);
+        }
+        let occupied = &self.occupied;
+        self.fft.to_real(&mut packed, occupied, &mut scratch, &mut real);
+        real
+    }
+
+    /// The plane-wave coefficients of a real field given at the points of the box.
+    pub(crate) fn to_reciprocal(&self, field: &[f64]) -> Vec<Complex64> {
+        let mut real: Vec<Complex64> = field.iter().map(|&x| Complex64::new(x, 0.0)).collect();
+        self.complex_to_reciprocal(&mut real)
+    }
+
+    /// As [`Self::to_reciprocal`], for a complex field, which is destroyed.
+    pub(crate) fn complex_to_reciprocal(&self, real: &mut [Complex64]) -> Vec<Complex64> {
+        let mut scratch = self.fft.scratch();
+        let mut field = vec![Complex64::new(0.0, 0.0); self.fft.len()];
+        self.fft
+            .to_reciprocal(real, &self.occupied, &mut scratch, &mut field);
+        self.positions
+            .iter()
+            .map(|&position| field[position as usize])
+            .collect()
+    }
+
+    /// `∫ f g d³r = Ω Σ_G f*(G) g(G)` of two real fields.
+    pub(crate) fn integrate_product(&self, f: &[Complex64], g: &[Complex64]) -> f64 {
+        let sum: f64 = f.iter().zip(g).map(|(f, g)| f.re * g.re + f.im * g.im).sum();
+        self.cell.volume() * sum
+    }
+}
+
+/// Miller indices and |G|² of all G with `G²/2 ≤ ecut`, by length, then by index.
+fn sphere(cell: &Cell, ecut: f64) -> (Vec<[i32; 3]>, Vec<f64>) {
+    let limit2 = 2.0 * ecut;
+    let limits = miller_limits(cell, limit2.sqrt());
+    let mut vectors = Vec::new();
+    for i in -limits[0]..=limits[0] {
+        for j in -limits[1]..=limits[1] {
+            for k in -limits[2]..=limits[2] {
+                let g = cell.wave_vector([i, j, k].map(f64::from));
+                let g2 = dot(g, g);
+                if g2 <= limit2 {
+                    vectors.push((g2, [i, j, k]));
+                }
+            }
+        }
+    }
+    // Lengths that differ by rounding only must not decide the order.
+    let rounded = |g2: f64| (g2 * 1e8).round() as u64;
+    vectors.sort_by_key(|&(g2, m)| (rounded(g2), m));
+    vectors.into_iter().map(|(g2, m)| (m, g2)).unzip()
+}
+
+/// `|mᵢ| ≤ |aᵢ| |G| / 2π`: the largest Miller indices within a sphere of radius `g_max`.
+pub(crate) fn miller_limits(cell: &Cell, g_max: f64) -> [i32; 3] {
+    cell.vectors()
+        .map(|a| (dot(a, a).sqrt() * g_max / std::f64::consts::TAU + 1e-9).floor() as i32)
+}

@@ -1,0 +1,14 @@
+//! Discretisation: G-spheres, FFT boxes, k-points.
+
+mod density_grid;
+mod fft;
+mod kmesh;
+mod plane_wave_basis;
+mod wave_basis;
+
+pub use kmesh::{KMesh, KPoint, irreducible_k_points};
+pub use plane_wave_basis::{Discretisation, PlaneWaveBasis};
+
+pub(crate) use density_grid::DensityGrid;
+pub(crate) use fft::FftScratch;
+pub(crate) use wave_basis::{WaveBasis, WaveGrid};

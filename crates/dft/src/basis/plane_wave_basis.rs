@@ -1,0 +1,127 @@
+use std::sync::Arc;
+
+use super::{DensityGrid, KMesh, KPoint, WaveBasis, WaveGrid, irreducible_k_points};
+use crate::{
+    DftError,
+    model::Model,
+    symmetry::{SymmetryOperation, space_group_operations},
+    symmetrizer::Symmetrizer,
+};
+
+/// Choices that turn a model into finite matrices.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Discretisation {
+    /// Kinetic-energy cutoff of the wavefunctions in hartree.
+    pub ecut_ha: f64,
+    /// Cutoff of density and potentials in hartree, at least four times the other (which is
+    /// where a norm-conserving density ends).
+    pub ecut_density_ha: f64,
+    /// Mesh of k-points.
+    pub k_mesh: KMesh,
+    /// Whether the crystal's symmetry reduces the mesh and is imposed on the density. Time
+    /// reversal is always used.
+    pub use_symmetry: bool,
+}
+
+/// A model on a finite set of plane waves and k-points.
+#[derive(Debug, Clone)]
+pub struct PlaneWaveBasis {
+    pub(crate) model: Arc<Model>,
+    pub(crate) discretisation: Discretisation,
+    pub(crate) density_grid: DensityGrid,
+    pub(crate) wave_grid: WaveGrid,
+    pub(crate) waves: Vec<WaveBasis>,
+    pub(crate) operations: Vec<SymmetryOperation>,
+    pub(crate) symmetrizer: Symmetrizer,
+}
+
+impl PlaneWaveBasis {
+    /// Chooses plane waves, boxes and k-points.
+    ///
+    /// # Errors
+    /// What [`Model::validate`] finds, or [`DftError::InvalidSetting`] for cutoffs or divisions
+    /// out of range.
+    pub fn new(model: Arc<Model>, discretisation: Discretisation) -> Result<Self, DftError> {
+        model.validate()?;
+        let Discretisation {
+            ecut_ha,
+            ecut_density_ha,
+            k_mesh,
+            use_symmetry,
+        } = discretisation;
+        if !(ecut_ha > 0.0 && ecut_ha < 1e4) {
+            return Err(DftError::InvalidSetting {
+                setting: "ecut_ha",
+                found: ecut_ha.to_string(),
+                expected: "a cutoff in hartree above 0 and below 10000",
+            });
+        }
+        let enough = ecut_density_ha >= 4.0 * ecut_ha * (1.0 - 1e-9);
+        if !(enough && ecut_density_ha < 1e5) {
+            return Err(DftError::InvalidSetting {
+                setting: "ecut_density_ha",
+                found: ecut_density_ha.to_string(),
+                expected: "a cutoff in hartree of at least 4 ecut_ha and below 100000",
+            });
+        }
+        if k_mesh.divisions.iter().any(|n| !(1..=1000).contains(n)) {
+            return Err(DftError::InvalidSetting {
+                setting: "k_mesh.divisions",
+                found: format!("{:?}", k_mesh.divisions),
+                expected: "three numbers from 1 to 1000",
+            });
+        }
+        // A hair more than asked for, so that rounding never cuts a star of waves in two.
+        let slack = 1.0 + 1e-10;
+        let density_grid = DensityGrid::new(model.cell, ecut_density_ha * slack);
+        let wave_grid = WaveGrid::new(model.cell, ecut_ha * slack, &density_grid);
+        let operations = if use_symmetry {
+            space_group_operations(&model)
+        } else {
+            vec![SymmetryOperation::identity()]
+        };
+        let waves = irreducible_k_points(k_mesh, &operations)
+            .into_iter()
+            .map(|k| WaveBasis::new(&model.cell, k, ecut_ha * slack, &wave_grid.fft))
+            .collect();
+        Ok(Self {
+            symmetrizer: Symmetrizer::new(&density_grid, &operations),
+            model,
+            discretisation,
+            density_grid,
+            wave_grid,
+            waves,
+            operations,
+        })
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The choices that were made.
+    pub fn discretisation(&self) -> Discretisation {
+        self.discretisation
+    }
+
+    /// Irreducible k-points.
+    pub fn k_points(&self) -> Vec<KPoint> {
+        self.waves.iter().map(|wave| wave.k_point).collect()
+    }
+
+    /// Operations of the space group in use.
+    pub fn symmetry_operations(&self) -> &[SymmetryOperation] {
+        &self.operations
+    }
+
+    /// Sides of the box of the density.
+    pub fn density_box(&self) -> [usize; 3] {
+        self.density_grid.fft.dims()
+    }
+
+    /// Number of plane waves of the density.
+    pub fn density_wave_count(&self) -> usize {
+        self.density_grid.len()
+    }
+}

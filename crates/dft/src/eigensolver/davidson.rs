@@ -1,0 +1,216 @@
+//! Block Davidson iteration (E. R. Davidson, J. Comput. Phys. 17, 87 (1975)).
+
+use rustfft::num_complex::Complex64;
+
+use super::Operator;
+use crate::linear_algebra::{ZERO, adjoint_product, generalised_eigen, norm2, product_into};
+
+/// When to stop.
+#[derive(Debug, Clone)]
+pub(crate) struct DavidsonSettings<'a> {
+    /// Largest `|Hψ − εψ|²` of each band, in hartree²: about the error of its eigenvalue times
+    /// the distance to the next one.
+    pub(crate) residual2_limits: &'a [f64],
+    /// Largest number of times that the subspace is extended.
+    pub(crate) max_iterations: usize,
+}
+
+/// What the iteration found.
+#[derive(Debug, Clone)]
+pub(crate) struct EigenSolution {
+    /// Eigenvalues in hartree, ascending.
+    pub(crate) values: Vec<f64>,
+    /// Vectors that H was applied to.
+    pub(crate) applications: usize,
+    /// Bands whose residual stayed above its limit.
+    pub(crate) unconverged: usize,
+}
+
+/// Size of the subspace in units of the number of bands, before it is collapsed.
+const SUBSPACE_FACTOR: usize = 4;
+
+/// The space in which the eigenvectors are sought.
+struct Subspace {
+    n: usize,
+    /// Basis vectors, and H applied to them, as columns.
+    v: Vec<Complex64>,
+    hv: Vec<Complex64>,
+    /// `V†HV` and `V†V`, column by column.
+    h: Vec<Complex64>,
+    s: Vec<Complex64>,
+}
+
+impl Subspace {
+    fn dimension(&self) -> usize {
+        self.v.len() / self.n
+    }
+
+    /// Adds the columns of `block`.
+    fn extend(&mut self, operator: &mut impl Operator, block: &[Complex64]) {
+        let old = self.dimension();
+        let added = block.len() / self.n;
+        self.v.extend_from_slice(block);
+        let start = self.hv.len();
+        self.hv.resize(start + block.len(), ZERO);
+        operator.apply(block, &mut self.hv[start..]);
+        let new_h = adjoint_product(&self.v, &self.hv[start..], self.n);
+        let new_s = adjoint_product(&self.v, block, self.n);
+        self.h = bordered(&self.h, &new_h, old, added);
+        self.s = bordered(&self.s, &new_s, old, added);
+    }
+
+    /// Replaces the basis by the combinations `coefficients`, which are eigenvectors.
+    fn collapse(&mut self, coefficients: &[Complex64], values: &[f64]) {
+        let bands = values.len();
+        let combine = |from: &[Complex64]| {
+            let mut to = vec![ZERO; bands * self.n];
+            product_into(&mut to, false, from, coefficients, self.n, 1.0);
+            to
+        };
+        let (v, hv) = (combine(&self.v), combine(&self.hv));
+        self.h = vec![ZERO; bands * bands];
+        self.s = vec![ZERO; bands * bands];
+        for (band, &value) in values.iter().enumerate() {
+            self.h[band * bands + band] = Complex64::new(value, 0.0);
+            self.s[band * bands + band] = Complex64::new(1.0, 0.0);
+        }
+        (self.v, self.hv) = (v, hv);
+    }
+
+    fn solve(&self) -> Option<(Vec<f64>, Vec<Complex64>)> {
+        generalised_eigen(&self.h, &self.s, self.dimension())
+    }
+}
+
+/// A Hermitian matrix of side `old` extended by the columns `added` (of full height).
+fn bordered(matrix: &[Complex64], added: &[Complex64], old: usize, count: usize) -> Vec<Complex64> {
+    let side = old + count;
+    let mut result = vec![ZERO; side * side];
+    for j in 0..old {
+        result[j * side..j * side + old].copy_from_slice(&matrix[j * old..(j + 1) * old]);
+    }
+    for j in 0..count {
+        for i in 0..side {
+            let value = added[j * side + i];
+            result[(old + j) * side + i] = value;
+            if i < old {
+                result[i * side + old + j] = value.conj();
+            }
+        }
+    }
+    result
+}
+
+/// Improves the bands in `psi` (orthonormal on return) until their residuals are small.
+///
+/// `None` if the linear algebra breaks down: the vectors given are linearly dependent, or not
+/// finite.
+pub(crate) fn davidson(
+    operator: &mut impl Operator,
+    psi: &mut [Complex64],
+    settings: &DavidsonSettings<'_>,
+) -> Option<EigenSolution> {
+    let n = operator.len();
+    let bands = psi.len() / n;
+    let mut space = Subspace {
+        n,
+        v: Vec::new(),
+        hv: Vec::new(),
+        h: Vec::new(),
+        s: Vec::new(),
+    };
+    space.extend(operator, psi);
+    let mut applications = bands;
+    let mut active: Vec<usize> = (0..bands).collect();
+    let (mut values, mut coefficients) = lowest(space.solve()?, bands);
+
+    for iteration in 0.. {
+        let mut corrections = residuals(&space, &values, &coefficients, &active);
+        let mut kept = 0;
+        active = active
+            .iter()
+            .enumerate()
+            .filter_map(|(column, &band)| {
+                let residual2 = norm2(&corrections[column * n..(column + 1) * n]);
+                let converged = residual2 <= settings.residual2_limits[band];
+                if !converged {
+                    corrections.copy_within(column * n..(column + 1) * n, kept * n);
+                    kept += 1;
+                }
+                (!converged).then_some(band)
+            })
+            .collect();
+        corrections.truncate(kept * n);
+        if active.is_empty() || iteration == settings.max_iterations {
+            break;
+        }
+        if space.dimension() + active.len() > SUBSPACE_FACTOR * bands {
+            space.collapse(&coefficients, &values);
+            coefficients = space.s.clone();
+        }
+        for (correction, &band) in corrections.chunks_exact_mut(n).zip(&active) {
+            precondition(correction, operator.diagonal(), values[band]);
+        }
+        space.extend(operator, &corrections);
+        applications += active.len();
+        match space.solve() {
+            Some(solution) => (values, coefficients) = lowest(solution, bands),
+            None => {
+                // The corrections are dependent to rounding: nothing more to gain here.
+                let old = space.dimension() - active.len();
+                space.v.truncate(old * n);
+                break;
+            }
+        }
+    }
+    product_into(psi, false, &space.v, &coefficients, n, 1.0);
+    Some(EigenSolution {
+        values,
+        applications,
+        unconverged: active.len(),
+    })
+}
+
+fn lowest(
+    (mut values, mut vectors): (Vec<f64>, Vec<Complex64>),
+    bands: usize,
+) -> (Vec<f64>, Vec<Complex64>) {
+    let side = values.len();
+    values.truncate(bands);
+    vectors.truncate(bands * side);
+    (values, vectors)
+}
+
+/// `HVc − ε Vc` of the active bands.
+fn residuals(
+    space: &Subspace,
+    values: &[f64],
+    coefficients: &[Complex64],
+    active: &[usize],
+) -> Vec<Complex64> {
+    let m = space.dimension();
+    let mut chosen = Vec::with_capacity(active.len() * m);
+    let mut scaled = Vec::with_capacity(active.len() * m);
+    for &band in active {
+        let column = &coefficients[band * m..(band + 1) * m];
+        chosen.extend_from_slice(column);
+        scaled.extend(column.iter().map(|c| c * values[band]));
+    }
+    let mut residuals = vec![ZERO; active.len() * space.n];
+    product_into(&mut residuals, false, &space.hv, &chosen, space.n, 1.0);
+    product_into(&mut residuals, true, &space.v, &scaled, space.n, -1.0);
+    residuals
+}
+
+/// Divides by a smooth, positive version of `2 (H_GG − ε)` and normalises: large plane waves,
+/// where the diagonal rules, are solved for; small ones are left as they are.
+fn precondition(residual: &mut [Complex64], diagonal: &[f64], value: f64) {
+    for (r, d) in residual.iter_mut().zip(diagonal) {
+        let x = 2.0 * (d - value);
+        *r /= 0.5 * (1.0 + x + (1.0 + (x - 1.0) * (x - 1.0)).sqrt());
+    }
+    let scale = 1.0 / norm2(residual).sqrt().max(f64::MIN_POSITIVE);
+    for r in residual {
+        *r *= scale;
+    }
+}

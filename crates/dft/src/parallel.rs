@@ -1,0 +1,40 @@
+use std::{num::NonZeroUsize, sync::Mutex, thread};
+
+/// `f` of each item, on up to `threads` threads, results in the order of the items: what is
+/// computed does not depend on the number of threads.
+pub(crate) fn parallel_map<T: Send, R: Send>(
+    threads: NonZeroUsize,
+    items: impl IntoIterator<Item = T>,
+    f: impl Fn(T) -> R + Sync,
+) -> Vec<R> {
+    let items: Vec<T> = items.into_iter().collect();
+    let count = items.len();
+    let threads = threads.get().min(count);
+    if threads <= 1 {
+        return items.into_iter().map(f).collect();
+    }
+    let queue = Mutex::new(items.into_iter().enumerate());
+    let next = || match queue.lock() {
+        Ok(mut queue) => queue.next(),
+        Err(_) => None,
+    };
+    let mut results: Vec<(usize, R)> = Vec::with_capacity(count);
+    thread::scope(|scope| {
+        let work = || {
+            let mut done = Vec::new();
+            while let Some((index, item)) = next() {
+                done.push((index, f(item)));
+            }
+            done
+        };
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        for worker in workers {
+            match worker.join() {
+                Ok(done) => results.extend(done),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+    });
+    results.sort_by_key(|&(index, _)| index);
+    results.into_iter().map(|(_, result)| result).collect()
+}

@@ -1,0 +1,133 @@
+//! Density mixing: Anderson's method on a preconditioned residual.
+
+use std::collections::VecDeque;
+
+use faer::{MatRef, Side, prelude::Solve};
+use rustfft::num_complex::Complex64;
+
+use crate::basis::DensityGrid;
+
+/// How the next density is made from the ones before.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Mixing {
+    /// Share of the residual that is added, as `mixing_beta` of `pw.x`.
+    pub damping: f64,
+    /// Number of earlier steps that are remembered.
+    pub history: usize,
+    /// `q` of Kerker's preconditioner `G²/(G² + q²)` in bohr⁻¹ (Phys. Rev. B 23, 3082 (1981)), for
+    /// metals in long cells; 0 to leave it out.
+    pub kerker_wave_number: f64,
+}
+
+impl Default for Mixing {
+    /// The damping of the published decks, and `pw.x`'s history.
+    fn default() -> Self {
+        Self {
+            damping: 0.7,
+            history: 8,
+            kerker_wave_number: 0.0,
+        }
+    }
+}
+
+/// Anderson's (Pulay's) mixing, D. G. Anderson, J. ACM 12, 547 (1965).
+#[derive(Debug, Clone)]
+pub(crate) struct Mixer {
+    mixing: Mixing,
+    last: Option<(Vec<Complex64>, Vec<Complex64>)>,
+    /// Differences of successive inputs and of their residuals.
+    steps: VecDeque<(Vec<Complex64>, Vec<Complex64>)>,
+}
+
+impl Mixer {
+    pub(crate) fn new(mixing: Mixing) -> Self {
+        Self {
+            mixing,
+            last: None,
+            steps: VecDeque::new(),
+        }
+    }
+
+    /// The next input density from the last input and the residual `R = ρ_out − ρ_in`:
+    /// `ρ − Σ γᵢ Δρᵢ + α K (R − Σ γᵢ ΔRᵢ)` with γ that makes `R − Σ γᵢ ΔRᵢ` smallest in the
+    /// Hartree norm `Σ |R|²/G²`.
+    pub(crate) fn next(
+        &mut self,
+        grid: &DensityGrid,
+        input: &[Complex64],
+        residual: &[Complex64],
+    ) -> Vec<Complex64> {
+        if let Some((last_input, last_residual)) = self.last.take() {
+            if self.steps.len() == self.mixing.history {
+                self.steps.pop_front();
+            }
+            self.steps
+                .push_back((difference(input, &last_input), difference(residual, &last_residual)));
+        }
+        self.last = Some((input.to_vec(), residual.to_vec()));
+
+        let gamma = self.coefficients(grid, residual);
+        let mut next = input.to_vec();
+        let mut best = residual.to_vec();
+        for (gamma, (d_input, d_residual)) in gamma.iter().zip(&self.steps) {
+            for g in 0..next.len() {
+                next[g] -= d_input[g] * *gamma;
+                best[g] -= d_residual[g] * *gamma;
+            }
+        }
+        let q2 = self.mixing.kerker_wave_number.powi(2);
+        for ((next, best), g2) in next.iter_mut().zip(best).zip(&grid.g2).skip(1) {
+            *next += best * (self.mixing.damping * g2 / (g2 + q2));
+        }
+        next
+    }
+
+    fn coefficients(&self, grid: &DensityGrid, residual: &[Complex64]) -> Vec<f64> {
+        let m = self.steps.len();
+        if m == 0 {
+            return Vec::new();
+        }
+        let mut matrix = vec![0.0; m * m];
+        let mut right = vec![0.0; m];
+        for i in 0..m {
+            right[i] = hartree_product(grid, &self.steps[i].1, residual);
+            for j in 0..=i {
+                let product = hartree_product(grid, &self.steps[i].1, &self.steps[j].1);
+                matrix[i * m + j] = product;
+                matrix[j * m + i] = product;
+            }
+        }
+        // Scaled to a unit diagonal, with a trace of regularisation for nearly parallel steps.
+        let scale: Vec<f64> = (0..m)
+            .map(|i| 1.0 / matrix[i * m + i].sqrt().max(f64::MIN_POSITIVE))
+            .collect();
+        for i in 0..m {
+            right[i] *= scale[i];
+            for j in 0..m {
+                matrix[i * m + j] *= scale[i] * scale[j];
+            }
+            matrix[i * m + i] += 1e-12;
+        }
+        match MatRef::from_column_major_slice(&matrix, m, m).llt(Side::Lower) {
+            Ok(factor) => {
+                let solution = factor.solve(MatRef::from_column_major_slice(&right, m, 1));
+                (0..m).map(|i| solution[(i, 0)] * scale[i]).collect()
+            }
+            Err(_) => vec![0.0; m],
+        }
+    }
+}
+
+fn difference(a: &[Complex64], b: &[Complex64]) -> Vec<Complex64> {
+    a.iter().zip(b).map(|(a, b)| a - b).collect()
+}
+
+/// `Σ_{G≠0} Re a*(G) b(G) / G²`
+fn hartree_product(grid: &DensityGrid, a: &[Complex64], b: &[Complex64]) -> f64 {
+    a.iter()
+        .zip(b)
+        .zip(&grid.g2)
+        .skip(1)
+        .map(|((a, b), g2)| (a.re * b.re + a.im * b.im) / g2)
+        .sum()
+}

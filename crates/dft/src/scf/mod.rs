@@ -1,0 +1,14 @@
+//! Self-consistency: bands from a density, a density from bands, until both agree.
+
+mod energy;
+mod mixing;
+mod result;
+mod self_consistent_field;
+mod start;
+
+pub use energy::EnergyParts;
+pub use mixing::Mixing;
+pub use result::{ScfEnd, ScfIteration, ScfResult};
+pub use self_consistent_field::{ScfControl, ScfOptions, self_consistent_field};
+
+pub(crate) use energy::FixedTerms;

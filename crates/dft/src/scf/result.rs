@@ -1,0 +1,70 @@
+use rustfft::num_complex::Complex64;
+
+use crate::{basis::KPoint, scf::EnergyParts};
+
+/// How a self-consistency loop ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ScfEnd {
+    /// The estimated error fell below the limit.
+    Converged,
+    /// The largest number of iterations was reached.
+    IterationLimit,
+    /// The estimated error has not fallen for many iterations: it oscillates.
+    Stagnated,
+    /// The eigensolver broke down.
+    DiagonalizationFailed,
+    /// Somebody asked to stop.
+    Cancelled,
+}
+
+/// One round of the loop.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ScfIteration {
+    /// Counted from 1.
+    pub number: usize,
+    /// Energy of the output density in hartree.
+    pub total_energy_ha: f64,
+    /// Estimated error of the energy in hartree: the Hartree energy of `ρ_out − ρ_in`, half of
+    /// what `pw.x` calls "estimated scf accuracy" in Rydberg.
+    pub estimated_error_ha: f64,
+    /// Vectors that the Hamiltonian was applied to.
+    pub hamiltonian_applications: usize,
+    /// Bands, over all k-points, that were not as accurate as wished.
+    pub unconverged_bands: usize,
+}
+
+/// Outcome of a self-consistency loop, converged or not.
+#[derive(Debug, Clone)]
+pub struct ScfResult {
+    /// How it ended.
+    pub end: ScfEnd,
+    /// Energies of the last iteration.
+    pub energies: EnergyParts,
+    /// Irreducible k-points.
+    pub k_points: Vec<KPoint>,
+    /// Eigenvalues at each k-point in hartree, ascending.
+    pub eigenvalues_ha: Vec<Vec<f64>>,
+    /// Electrons in each band, 0 to 2.
+    pub occupations: Vec<Vec<f64>>,
+    /// Fermi level in hartree, for smeared occupations.
+    pub fermi_level_ha: Option<f64>,
+    /// What happened in each iteration.
+    pub history: Vec<ScfIteration>,
+    /// Valence density on the G vectors of the basis, in bohr⁻³.
+    pub(crate) density: Vec<Complex64>,
+    /// Bands at each k-point.
+    pub(crate) bands: Vec<Vec<Complex64>>,
+}
+
+impl ScfResult {
+    /// Whether the loop converged.
+    pub fn is_converged(&self) -> bool {
+        self.end == ScfEnd::Converged
+    }
+
+    /// Total energy of the cell in hartree.
+    pub fn total_energy_ha(&self) -> f64 {
+        self.energies.total_ha()
+    }
+}
