@@ -29,8 +29,8 @@ impl Cell {
             });
         }
         // b₁ = 2π a₂×a₃ / (a₁·a₂×a₃) and cyclic
-        let reciprocal = [cross(b, c), cross(c, a), cross(a, b)]
-            .map(|v| v.map(|x| x * (TAU / signed_volume)));
+        let reciprocal =
+            [cross(b, c), cross(c, a), cross(a, b)].map(|v| v.map(|x| x * (TAU / signed_volume)));
         Ok(Self {
             vectors,
             reciprocal,

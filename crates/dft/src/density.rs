@@ -43,7 +43,9 @@ pub(crate) fn density_of_bands(
             *sum += rho;
         }
     }
-    let mut density = basis.wave_grid.field_to_reciprocal(&sum, &basis.density_grid);
+    let mut density = basis
+        .wave_grid
+        .field_to_reciprocal(&sum, &basis.density_grid);
     basis.symmetrizer.symmetrize(&mut density);
     density
 }

@@ -1,8 +1,8 @@
 use rustfft::num_complex::Complex64;
 
 use crate::{
-    basis::{WaveBasis, WaveGrid},
     basis::FftScratch,
+    basis::{WaveBasis, WaveGrid},
     eigensolver::Operator,
     linear_algebra::ZERO,
     terms::{
@@ -54,7 +54,12 @@ impl<'a> Hamiltonian<'a> {
         for (psi, out) in psi.chunks_exact(n).zip(out.chunks_exact_mut(n)) {
             self.basis.scatter(psi, fft, &mut self.field);
             let occupied = &self.basis.occupied;
-            fft.multiply_in_real_space(&mut self.field, occupied, &mut self.scratch, self.potential);
+            fft.multiply_in_real_space(
+                &mut self.field,
+                occupied,
+                &mut self.scratch,
+                self.potential,
+            );
             for (out, &position) in out.iter_mut().zip(&self.basis.positions) {
                 *out += self.field[position as usize];
             }

@@ -7,11 +7,7 @@ pub(crate) const ZERO: Complex64 = Complex64::new(0.0, 0.0);
 pub(crate) const ONE: Complex64 = Complex64::new(1.0, 0.0);
 
 /// `A†B` for `n × a` and `n × b` matrices: `a × b`.
-pub(crate) fn adjoint_product(
-    a: &[Complex64],
-    b: &[Complex64],
-    n: usize,
-) -> Vec<Complex64> {
+pub(crate) fn adjoint_product(a: &[Complex64], b: &[Complex64], n: usize) -> Vec<Complex64> {
     let (columns_a, columns_b) = (a.len() / n, b.len() / n);
     let mut product = vec![ZERO; columns_a * columns_b];
     if !product.is_empty() {
@@ -50,7 +46,11 @@ pub(crate) fn product_into(
     }
     matmul(
         MatMut::from_column_major_slice_mut(c, n, columns),
-        if accumulate { Accum::Add } else { Accum::Replace },
+        if accumulate {
+            Accum::Add
+        } else {
+            Accum::Replace
+        },
         MatRef::from_column_major_slice(a, n, inner),
         MatRef::from_column_major_slice(b, inner, columns),
         Complex64::new(factor, 0.0),
@@ -60,7 +60,10 @@ pub(crate) fn product_into(
 
 /// Eigenvalues (ascending) and eigenvectors (columns) of a Hermitian matrix; `None` if the
 /// iteration breaks down.
-pub(crate) fn hermitian_eigen(matrix: &[Complex64], n: usize) -> Option<(Vec<f64>, Vec<Complex64>)> {
+pub(crate) fn hermitian_eigen(
+    matrix: &[Complex64],
+    n: usize,
+) -> Option<(Vec<f64>, Vec<Complex64>)> {
     let decomposition = MatRef::from_column_major_slice(matrix, n, n)
         .self_adjoint_eigen(Side::Lower)
         .ok()?;
@@ -70,36 +73,44 @@ pub(crate) fn hermitian_eigen(matrix: &[Complex64], n: usize) -> Option<(Vec<f64
     Some((values, columns.collect()))
 }
 
-/// The lowest solutions of `H c = ε S c`, `c†Sc = 1`, by reduction with the Cholesky factor of S:
-/// `S = LL†`, `(L⁻¹HL⁻†) y = ε y`, `c = L⁻†y`. `None` if S is not positive definite.
-pub(crate) fn generalised_eigen(
-    h: &[Complex64],
-    s: &[Complex64],
+/// Makes the columns of `block` orthonormal, and orthogonal to the orthonormal columns of `basis`;
+/// directions that vanish in the process are dropped.
+///
+/// `W ← W − V V†W`, then `W ← W U λ^{−1/2}` with `W†W = U λ U†`; twice, since the first pass
+/// loses digits when W lies almost within V. `None` if the linear algebra breaks down.
+pub(crate) fn orthonormalize_against(
+    basis: &[Complex64],
+    block: &mut Vec<Complex64>,
     n: usize,
-) -> Option<(Vec<f64>, Vec<Complex64>)> {
-    let factor = MatRef::from_column_major_slice(s, n, n).llt(Side::Lower).ok()?;
-    let l = factor.L();
-    let mut reduced = h.to_vec();
-    // A ← L⁻¹H, then (L⁻¹A†)† = L⁻¹ H L⁻†
-    l.solve_lower_triangular_in_place(MatMut::from_column_major_slice_mut(&mut reduced, n, n));
-    conjugate_transpose(&mut reduced, n);
-    l.solve_lower_triangular_in_place(MatMut::from_column_major_slice_mut(&mut reduced, n, n));
-    let (values, mut vectors) = hermitian_eigen(&reduced, n)?;
-    l.adjoint()
-        .solve_upper_triangular_in_place(MatMut::from_column_major_slice_mut(&mut vectors, n, n));
-    Some((values, vectors))
+) -> Option<()> {
+    for _ in 0..2 {
+        if !basis.is_empty() {
+            let overlap = adjoint_product(basis, block, n);
+            product_into(block, true, basis, &overlap, n, -1.0);
+        }
+        let columns = block.len() / n;
+        let (lambda, vectors) = hermitian_eigen(&adjoint_product(block, block, n), columns)?;
+        let largest = lambda.last().copied().unwrap_or(0.0);
+        // Ascending: what is dropped comes first.
+        let dropped = lambda.partition_point(|&l| l <= largest * DEPENDENCE_THRESHOLD);
+        let mut combinations = vectors[dropped * columns..].to_vec();
+        for (column, lambda) in combinations
+            .chunks_exact_mut(columns.max(1))
+            .zip(&lambda[dropped..])
+        {
+            for c in column {
+                *c *= 1.0 / lambda.sqrt();
+            }
+        }
+        let mut orthonormal = vec![ZERO; (columns - dropped) * n];
+        product_into(&mut orthonormal, false, block, &combinations, n, 1.0);
+        *block = orthonormal;
+    }
+    Some(())
 }
 
-fn conjugate_transpose(matrix: &mut [Complex64], n: usize) {
-    for j in 0..n {
-        matrix[j * n + j] = matrix[j * n + j].conj();
-        for i in 0..j {
-            let upper = matrix[j * n + i];
-            matrix[j * n + i] = matrix[i * n + j].conj();
-            matrix[i * n + j] = upper.conj();
-        }
-    }
-}
+/// Eigenvalues of a normalised overlap matrix below this share of the largest are rounding.
+const DEPENDENCE_THRESHOLD: f64 = 1e-13;
 
 /// `Σ |v|²`
 pub(crate) fn norm2(v: &[Complex64]) -> f64 {
@@ -110,41 +121,46 @@ pub(crate) fn norm2(v: &[Complex64]) -> f64 {
 mod tests {
     use super::*;
 
-    /// Oracle: the equation itself, on a fixed matrix pair.
+    /// Oracle: the definition, on vectors of which two are the same and one lies in the basis.
     #[test]
-    fn generalised_eigenvectors_solve_the_equation() {
-        let n = 5;
-        let entry = |i: usize, j: usize| {
-            let x = (i * 7 + j * 3) as f64;
-            Complex64::new(x.sin(), x.cos())
+    fn dependent_vectors_are_dropped() {
+        let n = 7;
+        let vector = |seed: usize| -> Vec<Complex64> {
+            (0..n)
+                .map(|i| Complex64::cis((seed * 5 + i * i * (seed + 2)) as f64))
+                .collect()
         };
-        let raw: Vec<Complex64> = (0..n * n).map(|k| entry(k % n, k / n)).collect();
-        let mut h = vec![ZERO; n * n];
+        let mut basis = [vector(1), vector(2)].concat();
+        orthonormalize_against(&[], &mut basis, n).unwrap();
+        assert_eq!(basis.len(), 2 * n);
+        let mut block = [vector(3), vector(4), vector(3), vector(5)].concat();
+        orthonormalize_against(&basis, &mut block, n).unwrap();
+        assert_eq!(block.len(), 3 * n);
+        let all = [basis, block].concat();
+        for (index, value) in adjoint_product(&all, &all, n).into_iter().enumerate() {
+            let expected = if index % 6 == 0 { 1.0 } else { 0.0 };
+            assert!((value - expected).norm() < 1e-13);
+        }
+    }
+
+    /// Oracle: the equation itself.
+    #[test]
+    fn eigenvectors_solve_the_equation() {
+        let n = 5;
+        let entry = |i: usize, j: usize| Complex64::cis((i * 7 + j * 3) as f64);
+        let mut matrix = vec![ZERO; n * n];
         for j in 0..n {
             for i in 0..n {
-                h[j * n + i] = raw[j * n + i] + raw[i * n + j].conj();
+                matrix[j * n + i] = entry(i, j) + entry(j, i).conj();
             }
         }
-        let mut s = adjoint_product(&raw, &raw, n);
-        for i in 0..n {
-            s[i * n + i] += 1.0;
-        }
-        let (values, vectors) = generalised_eigen(&h, &s, n).unwrap();
+        let (values, vectors) = hermitian_eigen(&matrix, n).unwrap();
         let mut left = vec![ZERO; n * n];
-        let mut right = vec![ZERO; n * n];
-        product_into(&mut left, false, &h, &vectors, n, 1.0);
-        product_into(&mut right, false, &s, &vectors, n, 1.0);
+        product_into(&mut left, false, &matrix, &vectors, n, 1.0);
         for j in 0..n {
             for i in 0..n {
-                let difference = left[j * n + i] - right[j * n + i] * values[j];
-                assert!(difference.norm() < 1e-11);
-            }
-        }
-        let overlap = adjoint_product(&vectors, &right, n);
-        for j in 0..n {
-            for i in 0..n {
-                let expected = if i == j { 1.0 } else { 0.0 };
-                assert!((overlap[j * n + i] - expected).norm() < 1e-11);
+                let difference = left[j * n + i] - vectors[j * n + i] * values[j];
+                assert!(difference.norm() < 1e-12);
             }
         }
     }

@@ -36,9 +36,7 @@ impl Smearing {
     pub fn occupation(self, x: f64) -> f64 {
         match self {
             Self::Gaussian => 0.5 * libm::erfc(-x),
-            Self::MethfesselPaxton => {
-                0.5 * libm::erfc(-x) + x * gaussian(x) / 2.0
-            }
+            Self::MethfesselPaxton => 0.5 * libm::erfc(-x) + x * gaussian(x) / 2.0,
             Self::MarzariVanderbilt => {
                 let y = x - FRAC_1_SQRT_2;
                 0.5 * libm::erfc(-y) + FRAC_1_SQRT_2 * gaussian(y)

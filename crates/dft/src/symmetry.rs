@@ -101,7 +101,10 @@ fn lattice_rotations(model: &Model) -> Vec<[[i32; 3]; 3]> {
     }
     let mut rotations = Vec::new();
     for &a in &images[0] {
-        for &b in images[1].iter().filter(|&&b| same(product(a, b), metric[0][1])) {
+        for &b in images[1]
+            .iter()
+            .filter(|&&b| same(product(a, b), metric[0][1]))
+        {
             for &c in &images[2] {
                 if same(product(a, c), metric[0][2]) && same(product(b, c), metric[1][2]) {
                     rotations.push(std::array::from_fn(|row| [a[row], b[row], c[row]]));
@@ -139,7 +142,11 @@ fn candidate_translations(model: &Model, turn: &SymmetryOperation) -> Vec<Vector
 /// settings in use are such fractions, and exact ones keep phases exact.
 fn snap(x: f64) -> f64 {
     let nearest = (x * 24.0).round() / 24.0;
-    if (x - nearest).abs() < 1e-7 { nearest } else { x }
+    if (x - nearest).abs() < 1e-7 {
+        nearest
+    } else {
+        x
+    }
 }
 
 fn maps_crystal_onto_itself(model: &Model, operation: &SymmetryOperation) -> bool {

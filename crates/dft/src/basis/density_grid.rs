@@ -102,7 +102,8 @@ impl DensityGrid {
                 first[g] + second.map_or(zero, |second| Complex64::i() * second[g]);
         }
         let occupied = &self.occupied;
-        self.fft.to_real(&mut packed, occupied, &mut scratch, &mut real);
+        self.fft
+            .to_real(&mut packed, occupied, &mut scratch, &mut real);
         real
     }
 
@@ -126,7 +127,11 @@ impl DensityGrid {
 
     /// `∫ f g d³r = Ω Σ_G f*(G) g(G)` of two real fields.
     pub(crate) fn integrate_product(&self, f: &[Complex64], g: &[Complex64]) -> f64 {
-        let sum: f64 = f.iter().zip(g).map(|(f, g)| f.re * g.re + f.im * g.im).sum();
+        let sum: f64 = f
+            .iter()
+            .zip(g)
+            .map(|(f, g)| f.re * g.re + f.im * g.im)
+            .sum();
         self.cell.volume() * sum
     }
 }

@@ -337,7 +337,12 @@ mod tests {
     #[test]
     fn agrees_with_the_plain_sum() {
         let fft = FftBox::new([5, 6, 4]);
-        let waves = [([1, -2, 0], 0.7), ([-2, 1, 1], -0.3), ([0, 0, -1], 1.1), ([0, 2, 0], 0.2)];
+        let waves = [
+            ([1, -2, 0], 0.7),
+            ([-2, 1, 1], -0.3),
+            ([0, 0, -1], 1.1),
+            ([0, 2, 0], 0.2),
+        ];
         let positions = waves.map(|(m, _)| fft.position(m).unwrap() as u32);
         let occupied = OccupiedColumns::of_positions(fft.dims(), &positions);
         assert!(occupied.planes.len() < 5);
@@ -389,7 +394,15 @@ mod tests {
     /// Oracle: the sizes that pw.x prints for spheres of these extents.
     #[test]
     fn sizes_have_small_factors() {
-        for (n, size) in [(1, 1), (7, 8), (11, 12), (17, 18), (33, 36), (49, 50), (121, 125)] {
+        for (n, size) in [
+            (1, 1),
+            (7, 8),
+            (11, 12),
+            (17, 18),
+            (33, 36),
+            (49, 50),
+            (121, 125),
+        ] {
             assert_eq!(good_fft_size(n), size);
         }
     }

@@ -17,6 +17,40 @@ impl KMesh {
             shifted: [false; 3],
         }
     }
+
+    /// Whether the operation turns every point of the mesh into a point of it.
+    pub fn is_invariant_under(&self, operation: &SymmetryOperation) -> bool {
+        // A corner and its three neighbours span the mesh.
+        let corners = [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]];
+        corners.iter().all(|&corner| {
+            let turned = operation.rotate_wave_vector(self.point(corner));
+            self.index_of(turned).is_some()
+        })
+    }
+
+    /// The point with indices n, in units of the reciprocal lattice vectors.
+    fn point(&self, n: [usize; 3]) -> Vector3 {
+        std::array::from_fn(|i| (n[i] as f64 + self.shift(i)) / f64::from(self.divisions[i]))
+    }
+
+    fn shift(&self, axis: usize) -> f64 {
+        if self.shifted[axis] { 0.5 } else { 0.0 }
+    }
+
+    /// The running index of a wave vector, if it is a point of the mesh.
+    fn index_of(&self, k: Vector3) -> Option<usize> {
+        let mut index = 0;
+        for i in 0..3 {
+            let n = k[i] * f64::from(self.divisions[i]) - self.shift(i);
+            let nearest = n.round();
+            if (n - nearest).abs() > 1e-6 {
+                return None;
+            }
+            let divisions = i64::from(self.divisions[i]);
+            index = index * divisions as usize + (nearest as i64).rem_euclid(divisions) as usize;
+        }
+        Some(index)
+    }
 }
 
 /// A k-point of the irreducible wedge.
@@ -28,38 +62,15 @@ pub struct KPoint {
     pub weight: f64,
 }
 
-/// The points of the mesh that no operation, nor time reversal (k → −k), turns into each other.
+/// The points of the mesh that none of the operations, nor time reversal (k → −k), turns into
+/// each other. The operations must leave the mesh as it is ([`KMesh::is_invariant_under`]).
 pub fn irreducible_k_points(mesh: KMesh, operations: &[SymmetryOperation]) -> Vec<KPoint> {
-    let divisions = mesh.divisions.map(|n| n as usize);
-    let total = divisions.iter().product::<usize>();
+    let [n1, n2, n3] = mesh.divisions.map(|n| n as usize);
+    let total = n1 * n2 * n3;
     let position = |index: usize| -> Vector3 {
-        let n = [
-            index / (divisions[1] * divisions[2]),
-            index / divisions[2] % divisions[1],
-            index % divisions[2],
-        ];
-        std::array::from_fn(|i| {
-            let shift = if mesh.shifted[i] { 0.5 } else { 0.0 };
-            let x = (n[i] as f64 + shift) / divisions[i] as f64;
-            if x > 0.5 + 1e-9 { x - 1.0 } else { x }
-        })
+        let point = mesh.point([index / (n2 * n3), index / n3 % n2, index % n3]);
+        point.map(|x| if x > 0.5 + 1e-9 { x - 1.0 } else { x })
     };
-    // The index of a wave vector, if it lies on the mesh (it need not when the mesh has less
-    // symmetry than the crystal).
-    let index_of = |k: Vector3| -> Option<usize> {
-        let mut index = 0;
-        for i in 0..3 {
-            let shift = if mesh.shifted[i] { 0.5 } else { 0.0 };
-            let n = k[i] * divisions[i] as f64 - shift;
-            let nearest = n.round();
-            if (n - nearest).abs() > 1e-6 {
-                return None;
-            }
-            index = index * divisions[i] + (nearest as i64).rem_euclid(divisions[i] as i64) as usize;
-        }
-        Some(index)
-    };
-
     let mut taken = vec![false; total];
     let mut points = Vec::new();
     for first in 0..total {
@@ -72,7 +83,7 @@ pub fn irreducible_k_points(mesh: KMesh, operations: &[SymmetryOperation]) -> Ve
         for operation in operations {
             let turned = operation.rotate_wave_vector(k);
             for image in [turned, turned.map(|x| -x)] {
-                if let Some(index) = index_of(image)
+                if let Some(index) = mesh.index_of(image)
                     && !taken[index]
                 {
                     taken[index] = true;
@@ -112,5 +123,38 @@ mod tests {
         let points = irreducible_k_points(mesh, &[SymmetryOperation::identity()]);
         assert_eq!(points.len(), 4);
         assert!(points.iter().all(|point| point.weight == 0.25));
+    }
+
+    /// Oracle: by hand, a mesh of 1×1×2 points keeps of a cube's 48 operations the 16 that do not
+    /// move the third axis elsewhere.
+    #[test]
+    fn mesh_with_less_symmetry_than_the_cube() {
+        let signs = || [-1, 1].into_iter();
+        let axes = [
+            [0, 1, 2],
+            [0, 2, 1],
+            [1, 0, 2],
+            [1, 2, 0],
+            [2, 0, 1],
+            [2, 1, 0],
+        ];
+        let mut kept = 0;
+        for axes in axes {
+            for (x, y, z) in
+                signs().flat_map(|x| signs().flat_map(move |y| signs().map(move |z| (x, y, z))))
+            {
+                let mut rotation = [[0; 3]; 3];
+                for (row, sign) in [x, y, z].into_iter().enumerate() {
+                    rotation[row][axes[row]] = sign;
+                }
+                let operation = SymmetryOperation {
+                    rotation,
+                    translation: [0.0; 3],
+                };
+                let mesh = KMesh::gamma_centred([1, 1, 2]);
+                kept += usize::from(mesh.is_invariant_under(&operation));
+            }
+        }
+        assert_eq!(kept, 16);
     }
 }

@@ -4,8 +4,8 @@ use super::{DensityGrid, KMesh, KPoint, WaveBasis, WaveGrid, irreducible_k_point
 use crate::{
     DftError,
     model::Model,
-    symmetry::{SymmetryOperation, space_group_operations},
     symmetrizer::Symmetrizer,
+    symmetry::{SymmetryOperation, space_group_operations},
 };
 
 /// Choices that turn a model into finite matrices.
@@ -18,8 +18,8 @@ pub struct Discretisation {
     pub ecut_density_ha: f64,
     /// Mesh of k-points.
     pub k_mesh: KMesh,
-    /// Whether the crystal's symmetry reduces the mesh and is imposed on the density. Time
-    /// reversal is always used.
+    /// Whether the crystal's symmetry, as far as the mesh has it too, reduces the mesh and is
+    /// imposed on the density. Time reversal is always used.
     pub use_symmetry: bool,
 }
 
@@ -76,7 +76,9 @@ impl PlaneWaveBasis {
         let density_grid = DensityGrid::new(model.cell, ecut_density_ha * slack);
         let wave_grid = WaveGrid::new(model.cell, ecut_ha * slack, &density_grid);
         let operations = if use_symmetry {
-            space_group_operations(&model)
+            let mut operations = space_group_operations(&model);
+            operations.retain(|operation| k_mesh.is_invariant_under(operation));
+            operations
         } else {
             vec![SymmetryOperation::identity()]
         };

@@ -90,9 +90,7 @@ impl WaveBasis {
 #[derive(Debug, Clone)]
 pub(crate) struct WaveGrid {
     pub(crate) fft: FftBox,
-    /// Number of G of the density grid (a prefix of it) that lie within 4E.
-    pub(crate) g_count: usize,
-    /// Position of each of these G in the box.
+    /// Position in the box of each G of the density grid within 4E, which are its first ones.
     positions: Vec<u32>,
     occupied: OccupiedColumns,
 }
@@ -114,7 +112,6 @@ impl WaveGrid {
         Self {
             occupied: OccupiedColumns::of_positions(fft.dims(), &positions),
             positions,
-            g_count,
             fft,
         }
     }
@@ -140,7 +137,11 @@ impl WaveGrid {
 
     /// The coefficients, on the density grid's G, of a real field given at the points of this
     /// box; zero beyond 4E.
-    pub(crate) fn field_to_reciprocal(&self, real: &[f64], density: &DensityGrid) -> Vec<Complex64> {
+    pub(crate) fn field_to_reciprocal(
+        &self,
+        real: &[f64],
+        density: &DensityGrid,
+    ) -> Vec<Complex64> {
         let zero = Complex64::new(0.0, 0.0);
         let mut values: Vec<Complex64> = real.iter().map(|&x| Complex64::new(x, 0.0)).collect();
         let mut packed = vec![zero; self.fft.len()];

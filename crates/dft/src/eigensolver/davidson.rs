@@ -3,7 +3,9 @@
 use rustfft::num_complex::Complex64;
 
 use super::Operator;
-use crate::linear_algebra::{ZERO, adjoint_product, generalised_eigen, norm2, product_into};
+use crate::linear_algebra::{
+    ZERO, adjoint_product, hermitian_eigen, norm2, orthonormalize_against, product_into,
+};
 
 /// When to stop.
 #[derive(Debug, Clone)]
@@ -32,12 +34,11 @@ const SUBSPACE_FACTOR: usize = 4;
 /// The space in which the eigenvectors are sought.
 struct Subspace {
     n: usize,
-    /// Basis vectors, and H applied to them, as columns.
+    /// Orthonormal basis vectors, and H applied to them, as columns.
     v: Vec<Complex64>,
     hv: Vec<Complex64>,
-    /// `V†HV` and `V†V`, column by column.
+    /// `V†HV`, column by column.
     h: Vec<Complex64>,
-    s: Vec<Complex64>,
 }
 
 impl Subspace {
@@ -45,18 +46,19 @@ impl Subspace {
         self.v.len() / self.n
     }
 
-    /// Adds the columns of `block`.
-    fn extend(&mut self, operator: &mut impl Operator, block: &[Complex64]) {
+    /// Adds what is new in the columns of `block` to the basis; returns how many vectors that
+    /// were, or `None` if the linear algebra breaks down.
+    fn extend(&mut self, operator: &mut impl Operator, mut block: Vec<Complex64>) -> Option<usize> {
+        orthonormalize_against(&self.v, &mut block, self.n)?;
         let old = self.dimension();
         let added = block.len() / self.n;
-        self.v.extend_from_slice(block);
+        self.v.extend_from_slice(&block);
         let start = self.hv.len();
         self.hv.resize(start + block.len(), ZERO);
-        operator.apply(block, &mut self.hv[start..]);
+        operator.apply(&block, &mut self.hv[start..]);
         let new_h = adjoint_product(&self.v, &self.hv[start..], self.n);
-        let new_s = adjoint_product(&self.v, block, self.n);
         self.h = bordered(&self.h, &new_h, old, added);
-        self.s = bordered(&self.s, &new_s, old, added);
+        Some(added)
     }
 
     /// Replaces the basis by the combinations `coefficients`, which are eigenvectors.
@@ -69,16 +71,14 @@ impl Subspace {
         };
         let (v, hv) = (combine(&self.v), combine(&self.hv));
         self.h = vec![ZERO; bands * bands];
-        self.s = vec![ZERO; bands * bands];
         for (band, &value) in values.iter().enumerate() {
             self.h[band * bands + band] = Complex64::new(value, 0.0);
-            self.s[band * bands + band] = Complex64::new(1.0, 0.0);
         }
         (self.v, self.hv) = (v, hv);
     }
 
     fn solve(&self) -> Option<(Vec<f64>, Vec<Complex64>)> {
-        generalised_eigen(&self.h, &self.s, self.dimension())
+        hermitian_eigen(&self.h, self.dimension())
     }
 }
 
@@ -117,10 +117,11 @@ pub(crate) fn davidson(
         v: Vec::new(),
         hv: Vec::new(),
         h: Vec::new(),
-        s: Vec::new(),
     };
-    space.extend(operator, psi);
-    let mut applications = bands;
+    let mut applications = space.extend(operator, psi.to_vec())?;
+    if applications < bands {
+        return None;
+    }
     let mut active: Vec<usize> = (0..bands).collect();
     let (mut values, mut coefficients) = lowest(space.solve()?, bands);
 
@@ -146,22 +147,18 @@ pub(crate) fn davidson(
         }
         if space.dimension() + active.len() > SUBSPACE_FACTOR * bands {
             space.collapse(&coefficients, &values);
-            coefficients = space.s.clone();
+            coefficients = identity(bands);
         }
         for (correction, &band) in corrections.chunks_exact_mut(n).zip(&active) {
             precondition(correction, operator.diagonal(), values[band]);
         }
-        space.extend(operator, &corrections);
-        applications += active.len();
-        match space.solve() {
-            Some(solution) => (values, coefficients) = lowest(solution, bands),
-            None => {
-                // The corrections are dependent to rounding: nothing more to gain here.
-                let old = space.dimension() - active.len();
-                space.v.truncate(old * n);
-                break;
-            }
+        let added = space.extend(operator, corrections)?;
+        if added == 0 {
+            // The residuals lie within the space to rounding: nothing more to gain.
+            break;
         }
+        applications += added;
+        (values, coefficients) = lowest(space.solve()?, bands);
     }
     product_into(psi, false, &space.v, &coefficients, n, 1.0);
     Some(EigenSolution {
@@ -169,6 +166,14 @@ pub(crate) fn davidson(
         applications,
         unconverged: active.len(),
     })
+}
+
+fn identity(side: usize) -> Vec<Complex64> {
+    let mut matrix = vec![ZERO; side * side];
+    for i in 0..side {
+        matrix[i * side + i] = Complex64::new(1.0, 0.0);
+    }
+    matrix
 }
 
 fn lowest(

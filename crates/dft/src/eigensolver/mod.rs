@@ -1,9 +1,11 @@
 //! The lowest eigenvectors of a Hermitian operator that is known by its action on a block.
 
 mod davidson;
+#[cfg(test)]
 mod dense;
 
 pub(crate) use davidson::{DavidsonSettings, EigenSolution, davidson};
+#[cfg(test)]
 pub(crate) use dense::dense_matrix;
 
 use rustfft::num_complex::Complex64;

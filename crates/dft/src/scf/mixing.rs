@@ -61,8 +61,10 @@ impl Mixer {
             if self.steps.len() == self.mixing.history {
                 self.steps.pop_front();
             }
-            self.steps
-                .push_back((difference(input, &last_input), difference(residual, &last_residual)));
+            self.steps.push_back((
+                difference(input, &last_input),
+                difference(residual, &last_residual),
+            ));
         }
         self.last = Some((input.to_vec(), residual.to_vec()));
 

@@ -12,3 +12,5 @@ pub use result::{ScfEnd, ScfIteration, ScfResult};
 pub use self_consistent_field::{ScfControl, ScfOptions, self_consistent_field};
 
 pub(crate) use energy::FixedTerms;
+#[cfg(test)]
+pub(crate) use start::starting_bands;

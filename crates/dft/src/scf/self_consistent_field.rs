@@ -116,9 +116,15 @@ pub fn self_consistent_field(
     while result.history.len() < options.max_iterations {
         // ρ_in → V → ψ, ε
         let input = terms.evaluate(basis, &density_in);
-        let Some(solutions) =
-            solve_bands(basis, &terms, &input.potential, residual2, options, &control, &mut result)
-        else {
+        let Some(solutions) = solve_bands(
+            basis,
+            &terms,
+            &input.potential,
+            residual2,
+            options,
+            &control,
+            &mut result,
+        ) else {
             result.end = match control.is_cancelled() {
                 true => ScfEnd::Cancelled,
                 false => ScfEnd::DiagonalizationFailed,
@@ -230,14 +236,22 @@ fn solve_bands(
         .zip(&terms.projectors)
         .zip(&mut result.bands)
         .zip(&result.occupations);
-    let solutions: Option<Vec<EigenSolution>> =
-        parallel_map(options.threads, work, |(((waves, projectors), bands), occupations)| {
+    let solutions: Option<Vec<EigenSolution>> = parallel_map(
+        options.threads,
+        work,
+        |(((waves, projectors), bands), occupations)| {
             if cancel.is_some_and(|flag| flag.load(Ordering::Acquire)) {
                 return None;
             }
             let limits: Vec<f64> = occupations
                 .iter()
-                .map(|&f| if f > 0.01 { residual2 } else { residual2.max(EMPTY_BAND_RESIDUAL2) })
+                .map(|&f| {
+                    if f > 0.01 {
+                        residual2
+                    } else {
+                        residual2.max(EMPTY_BAND_RESIDUAL2)
+                    }
+                })
                 .collect();
             let settings = DavidsonSettings {
                 residual2_limits: &limits,
@@ -247,9 +261,10 @@ fn solve_bands(
             let mut hamiltonian =
                 Hamiltonian::new(waves, &basis.wave_grid, &potential, projectors, coupling);
             davidson(&mut hamiltonian, bands, &settings)
-        })
-        .into_iter()
-        .collect();
+        },
+    )
+    .into_iter()
+    .collect();
     let solutions = solutions?;
     result.eigenvalues_ha = solutions.iter().map(|s| s.values.clone()).collect();
     Some(solutions)
@@ -273,7 +288,9 @@ fn has_stagnated(history: &[ScfIteration]) -> bool {
         return false;
     };
     let best = |iterations: &[ScfIteration]| {
-        let errors = iterations.iter().map(|iteration| iteration.estimated_error_ha);
+        let errors = iterations
+            .iter()
+            .map(|iteration| iteration.estimated_error_ha);
         errors.fold(f64::INFINITY, f64::min)
     };
     split > 0 && best(&history[split..]) > 0.9 * best(&history[..split])

@@ -22,12 +22,7 @@ pub(crate) fn ewald_energy(model: &Model) -> f64 {
 }
 
 /// As [`ewald_energy`], for any charges and a chosen split η (bohr⁻²).
-pub(crate) fn point_charge_energy(
-    cell: &Cell,
-    frac: &[Vector3],
-    charges: &[f64],
-    eta: f64,
-) -> f64 {
+pub(crate) fn point_charge_energy(cell: &Cell, frac: &[Vector3], charges: &[f64], eta: f64) -> f64 {
     let total: f64 = charges.iter().sum();
     let squares: f64 = charges.iter().map(|z| z * z).sum();
 
@@ -119,6 +114,10 @@ mod tests {
         let cell = Cell::new([[-h, h, h], [h, -h, h], [h, h, -h]]).unwrap();
         let r_s = (3.0 * cell.volume() / (4.0 * PI)).cbrt();
         let energy = point_charge_energy(&cell, &[[0.0; 3]], &[1.0], 0.3);
-        assert!((energy * r_s + 0.895_929_255_682).abs() < 1e-11, "{}", energy * r_s);
+        assert!(
+            (energy * r_s + 0.895_929_255_682).abs() < 1e-11,
+            "{}",
+            energy * r_s
+        );
     }
 }

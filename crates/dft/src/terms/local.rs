@@ -6,9 +6,7 @@ use crate::{basis::DensityGrid, model::Model, structure_factor::StructurePhases}
 
 /// V(G) in hartree.
 pub(crate) fn local_potential(model: &Model, grid: &DensityGrid) -> Vec<Complex64> {
-    sum_over_atoms(model, grid, |species, g| {
-        model.species[species].local(g)
-    })
+    sum_over_atoms(model, grid, |species, g| model.species[species].local(g))
 }
 
 /// Sum of the atoms' valence densities, in bohr⁻³, scaled to the number of electrons.
@@ -17,7 +15,11 @@ pub(crate) fn atomic_density(model: &Model, grid: &DensityGrid) -> Vec<Complex64
         model.species[species].atomic_density(g)
     });
     let found = density[0].re * model.cell.volume();
-    let scale = if found > 1e-8 { model.electron_count() / found } else { 1.0 };
+    let scale = if found > 1e-8 {
+        model.electron_count() / found
+    } else {
+        1.0
+    };
     for value in &mut density {
         *value *= scale;
     }

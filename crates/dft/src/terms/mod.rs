@@ -7,3 +7,6 @@ pub(crate) mod kinetic;
 pub(crate) mod local;
 pub(crate) mod nonlocal;
 pub(crate) mod xc;
+
+#[cfg(test)]
+mod tests;

@@ -63,18 +63,26 @@ impl Coupling {
         result
     }
 
-    /// `Σᵢ D_ii |β_i(G)|²` of each plane wave: the diagonal of the operator, but for the coupling
-    /// between different projectors.
+    /// `Σ_ij D_ij β_i(G) β_j*(G)` of each plane wave: the diagonal of the operator.
     fn diagonal(&self, projectors: &Projectors) -> Vec<f64> {
-        let mut diagonal = vec![0.0; projectors.n];
-        let mut columns = projectors.matrix.chunks_exact(projectors.n.max(1));
+        let n = projectors.n;
+        let column = |index: usize| &projectors.matrix[index * n..(index + 1) * n];
+        let mut diagonal = vec![0.0; n];
+        let mut first = 0;
         for (side, block) in &self.blocks {
             for row in 0..*side {
-                let d = block[row * side + row];
-                for (sum, beta) in diagonal.iter_mut().zip(columns.next().unwrap_or(&[])) {
-                    *sum += d * beta.norm_sqr();
+                for other in 0..*side {
+                    let d = block[row * side + other];
+                    if d == 0.0 {
+                        continue;
+                    }
+                    let pairs = column(first + row).iter().zip(column(first + other));
+                    for (sum, (a, b)) in diagonal.iter_mut().zip(pairs) {
+                        *sum += d * (a.re * b.re + a.im * b.im);
+                    }
                 }
             }
+            first += side;
         }
         diagonal
     }

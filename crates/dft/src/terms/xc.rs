@@ -52,10 +52,7 @@ pub(crate) fn exchange_correlation(
         }
     }
     energy *= grid.cell.volume() / rho.len() as f64;
-    ExchangeCorrelation {
-        energy,
-        potential,
-    }
+    ExchangeCorrelation { energy, potential }
 }
 
 /// `∇f = Σ_G iG f(G) e^{iGr}`
@@ -79,7 +76,11 @@ fn gradient(grid: &DensityGrid, field: &[Complex64]) -> [Vec<f64>; 3] {
 fn divergence(grid: &DensityGrid, h: &[Vec<f64>; 3]) -> Vec<f64> {
     let mut sum = vec![Complex64::new(0.0, 0.0); grid.len()];
     for (axis, component) in h.iter().enumerate() {
-        for ((sum, h), g) in sum.iter_mut().zip(grid.to_reciprocal(component)).zip(&grid.g_cart) {
+        for ((sum, h), g) in sum
+            .iter_mut()
+            .zip(grid.to_reciprocal(component))
+            .zip(&grid.g_cart)
+        {
             *sum += Complex64::new(-h.im * g[axis], h.re * g[axis]);
         }
     }

@@ -1,0 +1,213 @@
+use std::sync::Arc;
+
+use rustfft::num_complex::Complex64;
+
+use super::{
+    hartree::{hartree_energy, hartree_potential},
+    kinetic::kinetic_energy,
+    nonlocal::{Coupling, Projectors},
+    xc::exchange_correlation,
+};
+use crate::{
+    Atom, Cell, Discretisation, KMesh, Model, Occupations, PlaneWaveBasis,
+    eigensolver::{DavidsonSettings, Operator, davidson, dense_matrix},
+    hamiltonian::Hamiltonian,
+    linear_algebra::{adjoint_product, hermitian_eigen},
+    pseudo::Pseudopotential,
+    scf::FixedTerms,
+    terms::local::atomic_density,
+    xc::Functional,
+};
+
+/// A small skewed cell without symmetry.
+fn basis() -> PlaneWaveBasis {
+    let species =
+        |symbol: &str| Arc::new(Pseudopotential::gth_pbe(symbol.parse().unwrap()).unwrap());
+    let model = Model {
+        cell: Cell::new([[5.0, 0.3, 0.0], [0.1, 5.2, 0.4], [0.0, -0.2, 4.8]]).unwrap(),
+        functional: Functional::Pbe,
+        species: vec![species("Si"), species("C")],
+        atoms: vec![
+            Atom {
+                species: 0,
+                frac: [0.02, 0.0, 0.1],
+            },
+            Atom {
+                species: 1,
+                frac: [0.45, 0.5, 0.55],
+            },
+        ],
+        occupations: Occupations::Fixed,
+    };
+    let discretisation = Discretisation {
+        ecut_ha: 4.0,
+        ecut_density_ha: 16.0,
+        k_mesh: KMesh {
+            divisions: [1; 3],
+            shifted: [true, false, true],
+        },
+        use_symmetry: true,
+    };
+    PlaneWaveBasis::new(Arc::new(model), discretisation).unwrap()
+}
+
+/// A change of the density that keeps it real and its number of electrons.
+fn change_of_density(basis: &PlaneWaveBasis) -> Vec<Complex64> {
+    let grid = &basis.density_grid;
+    let mut real = vec![0.0; grid.fft.len()];
+    for (i, value) in real.iter_mut().enumerate() {
+        *value = (i as f64 * 0.713).sin();
+    }
+    let mut change = grid.to_reciprocal(&real);
+    change[0] = Complex64::new(0.0, 0.0);
+    for (value, g2) in change.iter_mut().zip(&grid.g2) {
+        *value *= 0.02 * (-0.4 * g2).exp();
+    }
+    change
+}
+
+fn moved(density: &[Complex64], change: &[Complex64], step: f64) -> Vec<Complex64> {
+    density
+        .iter()
+        .zip(change)
+        .map(|(rho, d)| rho + d * step)
+        .collect()
+}
+
+/// Oracle: central differences of the energy along a change of the density.
+#[test]
+fn potentials_are_derivatives_of_energies() {
+    let basis = basis();
+    let grid = &basis.density_grid;
+    let mut density = atomic_density(&basis.model, grid);
+    // Positive everywhere: at a zero |ρ|^{4/3} has no central difference.
+    density[0] += 0.1;
+    let change = change_of_density(&basis);
+    let step = 1e-3;
+    let slope = |energy: &dyn Fn(&[Complex64]) -> f64| {
+        (energy(&moved(&density, &change, step)) - energy(&moved(&density, &change, -step)))
+            / (2.0 * step)
+    };
+    let hartree = slope(&|rho| hartree_energy(grid, rho));
+    let potential = hartree_potential(grid, &density);
+    let expected = grid.integrate_product(&potential, &change);
+    assert!(
+        (hartree - expected).abs() < 1e-10,
+        "Hartree {hartree} {expected}"
+    );
+
+    for functional in [
+        Functional::LdaPz,
+        Functional::LdaPw,
+        Functional::Pbe,
+        Functional::PbeSol,
+    ] {
+        let found = slope(&|rho| exchange_correlation(functional, grid, rho, None).energy);
+        let potential = exchange_correlation(functional, grid, &density, None).potential;
+        let expected = grid.integrate_product(&grid.to_reciprocal(&potential), &change);
+        assert!(
+            (found - expected).abs() < 1e-7,
+            "{functional:?} {found} {expected}"
+        );
+    }
+}
+
+/// Oracle: the operators' matrix elements written as energies, `⟨ψ|T + V_nl|ψ⟩`, the Hermitian
+/// dense matrix, and its direct diagonalisation.
+#[test]
+fn davidson_agrees_with_dense_diagonalisation() {
+    let basis = basis();
+    let terms = FixedTerms::new(&basis, std::num::NonZeroUsize::MIN);
+    let density = atomic_density(&basis.model, &basis.density_grid);
+    let potential = terms.evaluate(&basis, &density).potential;
+    let potential = basis.wave_grid.field_to_real(&potential);
+    let waves = &basis.waves[0];
+    let n = waves.len();
+    let mut hamiltonian = Hamiltonian::new(
+        waves,
+        &basis.wave_grid,
+        &potential,
+        &terms.projectors[0],
+        &terms.coupling,
+    );
+    let matrix = dense_matrix(&mut hamiltonian);
+    for j in 0..n {
+        for i in 0..n {
+            let difference = matrix[j * n + i] - matrix[i * n + j].conj();
+            assert!(difference.norm() < 1e-12, "not Hermitian at {i}, {j}");
+        }
+        let difference = matrix[j * n + j].re - hamiltonian.diagonal()[j];
+        assert!(difference.abs() < 1e-10, "diagonal {j} off by {difference}");
+    }
+    let (expected, _) = hermitian_eigen(&matrix, n).unwrap();
+
+    let bands = 6;
+    let mut psi = crate::scf::starting_bands(waves, bands, 0);
+    let settings = DavidsonSettings {
+        residual2_limits: &[1e-20; 6],
+        max_iterations: 60,
+    };
+    let solution = davidson(&mut hamiltonian, &mut psi, &settings).unwrap();
+    assert_eq!(solution.unconverged, 0);
+    for (found, expected) in solution.values.iter().zip(&expected) {
+        assert!((found - expected).abs() < 1e-11, "{found} {expected}");
+    }
+    let overlap = adjoint_product(&psi, &psi, n);
+    for (index, value) in overlap.iter().enumerate() {
+        let expected = if index % (bands + 1) == 0 { 1.0 } else { 0.0 };
+        assert!((value - expected).norm() < 1e-10);
+    }
+
+    // ε = ⟨T⟩ + ⟨V⟩ + ⟨V_nl⟩ band by band
+    let projections = terms.projectors[0].project(&psi);
+    let coupled = terms.coupling.apply(&projections);
+    let side = projections.len() / bands;
+    for band in 0..bands {
+        let psi = &psi[band * n..(band + 1) * n];
+        let nonlocal: f64 = projections[band * side..(band + 1) * side]
+            .iter()
+            .zip(&coupled[band * side..])
+            .map(|(p, d)| (p.conj() * d).re)
+            .sum();
+        let mut density = vec![vec![0.0; bands]];
+        density[0][0] = 1.0;
+        let density = crate::density::density_of_bands(
+            &basis,
+            &[psi.to_vec()],
+            &density,
+            std::num::NonZeroUsize::MIN,
+        );
+        let field = basis
+            .wave_grid
+            .field_to_reciprocal(&potential, &basis.density_grid);
+        let local = basis.density_grid.integrate_product(&field, &density);
+        let sum = kinetic_energy(waves, psi) + local + nonlocal;
+        assert!(
+            (sum - solution.values[band]).abs() < 1e-10,
+            "{sum} {}",
+            solution.values[band]
+        );
+    }
+}
+
+/// Oracle: free electrons, `ε = |k+G|²/2`, with every potential off.
+#[test]
+fn free_electrons() {
+    let mut basis = basis();
+    Arc::make_mut(&mut basis.model).atoms.clear();
+    let waves = &basis.waves[0];
+    let projectors = Projectors::new(&basis.model, waves);
+    let coupling = Coupling::bare(&basis.model);
+    let potential = vec![0.0; basis.wave_grid.fft.len()];
+    let mut hamiltonian =
+        Hamiltonian::new(waves, &basis.wave_grid, &potential, &projectors, &coupling);
+    let mut psi = crate::scf::starting_bands(waves, 5, 3);
+    let settings = DavidsonSettings {
+        residual2_limits: &[1e-20; 5],
+        max_iterations: 60,
+    };
+    let solution = davidson(&mut hamiltonian, &mut psi, &settings).unwrap();
+    for (found, expected) in solution.values.iter().zip(&waves.kinetic) {
+        assert!((found - expected).abs() < 1e-12, "{found} {expected}");
+    }
+}
