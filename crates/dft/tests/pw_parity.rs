@@ -1,4 +1,10 @@
 //! Oracle of this file: `pw.x`, run live on the same UPF files, cutoffs, meshes and smearing.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests fail by panicking and report the differences"
+)]
 
 mod common;
 

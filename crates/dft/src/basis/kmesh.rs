@@ -40,8 +40,8 @@ impl KMesh {
     /// The running index of a wave vector, if it is a point of the mesh.
     fn index_of(&self, k: Vector3) -> Option<usize> {
         let mut index = 0;
-        for i in 0..3 {
-            let n = k[i] * f64::from(self.divisions[i]) - self.shift(i);
+        for (i, k) in k.into_iter().enumerate() {
+            let n = k * f64::from(self.divisions[i]) - self.shift(i);
             let nearest = n.round();
             if (n - nearest).abs() > 1e-6 {
                 return None;

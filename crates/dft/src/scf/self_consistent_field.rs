@@ -207,7 +207,7 @@ fn band_count(basis: &PlaneWaveBasis, options: &ScfOptions) -> Result<usize, Dft
             expected: "at least half the electrons and at most half the plane waves at any k-point",
         });
     }
-    if !(options.convergence_ha > 0.0) {
+    if options.convergence_ha.is_nan() || options.convergence_ha <= 0.0 {
         return Err(DftError::InvalidSetting {
             setting: "convergence_ha",
             found: options.convergence_ha.to_string(),
