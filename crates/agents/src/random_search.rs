@@ -15,7 +15,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RandomSearchConfig {
-    /// Environment steps of the run.
+    /// Environment steps of the run, rounded up to a multiple of `environments`.
     pub total_steps: u64,
     /// Seed of everything random.
     pub seed: u64,

@@ -7,7 +7,7 @@ use crate::{AgentError, LinearSchedule, NetworkConfig};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DqnConfig {
-    /// Environment steps of the run.
+    /// Environment steps of the run, rounded up to a multiple of `environments`.
     pub total_steps: u64,
     /// Seed of everything random.
     pub seed: u64,
