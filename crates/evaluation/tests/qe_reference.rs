@@ -16,7 +16,7 @@ use std::{collections::HashMap, sync::Arc};
 use crystalgym_crystal::{Crystal, Skeleton};
 use crystalgym_evaluation::{
     Calculator, CancelToken, Outcome, Property, QeCalculator, QeSettings, Values,
-    fit_birch_murnaghan,
+    fit_birch_murnaghan, fit_murnaghan,
 };
 use crystalgym_pseudopotential::{Manifest, PseudopotentialFamily};
 use serde::Deserialize;
@@ -121,7 +121,8 @@ fn check_all_properties(name: &str, skeleton: &str, symbols: &[&str]) {
         .iter()
         .zip(reference.energies_ry.iter().flatten())
     {
-        assert!((ours / EV_PER_RY - theirs).abs() < 2e-6, "{ours} {theirs}");
+        // Printed to 1e-8 Ry; the two decks differ in the orientation of the FFT grid.
+        assert!((ours / EV_PER_RY - theirs).abs() < 1e-7, "{ours} {theirs}");
     }
     let volume = values.volume_ang3;
     let volumes = [0.98, 0.99, 1.0, 1.01, 1.02].map(|factor| factor * volume);
@@ -131,17 +132,18 @@ fn check_all_properties(name: &str, skeleton: &str, symbols: &[&str]) {
         .flatten()
         .map(|e| e * EV_PER_RY)
         .collect();
-    // Another equation of state through the reference energies. The two differ by what they
-    // assume of the curve outside the data: little near equilibrium, more away from it.
-    let birch = fit_birch_murnaghan(&volumes, &energies_ev, volume).unwrap();
+    // Both sides stop at 1e-9 Ry: the extrapolated modulus is the same too.
+    let same = fit_murnaghan(&volumes, &energies_ev, volume).unwrap();
+    let ratio = values.value / same.bulk_modulus_gpa;
     println!(
-        "Birch-Murnaghan {birch:?}; ev.x {:?} GPa",
+        "hand-made decks {same:?}; ev.x {:?} GPa",
         reference.ev_x_bulk_modulus_gpa
     );
-    let ratio = fit.modulus_at_reference_gpa / birch.modulus_at_reference_gpa;
     assert!((ratio - 1.0).abs() < 0.01, "{ratio}");
-    let ratio = values.value / birch.bulk_modulus_gpa;
-    assert!((ratio - 1.0).abs() < 0.1, "{ratio}");
+    // Another equation of state through the same energies: at the cell's own volume the two agree.
+    let birch = fit_birch_murnaghan(&volumes, &energies_ev, volume).unwrap();
+    let ratio = fit.modulus_at_reference_gpa / birch.modulus_at_reference_gpa;
+    assert!((ratio - 1.0).abs() < 0.01, "{ratio} {birch:?}");
 }
 
 #[test]

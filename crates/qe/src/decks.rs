@@ -85,13 +85,17 @@ impl<'a> Decks<'a> {
 
     /// An SCF with smearing at `factor` times the volume, for the equation of state.
     pub fn at_volume(&self, factor: f64, with_stress: bool) -> PwInput {
-        self.deck(
+        let mut deck = self.deck(
             Calculation::Scf,
             self.smearing(),
             self.metal_bands(),
             factor.cbrt(),
             with_stress,
-        )
+        );
+        if self.settings.profile == Profile::Standard {
+            deck.electrons.conv_thr_ry = self.settings.equation_of_state_conv_thr_ry;
+        }
+        deck
     }
 
     /// One BFGS step of ions and cell with smearing, for the density.
