@@ -7,7 +7,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crystalgym_dft::pseudo::{Pseudopotential, PseudopotentialKind, RadialFunctions};
+use crystalgym_dft::pseudo::{
+    FormFactorTables, Pseudopotential, PseudopotentialKind, RadialFunctions, RadialTable,
+};
 use crystalgym_testing::shared_data;
 
 /// The UPF files of the optional data folder; the reason for an empty list is printed.
@@ -198,6 +200,50 @@ fn derivatives_of_form_factors_are_finite_differences() {
                 p.augmentation_charge_derivative(i, q)
             });
         }
+    }
+}
+
+// Oracle: direct integration, the plain reference of the tables, within the theorem's bound
+// h⁴/24 max|f⁗| of cubic interpolation, where |f⁗| ≤ 4π ∫ r⁶ |f(r)| dr because |j_l⁗| ≤ 1.
+#[test]
+fn tables_equal_direct_integration() {
+    for symbol in ["Cl", "C", "Rb", "Fe", "N"] {
+        let Some(potential) = load(symbol) else {
+            return;
+        };
+        let tables = FormFactorTables::new(&potential, 8.0, 20.0);
+        let radial = potential.radial_functions().unwrap();
+        let mesh = &radial.mesh;
+        // `values` hold r^power f(r).
+        let bound = |values: &[f64], power: i32, points: usize| {
+            let moment = mesh.integrate(points, |i| mesh.r[i].powi(6 - power) * values[i].abs());
+            1e-8 / 24.0 * 4.0 * PI * moment + 1e-13
+        };
+        let compare = |what: &str, table: &RadialTable, bound: f64, f: &dyn Fn(f64) -> f64| {
+            for q in [0.0, 0.01, 0.333, 1.234, 4.567, 7.89, 19.999] {
+                if q <= table.q_max() {
+                    let error = (table.value(q) - f(q)).abs();
+                    assert!(error <= bound, "{symbol} {what} {q}: {error} {bound}");
+                }
+            }
+        };
+        let points = radial.projector_points;
+        for (i, table) in tables.projectors.iter().enumerate() {
+            let bound = bound(&radial.projectors[i], 1, points);
+            compare("projector", table, bound, &|q| potential.projector(i, q));
+        }
+        for (i, table) in tables.orbitals.iter().enumerate() {
+            let bound = bound(&radial.orbitals[i], 1, mesh.integration_points());
+            compare("orbital", table, bound, &|q| potential.orbital(i, q));
+        }
+        for (i, table) in tables.augmentation.iter().enumerate() {
+            let functions = &potential.augmentation().unwrap().functions;
+            let bound = bound(&functions[i].values, 2, points);
+            compare("charge", table, bound, &|q| {
+                potential.augmentation_charge(i, q)
+            });
+        }
+        assert_eq!(tables.projectors.len(), potential.projector_count());
     }
 }
 
