@@ -8,6 +8,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::print_stdout,
+    clippy::print_stderr,
     reason = "tests report through these"
 )]
 
@@ -114,6 +115,10 @@ fn check_all_properties(name: &str, skeleton: &str, symbols: &[&str]) {
         values.value
     );
 
+    if reference.energies_ry.is_none() {
+        eprintln!("skipped: the bulk modulus of {name} has no reference yet (run make.py)");
+        return;
+    }
     let values = evaluate(&calculator, skeleton, symbols, Property::BulkModulus);
     let fit = values.equation_of_state.unwrap();
     for (ours, theirs) in fit
