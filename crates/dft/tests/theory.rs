@@ -116,8 +116,9 @@ fn cancellation_is_a_result() {
         seen += 1;
         cancel.store(true, Ordering::Release);
     };
+    let is_cancelled = || cancel.load(Ordering::Acquire);
     let control = ScfControl {
-        cancel: Some(&cancel),
+        is_cancelled: Some(&is_cancelled),
         progress: Some(&mut progress),
     };
     let result = self_consistent_field(&basis, &silicon().options(), control).unwrap();

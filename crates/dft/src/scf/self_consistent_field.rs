@@ -1,7 +1,4 @@
-use std::{
-    num::NonZeroUsize,
-    sync::atomic::{AtomicBool, Ordering},
-};
+use std::num::NonZeroUsize;
 
 use rustfft::num_complex::Complex64;
 
@@ -52,15 +49,15 @@ impl Default for ScfOptions {
 /// How the caller takes part in a running loop.
 #[derive(Default)]
 pub struct ScfControl<'a> {
-    /// Once true, the loop stops before its next step.
-    pub cancel: Option<&'a AtomicBool>,
+    /// Asked between steps, by any thread: once true, the loop stops.
+    pub is_cancelled: Option<&'a (dyn Fn() -> bool + Sync)>,
     /// Called after each iteration.
     pub progress: Option<&'a mut dyn FnMut(&ScfIteration)>,
 }
 
 impl ScfControl<'_> {
-    fn is_cancelled(&self) -> bool {
-        self.cancel.is_some_and(|flag| flag.load(Ordering::Acquire))
+    fn cancelled(&self) -> bool {
+        self.is_cancelled.is_some_and(|asked| asked())
     }
 }
 
@@ -125,7 +122,7 @@ pub fn self_consistent_field(
             &control,
             &mut result,
         ) else {
-            result.end = match control.is_cancelled() {
+            result.end = match control.cancelled() {
                 true => ScfEnd::Cancelled,
                 false => ScfEnd::DiagonalizationFailed,
             };
@@ -229,7 +226,7 @@ fn solve_bands(
     result: &mut ScfResult,
 ) -> Option<Vec<EigenSolution>> {
     let potential = basis.wave_grid.field_to_real(potential);
-    let cancel = control.cancel;
+    let is_cancelled = control.is_cancelled;
     let work = basis
         .waves
         .iter()
@@ -240,7 +237,7 @@ fn solve_bands(
         options.threads,
         work,
         |(((waves, projectors), bands), occupations)| {
-            if cancel.is_some_and(|flag| flag.load(Ordering::Acquire)) {
+            if is_cancelled.is_some_and(|asked| asked()) {
                 return None;
             }
             let limits: Vec<f64> = occupations

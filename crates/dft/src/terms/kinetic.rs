@@ -15,7 +15,6 @@ pub(crate) fn apply_kinetic(basis: &WaveBasis, psi: &[Complex64], out: &mut [Com
 }
 
 /// `½|k+G|² |c(G)|²` summed, for one band.
-#[cfg(test)]
 pub(crate) fn kinetic_energy(basis: &WaveBasis, band: &[Complex64]) -> f64 {
     basis
         .kinetic

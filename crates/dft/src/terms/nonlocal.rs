@@ -153,6 +153,21 @@ impl Projectors {
         product_into(out, true, &self.matrix, coefficients, self.n, 1.0);
     }
 
+    /// `⟨ψ|β⟩ D ⟨β|ψ⟩` of each band, in hartree.
+    pub(crate) fn energies(&self, coupling: &Coupling, bands: &[Complex64]) -> Vec<f64> {
+        let count = bands.len() / self.n.max(1);
+        let projections = self.project(bands);
+        let coupled = coupling.apply(&projections);
+        let side = projections.len() / count.max(1);
+        (0..count)
+            .map(|band| {
+                let range = band * side..(band + 1) * side;
+                let pairs = projections[range.clone()].iter().zip(&coupled[range]);
+                pairs.map(|(p, d)| (p.conj() * d).re).sum()
+            })
+            .collect()
+    }
+
     /// The diagonal of the non-local operator.
     pub(crate) fn diagonal(&self, coupling: &Coupling) -> Vec<f64> {
         coupling.diagonal(self)

@@ -109,8 +109,11 @@ impl Case {
 
     /// Our engine, to a tight convergence.
     pub fn solve(&self, pseudopotential: impl Fn(&str) -> Pseudopotential) -> ScfResult {
-        let basis = self.basis(pseudopotential);
-        self_consistent_field(&basis, &self.options(), ScfControl::default()).unwrap()
+        self.solve_on(&self.basis(pseudopotential))
+    }
+
+    pub fn solve_on(&self, basis: &PlaneWaveBasis) -> ScfResult {
+        self_consistent_field(basis, &self.options(), ScfControl::default()).unwrap()
     }
 
     fn deck(&self, folder: &Path) -> String {
@@ -130,7 +133,7 @@ impl Case {
         };
         let _ = write!(
             deck,
-            "&control\n calculation = 'scf', prefix = 'p', outdir = '{0}', pseudo_dir = '{0}'\n/\n\
+            "&control\n calculation = 'scf', tstress = .true., prefix = 'p', outdir = '{0}', pseudo_dir = '{0}'\n/\n\
              &system\n ibrav = 0, nat = {1}, ntyp = {2}, ecutwfc = {3}, ecutrho = {4}, nbnd = {5}\n \
              {6}\n/\n&electrons\n conv_thr = 1d-10\n/\nATOMIC_SPECIES\n",
             folder.display(),
@@ -184,6 +187,7 @@ impl Case {
             homo_ev: number_after(edges, 0),
             lumo_ev: number_after(edges, 1),
             fermi_ev: number_after("the Fermi energy is", 0),
+            pressure_kbar: number_after("P=", 0).unwrap(),
             ewald_ry: number_after("ewald contribution        =", 0).unwrap(),
             hartree_ry: number_after("hartree contribution      =", 0).unwrap(),
             xc_ry: number_after("xc contribution           =", 0).unwrap(),
@@ -198,6 +202,7 @@ pub struct PwResult {
     pub homo_ev: Option<f64>,
     pub lumo_ev: Option<f64>,
     pub fermi_ev: Option<f64>,
+    pub pressure_kbar: f64,
     pub ewald_ry: f64,
     pub hartree_ry: f64,
     pub xc_ry: f64,
