@@ -2,15 +2,96 @@ use std::num::NonZeroUsize;
 
 use rustfft::num_complex::Complex64;
 
-use crate::{basis::PlaneWaveBasis, linear_algebra::ZERO, parallel::parallel_map};
+use crate::{
+    basis::PlaneWaveBasis,
+    linear_algebra::ZERO,
+    parallel::parallel_map,
+    scf::FixedTerms,
+    terms::{atom_matrices::AtomMatrices, local::atomic_density, nonlocal::projector_sides},
+};
 
 /// Occupations below this add nothing to a density.
 const OCCUPATION_THRESHOLD: f64 = 1e-14;
 
-/// `ρ(r) = Σ_k w Σ_n f |ψ_nk(r)|²`, symmetrised, on the density grid's G.
-///
-/// k-points are added up in their order, whatever the number of threads.
-pub(crate) fn density_of_bands(
+/// The electrons of the valence: their density, and how they occupy the projectors.
+#[derive(Debug, Clone)]
+pub(crate) struct Density {
+    /// ρ(G) in bohr⁻³ on the density grid's G, augmentation charges included.
+    pub(crate) field: Vec<Complex64>,
+    /// `ρ_ij = Σ f ⟨ψ|β_i⟩⟨β_j|ψ⟩`; zero before the first bands but for PAW atoms.
+    pub(crate) projector_occupations: AtomMatrices,
+}
+
+impl Density {
+    /// The free atoms, one beside the other.
+    pub(crate) fn of_atoms(basis: &PlaneWaveBasis, terms: &FixedTerms) -> Self {
+        let model = &basis.model;
+        let mut field = atomic_density(model, &basis.density_grid);
+        basis.symmetrizer.symmetrize(&mut field);
+        let projector_occupations = match &terms.one_centre {
+            Some(one_centre) => one_centre.atomic_occupations(model),
+            None => AtomMatrices::zeros(projector_sides(model)),
+        };
+        Self {
+            field,
+            projector_occupations,
+        }
+    }
+
+    /// `ρ(r) = Σ_k w Σ_n f |ψ_nk(r)|² + Σ_ij ρ_ij Q_ij(r)`, symmetrised.
+    ///
+    /// k-points are added up in their order, whatever the number of threads.
+    pub(crate) fn of_bands(
+        basis: &PlaneWaveBasis,
+        terms: &FixedTerms,
+        bands: &[Vec<Complex64>],
+        occupations: &[Vec<f64>],
+        threads: NonZeroUsize,
+    ) -> Self {
+        let mut field = smooth_density(basis, bands, occupations, threads);
+        basis.symmetrizer.symmetrize(&mut field);
+        let mut projector_occupations = AtomMatrices::zeros(projector_sides(&basis.model));
+        if let Some(augmentation) = &terms.augmentation {
+            add_projector_occupations(
+                basis,
+                terms,
+                bands,
+                occupations,
+                threads,
+                &mut projector_occupations,
+            );
+            basis
+                .atom_symmetrizer
+                .symmetrize(&mut projector_occupations);
+            augmentation.add_density(&basis.density_grid, &projector_occupations, &mut field);
+        }
+        Self {
+            field,
+            projector_occupations,
+        }
+    }
+
+    /// `self − other`
+    pub(crate) fn minus(&self, other: &Self) -> Self {
+        let mut difference = self.clone();
+        difference.add_scaled(-1.0, other);
+        difference
+    }
+
+    /// `self += factor · other`
+    pub(crate) fn add_scaled(&mut self, factor: f64, other: &Self) {
+        for (sum, value) in self.field.iter_mut().zip(&other.field) {
+            *sum += value * factor;
+        }
+        let to = self.projector_occupations.entries_mut();
+        for (sum, value) in to.iter_mut().zip(other.projector_occupations.entries()) {
+            *sum += value * factor;
+        }
+    }
+}
+
+/// `Σ_k w Σ_n f |ψ_nk|²`
+fn smooth_density(
     basis: &PlaneWaveBasis,
     bands: &[Vec<Complex64>],
     occupations: &[Vec<f64>],
@@ -43,9 +124,28 @@ pub(crate) fn density_of_bands(
             *sum += rho;
         }
     }
-    let mut density = basis
+    basis
         .wave_grid
-        .field_to_reciprocal(&sum, &basis.density_grid);
-    basis.symmetrizer.symmetrize(&mut density);
-    density
+        .field_to_reciprocal(&sum, &basis.density_grid)
+}
+
+fn add_projector_occupations(
+    basis: &PlaneWaveBasis,
+    terms: &FixedTerms,
+    bands: &[Vec<Complex64>],
+    occupations: &[Vec<f64>],
+    threads: NonZeroUsize,
+    sum: &mut AtomMatrices,
+) {
+    let sides = sum.sides().to_vec();
+    let work = (basis.waves.iter().zip(&terms.projectors)).zip(bands.iter().zip(occupations));
+    let by_k_point = parallel_map(threads, work, |((waves, projectors), (bands, f))| {
+        let weights: Vec<f64> = f.iter().map(|f| f * waves.k_point.weight).collect();
+        let mut part = AtomMatrices::zeros(sides.clone());
+        projectors.add_occupations(bands, &weights, &mut part);
+        part
+    });
+    for part in by_k_point {
+        sum.add(&part);
+    }
 }

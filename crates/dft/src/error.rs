@@ -31,14 +31,6 @@ pub enum DftError {
         /// Their distance.
         distance_bohr: f64,
     },
-    /// A pseudopotential is of a kind that the engine cannot use yet.
-    #[error("the pseudopotential of {element} is {found}, expected a norm-conserving one")]
-    UnsupportedPseudopotential {
-        /// Element symbol.
-        element: String,
-        /// Its kind.
-        found: String,
-    },
     /// Fixed occupations with a number of electrons that does not fill bands in pairs.
     #[error("{electrons} electrons cannot fill bands in pairs: use smeared occupations")]
     OddElectronCount {

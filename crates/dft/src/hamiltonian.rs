@@ -5,21 +5,22 @@ use crate::{
     basis::{WaveBasis, WaveGrid},
     eigensolver::Operator,
     linear_algebra::ZERO,
-    terms::{
-        kinetic::apply_kinetic,
-        nonlocal::{Coupling, Projectors},
-    },
+    terms::{atom_matrices::AtomMatrices, kinetic::apply_kinetic, nonlocal::Projectors},
 };
 
-/// The Kohn–Sham Hamiltonian at one k-point: `H = ½|k+G|² + V(r) + Σ |β_i⟩ D_ij ⟨β_j|`.
+/// The Kohn–Sham Hamiltonian at one k-point: `H = ½|k+G|² + V(r) + Σ |β_i⟩ D_ij ⟨β_j|`, with the
+/// overlap `S = 1 + Σ |β_i⟩ q_ij ⟨β_j|`.
 pub(crate) struct Hamiltonian<'a> {
     basis: &'a WaveBasis,
     grid: &'a WaveGrid,
     /// V at the points of the wavefunction box, in hartree.
     potential: &'a [f64],
     projectors: &'a Projectors,
-    coupling: &'a Coupling,
+    coupling: &'a AtomMatrices,
+    /// q; `None` where S is the identity.
+    overlap: Option<&'a AtomMatrices>,
     diagonal: Vec<f64>,
+    overlap_diagonal: Option<Vec<f64>>,
     field: Vec<Complex64>,
     scratch: FftScratch,
 }
@@ -30,7 +31,8 @@ impl<'a> Hamiltonian<'a> {
         grid: &'a WaveGrid,
         potential: &'a [f64],
         projectors: &'a Projectors,
-        coupling: &'a Coupling,
+        coupling: &'a AtomMatrices,
+        overlap: Option<&'a AtomMatrices>,
     ) -> Self {
         // ⟨G|V|G⟩ is the mean of V.
         let mean = potential.iter().sum::<f64>() / potential.len() as f64;
@@ -42,6 +44,11 @@ impl<'a> Hamiltonian<'a> {
             potential,
             projectors,
             coupling,
+            overlap,
+            overlap_diagonal: overlap.map(|q| {
+                let diagonal = projectors.diagonal(q);
+                diagonal.into_iter().map(|q| 1.0 + q).collect()
+            }),
             diagonal: diagonal.map(|(kinetic, d)| kinetic + mean + d).collect(),
             field: vec![ZERO; grid.fft.len()],
             scratch: grid.fft.scratch(),
@@ -74,6 +81,17 @@ impl Operator for Hamiltonian<'_> {
 
     fn diagonal(&self) -> &[f64] {
         &self.diagonal
+    }
+
+    fn overlap_diagonal(&self) -> Option<&[f64]> {
+        self.overlap_diagonal.as_deref()
+    }
+
+    fn apply_overlap(&self, psi: &[Complex64]) -> Option<Vec<Complex64>> {
+        let projections = self.overlap?.apply(&self.projectors.project(psi));
+        let mut out = psi.to_vec();
+        self.projectors.add_combination(&projections, &mut out);
+        Some(out)
     }
 
     fn apply(&mut self, psi: &[Complex64], out: &mut [Complex64]) {

@@ -7,6 +7,7 @@
 //! Hartree atomic units throughout; [`BOHR_ANG`], [`HARTREE_EV`] and the like convert at the
 //! border. Lattice vectors are the rows of a matrix. Fields are `f(r) = Σ_G f(G) e^{iGr}`.
 
+mod atom_symmetrizer;
 mod basis;
 mod cell;
 mod constants;

@@ -73,23 +73,35 @@ pub(crate) fn hermitian_eigen(
     Some((values, columns.collect()))
 }
 
-/// Makes the columns of `block` orthonormal, and orthogonal to the orthonormal columns of `basis`;
-/// directions that vanish in the process are dropped.
+/// Makes the columns of `block` orthonormal in the overlap S, and orthogonal to the columns of
+/// `basis`, which are orthonormal in it; directions that vanish in the process are dropped.
 ///
-/// `W ← W − V V†W`, then `W ← W U λ^{−1/2}` with `W†W = U λ U†`; twice, since the first pass
+/// `s_basis` and `s_block` are S applied to the two (the columns themselves, and `None`, where S is
+/// the identity); `s_block` follows the columns of `block`.
+///
+/// `W ← W − V (SV)†W`, then `W ← W U λ^{−1/2}` with `W†SW = U λ U†`; twice, since the first pass
 /// loses digits when W lies almost within V. `None` if the linear algebra breaks down.
 pub(crate) fn orthonormalize_against(
     basis: &[Complex64],
+    s_basis: &[Complex64],
     block: &mut Vec<Complex64>,
+    mut s_block: Option<&mut Vec<Complex64>>,
     n: usize,
 ) -> Option<()> {
     for _ in 0..2 {
         if !basis.is_empty() {
-            let overlap = adjoint_product(basis, block, n);
+            let overlap = adjoint_product(s_basis, block, n);
             product_into(block, true, basis, &overlap, n, -1.0);
+            if let Some(s_block) = &mut s_block {
+                product_into(s_block, true, s_basis, &overlap, n, -1.0);
+            }
         }
         let columns = block.len() / n;
-        let (lambda, vectors) = hermitian_eigen(&adjoint_product(block, block, n), columns)?;
+        let gram = match &s_block {
+            Some(s_block) => adjoint_product(block, s_block, n),
+            None => adjoint_product(block, block, n),
+        };
+        let (lambda, vectors) = hermitian_eigen(&gram, columns)?;
         let largest = lambda.last().copied().unwrap_or(0.0);
         // Ascending: what is dropped comes first.
         let dropped = lambda.partition_point(|&l| l <= largest * DEPENDENCE_THRESHOLD);
@@ -102,9 +114,15 @@ pub(crate) fn orthonormalize_against(
                 *c *= 1.0 / lambda.sqrt();
             }
         }
-        let mut orthonormal = vec![ZERO; (columns - dropped) * n];
-        product_into(&mut orthonormal, false, block, &combinations, n, 1.0);
-        *block = orthonormal;
+        let combine = |from: &mut Vec<Complex64>| {
+            let mut to = vec![ZERO; (columns - dropped) * n];
+            product_into(&mut to, false, from, &combinations, n, 1.0);
+            *from = to;
+        };
+        combine(block);
+        if let Some(s_block) = &mut s_block {
+            combine(s_block);
+        }
     }
     Some(())
 }
@@ -131,10 +149,10 @@ mod tests {
                 .collect()
         };
         let mut basis = [vector(1), vector(2)].concat();
-        orthonormalize_against(&[], &mut basis, n).unwrap();
+        orthonormalize_against(&[], &[], &mut basis, None, n).unwrap();
         assert_eq!(basis.len(), 2 * n);
         let mut block = [vector(3), vector(4), vector(3), vector(5)].concat();
-        orthonormalize_against(&basis, &mut block, n).unwrap();
+        orthonormalize_against(&basis, &basis, &mut block, None, n).unwrap();
         assert_eq!(block.len(), 3 * n);
         let all = [basis, block].concat();
         for (index, value) in adjoint_product(&all, &all, n).into_iter().enumerate() {

@@ -4,7 +4,7 @@ use crate::{
     DftError,
     cell::Cell,
     occupation::Occupations,
-    pseudo::{Pseudopotential, PseudopotentialKind},
+    pseudo::Pseudopotential,
     vector::{Vector3, norm, subtract},
     xc::Functional,
 };
@@ -38,8 +38,8 @@ impl Model {
     /// Checks that the crystal can be computed.
     ///
     /// # Errors
-    /// The first thing that is wrong: an unknown species, atoms on top of each other, a kind of
-    /// pseudopotential that is not supported, an odd number of electrons with fixed occupations.
+    /// The first thing that is wrong: an unknown species, atoms on top of each other, an odd number
+    /// of electrons with fixed occupations.
     pub fn validate(&self) -> Result<(), DftError> {
         for (atom, &Atom { species, .. }) in self.atoms.iter().enumerate() {
             if species >= self.species.len() {
@@ -61,14 +61,6 @@ impl Model {
                         distance_bohr,
                     });
                 }
-            }
-        }
-        for species in &self.species {
-            if species.kind() != PseudopotentialKind::NormConserving {
-                return Err(DftError::UnsupportedPseudopotential {
-                    element: species.element().symbol().to_owned(),
-                    found: species.kind().to_string(),
-                });
             }
         }
         let electrons = self.electron_count();

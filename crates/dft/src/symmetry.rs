@@ -1,8 +1,11 @@
 //! Space-group operations of a crystal, found from its lattice and atoms.
 
+use std::f64::consts::TAU;
+
 use crate::{
-    model::Model,
-    vector::{Vector3, subtract},
+    cell::Cell,
+    model::{Atom, Model},
+    vector::{Matrix3, Vector3, subtract},
 };
 
 /// `x → W x + t` in fractional coordinates, leaving the crystal as it is.
@@ -26,6 +29,23 @@ impl SymmetryOperation {
     fn rotate(&self, x: Vector3) -> Vector3 {
         self.rotation
             .map(|row| (0..3).map(|j| f64::from(row[j]) * x[j]).sum())
+    }
+
+    /// The rotation R of Cartesian columns, `R = Aᵀ W A⁻ᵀ` with the lattice vectors as rows of A.
+    pub(crate) fn cartesian_rotation(&self, cell: &Cell) -> Matrix3 {
+        // The columns of A⁻¹ are the reciprocal vectors over 2π.
+        let (a, b) = (cell.vectors(), cell.reciprocal());
+        std::array::from_fn(|x| {
+            std::array::from_fn(|y| {
+                let mut sum = 0.0;
+                for i in 0..3 {
+                    for j in 0..3 {
+                        sum += a[i][x] * f64::from(self.rotation[i][j]) * b[j][y] / TAU;
+                    }
+                }
+                sum
+            })
+        })
     }
 
     /// `Wᵀ m`, the Miller indices whose plane wave the operation turns into that of `m`.
@@ -150,18 +170,20 @@ fn snap(x: f64) -> f64 {
 }
 
 fn maps_crystal_onto_itself(model: &Model, operation: &SymmetryOperation) -> bool {
+    image_of_atoms(model, operation).is_some()
+}
+
+/// The atom that each atom is moved to; `None` if one is moved to where none of its kind is.
+pub(crate) fn image_of_atoms(model: &Model, operation: &SymmetryOperation) -> Option<Vec<usize>> {
     let limit2 = POSITION_TOLERANCE_BOHR * POSITION_TOLERANCE_BOHR;
-    model.atoms.iter().all(|atom| {
+    let image_of = |atom: &Atom| {
         let turned = operation.rotate(atom.frac);
         let moved: Vector3 = std::array::from_fn(|i| turned[i] + operation.translation[i]);
-        model
-            .atoms
-            .iter()
-            .filter(|other| other.species == atom.species)
-            .any(|other| {
-                let apart = subtract(other.frac, moved).map(|x| x - x.round());
-                let cart = model.cell.to_cart(apart);
-                cart.iter().map(|x| x * x).sum::<f64>() < limit2
-            })
-    })
+        model.atoms.iter().position(|other| {
+            let apart = subtract(other.frac, moved).map(|x| x - x.round());
+            let cart = model.cell.to_cart(apart);
+            other.species == atom.species && cart.iter().map(|x| x * x).sum::<f64>() < limit2
+        })
+    };
+    model.atoms.iter().map(image_of).collect()
 }

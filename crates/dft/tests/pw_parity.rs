@@ -8,86 +8,13 @@
 
 mod common;
 
-use std::{fs, num::NonZeroUsize, path::Path};
+use std::fs;
 
-use common::{Case, fcc, gth, silicon};
-use crystalgym_dft::{
-    BandEdges, HARTREE_EV, HARTREE_PER_BOHR3_GPA, Smearing, pressure, pseudo::Pseudopotential,
-};
-use crystalgym_testing::program;
-
-/// The parity asked for: 1e-5 Ry an atom, 2 meV for the levels; for pressures a tenth of the
-/// kilobar asked for.
-const ENERGY_RY_PER_ATOM: f64 = 1e-5;
-const LEVEL_EV: f64 = 2e-3;
-const PRESSURE_KBAR: f64 = 0.1;
-const KBAR_PER_GPA: f64 = 10.0;
+use common::{Case, Parity, fcc, gth, silicon};
+use crystalgym_dft::Smearing;
 
 fn check(case: &Case, upf: impl Fn(&str) -> String) {
-    let Some(pw) = program("pw.x") else { return };
-    let expected = case.run_pw(&pw, &upf);
-    let read = |s: &str| Pseudopotential::from_upf(&upf(s), Path::new("test.upf")).unwrap();
-    let basis = case.basis(read);
-    let result = case.solve_on(&basis);
-    assert!(
-        result.is_converged(),
-        "{:?} {:#?}",
-        result.end,
-        result.history
-    );
-
-    let parts = result.energies;
-    let in_ry = |ha: f64| 2.0 * ha;
-    for (name, found, expected) in [
-        ("Ewald", in_ry(parts.ewald_ha), expected.ewald_ry),
-        ("Hartree", in_ry(parts.hartree_ha), expected.hartree_ry),
-        ("xc", in_ry(parts.xc_ha), expected.xc_ry),
-        (
-            "total",
-            in_ry(result.total_energy_ha()),
-            expected.total_energy_ry,
-        ),
-    ] {
-        println!(
-            "{name}: {found:.8} Ry, pw.x {expected:.8} Ry, {:.1e}",
-            found - expected
-        );
-    }
-    let energy_error = in_ry(result.total_energy_ha()) - expected.total_energy_ry;
-    let limit = ENERGY_RY_PER_ATOM * case.atoms.len() as f64;
-    assert!(
-        energy_error.abs() < limit,
-        "energy differs by {energy_error} Ry"
-    );
-
-    let pressure = pressure(&basis, &result, NonZeroUsize::MIN);
-    let found = pressure * HARTREE_PER_BOHR3_GPA * KBAR_PER_GPA;
-    let expected_kbar = expected.pressure_kbar;
-    println!("pressure: {found:.4} kbar, pw.x {expected_kbar:.4} kbar");
-    assert!(
-        (found - expected_kbar).abs() < PRESSURE_KBAR,
-        "{found} {expected_kbar}"
-    );
-
-    let compare = |name: &str, found_ha: f64, expected_ev: f64| {
-        let found = found_ha * HARTREE_EV;
-        println!("{name}: {found:.5} eV, pw.x {expected_ev:.5} eV");
-        assert!(
-            (found - expected_ev).abs() < LEVEL_EV,
-            "{name}: {found} {expected_ev}"
-        );
-    };
-    match case.smearing {
-        None => {
-            let edges = BandEdges::of(&result).unwrap();
-            compare("HOMO", edges.homo_ha, expected.homo_ev.unwrap());
-            compare("LUMO", edges.lumo_ha, expected.lumo_ev.unwrap());
-        }
-        Some(_) => {
-            let fermi = result.fermi_level_ha.unwrap();
-            compare("Fermi level", fermi, expected.fermi_ev.unwrap());
-        }
-    }
+    common::check_parity(case, Parity::NORM_CONSERVING, upf);
 }
 
 fn gth_upf(symbol: &str) -> String {

@@ -91,6 +91,23 @@ impl DensityGrid {
         grid
     }
 
+    /// One G of each pair ±G, by its index, with the index of its opposite; G = 0, which is its
+    /// own, comes first.
+    pub(crate) fn opposite_pairs(&self) -> Vec<(u32, u32)> {
+        let mut index_at = vec![0; self.fft.len()];
+        for (index, &position) in self.positions.iter().enumerate() {
+            index_at[position as usize] = index as u32;
+        }
+        let indices = (0u32..).zip(&self.miller);
+        indices
+            .filter(|(_, m)| **m >= [0; 3])
+            .filter_map(|(index, m)| {
+                let opposite = self.fft.position(m.map(|x| -x))?;
+                Some((index, index_at[opposite]))
+            })
+            .collect()
+    }
+
     /// Number of plane waves.
     pub(crate) fn len(&self) -> usize {
         self.miller.len()

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use super::{DensityGrid, KMesh, KPoint, WaveBasis, WaveGrid, irreducible_k_points};
 use crate::{
     DftError,
+    atom_symmetrizer::AtomSymmetrizer,
     model::Model,
     symmetrizer::Symmetrizer,
     symmetry::{SymmetryOperation, space_group_operations},
@@ -33,6 +34,7 @@ pub struct PlaneWaveBasis {
     pub(crate) waves: Vec<WaveBasis>,
     pub(crate) operations: Vec<SymmetryOperation>,
     pub(crate) symmetrizer: Symmetrizer,
+    pub(crate) atom_symmetrizer: AtomSymmetrizer,
 }
 
 impl PlaneWaveBasis {
@@ -88,6 +90,7 @@ impl PlaneWaveBasis {
             .collect();
         Ok(Self {
             symmetrizer: Symmetrizer::new(&density_grid, &operations),
+            atom_symmetrizer: AtomSymmetrizer::new(&model, &operations),
             model,
             discretisation,
             density_grid,

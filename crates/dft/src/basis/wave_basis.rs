@@ -85,6 +85,12 @@ impl WaveBasis {
         self.miller.len()
     }
 
+    /// Largest |k+G| in bohr⁻¹.
+    pub(crate) fn q_max(&self) -> f64 {
+        let largest = self.kinetic.iter().copied().fold(0.0, f64::max);
+        (2.0 * largest).sqrt()
+    }
+
     /// Writes the coefficients of one band into the box, the rest zero.
     pub(crate) fn scatter(&self, band: &[Complex64], fft: &FftBox, field: &mut [Complex64]) {
         fft.clear(field, &self.occupied);

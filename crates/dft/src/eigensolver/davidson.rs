@@ -34,9 +34,11 @@ const SUBSPACE_FACTOR: usize = 4;
 /// The space in which the eigenvectors are sought.
 struct Subspace {
     n: usize,
-    /// Orthonormal basis vectors, and H applied to them, as columns.
+    /// Basis vectors, orthonormal in S, and H and S applied to them, as columns; `sv` is `None`
+    /// where S is the identity.
     v: Vec<Complex64>,
     hv: Vec<Complex64>,
+    sv: Option<Vec<Complex64>>,
     /// `V†HV`, column by column.
     h: Vec<Complex64>,
 }
@@ -46,13 +48,23 @@ impl Subspace {
         self.v.len() / self.n
     }
 
+    /// `S V`
+    fn overlapped(&self) -> &[Complex64] {
+        self.sv.as_deref().unwrap_or(&self.v)
+    }
+
     /// Adds what is new in the columns of `block` to the basis; returns how many vectors that
     /// were, or `None` if the linear algebra breaks down.
     fn extend(&mut self, operator: &mut impl Operator, mut block: Vec<Complex64>) -> Option<usize> {
-        orthonormalize_against(&self.v, &mut block, self.n)?;
+        let mut s_block = operator.apply_overlap(&block);
+        let s_basis = self.overlapped();
+        orthonormalize_against(&self.v, s_basis, &mut block, s_block.as_mut(), self.n)?;
         let old = self.dimension();
         let added = block.len() / self.n;
         self.v.extend_from_slice(&block);
+        if let Some(s_block) = s_block {
+            self.sv.get_or_insert_default().extend(s_block);
+        }
         let start = self.hv.len();
         self.hv.resize(start + block.len(), ZERO);
         operator.apply(&block, &mut self.hv[start..]);
@@ -70,6 +82,7 @@ impl Subspace {
             to
         };
         let (v, hv) = (combine(&self.v), combine(&self.hv));
+        self.sv = self.sv.as_deref().map(combine);
         self.h = vec![ZERO; bands * bands];
         for (band, &value) in values.iter().enumerate() {
             self.h[band * bands + band] = Complex64::new(value, 0.0);
@@ -101,7 +114,7 @@ fn bordered(matrix: &[Complex64], added: &[Complex64], old: usize, count: usize)
     result
 }
 
-/// Improves the bands in `psi` (orthonormal on return) until their residuals are small.
+/// Improves the bands in `psi` (orthonormal in S on return) until their residuals are small.
 ///
 /// `None` if the linear algebra breaks down: the vectors given are linearly dependent, or not
 /// finite.
@@ -116,6 +129,7 @@ pub(crate) fn davidson(
         n,
         v: Vec::new(),
         hv: Vec::new(),
+        sv: None,
         h: Vec::new(),
     };
     let mut applications = space.extend(operator, psi.to_vec())?;
@@ -150,7 +164,7 @@ pub(crate) fn davidson(
             coefficients = identity(bands);
         }
         for (correction, &band) in corrections.chunks_exact_mut(n).zip(&active) {
-            precondition(correction, operator.diagonal(), values[band]);
+            precondition(correction, operator, values[band]);
         }
         let added = space.extend(operator, corrections)?;
         if added == 0 {
@@ -186,7 +200,7 @@ fn lowest(
     (values, vectors)
 }
 
-/// `HVc − ε Vc` of the active bands.
+/// `HVc − ε SVc` of the active bands.
 fn residuals(
     space: &Subspace,
     values: &[f64],
@@ -203,16 +217,27 @@ fn residuals(
     }
     let mut residuals = vec![ZERO; active.len() * space.n];
     product_into(&mut residuals, false, &space.hv, &chosen, space.n, 1.0);
-    product_into(&mut residuals, true, &space.v, &scaled, space.n, -1.0);
+    let overlapped = space.overlapped();
+    product_into(&mut residuals, true, overlapped, &scaled, space.n, -1.0);
     residuals
 }
 
-/// Divides by a smooth, positive version of `2 (H_GG − ε)` and normalises: large plane waves,
-/// where the diagonal rules, are solved for; small ones are left as they are.
-fn precondition(residual: &mut [Complex64], diagonal: &[f64], value: f64) {
-    for (r, d) in residual.iter_mut().zip(diagonal) {
-        let x = 2.0 * (d - value);
-        *r /= 0.5 * (1.0 + x + (1.0 + (x - 1.0) * (x - 1.0)).sqrt());
+/// Divides by a smooth, positive version of `2 (H_GG − ε S_GG)` and normalises: large plane
+/// waves, where the diagonal rules, are solved for; small ones are left as they are.
+fn precondition(residual: &mut [Complex64], operator: &impl Operator, value: f64) {
+    let smooth = |x: f64| 0.5 * (1.0 + x + (1.0 + (x - 1.0) * (x - 1.0)).sqrt());
+    let diagonal = operator.diagonal();
+    match operator.overlap_diagonal() {
+        None => {
+            for (r, h) in residual.iter_mut().zip(diagonal) {
+                *r /= smooth(2.0 * (h - value));
+            }
+        }
+        Some(overlap) => {
+            for ((r, h), s) in residual.iter_mut().zip(diagonal).zip(overlap) {
+                *r /= smooth(2.0 * (h - value * s));
+            }
+        }
     }
     let scale = 1.0 / norm2(residual).sqrt().max(f64::MIN_POSITIVE);
     for r in residual {

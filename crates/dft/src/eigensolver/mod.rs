@@ -10,14 +10,21 @@ pub(crate) use dense::dense_matrix;
 
 use rustfft::num_complex::Complex64;
 
-/// A Hermitian operator on blocks of column vectors.
+/// A Hermitian operator H on blocks of column vectors, and the overlap S of its eigenproblem
+/// `Hψ = εSψ`.
 pub(crate) trait Operator {
     /// Length of a vector.
     fn len(&self) -> usize;
 
-    /// The diagonal, at least approximately: the preconditioner is made of it.
+    /// The diagonal of H, at least approximately: the preconditioner is made of it.
     fn diagonal(&self) -> &[f64];
+
+    /// The diagonal of S, likewise; `None` where S is the identity.
+    fn overlap_diagonal(&self) -> Option<&[f64]>;
 
     /// `out ← H ψ`
     fn apply(&mut self, psi: &[Complex64], out: &mut [Complex64]);
+
+    /// `S ψ`; `None` where S is the identity.
+    fn apply_overlap(&self, psi: &[Complex64]) -> Option<Vec<Complex64>>;
 }

@@ -2,9 +2,10 @@ use std::num::NonZeroUsize;
 
 use crate::{
     basis::PlaneWaveBasis,
+    density::Density,
     parallel::parallel_map,
     scf::{FixedTerms, ScfResult},
-    terms::kinetic::kinetic_energy,
+    terms::{hartree::hartree_energy, kinetic::kinetic_energy},
 };
 
 /// Strain of the central differences. Their error is of fourth order in it: below 1e-9 of the
@@ -24,8 +25,9 @@ pub fn pressure(basis: &PlaneWaveBasis, result: &ScfResult, threads: NonZeroUsiz
     -slope / (3.0 * basis.model.cell.volume())
 }
 
-/// The energy in hartree, without Smearing's part, of the cell scaled by s, the coefficients of
-/// the bands as they are: `ρ(G)` goes as s⁻³.
+/// The energy in hartree, without smearing's part, of the cell scaled by s, the coefficients of
+/// the bands as they are; the overlap, which changes with the cell, is held by the eigenvalues as
+/// Lagrange multipliers: `E − Σ f ε ⟨ψ|S|ψ⟩`.
 fn frozen_energy(
     basis: &PlaneWaveBasis,
     result: &ScfResult,
@@ -34,30 +36,36 @@ fn frozen_energy(
 ) -> f64 {
     let basis = basis.scaled(scale);
     let terms = FixedTerms::new(&basis, threads);
-    let density: Vec<_> = result
-        .density
-        .iter()
-        .map(|rho| rho / scale.powi(3))
-        .collect();
-    let functionals = terms.evaluate(&basis, &density);
+    let density = Density::of_bands(&basis, &terms, &result.bands, &result.occupations, threads);
+    let functionals = terms.evaluate(&basis, &density, threads);
     let work = (basis.waves.iter().zip(&terms.projectors))
-        .zip(result.bands.iter().zip(&result.occupations));
+        .zip(result.bands.iter().zip(&result.eigenvalues_ha))
+        .zip(&result.occupations);
     let by_k_point = parallel_map(
         threads,
         work,
-        |((waves, projectors), (bands, occupations))| {
-            let nonlocal = projectors.energies(&terms.coupling, bands);
+        |(((waves, projectors), (bands, levels)), occupations)| {
+            let nonlocal = projectors.energies(&terms.bare_coupling, bands);
+            let overlap = match &terms.overlap {
+                Some(overlap) => projectors.energies(overlap, bands),
+                None => vec![0.0; nonlocal.len()],
+            };
             let energies = bands
                 .chunks_exact(waves.len())
                 .zip(nonlocal)
-                .map(|(band, nonlocal)| kinetic_energy(waves, band) + nonlocal);
+                .zip(overlap.iter().zip(levels))
+                .map(|((band, nonlocal), (overlap, level))| {
+                    kinetic_energy(waves, band) + nonlocal - level * overlap
+                });
             let sum: f64 = energies.zip(occupations).map(|(e, f)| e * f).sum();
             waves.k_point.weight * sum
         },
     );
+    let grid = &basis.density_grid;
     by_k_point.iter().sum::<f64>()
-        + functionals.local_ha
-        + functionals.hartree_ha
+        + grid.integrate_product(&terms.local, &density.field)
+        + hartree_energy(grid, &density.field)
         + functionals.xc_ha
+        + functionals.one_centre_ha
         + terms.ewald_ha
 }

@@ -19,7 +19,9 @@ pub use error::PseudoError;
 pub use gaunt::{GauntTable, sphere_quadrature};
 pub use gth::{GthChannel, GthParameters, gth_elements};
 pub use radial::{RadialMesh, erf, spherical_bessel, spherical_bessel_derivative};
-pub use spherical_harmonics::{harmonic_index, real_spherical_harmonics};
+pub use spherical_harmonics::{
+    harmonic_index, real_spherical_harmonics, real_spherical_harmonics_gradient,
+};
 pub use tables::{FormFactorTables, RadialTable};
 pub use types::{
     Augmentation, AugmentationFunction, OrbitalInfo, PawData, Pseudopotential, PseudopotentialKind,

@@ -57,6 +57,63 @@ pub fn real_spherical_harmonics(l_max: usize, q: [f64; 3]) -> Vec<f64> {
     out
 }
 
+/// Gradients ∇_q Y_lm(q̂) of the real spherical harmonics for all l ≤ `l_max`, at
+/// [`harmonic_index`]; zero at q = 0.
+///
+/// Off the unit sphere each harmonic goes on as the polynomial that
+/// [`real_spherical_harmonics`] evaluates; the gradient of Y(q̂) is that polynomial's gradient at q̂
+/// without its part along q̂, divided by |q|.
+pub fn real_spherical_harmonics_gradient(l_max: usize, q: [f64; 3]) -> Vec<[f64; 3]> {
+    let mut out = vec![[0.0; 3]; (l_max + 1) * (l_max + 1)];
+    let length = q.iter().map(|c| c * c).sum::<f64>().sqrt();
+    if length == 0.0 {
+        return out;
+    }
+    let [x, y, z] = q.map(|c| c / length);
+    let tangential = |[gx, gy, gz]: [f64; 3]| {
+        let along = gx * x + gy * y + gz * z;
+        [gx - along * x, gy - along * y, gz - along * z].map(|c| c / length)
+    };
+    // (x + iy)^m and (x + iy)^{m−1}
+    let (mut re, mut im) = (1.0, 0.0);
+    let (mut re_below, mut im_below) = (0.0, 0.0);
+    let mut p_mm = 1.0;
+    for m in 0..=l_max {
+        if m > 0 {
+            (re_below, im_below) = (re, im);
+            (re, im) = (re * x - im * y, re * y + im * x);
+            p_mm *= (2 * m - 1) as f64;
+        }
+        let order = m as f64;
+        let (mut below, mut p) = (0.0, p_mm);
+        // dP/dz by the derivative of the recursion
+        let (mut slope_below, mut slope) = (0.0, 0.0);
+        for l in m..=l_max {
+            if l > m {
+                let (a, b, c) = ((2 * l - 1) as f64, (l + m - 1) as f64, (l - m) as f64);
+                let next = (a * z * p - b * below) / c;
+                let next_slope = (a * (p + z * slope) - b * slope_below) / c;
+                (below, p) = (p, next);
+                (slope_below, slope) = (slope, next_slope);
+            }
+            let factorials: f64 = (l - m + 1..=l + m).map(|k| k as f64).product();
+            let norm = ((2 * l + 1) as f64 / (4.0 * PI * factorials)).sqrt();
+            let center = l * l + l;
+            if m == 0 {
+                out[center] = tangential([0.0, 0.0, norm * slope]);
+            } else {
+                let norm = SQRT_2 * norm;
+                let p_m = order * p;
+                out[center + m] =
+                    tangential([p_m * re_below, -p_m * im_below, slope * re].map(|c| norm * c));
+                out[center - m] =
+                    tangential([p_m * im_below, p_m * re_below, slope * im].map(|c| norm * c));
+            }
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,5 +160,29 @@ mod tests {
         }
         assert_eq!(harmonic_index(2, -2), 4);
         assert_eq!(harmonic_index(3, 3), 15);
+    }
+
+    // Oracle: central differences.
+    #[test]
+    fn gradients_are_derivatives() {
+        for q in [[0.9, -1.2, 2.0], [0.0, 0.0, 1.5], [-0.3, 0.0, 0.1]] {
+            let gradient = real_spherical_harmonics_gradient(5, q);
+            for axis in 0..3 {
+                let step = 1e-5;
+                let at = |sign: f64| {
+                    let mut moved = q;
+                    moved[axis] += sign * step;
+                    real_spherical_harmonics(5, moved)
+                };
+                let (above, below) = (at(1.0), at(-1.0));
+                for index in 0..36 {
+                    let slope = (above[index] - below[index]) / (2.0 * step);
+                    assert!(
+                        (slope - gradient[index][axis]).abs() < 1e-6,
+                        "{index} {axis}"
+                    );
+                }
+            }
+        }
     }
 }

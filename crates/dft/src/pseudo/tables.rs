@@ -1,6 +1,9 @@
 //! Form factors on a fine mesh in q, for inner loops.
 
-use std::f64::consts::PI;
+use std::{
+    f64::consts::PI,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use super::{
     radial::{RadialMesh, spherical_bessel_all},
@@ -165,6 +168,54 @@ impl FormFactorTables {
             orbitals,
             augmentation: RadialTable::of_radial_functions(&f.mesh, q_max_density, &charges),
         }
+    }
+}
+
+/// Tables that are made when they are first needed, and again when they must reach further.
+#[derive(Debug, Default)]
+pub(super) struct TableCache(Mutex<Option<CachedTables>>);
+
+#[derive(Debug, Clone)]
+struct CachedTables {
+    q_max_wave: f64,
+    q_max_density: f64,
+    tables: Arc<FormFactorTables>,
+}
+
+impl Clone for TableCache {
+    fn clone(&self) -> Self {
+        let cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Self(Mutex::new(cached.clone()))
+    }
+}
+
+/// What is cached follows from the potential.
+impl PartialEq for TableCache {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Pseudopotential {
+    /// The tables of this potential up to at least `q_max_wave` and `q_max_density`, both in
+    /// bohr⁻¹; computed once and kept. Their values do not depend on how far they reach.
+    pub fn tables(&self, q_max_wave: f64, q_max_density: f64) -> Arc<FormFactorTables> {
+        let mut cached = self.tables.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut wave, mut density) = (q_max_wave, q_max_density);
+        if let Some(cached) = &*cached {
+            if cached.q_max_wave >= wave && cached.q_max_density >= density {
+                return Arc::clone(&cached.tables);
+            }
+            wave = wave.max(cached.q_max_wave);
+            density = density.max(cached.q_max_density);
+        }
+        let tables = Arc::new(FormFactorTables::new(self, wave, density));
+        *cached = Some(CachedTables {
+            q_max_wave: wave,
+            q_max_density: density,
+            tables: Arc::clone(&tables),
+        });
+        tables
     }
 }
 

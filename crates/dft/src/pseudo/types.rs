@@ -1,6 +1,6 @@
 use crystalgym_crystal::Element;
 
-use super::{gth::GthParameters, radial::RadialMesh};
+use super::{gth::GthParameters, radial::RadialMesh, tables::TableCache};
 use crate::xc::Functional;
 
 /// How the valence wave functions meet the core.
@@ -48,6 +48,8 @@ pub struct Pseudopotential {
     pub(super) has_core_charge: bool,
     /// Where the radial functions come from.
     pub(super) source: Source,
+    /// Tables of the form factors, once they are needed.
+    pub(super) tables: TableCache,
 }
 
 /// Label and occupation of an atomic orbital.

@@ -4,12 +4,16 @@ use rustfft::num_complex::Complex64;
 
 use crate::{
     basis::{DensityGrid, PlaneWaveBasis},
+    density::Density,
     parallel::parallel_map,
     terms::{
+        atom_matrices::AtomMatrices,
+        augmentation::AugmentationCharges,
         ewald::ewald_energy,
-        hartree::{hartree_energy, hartree_potential},
+        hartree::hartree_potential,
         local::{core_density, local_potential},
-        nonlocal::{Coupling, Projectors},
+        nonlocal::{Projectors, bare_coupling},
+        paw::OneCentreTerms,
         xc::exchange_correlation,
     },
 };
@@ -17,7 +21,7 @@ use crate::{
 /// The total energy of the cell by terms, in hartree.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct EnergyParts {
-    /// Kinetic energy and the non-local pseudopotential together: `Σ f ε − ∫ V ρ`.
+    /// Kinetic energy and the non-local pseudopotential together.
     pub kinetic_and_nonlocal_ha: f64,
     /// Local pseudopotential.
     pub local_ha: f64,
@@ -25,6 +29,8 @@ pub struct EnergyParts {
     pub hartree_ha: f64,
     /// Exchange and correlation.
     pub xc_ha: f64,
+    /// One-centre Hartree and exchange–correlation energies of PAW atoms.
+    pub one_centre_ha: f64,
     /// Ions with each other.
     pub ewald_ha: f64,
     /// Smearing (−TS for Fermi–Dirac), 0 for fixed occupations.
@@ -38,6 +44,7 @@ impl EnergyParts {
             + self.local_ha
             + self.hartree_ha
             + self.xc_ha
+            + self.one_centre_ha
             + self.ewald_ha
             + self.smearing_ha
     }
@@ -48,53 +55,83 @@ impl EnergyParts {
 pub(crate) struct FixedTerms {
     pub(crate) local: Vec<Complex64>,
     pub(crate) core: Option<Vec<Complex64>>,
-    pub(crate) coupling: Coupling,
+    /// D_ij of the pseudopotentials.
+    pub(crate) bare_coupling: AtomMatrices,
+    /// Augmentation charges, where a species has them.
+    pub(crate) augmentation: Option<AugmentationCharges>,
+    /// q_ij; `None` where the overlap is the identity.
+    pub(crate) overlap: Option<AtomMatrices>,
+    /// PAW's terms, where a species has them.
+    pub(crate) one_centre: Option<OneCentreTerms>,
     /// One for each k-point.
     pub(crate) projectors: Vec<Projectors>,
     pub(crate) ewald_ha: f64,
 }
 
-/// What a density means: energies and the potential that acts on the bands.
+/// What a density means: energies and the operators that act on the bands.
 #[derive(Debug, Clone)]
 pub(crate) struct DensityFunctionals {
-    pub(crate) local_ha: f64,
-    pub(crate) hartree_ha: f64,
     pub(crate) xc_ha: f64,
+    pub(crate) one_centre_ha: f64,
+    /// V_xc in hartree, on the density grid's G.
+    pub(crate) xc_potential: Vec<Complex64>,
     /// `V_loc + V_H + V_xc` in hartree, on the density grid's G.
     pub(crate) potential: Vec<Complex64>,
+    /// `D_ij + ∫ V Q_ij + ∂E_1/∂ρ_ij`, the coupling that acts on the bands.
+    pub(crate) coupling: AtomMatrices,
+    /// `∂E_1/∂ρ_ij` alone; `None` without PAW.
+    pub(crate) one_centre_coupling: Option<AtomMatrices>,
 }
 
 impl FixedTerms {
     pub(crate) fn new(basis: &PlaneWaveBasis, threads: NonZeroUsize) -> Self {
         let model = &basis.model;
+        let augmentation = AugmentationCharges::new(model, &basis.density_grid);
         Self {
             local: local_potential(model, &basis.density_grid),
             core: core_density(model, &basis.density_grid),
-            coupling: Coupling::bare(model),
+            bare_coupling: bare_coupling(model),
+            overlap: augmentation.as_ref().map(AugmentationCharges::overlap),
+            augmentation,
+            one_centre: OneCentreTerms::new(model),
             projectors: parallel_map(threads, &basis.waves, |waves| Projectors::new(model, waves)),
             ewald_ha: ewald_energy(model),
         }
     }
 
-    /// `V_loc + V_H[ρ] + V_xc[ρ]` with its energies.
+    /// `V_loc + V_H[ρ] + V_xc[ρ]`, the couplings of the projectors, and the energies whose
+    /// derivatives they are.
     pub(crate) fn evaluate(
         &self,
         basis: &PlaneWaveBasis,
-        density: &[Complex64],
+        density: &Density,
+        threads: NonZeroUsize,
     ) -> DensityFunctionals {
         let grid: &DensityGrid = &basis.density_grid;
         let core = self.core.as_deref();
-        let xc = exchange_correlation(basis.model.functional, grid, density, core);
-        let mut potential = grid.to_reciprocal(&xc.potential);
-        let hartree = hartree_potential(grid, density);
+        let xc = exchange_correlation(basis.model.functional, grid, &density.field, core);
+        let xc_potential = grid.to_reciprocal(&xc.potential);
+        let mut potential = xc_potential.clone();
+        let hartree = hartree_potential(grid, &density.field);
         for ((v, hartree), local) in potential.iter_mut().zip(hartree).zip(&self.local) {
             *v += hartree + local;
         }
+        let mut coupling = self.bare_coupling.clone();
+        if let Some(augmentation) = &self.augmentation {
+            augmentation.add_coupling(grid, &potential, &mut coupling);
+        }
+        let one_centre = (self.one_centre.as_ref())
+            .map(|terms| terms.evaluate(&density.projector_occupations, threads));
+        if let Some(one_centre) = &one_centre {
+            coupling.add(&one_centre.coupling);
+        }
         DensityFunctionals {
-            local_ha: grid.integrate_product(&self.local, density),
-            hartree_ha: hartree_energy(grid, density),
             xc_ha: xc.energy,
+            one_centre_ha: one_centre.as_ref().map_or(0.0, |found| found.energy_ha),
+            one_centre_coupling: one_centre.map(|found| found.coupling),
+            xc_potential,
             potential,
+            coupling,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use faer::{MatRef, Side, prelude::Solve};
 use rustfft::num_complex::Complex64;
 
-use crate::basis::DensityGrid;
+use crate::{basis::DensityGrid, density::Density};
 
 /// How the next density is made from the ones before.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -31,12 +31,22 @@ impl Default for Mixing {
 }
 
 /// Anderson's (Pulay's) mixing, D. G. Anderson, J. ACM 12, 547 (1965).
+///
+/// The occupations of the projectors, on which the one-centre terms depend, are mixed along with
+/// the density, in the proportions that the density finds.
 #[derive(Debug, Clone)]
 pub(crate) struct Mixer {
     mixing: Mixing,
-    last: Option<(Vec<Complex64>, Vec<Complex64>)>,
+    last: Option<Step>,
     /// Differences of successive inputs and of their residuals.
-    steps: VecDeque<(Vec<Complex64>, Vec<Complex64>)>,
+    steps: VecDeque<Step>,
+}
+
+/// An input and its residual, or differences of such.
+#[derive(Debug, Clone)]
+struct Step {
+    input: Density,
+    residual: Density,
 }
 
 impl Mixer {
@@ -54,33 +64,36 @@ impl Mixer {
     pub(crate) fn next(
         &mut self,
         grid: &DensityGrid,
-        input: &[Complex64],
-        residual: &[Complex64],
-    ) -> Vec<Complex64> {
-        if let Some((last_input, last_residual)) = self.last.take() {
+        input: &Density,
+        residual: &Density,
+    ) -> Density {
+        if let Some(last) = self.last.take() {
             if self.steps.len() == self.mixing.history {
                 self.steps.pop_front();
             }
-            self.steps.push_back((
-                difference(input, &last_input),
-                difference(residual, &last_residual),
-            ));
+            self.steps.push_back(Step {
+                input: input.minus(&last.input),
+                residual: residual.minus(&last.residual),
+            });
         }
-        self.last = Some((input.to_vec(), residual.to_vec()));
+        self.last = Some(Step {
+            input: input.clone(),
+            residual: residual.clone(),
+        });
 
-        let gamma = self.coefficients(grid, residual);
-        let mut next = input.to_vec();
-        let mut best = residual.to_vec();
-        for (gamma, (d_input, d_residual)) in gamma.iter().zip(&self.steps) {
-            for g in 0..next.len() {
-                next[g] -= d_input[g] * *gamma;
-                best[g] -= d_residual[g] * *gamma;
-            }
+        let gamma = self.coefficients(grid, &residual.field);
+        let mut next = input.clone();
+        let mut best = residual.clone();
+        for (gamma, step) in gamma.iter().zip(&self.steps) {
+            next.add_scaled(-gamma, &step.input);
+            best.add_scaled(-gamma, &step.residual);
         }
         let q2 = self.mixing.kerker_wave_number.powi(2);
-        for ((next, best), g2) in next.iter_mut().zip(best).zip(&grid.g2).skip(1) {
-            *next += best * (self.mixing.damping * g2 / (g2 + q2));
+        for (best, g2) in best.field.iter_mut().zip(&grid.g2).skip(1) {
+            *best *= g2 / (g2 + q2);
         }
+        best.field[0] = Complex64::new(0.0, 0.0);
+        next.add_scaled(self.mixing.damping, &best);
         next
     }
 
@@ -92,9 +105,10 @@ impl Mixer {
         let mut matrix = vec![0.0; m * m];
         let mut right = vec![0.0; m];
         for i in 0..m {
-            right[i] = hartree_product(grid, &self.steps[i].1, residual);
+            right[i] = hartree_product(grid, &self.steps[i].residual.field, residual);
             for j in 0..=i {
-                let product = hartree_product(grid, &self.steps[i].1, &self.steps[j].1);
+                let (a, b) = (&self.steps[i].residual, &self.steps[j].residual);
+                let product = hartree_product(grid, &a.field, &b.field);
                 matrix[i * m + j] = product;
                 matrix[j * m + i] = product;
             }
@@ -118,10 +132,6 @@ impl Mixer {
             Err(_) => vec![0.0; m],
         }
     }
-}
-
-fn difference(a: &[Complex64], b: &[Complex64]) -> Vec<Complex64> {
-    a.iter().zip(b).map(|(a, b)| a - b).collect()
 }
 
 /// `Σ_{G≠0} Re a*(G) b(G) / G²`

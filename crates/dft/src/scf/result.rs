@@ -1,6 +1,6 @@
 use rustfft::num_complex::Complex64;
 
-use crate::{basis::KPoint, scf::EnergyParts};
+use crate::{basis::KPoint, density::Density, scf::EnergyParts};
 
 /// How a self-consistency loop ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,8 +51,8 @@ pub struct ScfResult {
     pub fermi_level_ha: Option<f64>,
     /// What happened in each iteration.
     pub history: Vec<ScfIteration>,
-    /// Valence density on the G vectors of the basis, in bohr⁻³.
-    pub(crate) density: Vec<Complex64>,
+    /// Valence density.
+    pub(crate) density: Density,
     /// Bands at each k-point.
     pub(crate) bands: Vec<Vec<Complex64>>,
 }

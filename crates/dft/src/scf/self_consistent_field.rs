@@ -1,20 +1,18 @@
 use std::num::NonZeroUsize;
 
-use rustfft::num_complex::Complex64;
-
 use super::{
-    EnergyParts, FixedTerms, Mixing, ScfEnd, ScfIteration, ScfResult, mixing::Mixer,
-    start::starting_bands,
+    EnergyParts, FixedTerms, Mixing, ScfEnd, ScfIteration, ScfResult, energy::DensityFunctionals,
+    mixing::Mixer, start::starting_bands,
 };
 use crate::{
     DftError,
     basis::PlaneWaveBasis,
-    density::density_of_bands,
+    density::Density,
     eigensolver::{DavidsonSettings, EigenSolution, davidson},
     hamiltonian::Hamiltonian,
     occupation::{Occupations, fill_bands},
     parallel::parallel_map,
-    terms::{hartree::hartree_energy, local::atomic_density},
+    terms::{atom_matrices::AtomMatrices, hartree::hartree_energy},
 };
 
 /// Choices of the loop.
@@ -88,8 +86,7 @@ pub fn self_consistent_field(
     let mut mixer = Mixer::new(options.mixing);
     let mut residual2 = FIRST_RESIDUAL2;
 
-    let mut density_in = atomic_density(&basis.model, &basis.density_grid);
-    basis.symmetrizer.symmetrize(&mut density_in);
+    let mut density_in = Density::of_atoms(basis, &terms);
     let mut result = ScfResult {
         end: ScfEnd::IterationLimit,
         energies: EnergyParts::default(),
@@ -112,11 +109,11 @@ pub fn self_consistent_field(
 
     while result.history.len() < options.max_iterations {
         // ρ_in → V → ψ, ε
-        let input = terms.evaluate(basis, &density_in);
+        let input = terms.evaluate(basis, &density_in, options.threads);
         let Some(solutions) = solve_bands(
             basis,
             &terms,
-            &input.potential,
+            &input,
             residual2,
             options,
             &control,
@@ -137,28 +134,29 @@ pub fn self_consistent_field(
         );
         result.occupations = filling.occupation;
         result.fermi_level_ha = filling.fermi_level;
-        let density_out =
-            density_of_bands(basis, &result.bands, &result.occupations, options.threads);
+        let density_out = Density::of_bands(
+            basis,
+            &terms,
+            &result.bands,
+            &result.occupations,
+            options.threads,
+        );
 
-        // E[ρ_out]
-        let output = terms.evaluate(basis, &density_out);
-        let band_energy = band_energy(&result);
+        // E[ρ_out], exchange and correlation to first order in ρ_out − ρ_in
+        let residual = density_out.minus(&density_in);
         let grid = &basis.density_grid;
         result.energies = EnergyParts {
-            kinetic_and_nonlocal_ha: band_energy
-                - grid.integrate_product(&input.potential, &density_out),
-            local_ha: output.local_ha,
-            hartree_ha: output.hartree_ha,
-            xc_ha: output.xc_ha,
-            ewald_ha: terms.ewald_ha,
             smearing_ha: filling.smearing_energy,
+            ..energy_of_output(
+                basis,
+                &terms,
+                &input,
+                &density_out,
+                &residual,
+                band_energy(&result),
+            )
         };
-        let residual: Vec<Complex64> = density_out
-            .iter()
-            .zip(&density_in)
-            .map(|(out, input)| out - input)
-            .collect();
-        let error = hartree_energy(grid, &residual);
+        let error = hartree_energy(grid, &residual.field);
         result.density = density_out;
 
         let iteration = ScfIteration {
@@ -219,13 +217,13 @@ fn band_count(basis: &PlaneWaveBasis, options: &ScfOptions) -> Result<usize, Dft
 fn solve_bands(
     basis: &PlaneWaveBasis,
     terms: &FixedTerms,
-    potential: &[Complex64],
+    input: &DensityFunctionals,
     residual2: f64,
     options: &ScfOptions,
     control: &ScfControl<'_>,
     result: &mut ScfResult,
 ) -> Option<Vec<EigenSolution>> {
-    let potential = basis.wave_grid.field_to_real(potential);
+    let potential = basis.wave_grid.field_to_real(&input.potential);
     let is_cancelled = control.is_cancelled;
     let work = basis
         .waves
@@ -254,9 +252,14 @@ fn solve_bands(
                 residual2_limits: &limits,
                 max_iterations: 30,
             };
-            let coupling = &terms.coupling;
-            let mut hamiltonian =
-                Hamiltonian::new(waves, &basis.wave_grid, &potential, projectors, coupling);
+            let mut hamiltonian = Hamiltonian::new(
+                waves,
+                &basis.wave_grid,
+                &potential,
+                projectors,
+                &input.coupling,
+                terms.overlap.as_ref(),
+            );
             davidson(&mut hamiltonian, bands, &settings)
         },
     )
@@ -265,6 +268,37 @@ fn solve_bands(
     let solutions = solutions?;
     result.eigenvalues_ha = solutions.iter().map(|s| s.values.clone()).collect();
     Some(solutions)
+}
+
+/// The energy of the output density, all but smearing's part.
+///
+/// Exchange, correlation and the one-centre terms are those of the input and their first-order
+/// change: like the whole, they are then wrong in second order of the residual only, and the
+/// functional is evaluated once an iteration.
+fn energy_of_output(
+    basis: &PlaneWaveBasis,
+    terms: &FixedTerms,
+    input: &DensityFunctionals,
+    output: &Density,
+    residual: &Density,
+    band_energy: f64,
+) -> EnergyParts {
+    let grid = &basis.density_grid;
+    let one_centre = |occupations: &AtomMatrices| match &input.one_centre_coupling {
+        Some(coupling) => coupling.product(occupations),
+        None => 0.0,
+    };
+    EnergyParts {
+        kinetic_and_nonlocal_ha: band_energy
+            - grid.integrate_product(&input.potential, &output.field)
+            - one_centre(&output.projector_occupations),
+        local_ha: grid.integrate_product(&terms.local, &output.field),
+        hartree_ha: hartree_energy(grid, &output.field),
+        xc_ha: input.xc_ha + grid.integrate_product(&input.xc_potential, &residual.field),
+        one_centre_ha: input.one_centre_ha + one_centre(&residual.projector_occupations),
+        ewald_ha: terms.ewald_ha,
+        smearing_ha: 0.0,
+    }
 }
 
 /// `Σ w f ε`

@@ -1,11 +1,15 @@
 //! One file per energy term. Each gives an energy and the operator (or potential) that is its
 //! derivative with respect to the density, or to ψ*.
 
+pub(crate) mod atom_matrices;
+pub(crate) mod augmentation;
 pub(crate) mod ewald;
 pub(crate) mod hartree;
 pub(crate) mod kinetic;
 pub(crate) mod local;
 pub(crate) mod nonlocal;
+pub(crate) mod pair_expansion;
+pub(crate) mod paw;
 pub(crate) mod xc;
 
 #[cfg(test)]

@@ -5,11 +5,12 @@ use rustfft::num_complex::Complex64;
 use super::{
     hartree::{hartree_energy, hartree_potential},
     kinetic::kinetic_energy,
-    nonlocal::{Coupling, Projectors},
+    nonlocal::{Projectors, bare_coupling},
     xc::exchange_correlation,
 };
 use crate::{
     Atom, Cell, Discretisation, KMesh, Model, Occupations, PlaneWaveBasis,
+    density::Density,
     eigensolver::{DavidsonSettings, Operator, davidson, dense_matrix},
     hamiltonian::Hamiltonian,
     linear_algebra::{adjoint_product, hermitian_eigen},
@@ -118,9 +119,10 @@ fn potentials_are_derivatives_of_energies() {
 fn davidson_agrees_with_dense_diagonalisation() {
     let basis = basis();
     let terms = FixedTerms::new(&basis, std::num::NonZeroUsize::MIN);
-    let density = atomic_density(&basis.model, &basis.density_grid);
-    let potential = terms.evaluate(&basis, &density).potential;
-    let potential = basis.wave_grid.field_to_real(&potential);
+    let one = std::num::NonZeroUsize::MIN;
+    let density = Density::of_atoms(&basis, &terms);
+    let functionals = terms.evaluate(&basis, &density, one);
+    let potential = basis.wave_grid.field_to_real(&functionals.potential);
     let waves = &basis.waves[0];
     let n = waves.len();
     let mut hamiltonian = Hamiltonian::new(
@@ -128,7 +130,8 @@ fn davidson_agrees_with_dense_diagonalisation() {
         &basis.wave_grid,
         &potential,
         &terms.projectors[0],
-        &terms.coupling,
+        &functionals.coupling,
+        terms.overlap.as_ref(),
     );
     let matrix = dense_matrix(&mut hamiltonian);
     for j in 0..n {
@@ -159,21 +162,16 @@ fn davidson_agrees_with_dense_diagonalisation() {
     }
 
     // ε = ⟨T⟩ + ⟨V⟩ + ⟨V_nl⟩ band by band
-    let nonlocal = terms.projectors[0].energies(&terms.coupling, &psi);
+    let nonlocal = terms.projectors[0].energies(&terms.bare_coupling, &psi);
     for band in 0..bands {
         let psi = &psi[band * n..(band + 1) * n];
         let mut density = vec![vec![0.0; bands]];
         density[0][0] = 1.0;
-        let density = crate::density::density_of_bands(
-            &basis,
-            &[psi.to_vec()],
-            &density,
-            std::num::NonZeroUsize::MIN,
-        );
+        let density = Density::of_bands(&basis, &terms, &[psi.to_vec()], &density, one);
         let field = basis
             .wave_grid
             .field_to_reciprocal(&potential, &basis.density_grid);
-        let local = basis.density_grid.integrate_product(&field, &density);
+        let local = basis.density_grid.integrate_product(&field, &density.field);
         let sum = kinetic_energy(waves, psi) + local + nonlocal[band];
         assert!(
             (sum - solution.values[band]).abs() < 1e-10,
@@ -190,10 +188,10 @@ fn free_electrons() {
     Arc::make_mut(&mut basis.model).atoms.clear();
     let waves = &basis.waves[0];
     let projectors = Projectors::new(&basis.model, waves);
-    let coupling = Coupling::bare(&basis.model);
+    let coupling = bare_coupling(&basis.model);
     let potential = vec![0.0; basis.wave_grid.fft.len()];
-    let mut hamiltonian =
-        Hamiltonian::new(waves, &basis.wave_grid, &potential, &projectors, &coupling);
+    let grid = &basis.wave_grid;
+    let mut hamiltonian = Hamiltonian::new(waves, grid, &potential, &projectors, &coupling, None);
     let mut psi = crate::scf::starting_bands(waves, 5, 3);
     let settings = DavidsonSettings {
         residual2_limits: &[1e-20; 5],

@@ -4,18 +4,20 @@
     unreachable_pub,
     missing_docs,
     clippy::panic,
+    clippy::print_stdout,
     clippy::unwrap_used,
     reason = "each test file uses a part; tests fail by panicking"
 )]
 
-use std::{fmt::Write as _, fs, path::Path, process::Command, sync::Arc};
+use std::{fmt::Write as _, fs, num::NonZeroUsize, path::Path, process::Command, sync::Arc};
 
 use crystalgym_dft::{
-    Atom, BOHR_ANG, Cell, Discretisation, KMesh, Model, Occupations, PlaneWaveBasis, ScfControl,
-    ScfOptions, ScfResult, Smearing,
+    Atom, BOHR_ANG, BandEdges, Cell, Discretisation, HARTREE_EV, HARTREE_PER_BOHR3_GPA, KMesh,
+    Model, Occupations, PlaneWaveBasis, ScfControl, ScfOptions, ScfResult, Smearing, pressure,
     pseudo::{GthParameters, Pseudopotential},
     self_consistent_field,
 };
+use crystalgym_testing::program;
 
 /// What to compute, in the units of a `pw.x` deck.
 #[derive(Clone)]
@@ -191,6 +193,7 @@ impl Case {
             ewald_ry: number_after("ewald contribution        =", 0).unwrap(),
             hartree_ry: number_after("hartree contribution      =", 0).unwrap(),
             xc_ry: number_after("xc contribution           =", 0).unwrap(),
+            one_centre_ry: number_after("one-center paw contrib.   =", 0).unwrap_or(0.0),
         }
     }
 }
@@ -206,4 +209,105 @@ pub struct PwResult {
     pub ewald_ry: f64,
     pub hartree_ry: f64,
     pub xc_ry: f64,
+    pub one_centre_ry: f64,
+}
+
+/// How far we may be from `pw.x`. Asked for: 1e-5 Ry an atom, 5e-5 with PAW; 2 meV for the levels;
+/// 1 kbar.
+#[derive(Debug, Clone, Copy)]
+pub struct Parity {
+    pub energy_ry_per_atom: f64,
+    pub level_ev: f64,
+    pub pressure_kbar: f64,
+}
+
+impl Parity {
+    pub const NORM_CONSERVING: Self = Self {
+        energy_ry_per_atom: 1e-5,
+        level_ev: 2e-3,
+        pressure_kbar: 0.1,
+    };
+    pub const ULTRASOFT: Self = Self {
+        pressure_kbar: 1.0,
+        ..Self::NORM_CONSERVING
+    };
+    pub const PAW: Self = Self {
+        energy_ry_per_atom: 5e-5,
+        ..Self::ULTRASOFT
+    };
+}
+
+const KBAR_PER_GPA: f64 = 10.0;
+
+/// Compares energies, levels and pressure with a live `pw.x`.
+pub fn check_parity(case: &Case, parity: Parity, upf: impl Fn(&str) -> String) {
+    let Some(pw) = program("pw.x") else { return };
+    let expected = case.run_pw(&pw, &upf);
+    let read = |s: &str| Pseudopotential::from_upf(&upf(s), Path::new("test.upf")).unwrap();
+    let basis = case.basis(read);
+    let result = case.solve_on(&basis);
+    assert!(
+        result.is_converged(),
+        "{:?} {:#?}",
+        result.end,
+        result.history
+    );
+
+    let parts = result.energies;
+    let in_ry = |ha: f64| 2.0 * ha;
+    for (name, found, expected) in [
+        ("Ewald", in_ry(parts.ewald_ha), expected.ewald_ry),
+        ("Hartree", in_ry(parts.hartree_ha), expected.hartree_ry),
+        ("xc", in_ry(parts.xc_ha), expected.xc_ry),
+        (
+            "one-centre",
+            in_ry(parts.one_centre_ha),
+            expected.one_centre_ry,
+        ),
+        (
+            "total",
+            in_ry(result.total_energy_ha()),
+            expected.total_energy_ry,
+        ),
+    ] {
+        println!(
+            "{name}: {found:.8} Ry, pw.x {expected:.8} Ry, {:.1e}",
+            found - expected
+        );
+    }
+    let energy_error = in_ry(result.total_energy_ha()) - expected.total_energy_ry;
+    let limit = parity.energy_ry_per_atom * case.atoms.len() as f64;
+    assert!(
+        energy_error.abs() < limit,
+        "energy differs by {energy_error} Ry"
+    );
+
+    let pressure = pressure(&basis, &result, NonZeroUsize::MIN);
+    let found = pressure * HARTREE_PER_BOHR3_GPA * KBAR_PER_GPA;
+    let expected_kbar = expected.pressure_kbar;
+    println!("pressure: {found:.4} kbar, pw.x {expected_kbar:.4} kbar");
+    assert!(
+        (found - expected_kbar).abs() < parity.pressure_kbar,
+        "{found} {expected_kbar}"
+    );
+
+    let compare = |name: &str, found_ha: f64, expected_ev: f64| {
+        let found = found_ha * HARTREE_EV;
+        println!("{name}: {found:.5} eV, pw.x {expected_ev:.5} eV");
+        assert!(
+            (found - expected_ev).abs() < parity.level_ev,
+            "{name}: {found} {expected_ev}"
+        );
+    };
+    match case.smearing {
+        None => {
+            let edges = BandEdges::of(&result).unwrap();
+            compare("HOMO", edges.homo_ha, expected.homo_ev.unwrap());
+            compare("LUMO", edges.lumo_ha, expected.lumo_ev.unwrap());
+        }
+        Some(_) => {
+            let fermi = result.fermi_level_ha.unwrap();
+            compare("Fermi level", fermi, expected.fermi_ev.unwrap());
+        }
+    }
 }

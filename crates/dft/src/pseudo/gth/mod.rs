@@ -12,6 +12,7 @@ pub use parameters::{GthChannel, GthParameters};
 
 use super::{
     error::PseudoError,
+    tables::TableCache,
     types::{OrbitalInfo, Pseudopotential, PseudopotentialKind, Source},
 };
 use crate::xc::Functional;
@@ -55,6 +56,7 @@ impl Pseudopotential {
             coupling,
             orbitals,
             has_core_charge: false,
+            tables: TableCache::default(),
             source: Source::Analytic(Box::new(gth)),
         }
     }

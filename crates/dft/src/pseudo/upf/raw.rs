@@ -6,6 +6,7 @@ use crate::{
     pseudo::{
         error::SectionError,
         radial::RadialMesh,
+        tables::TableCache,
         types::{
             Augmentation, AugmentationFunction, OrbitalInfo, PawData, Pseudopotential,
             PseudopotentialKind, RadialFunctions, Source,
@@ -92,6 +93,7 @@ impl RawPotential {
             coupling: to_hartree(self.coupling_ry),
             orbitals,
             has_core_charge,
+            tables: TableCache::default(),
             source: Source::Tabulated(Box::new(RadialFunctions {
                 mesh: self.mesh,
                 local: to_hartree(self.local_ry),

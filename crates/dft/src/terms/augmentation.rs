@@ -1,0 +1,241 @@
+//! Augmentation charges of ultrasoft potentials and PAW (D. Vanderbilt, Phys. Rev. B 41, 7892
+//! (1990); K. Laasonen et al., Phys. Rev. B 47, 10142 (1993)):
+//! `ρ_aug(G) = Ω⁻¹ Σ_atoms e^{−iG·τ} Σ_ij ρ_ij Q_ij(G)`, overlap `S = 1 + Σ_ij |β_i⟩ q_ij ⟨β_j|`,
+//! coupling `∂E/∂ρ_ij = ∫ V Q_ij`.
+//!
+//! `Q_ij(G) = Σ_LM (−i)^L ⟨Y_LM Y_lm Y_l'm'⟩ Y_LM(Ĝ) Q^L_ij(|G|)`: the radial parts depend on the
+//! shell of G alone, and fields are real, so that half of the sphere is enough.
+
+use rustfft::num_complex::Complex64;
+
+use crate::{
+    basis::DensityGrid,
+    model::Model,
+    pseudo::{Pseudopotential, real_spherical_harmonics},
+    structure_factor::StructurePhases,
+    terms::{
+        atom_matrices::AtomMatrices, nonlocal::projector_sides, pair_expansion::PairExpansion,
+    },
+};
+
+/// What the augmentation charges of all atoms need, computed once for a cell.
+#[derive(Debug, Clone)]
+pub(crate) struct AugmentationCharges {
+    /// Each species' charges; `None` for norm-conserving ones.
+    species: Vec<Option<SpeciesCharges>>,
+    /// Species and the phases of each atom.
+    atoms: Vec<(usize, StructurePhases)>,
+    sides: Vec<usize>,
+    /// One G of each pair ±G, and its opposite; G = 0 is its own.
+    half: Vec<(u32, u32)>,
+    /// Y_LM of each G in `half`, up to the largest L.
+    harmonics: Vec<f64>,
+    harmonic_count: usize,
+}
+
+#[derive(Debug, Clone)]
+struct SpeciesCharges {
+    expansion: PairExpansion,
+    /// Q^L_ij(|G|) of all radial functions, shell by shell.
+    form: Vec<f64>,
+    /// `∫ Q_ij d³r`, row by row.
+    overlap: Vec<f64>,
+}
+
+impl AugmentationCharges {
+    /// `None` if no species has augmentation charges.
+    pub(crate) fn new(model: &Model, grid: &DensityGrid) -> Option<Self> {
+        let species: Vec<Option<SpeciesCharges>> = model
+            .species
+            .iter()
+            .map(|species| SpeciesCharges::new(species, grid))
+            .collect();
+        let l_max = species
+            .iter()
+            .flatten()
+            .map(|s| s.expansion.l_max())
+            .max()?;
+        let half = grid.opposite_pairs();
+        let harmonics = half
+            .iter()
+            .flat_map(|&(g, _)| real_spherical_harmonics(l_max, grid.g_cart[g as usize]));
+        Some(Self {
+            harmonics: harmonics.collect(),
+            harmonic_count: (l_max + 1) * (l_max + 1),
+            half,
+            atoms: (model.atoms.iter())
+                .map(|atom| (atom.species, StructurePhases::new(atom.frac, &grid.miller)))
+                .collect(),
+            sides: projector_sides(model),
+            species,
+        })
+    }
+
+    /// The overlaps q_ij of all atoms.
+    pub(crate) fn overlap(&self) -> AtomMatrices {
+        let mut matrices = AtomMatrices::zeros(self.sides.clone());
+        for ((species, _), block) in self.atoms.iter().zip(matrices.blocks_mut()) {
+            if let Some(charges) = &self.species[*species] {
+                block.copy_from_slice(&charges.overlap);
+            }
+        }
+        matrices
+    }
+
+    /// `ρ(G) += ρ_aug(G)` for the occupations ρ_ij.
+    pub(crate) fn add_density(
+        &self,
+        grid: &DensityGrid,
+        occupations: &AtomMatrices,
+        density: &mut [Complex64],
+    ) {
+        let scale = 1.0 / grid.cell.volume();
+        for ((species, phases), block) in self.atoms.iter().zip(occupations.blocks()) {
+            let Some(charges) = &self.species[*species] else {
+                continue;
+            };
+            let by_shell = charges.shell_moments(block, grid.shell_g.len());
+            let count = charges.harmonic_count();
+            for (&(g, opposite), y) in self
+                .half
+                .iter()
+                .zip(self.harmonics.chunks_exact(self.harmonic_count))
+            {
+                let g = g as usize;
+                let first = grid.shell[g] as usize * count;
+                let moments = &by_shell[first..first + count];
+                let value = sum_over_harmonics(charges.expansion.l_max(), y, moments);
+                let value = value * phases.phase(grid.miller[g]) * scale;
+                density[g] += value;
+                if opposite as usize != g {
+                    density[opposite as usize] += value.conj();
+                }
+            }
+        }
+    }
+
+    /// `coupling_ij += ∫ V Q_ij d³r`
+    pub(crate) fn add_coupling(
+        &self,
+        grid: &DensityGrid,
+        potential: &[Complex64],
+        coupling: &mut AtomMatrices,
+    ) {
+        for ((species, phases), block) in self.atoms.iter().zip(coupling.blocks_mut()) {
+            let Some(charges) = &self.species[*species] else {
+                continue;
+            };
+            let count = charges.harmonic_count();
+            let mut by_shell = vec![0.0; grid.shell_g.len() * count];
+            for (&(g, opposite), y) in self
+                .half
+                .iter()
+                .zip(self.harmonics.chunks_exact(self.harmonic_count))
+            {
+                let g = g as usize;
+                let weight = if opposite as usize == g { 1.0 } else { 2.0 };
+                let z = potential[g].conj() * phases.phase(grid.miller[g]) * weight;
+                let first = grid.shell[g] as usize * count;
+                let sums = &mut by_shell[first..first + count];
+                add_harmonics(charges.expansion.l_max(), y, z, sums);
+            }
+            charges.add_coupling(&by_shell, block);
+        }
+    }
+}
+
+impl SpeciesCharges {
+    fn new(species: &Pseudopotential, grid: &DensityGrid) -> Option<Self> {
+        let expansion = PairExpansion::new(species)?;
+        let q_max = grid.shell_g.last().copied().unwrap_or(0.0);
+        let tables = species.tables(0.0, q_max);
+        let functions = &tables.augmentation;
+        let form = grid
+            .shell_g
+            .iter()
+            .flat_map(|&g| functions.iter().map(move |table| table.value(g)));
+        // ∫ Q_ij is Q_ij(G = 0), of which only L = 0 is left, with Y_00 = 1/√4π.
+        let mut at_zero = vec![0.0; expansion.moment_count()];
+        for (function, &l) in expansion.function_l().iter().enumerate() {
+            if l == 0 {
+                let y_00 = real_spherical_harmonics(0, [0.0; 3])[0];
+                at_zero[expansion.moments_of(function).start] =
+                    y_00 * functions[function].value(0.0);
+            }
+        }
+        let side: usize = species.projector_l().iter().map(|l| 2 * l + 1).sum();
+        let mut overlap = vec![0.0; side * side];
+        expansion.add_coupling(&at_zero, &mut overlap);
+        Some(Self {
+            form: form.collect(),
+            expansion,
+            overlap,
+        })
+    }
+
+    fn harmonic_count(&self) -> usize {
+        (self.expansion.l_max() + 1).pow(2)
+    }
+
+    /// `Σ_f Q_f(shell) B_fM` for each LM, shell by shell.
+    fn shell_moments(&self, occupations: &[f64], shells: usize) -> Vec<f64> {
+        let moments = self.expansion.moments(occupations);
+        let count = self.harmonic_count();
+        let functions = self.expansion.function_l();
+        let mut by_shell = vec![0.0; shells * count];
+        for (sums, form) in by_shell
+            .chunks_exact_mut(count)
+            .zip(self.form.chunks_exact(functions.len()))
+        {
+            for (f, (&l, form)) in functions.iter().zip(form).enumerate() {
+                let moments = &moments[self.expansion.moments_of(f)];
+                for (sum, moment) in sums[l * l..].iter_mut().zip(moments) {
+                    *sum += form * moment;
+                }
+            }
+        }
+        by_shell
+    }
+
+    /// The transpose of [`Self::shell_moments`].
+    fn add_coupling(&self, by_shell: &[f64], coupling: &mut [f64]) {
+        let count = self.harmonic_count();
+        let functions = self.expansion.function_l();
+        let mut by_moment = vec![0.0; self.expansion.moment_count()];
+        for (sums, form) in by_shell
+            .chunks_exact(count)
+            .zip(self.form.chunks_exact(functions.len()))
+        {
+            for (f, (&l, form)) in functions.iter().zip(form).enumerate() {
+                let range = self.expansion.moments_of(f);
+                for (moment, sum) in by_moment[range].iter_mut().zip(&sums[l * l..]) {
+                    *moment += form * sum;
+                }
+            }
+        }
+        self.expansion.add_coupling(&by_moment, coupling);
+    }
+}
+
+/// `Σ_LM (−i)^L Y_LM c_LM`
+fn sum_over_harmonics(l_max: usize, y: &[f64], c: &[f64]) -> Complex64 {
+    // 1, −i, −1, i, 1, …
+    let mut parts = [0.0; 4];
+    for l in 0..=l_max {
+        let range = l * l..(l + 1) * (l + 1);
+        let pairs = y[range.clone()].iter().zip(&c[range]);
+        parts[l % 4] += pairs.map(|(y, c)| y * c).sum::<f64>();
+    }
+    Complex64::new(parts[0] - parts[2], parts[3] - parts[1])
+}
+
+/// `c_LM += Re[z (−i)^L] Y_LM`
+fn add_harmonics(l_max: usize, y: &[f64], z: Complex64, c: &mut [f64]) {
+    let parts = [z.re, z.im, -z.re, -z.im];
+    for l in 0..=l_max {
+        let range = l * l..(l + 1) * (l + 1);
+        for (c, y) in c[range.clone()].iter_mut().zip(&y[range]) {
+            *c += parts[l % 4] * y;
+        }
+    }
+}
