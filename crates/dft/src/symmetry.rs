@@ -5,7 +5,7 @@ use std::f64::consts::TAU;
 use crate::{
     cell::Cell,
     model::{Atom, Model},
-    vector::{Matrix3, Vector3, subtract},
+    vector::{Matrix3, Vector3, combine_rows, subtract},
 };
 
 /// `x → W x + t` in fractional coordinates, leaving the crystal as it is.
@@ -33,19 +33,15 @@ impl SymmetryOperation {
 
     /// The rotation R of Cartesian columns, `R = Aᵀ W A⁻ᵀ` with the lattice vectors as rows of A.
     pub(crate) fn cartesian_rotation(&self, cell: &Cell) -> Matrix3 {
-        // The columns of A⁻¹ are the reciprocal vectors over 2π.
-        let (a, b) = (cell.vectors(), cell.reciprocal());
-        std::array::from_fn(|x| {
-            std::array::from_fn(|y| {
-                let mut sum = 0.0;
-                for i in 0..3 {
-                    for j in 0..3 {
-                        sum += a[i][x] * f64::from(self.rotation[i][j]) * b[j][y] / TAU;
-                    }
-                }
-                sum
-            })
-        })
+        // The columns of A⁻¹ are the reciprocal vectors over 2π: W A⁻ᵀ turns lengths along the
+        // Cartesian axes into fractions, and the rows of A turn these back.
+        let reciprocal = cell.reciprocal();
+        let turned = self.rotation.map(|row| {
+            let row = row.map(f64::from);
+            combine_rows(row, reciprocal).map(|x| x / TAU)
+        });
+        let a = cell.vectors();
+        std::array::from_fn(|x| combine_rows([a[0][x], a[1][x], a[2][x]], turned))
     }
 
     /// `Wᵀ m`, the Miller indices whose plane wave the operation turns into that of `m`.

@@ -6,7 +6,7 @@ mod common;
 use std::{fs, path::Path};
 
 use common::{Case, Parity, fcc};
-use crystalgym_dft::Smearing;
+use crystalgym_dft::{Smearing, pseudo::Pseudopotential};
 
 /// Where Debian's `quantum-espresso-data` puts its files.
 const FOLDER: &str = "/usr/share/espresso/pseudo";
@@ -88,4 +88,37 @@ fn copper_paw_and_nickel_ultrasoft() {
     check(&case, Parity::PAW, &[("Cu", "Cu.pbe-kjpaw.UPF")]);
     case.atoms[0].0 = "Ni";
     check(&case, Parity::ULTRASOFT, &[("Ni", "Ni.pbe-nd-rrkjus.UPF")]);
+}
+
+/// Identity: the whole mesh without symmetry gives the energy of the wedge, whose occupations of
+/// the d projectors are symmetrised.
+#[test]
+fn symmetry_changes_nothing() {
+    let path = Path::new(FOLDER).join("Ni.pbe-nd-rrkjus.UPF");
+    let (ni, cu) = (path.clone(), path.with_file_name("Cu.pbe-kjpaw.UPF"));
+    if !ni.exists() || !cu.exists() {
+        crystalgym_testing::missing(FOLDER);
+        return;
+    }
+    let mut case = Case {
+        lattice_ang: [[2.55, 0.0, 0.0], [0.0, 2.55, 0.0], [0.0, 0.0, 3.6]],
+        atoms: vec![("Cu", [0.0; 3]), ("Ni", [0.5; 3])],
+        ecutwfc_ry: 16.0,
+        ecutrho_ry: 128.0,
+        divisions: [2; 3],
+        smearing: Some((Smearing::Gaussian, 0.03)),
+        bands: 16,
+        use_symmetry: true,
+    };
+    let read = |symbol: &str| {
+        let path = if symbol == "Ni" { &ni } else { &cu };
+        Pseudopotential::from_upf_file(path).unwrap()
+    };
+    let with = case.solve(read);
+    case.use_symmetry = false;
+    let without = case.solve(read);
+    assert!(with.k_points.len() < without.k_points.len());
+    assert!(with.is_converged() && without.is_converged());
+    let difference = with.total_energy_ha() - without.total_energy_ha();
+    assert!(difference.abs() < 1e-8, "{difference} Ha");
 }

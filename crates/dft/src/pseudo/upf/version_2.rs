@@ -134,11 +134,17 @@ fn augmentation(
     let count = raw.projectors.len();
     let mesh_size = raw.mesh.r.len();
     let charges = require(section.body, "PP_Q")?.values(count * count)?;
-    if !section.flag("q_with_l")? {
+    // Without angular momentum one function serves every L of its pair.
+    let with_l = section.flag("q_with_l")?;
+    if !with_l
+        && section
+            .attribute("nqf")
+            .is_some_and(|nqf| nqf.trim() != "0")
+    {
         return Err(SectionError::unsupported(
             "PP_AUGMENTATION",
-            "augmentation charges without angular momentum (q_with_l = F) are supported in \
-             version 1 files only",
+            "augmentation charges with polynomials inside (nqf > 0) are supported in version 1 \
+             files only",
         ));
     }
     let sphere = raw.paw.as_ref().map(|paw| paw.augmentation_points);
@@ -149,7 +155,10 @@ fn augmentation(
         for j in i..count {
             let (li, lj) = (raw.projectors[i].l, raw.projectors[j].l);
             for l in (li.abs_diff(lj)..=li + lj).step_by(2) {
-                let name = format!("PP_QIJL.{}.{}.{l}", i + 1, j + 1);
+                let name = match with_l {
+                    true => format!("PP_QIJL.{}.{}.{l}", i + 1, j + 1),
+                    false => format!("PP_QIJ.{}.{}", i + 1, j + 1),
+                };
                 let found = match find(rest, &name)? {
                     Some(found) => Some(found),
                     None => find(section.body, &name)?,

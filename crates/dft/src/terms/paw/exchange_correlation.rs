@@ -134,8 +134,8 @@ impl SphereXc {
         let back =
             |harmonics: &[f64], by_point: &[f64]| real_adjoint_product(harmonics, by_point, angles);
         let mut by_harmonic = back(&self.directions.harmonics, &by_density);
-        for i in 0..2 {
-            let part = back(&self.directions.tangents[i], &by_tangent[i]);
+        for (tangents, by_tangent) in self.directions.tangents.iter().zip(&by_tangent) {
+            let part = back(tangents, by_tangent);
             for (sum, value) in by_harmonic.iter_mut().zip(part) {
                 *sum += value;
             }

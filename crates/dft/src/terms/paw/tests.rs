@@ -1,1 +1,203 @@
+use std::{num::NonZeroUsize, path::Path, sync::Arc};
 
+use rustfft::num_complex::Complex64;
+
+use super::OneCentreTerms;
+use crate::{
+    Atom, Cell, Discretisation, KMesh, Model, Occupations, PlaneWaveBasis,
+    density::Density,
+    eigensolver::{DavidsonSettings, Operator, davidson, dense_matrix},
+    hamiltonian::Hamiltonian,
+    linear_algebra::{ONE, ZERO, adjoint_product, hermitian_eigen, product_into},
+    pseudo::Pseudopotential,
+    scf::{FixedTerms, starting_bands},
+    terms::{atom_matrices::AtomMatrices, hartree::hartree_energy},
+    xc::Functional,
+};
+
+const ONE_THREAD: NonZeroUsize = NonZeroUsize::MIN;
+
+/// Boron (PAW) and nitrogen (ultrasoft) in a small skewed cell; `None` where Debian's
+/// `quantum-espresso-data` is not installed.
+fn basis() -> Option<PlaneWaveBasis> {
+    let read = |file: &str| {
+        let path = Path::new("/usr/share/espresso/pseudo").join(file);
+        if !path.exists() {
+            crystalgym_testing::missing(&path.display().to_string());
+            return None;
+        }
+        Pseudopotential::from_upf_file(&path).ok().map(Arc::new)
+    };
+    let atom = |species, frac| Atom { species, frac };
+    let model = Model {
+        cell: Cell::new([[4.6, 0.3, 0.0], [0.1, 4.8, 0.4], [0.0, -0.2, 4.9]]).unwrap(),
+        functional: Functional::Pbe,
+        species: vec![
+            read("B.pbe-n-kjpaw_psl.1.0.0.UPF")?,
+            read("N.pbe-n-rrkjus_psl.1.0.0.UPF")?,
+        ],
+        atoms: vec![atom(0, [0.02, 0.0, 0.1]), atom(1, [0.45, 0.5, 0.55])],
+        occupations: Occupations::Fixed,
+    };
+    let discretisation = Discretisation {
+        ecut_ha: 4.0,
+        ecut_density_ha: 24.0,
+        k_mesh: KMesh {
+            divisions: [1; 3],
+            shifted: [true, false, true],
+        },
+        use_symmetry: true,
+    };
+    PlaneWaveBasis::new(Arc::new(model), discretisation).ok()
+}
+
+/// Occupations without any symmetry.
+fn occupations(sides: &[usize]) -> AtomMatrices {
+    let mut matrices = AtomMatrices::zeros(sides.to_vec());
+    let mut count = 0.0;
+    for (side, block) in sides.iter().zip(matrices.blocks_mut()) {
+        for i in 0..*side {
+            for j in 0..=i {
+                count += 1.0;
+                let value = 0.2 * f64::sin(count * 1.7) + if i == j { 0.5 } else { 0.0 };
+                block[i * side + j] = value;
+                block[j * side + i] = value;
+            }
+        }
+    }
+    matrices
+}
+
+/// A symmetric change of a few occupations of the given atom.
+fn change(sides: &[usize], atom: usize) -> AtomMatrices {
+    let mut matrices = AtomMatrices::zeros(sides.to_vec());
+    let side = sides[atom];
+    if let Some(block) = matrices.blocks_mut().nth(atom) {
+        for (i, j) in [(0, 0), (2, 1), (3, 5), (1, 4), (6, 6)] {
+            block[i * side + j] += 0.3;
+            block[j * side + i] += 0.3;
+        }
+    }
+    matrices
+}
+
+fn moved(from: &AtomMatrices, by: &AtomMatrices, step: f64) -> AtomMatrices {
+    let mut to = from.clone();
+    for (value, d) in to.entries_mut().iter_mut().zip(by.entries()) {
+        *value += step * d;
+    }
+    to
+}
+
+/// Oracle: central differences of the one-centre energy.
+#[test]
+fn one_centre_coupling_is_the_derivative_of_the_energy() {
+    let Some(basis) = basis() else { return };
+    let terms = OneCentreTerms::new(&basis.model).unwrap();
+    let at = occupations(&terms.sides);
+    let along = change(&terms.sides, 0);
+    let energy = |step: f64| {
+        terms
+            .evaluate(&moved(&at, &along, step), ONE_THREAD)
+            .energy_ha
+    };
+    let step = 1e-4;
+    let slope = (energy(step) - energy(-step)) / (2.0 * step);
+    let expected = terms.evaluate(&at, ONE_THREAD).coupling.product(&along);
+    assert!((slope - expected).abs() < 1e-6, "{slope} {expected}");
+}
+
+/// Oracle: central differences of all of the energy that depends on the projectors' occupations,
+/// the augmentation charges following them.
+#[test]
+fn coupling_is_the_derivative_of_the_energy() {
+    let Some(basis) = basis() else { return };
+    let grid = &basis.density_grid;
+    let terms = FixedTerms::new(&basis, ONE_THREAD);
+    let sides = terms.bare_coupling.sides().to_vec();
+    let at = occupations(&sides);
+    // A smooth background keeps the density positive.
+    let mut smooth = Density::of_atoms(&basis, &terms).field;
+    smooth[0] += Complex64::new(2.0, 0.0);
+    let density = |occupations: &AtomMatrices| {
+        let mut field = smooth.clone();
+        let augmentation = terms.augmentation.as_ref().unwrap();
+        augmentation.add_density(grid, occupations, &mut field);
+        Density {
+            field,
+            projector_occupations: occupations.clone(),
+        }
+    };
+    for atom in 0..2 {
+        let along = change(&sides, atom);
+        let energy = |step: f64| {
+            let density = density(&moved(&at, &along, step));
+            let functionals = terms.evaluate(&basis, &density, ONE_THREAD);
+            terms.bare_coupling.product(&density.projector_occupations)
+                + grid.integrate_product(&terms.local, &density.field)
+                + hartree_energy(grid, &density.field)
+                + functionals.xc_ha
+                + functionals.one_centre_ha
+        };
+        let step = 1e-4;
+        let slope = (energy(step) - energy(-step)) / (2.0 * step);
+        let functionals = terms.evaluate(&basis, &density(&at), ONE_THREAD);
+        let expected = functionals.coupling.product(&along);
+        assert!(
+            (slope - expected).abs() < 2e-6,
+            "{atom}: {slope} {expected}"
+        );
+    }
+}
+
+/// Oracle: direct diagonalisation of `S^{−1/2} H S^{−1/2}` with both matrices written out.
+#[test]
+fn davidson_agrees_with_dense_diagonalisation_under_an_overlap() {
+    let Some(basis) = basis() else { return };
+    let terms = FixedTerms::new(&basis, ONE_THREAD);
+    let density = Density::of_atoms(&basis, &terms);
+    let input = terms.evaluate(&basis, &density, ONE_THREAD);
+    let potential = basis.wave_grid.field_to_real(&input.potential);
+    let waves = &basis.waves[0];
+    let n = waves.len();
+    let (grid, projectors) = (&basis.wave_grid, &terms.projectors[0]);
+    let overlap = terms.overlap.as_ref();
+    let mut hamiltonian = Hamiltonian::new(
+        waves,
+        grid,
+        &potential,
+        projectors,
+        &input.coupling,
+        overlap,
+    );
+
+    let h = dense_matrix(&mut hamiltonian);
+    let mut unit = vec![ZERO; n * n];
+    for i in 0..n {
+        unit[i * n + i] = ONE;
+    }
+    let s = hamiltonian.apply_overlap(&unit).unwrap();
+    for (diagonal, i) in hamiltonian.overlap_diagonal().unwrap().iter().zip(0..) {
+        assert!((s[i * n + i].re - diagonal).abs() < 1e-12);
+    }
+    let (lambda, u) = hermitian_eigen(&s, n).unwrap();
+    let scaled: Vec<Complex64> = u
+        .chunks_exact(n)
+        .zip(&lambda)
+        .flat_map(|(column, lambda)| column.iter().map(move |c| c / lambda.sqrt()))
+        .collect();
+    let mut h_scaled = vec![ZERO; n * n];
+    product_into(&mut h_scaled, false, &h, &scaled, n, 1.0);
+    let (expected, _) = hermitian_eigen(&adjoint_product(&scaled, &h_scaled, n), n).unwrap();
+
+    let mut psi = starting_bands(waves, 6, 0);
+    let settings = DavidsonSettings {
+        residual2_limits: &[1e-20; 6],
+        max_iterations: 60,
+    };
+    let solution = davidson(&mut hamiltonian, &mut psi, &settings).unwrap();
+    assert_eq!(solution.unconverged, 0);
+    for (found, expected) in solution.values.iter().zip(&expected) {
+        assert!((found - expected).abs() < 1e-10, "{found} {expected}");
+    }
+}
