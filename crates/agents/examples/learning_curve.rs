@@ -14,8 +14,8 @@
 use std::{env, error::Error, sync::Arc, time::Instant};
 
 use crystalgym_agents::{
-    Agent, Dqn, DqnConfig, Evaluator, Observer, PUBLISHED_ROLLOUTS, Progress, RandomSearch,
-    RandomSearchConfig, evaluate_policy,
+    Agent, Dqn, DqnConfig, Evaluator, Observer, PUBLISHED_ROLLOUTS, PolicyMode, Progress,
+    RandomSearch, RandomSearchConfig, evaluate_policy,
 };
 use crystalgym_crystal::Crystal;
 use crystalgym_environment::{FinishedEpisode, Task, TaskConfig, reward};
@@ -67,7 +67,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                     ..RandomSearchConfig::default()
                 };
                 let config = changed(&config, changes)?;
-                Box::new(RandomSearch::new(config, Arc::clone(&task), &evaluator))
+                Box::new(RandomSearch::new(config, Arc::clone(&task), &evaluator)?)
             }
             "paper" | "standard" => {
                 let base = match preset.as_str() {
@@ -85,7 +85,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         while agent.step(&mut returns)? == Progress::Continue {}
         let seconds = started.elapsed().as_secs_f64();
 
-        let mut policy = agent.policy(&task)?;
+        let mut policy = agent.policy(&task, PolicyMode::Greedy)?;
         let rollouts =
             evaluate_policy(policy.as_mut(), &task, &evaluator, PUBLISHED_ROLLOUTS, 1000)?;
         let greedy =

@@ -2,7 +2,6 @@ use std::{path::Path, sync::Arc};
 
 use crystalgym_environment::{FinishedEpisode, State, Task, VectorEnvironment};
 use crystalgym_evaluation::{Calculator, ResultStore};
-use serde::{Deserialize, Serialize};
 
 use crate::AgentError;
 
@@ -32,12 +31,25 @@ pub trait Agent {
     /// [`AgentError::Io`].
     fn save(&self, folder: &Path) -> Result<(), AgentError>;
 
-    /// A copy of what the agent has learned, to act greedily in a task with the same action set
-    /// (the skeletons may be others).
+    /// A copy of what the agent has learned, to act in a task with the same action set (the
+    /// skeletons and the target may be others).
     ///
     /// # Errors
     /// [`AgentError`] if the task does not fit.
-    fn policy(&self, task: &Arc<Task>) -> Result<Box<dyn Policy>, AgentError>;
+    fn policy(&self, task: &Arc<Task>, mode: PolicyMode) -> Result<Box<dyn Policy>, AgentError>;
+}
+
+/// How a policy chooses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PolicyMode {
+    /// The best or most probable action.
+    Greedy,
+    /// As the agent acts while it learns: drawn from its distribution, or at random with its
+    /// present share of random actions.
+    Sampled {
+        /// Seed of the draws.
+        seed: u64,
+    },
 }
 
 /// Whether there is more to do after a step.
@@ -83,23 +95,15 @@ pub trait Observer {
 /// Nobody watches.
 impl Observer for () {}
 
-/// What a gradient step was like; names as in CleanRL.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// What a gradient step was like.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Update {
     /// Environment steps taken.
     pub step: u64,
     /// Gradient steps taken, this one included.
     pub updates: u64,
-    /// Mean loss of the batch.
-    pub td_loss: f64,
-    /// Mean value of the actions in the batch.
-    pub q_values: f64,
-    /// Norm of the gradient before clipping.
-    pub gradient_norm: f64,
-    /// Learning rate of the step.
-    pub learning_rate: f64,
-    /// Share of random actions at the time.
-    pub epsilon: f64,
+    /// Quantities by name, such as `losses/td_loss` or `charts/epsilon`; names as in CleanRL.
+    pub scalars: Vec<(&'static str, f64)>,
 }
 
 /// What rewards come from.

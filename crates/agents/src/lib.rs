@@ -3,28 +3,41 @@
 //! An [`Agent`] is driven one [`step`](Agent::step) at a time; whatever wants to know what happens
 //! is an [`Observer`]. A saved agent goes on exactly as it would have.
 
+mod advantage;
 mod agent;
+mod batch;
+mod categorical;
+mod check;
 mod checkpoint;
+mod collect;
 mod dqn;
 mod error;
 mod evaluate;
-mod masked;
 mod network_config;
-mod policy;
-mod random_search;
 mod replay;
 mod schedule;
+mod search;
+mod support;
 
-pub use agent::{Agent, Evaluator, Observer, Policy, Progress, Update};
+pub use advantage::generalized_advantages;
+pub use agent::{Agent, Evaluator, Observer, Policy, PolicyMode, Progress, Update};
+pub use categorical::MaskedCategorical;
 pub use checkpoint::CheckpointInfo;
-pub use dqn::{Dqn, DqnConfig};
+pub use collect::CollectConfig;
+pub use dqn::{AdvantageMean, Dqn, DqnConfig};
 pub use error::AgentError;
 pub use evaluate::{PUBLISHED_ROLLOUTS, Rollout, evaluate_policy};
 pub use network_config::{NetworkConfig, templates};
-pub use policy::GreedyPolicy;
-pub use random_search::{RandomSearch, RandomSearchConfig};
-pub use replay::{ReplayBuffer, Transition, episode_transitions};
+pub use replay::{
+    Batch, Experience, Priorities, RelabelConfig, ReplayBuffer, SumTree, Transition,
+    episode_transitions,
+};
 pub use schedule::LinearSchedule;
+pub use search::{
+    Filling, GeneticConfig, GeneticProposer, GeneticSearch, LocalProposer, LocalSearch,
+    LocalSearchConfig, Proposer, RandomProposer, RandomSearch, RandomSearchConfig, Search,
+};
+pub use support::Support;
 
 /// Seed of an agent's own draws: environments use `seed`, `seed + 1`, …, so that it has to lie
 /// elsewhere (the fractional part of the golden ratio, as in SplitMix64).

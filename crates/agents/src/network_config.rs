@@ -2,8 +2,10 @@ use std::sync::Arc;
 
 use crystalgym_environment::Task;
 use crystalgym_evaluation::Property;
-use crystalgym_networks::{GraphTemplate, InputStyle, MegnetConfig};
+use crystalgym_networks::{GraphTemplate, InputStyle, Megnet, MegnetConfig, Parameters};
 use serde::{Deserialize, Serialize};
+
+use crate::AgentError;
 
 /// The part of a network's shape that the task does not fix.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -69,6 +71,42 @@ pub fn templates(task: &Task, config: &MegnetConfig) -> Arc<[GraphTemplate]> {
         .iter()
         .map(|skeleton| GraphTemplate::new(skeleton, config))
         .collect()
+}
+
+/// What the names of the layers behind the readout begin with.
+pub(crate) const LAST_LAYERS: &str = "output_proj.";
+
+/// A trained network for another task with the same actions.
+///
+/// # Errors
+/// [`AgentError::Config`] if the actions differ in number.
+pub(crate) fn for_task(
+    network: &Megnet,
+    task: &Task,
+    trained: &Task,
+) -> Result<Megnet, AgentError> {
+    if trained.actions().len() != task.actions().len() {
+        return Err(AgentError::Config {
+            field: "number of actions",
+            found: task.actions().len().to_string(),
+            expected: "as many as the network was trained with",
+        });
+    }
+    Ok(network.with_templates(templates(task, network.config()))?)
+}
+
+/// Moves a target network's parameters towards those it follows; all the way with rate 1.
+pub(crate) fn follow(
+    target: &mut Parameters,
+    online: &Parameters,
+    rate: f64,
+) -> Result<(), AgentError> {
+    if rate < 1.0 {
+        target.blend_from(online, rate as f32)?;
+    } else {
+        target.copy_from(online)?;
+    }
+    Ok(())
 }
 
 /// A typical target, which scales the network's input to about one. It depends on the property

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use common::{Record, delayed, drive, finish, rigid, short_run, task};
 use crystalgym_agents::{
-    Agent, Dqn, DqnConfig, Evaluator, NetworkConfig, PUBLISHED_ROLLOUTS, RandomSearch,
+    Agent, Dqn, DqnConfig, Evaluator, NetworkConfig, PUBLISHED_ROLLOUTS, PolicyMode, RandomSearch,
     RandomSearchConfig, evaluate_policy,
 };
 use crystalgym_crystal::{Crystal, Element, Lattice, Structure};
@@ -74,7 +74,7 @@ fn dqn_finds_the_exact_optimum_of_two_sites() {
         };
         let mut agent = Dqn::new(config, Arc::clone(&task), &rigid()).unwrap();
         finish(&mut agent, &mut ());
-        let mut policy = agent.policy(&task).unwrap();
+        let mut policy = agent.policy(&task, PolicyMode::Greedy).unwrap();
         let best = best_return(&task);
         for rollout in evaluate_policy(policy.as_mut(), &task, &rigid(), 8, 1).unwrap() {
             assert_eq!(rollout.reward, best, "{}", rollout.crystal.formula());
@@ -103,7 +103,7 @@ fn standard_settings_come_near_the_optimum_on_c2() {
         first < 0.7 && last > 0.95,
         "first 100 episodes {first}, last 100 {last}"
     );
-    let mut policy = agent.policy(&task).unwrap();
+    let mut policy = agent.policy(&task, PolicyMode::Greedy).unwrap();
     let rollouts =
         evaluate_policy(policy.as_mut(), &task, &rigid(), PUBLISHED_ROLLOUTS, 1).unwrap();
     let greedy: Vec<f64> = rollouts.iter().map(|rollout| rollout.reward).collect();
@@ -134,7 +134,8 @@ fn masks_hold_in_every_episode() {
         },
         Arc::clone(&task),
         &rigid(),
-    );
+    )
+    .unwrap();
     finish(&mut search, &mut record);
     assert!(record.episodes.len() > 100);
     for (_, _, _, filling, _) in &record.episodes {
@@ -142,7 +143,7 @@ fn masks_hold_in_every_episode() {
             assert!(allowed(site).contains(element), "{element} on site {site}");
         }
     }
-    let mut policy = agent.policy(&task).unwrap();
+    let mut policy = agent.policy(&task, PolicyMode::Greedy).unwrap();
     for rollout in evaluate_policy(policy.as_mut(), &task, &rigid(), 5, 1).unwrap() {
         assert_eq!(rollout.crystal.elements()[1].symbol(), "Ca");
     }
@@ -159,7 +160,7 @@ fn evaluation_counts_failures_and_takes_other_skeletons() {
         target: 1.12,
         ..TaskConfig::default()
     });
-    let mut policy = agent.policy(&held_out).unwrap();
+    let mut policy = agent.policy(&held_out, PolicyMode::Greedy).unwrap();
     let rollouts =
         evaluate_policy(policy.as_mut(), &held_out, &rigid(), PUBLISHED_ROLLOUTS, 3).unwrap();
     assert_eq!(rollouts.len(), 5);
@@ -176,7 +177,11 @@ fn evaluation_counts_failures_and_takes_other_skeletons() {
         actions: "medium".into(),
         ..TaskConfig::default()
     });
-    let error = agent.policy(&medium).map(|_| ()).unwrap_err().to_string();
+    let error = agent
+        .policy(&medium, PolicyMode::Greedy)
+        .map(|_| ())
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("number of actions is 30"), "{error}");
 }
 
@@ -185,7 +190,7 @@ fn evaluation_does_not_depend_on_the_speed_of_the_calculator() {
     let task = task(TaskConfig::default());
     let agent = Dqn::new(short_run(), Arc::clone(&task), &rigid()).unwrap();
     let rewards = |evaluator: &Evaluator| -> Vec<f64> {
-        let mut policy = agent.policy(&task).unwrap();
+        let mut policy = agent.policy(&task, PolicyMode::Greedy).unwrap();
         let rollouts = evaluate_policy(policy.as_mut(), &task, evaluator, 6, 9).unwrap();
         rollouts.iter().map(|rollout| rollout.reward).collect()
     };

@@ -227,12 +227,12 @@ fn random_search_resumes_too() {
     };
     let mut whole = Record::default();
     finish(
-        &mut RandomSearch::new(config.clone(), task(mixed()), &rigid()),
+        &mut RandomSearch::new(config.clone(), task(mixed()), &rigid()).unwrap(),
         &mut whole,
     );
 
     let mut record = Record::default();
-    let mut search = RandomSearch::new(config, task(mixed()), &rigid());
+    let mut search = RandomSearch::new(config, task(mixed()), &rigid()).unwrap();
     drive(&mut search, &mut record, 101);
     search.save(folder.path()).unwrap();
     let mut search = RandomSearch::load(folder.path(), task(mixed()), &rigid()).unwrap();
@@ -251,7 +251,7 @@ fn checkpoints_that_do_not_fit_are_refused() {
     };
     assert!(load().contains("agent.json"), "{}", load());
 
-    let search = RandomSearch::new(RandomSearchConfig::default(), task(mixed()), &rigid());
+    let search = RandomSearch::new(RandomSearchConfig::default(), task(mixed()), &rigid()).unwrap();
     search.save(folder.path()).unwrap();
     assert!(
         load().contains("it is of random_search, expected dqn"),

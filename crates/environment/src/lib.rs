@@ -9,6 +9,7 @@
 mod action_set;
 mod environment;
 mod error;
+mod known_outcome;
 pub mod random;
 mod reward;
 mod state;
@@ -19,6 +20,7 @@ mod vector;
 pub use action_set::ActionSet;
 pub use environment::{Environment, Step};
 pub use error::EnvironmentError;
+pub use known_outcome::known_outcome;
 pub use reward::{failure_reward, reward};
 pub use state::{Observation, State, initial_state, is_terminal, observation, transition};
 pub use task::{Task, TaskConfig};

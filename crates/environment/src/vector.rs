@@ -2,16 +2,15 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use crystalgym_crystal::Crystal;
 use crystalgym_evaluation::{
-    Calculator, EvaluationPool, Failure, FailureCode, Outcome, Property, ResultStore, Source,
-    Ticket,
+    Calculator, EvaluationPool, Outcome, Property, ResultStore, Source, Ticket,
 };
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    EnvironmentError, Observation, State, Task, initial_state, is_terminal, observation, reward,
-    transition,
+    EnvironmentError, Observation, State, Task, initial_state, is_terminal, known_outcome,
+    observation, reward, transition,
 };
 
 /// How long a wait for a result lasts before the interruption is looked at again.
@@ -318,11 +317,8 @@ impl VectorEnvironment {
             .crystal(state.skeleton.into(), &state.node_types)?;
         let property = self.task.property();
         let calculator = self.pool.calculator();
-        let answer = if self.task.odd_electrons_fail_at_once()
-            && property == Property::BandGap
-            && has_odd_electrons(&crystal)
-        {
-            Answer::Known(Box::new(odd_electron_count()))
+        let answer = if let Some(outcome) = known_outcome(&self.task, &crystal) {
+            Answer::Known(Box::new(outcome))
         } else if calculator.is_instant() {
             let cancel = crystalgym_evaluation::CancelToken::default();
             Answer::Known(Box::new(calculator.evaluate(&crystal, property, &cancel)))
@@ -336,22 +332,4 @@ impl VectorEnvironment {
         });
         Ok(())
     }
-}
-
-/// Cores hold pairs of electrons, so the valence electrons are odd in number exactly if the atomic
-/// numbers sum to an odd number.
-fn has_odd_electrons(crystal: &Crystal) -> bool {
-    let electrons: u32 = crystal
-        .elements()
-        .iter()
-        .map(|element| u32::from(element.atomic_number()))
-        .sum();
-    electrons % 2 == 1
-}
-
-fn odd_electron_count() -> Outcome {
-    Outcome::Failure(Failure::new(
-        FailureCode::OddElectronCount,
-        "an odd number of electrons cannot fill bands in pairs",
-    ))
 }

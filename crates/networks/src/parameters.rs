@@ -90,6 +90,15 @@ impl Parameters {
         Self { layout, values }
     }
 
+    pub(crate) fn from_values(layout: Arc<[ParameterInfo]>, values: &[f32]) -> Self {
+        let mut buffer = Buffer::zeros(values.len());
+        buffer.copy_from_slice(values);
+        Self {
+            layout,
+            values: buffer,
+        }
+    }
+
     /// Number of trainable numbers.
     pub fn len(&self) -> usize {
         self.values.len()

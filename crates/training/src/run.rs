@@ -5,7 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crystalgym_agents::{Agent, Dqn, Evaluator, Progress, RandomSearch, Rollout, evaluate_policy};
+use crystalgym_agents::{
+    Agent, Dqn, Evaluator, PolicyMode, Progress, RandomSearch, Rollout, evaluate_policy,
+};
 use crystalgym_crystal::write_atomically;
 use crystalgym_environment::Task;
 
@@ -74,7 +76,7 @@ impl TrainingRun {
                 config.random_search.clone(),
                 Arc::clone(&task),
                 &evaluator,
-            )),
+            )?),
         };
         if folder.join(CONFIG_FILE).exists() {
             return Err(TrainingError::RunFolder {
@@ -215,7 +217,7 @@ impl TrainingRun {
         report(agent.steps(), &log.statistics);
         let rollouts = if finished && config.output.evaluation_rollouts > 0 {
             let seed = config.seed().wrapping_add(EVALUATION_SEED_OFFSET);
-            let mut policy = agent.policy(&task)?;
+            let mut policy = agent.policy(&task, PolicyMode::Greedy)?;
             let count = config.output.evaluation_rollouts;
             evaluate_policy(policy.as_mut(), &task, &evaluator, count, seed)?
         } else {

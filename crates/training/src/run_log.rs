@@ -107,13 +107,7 @@ impl<'a> RunLog<'a> {
     }
 
     fn log_update(&mut self, update: &Update) -> io::Result<()> {
-        for (tag, value) in [
-            ("losses/td_loss", update.td_loss),
-            ("losses/q_values", update.q_values),
-            ("losses/gradient_norm", update.gradient_norm),
-            ("charts/epsilon", update.epsilon),
-            ("charts/learning_rate", update.learning_rate),
-        ] {
+        for &(tag, value) in &update.scalars {
             self.events.scalar(tag, update.step, value)?;
         }
         Ok(())

@@ -1,9 +1,24 @@
 use crystalgym_evaluation::Property;
 use serde::{Deserialize, Serialize};
 
-use crate::{AgentError, LinearSchedule, NetworkConfig};
+use crate::{AgentError, CollectConfig, LinearSchedule, NetworkConfig, RelabelConfig, check};
+
+/// What the mean of the advantages runs over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AdvantageMean {
+    /// The actions of a state (Wang et al. 2016, equation 9).
+    #[default]
+    Actions,
+    /// The actions of all states in the batch, as in the published agents: a state's value then
+    /// depends on what it is asked together with.
+    Batch,
+}
 
 /// Settings of [`Dqn`](crate::Dqn); the default is [`DqnConfig::standard`].
+///
+/// The options from `double` to `noisy` are the six of Rainbow (Hessel et al. 2018), each on its
+/// own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DqnConfig {
@@ -36,15 +51,37 @@ pub struct DqnConfig {
     pub learning_starts: u64,
     /// Environment steps between gradient steps.
     pub train_every: u64,
+    /// Gradient steps each time; over `train_every`, the replay ratio.
+    pub gradient_steps: u64,
     /// Environment steps between updates of the target network.
     pub target_every: u64,
     /// How far an update of the target network goes: 1 copies, less blends.
     pub target_rate: f64,
+    /// What else each finished episode teaches.
+    pub relabel: RelabelConfig,
     /// Steps of the return before the value of the next state takes over.
     pub n_step: usize,
     /// Whether the online network chooses the action whose value the target network gives (double
     /// Q-learning, van Hasselt et al. 2016).
     pub double: bool,
+    /// Whether values are a state's value plus advantages, `Q = V + A − mean A` (Wang et al. 2016).
+    pub dueling: bool,
+    /// What that mean runs over.
+    pub dueling_mean: AdvantageMean,
+    /// Whether transitions are drawn by their error (Schaul et al. 2016).
+    pub prioritized: bool,
+    /// α: 0 draws uniformly, 1 in proportion to the error.
+    pub priority_exponent: f64,
+    /// β, the exponent of the importance weights, at the start; it goes to 1 over the run.
+    pub importance_start: f64,
+    /// Number of returns on which a distribution is learned, spread over the range of the reward
+    /// (C51, Bellemare et al. 2017); 1 learns the mean alone.
+    pub atoms: usize,
+    /// Whether the last layers have noisy weights that explore instead of random actions
+    /// (Fortunato et al. 2018); `epsilon_start` and `epsilon_end` then have no effect.
+    pub noisy: bool,
+    /// σ₀ of the noisy weights at the start.
+    pub noisy_sigma: f64,
     /// Share of random actions at the start.
     pub epsilon_start: f64,
     /// Share of random actions in the end.
@@ -88,10 +125,20 @@ impl DqnConfig {
             replay_capacity: 2000,
             learning_starts: 1000,
             train_every: 4,
+            gradient_steps: 1,
             target_every: 100,
             target_rate: 1.0,
+            relabel: RelabelConfig::default(),
             n_step: 1,
             double: false,
+            dueling: false,
+            dueling_mean: AdvantageMean::Actions,
+            prioritized: false,
+            priority_exponent: 0.5,
+            importance_start: 0.4,
+            atoms: 1,
+            noisy: false,
+            noisy_sigma: 0.5,
             epsilon_start: 1.0,
             epsilon_end: 0.05,
             exploration_fraction: 0.2,
@@ -125,11 +172,58 @@ impl DqnConfig {
         }
     }
 
-    /// Share of random actions by environment step.
-    pub fn epsilon(&self) -> LinearSchedule {
+    /// What the published runs called Rainbow: double, dueling (with the mean over the batch) and
+    /// three-step, without priorities, distributions or noise.
+    ///
+    /// Its heads were two perceptrons on top of the logits; here value and advantages are outputs
+    /// of the network's own last layers.
+    pub fn paper_rainbow(property: Property) -> Self {
+        Self {
+            n_step: 3,
+            double: true,
+            dueling: true,
+            dueling_mean: AdvantageMean::Batch,
+            ..Self::paper(property)
+        }
+    }
+
+    /// All six options of Rainbow (Hessel et al. 2018), over our own settings.
+    pub fn rainbow() -> Self {
+        Self {
+            n_step: 3,
+            double: true,
+            dueling: true,
+            prioritized: true,
+            atoms: 51,
+            noisy: true,
+            ..Self::standard()
+        }
+    }
+
+    pub(crate) fn collect(&self) -> CollectConfig {
+        CollectConfig {
+            total_steps: self.total_steps,
+            seed: self.seed,
+            environments: self.environments,
+            in_flight: self.in_flight,
+        }
+    }
+
+    /// β by environment step.
+    pub fn importance(&self) -> LinearSchedule {
         LinearSchedule {
-            start: self.epsilon_start,
-            end: self.epsilon_end,
+            start: self.importance_start,
+            end: 1.0,
+            steps: self.total_steps as f64,
+        }
+    }
+
+    /// Share of random actions by environment step; none with noisy weights.
+    pub fn epsilon(&self) -> LinearSchedule {
+        let share = |epsilon| if self.noisy { 0.0 } else { epsilon };
+        LinearSchedule {
+            start: share(self.epsilon_start),
+            end: share(self.epsilon_end),
             steps: self.exploration_fraction * self.total_steps as f64,
         }
     }
@@ -146,49 +240,34 @@ impl DqnConfig {
     /// # Errors
     /// [`AgentError::Config`] names the first field that cannot be right.
     pub(crate) fn check(&self) -> Result<(), AgentError> {
-        let error = |field, found: String, expected| {
-            Err(AgentError::Config {
-                field,
-                found,
-                expected,
-            })
-        };
-        for (field, value) in [
-            ("total_steps", self.total_steps),
-            ("environments", self.environments as u64),
+        self.collect().check()?;
+        self.relabel.check()?;
+        check::at_least_one(&[
             ("threads", self.threads as u64),
             ("batch_size", self.batch_size as u64),
             ("replay_capacity", self.replay_capacity as u64),
             ("train_every", self.train_every),
+            ("gradient_steps", self.gradient_steps),
             ("target_every", self.target_every),
             ("n_step", self.n_step as u64),
-        ] {
-            if value == 0 {
-                return error(field, value.to_string(), "at least 1");
-            }
-        }
-        for (field, value) in [
+            ("atoms", self.atoms as u64),
+        ])?;
+        check::fractions(&[
             ("discount", self.discount),
             ("target_rate", self.target_rate),
+            ("priority_exponent", self.priority_exponent),
+            ("importance_start", self.importance_start),
             ("epsilon_start", self.epsilon_start),
             ("epsilon_end", self.epsilon_end),
             ("exploration_fraction", self.exploration_fraction),
-        ] {
-            if !(0.0..=1.0).contains(&value) {
-                return error(field, value.to_string(), "a number from 0 to 1");
-            }
-        }
-        for (field, value) in [
+        ])?;
+        check::positive(&[
             ("learning_rate", self.learning_rate),
             ("learning_rate_end", self.learning_rate_end),
             ("adam_epsilon", self.adam_epsilon),
             ("max_gradient_norm", self.max_gradient_norm.unwrap_or(1.0)),
-        ] {
-            if !(value.is_finite() && value > 0.0) {
-                return error(field, value.to_string(), "a positive number");
-            }
-        }
-        Ok(())
+            ("noisy_sigma", self.noisy_sigma),
+        ])
     }
 }
 

@@ -1,63 +1,46 @@
-use crystalgym_environment::{State, Task, observation};
-use crystalgym_networks::{Adam, AdamConfig, Gradients, GraphNetwork, GraphState};
+use crystalgym_environment::{State, Task};
+use crystalgym_networks::{Adam, AdamConfig, Gradients, GraphNetwork, Noisy};
+use rand_pcg::Pcg64;
 
-use crate::{AgentError, DqnConfig, Transition, masked::masked_argmax};
-
-/// A state as a network sees it.
-pub(crate) fn graph_state<'a>(task: &'a Task, state: &'a State, target: f64) -> GraphState<'a> {
-    let seen = observation(task, state, target);
-    GraphState {
-        skeleton: seen.skeleton,
-        node_types: seen.node_types,
-        focus: seen.focus,
-        target: seen.target as f32,
-    }
-}
-
-/// The allowed action of the highest value for each state.
-pub(crate) fn greedy_actions<N: GraphNetwork>(
-    task: &Task,
-    network: &N,
-    workspace: &mut N::Workspace,
-    states: &[&State],
-    target: f64,
-) -> Result<Vec<Option<u8>>, AgentError> {
-    if states.is_empty() {
-        return Ok(Vec::new());
-    }
-    let seen: Vec<_> = states
-        .iter()
-        .map(|state| graph_state(task, state, target))
-        .collect();
-    let values = network.forward(&seen, workspace)?;
-    let actions = values
-        .chunks_exact(network.n_outputs())
-        .zip(states)
-        .map(|(values, state)| {
-            masked_argmax(values, state.action_mask(task)).map(|action| action as u8)
-        });
-    Ok(actions.collect())
-}
+use super::head::{Head, softmax};
+use crate::{
+    AgentError, Batch, DqnConfig, Support, Transition, batch::StateBatch,
+    categorical::masked_argmax,
+};
 
 /// What a gradient step came to.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Losses {
+    /// Weighted mean over the batch.
     pub(crate) td_loss: f64,
     pub(crate) q_values: f64,
     pub(crate) gradient_norm: f64,
+    /// How wrong each transition was, for its priority.
+    pub(crate) errors: Vec<f64>,
+}
+
+/// What the outputs of a transition's action are to become.
+enum Goal {
+    Value(f64),
+    Distribution(Vec<f64>),
 }
 
 /// The two networks and the optimiser.
 pub(crate) struct Learner<N: GraphNetwork> {
-    pub(crate) online: N,
-    pub(crate) target: N,
+    pub(crate) online: Noisy<N>,
+    pub(crate) target: Noisy<N>,
+    pub(crate) head: Head,
     pub(crate) adam: Adam,
     pub(crate) workspace: N::Workspace,
     gradients: Gradients,
 }
 
 impl<N: GraphNetwork + Clone> Learner<N> {
-    pub(crate) fn new(online: N, config: &DqnConfig) -> Result<Self, AgentError> {
+    pub(crate) fn new(
+        online: Noisy<N>,
+        head: Head,
+        config: &DqnConfig,
+    ) -> Result<Self, AgentError> {
         let adam = AdamConfig {
             epsilon: config.adam_epsilon,
             ..AdamConfig::default()
@@ -67,105 +50,203 @@ impl<N: GraphNetwork + Clone> Learner<N> {
             gradients: online.parameters().zeros_like(),
             workspace: online.workspace(config.threads)?,
             target: online.clone(),
+            head,
             online,
         })
     }
 
-    /// One step down the gradient of `mean (Q(s, a) − y)²`, with
-    /// `y = r + γⁿ max_a Q_target(s', a)` over the actions allowed in `s'` (Mnih et al. 2015).
+    /// The allowed action of the highest value for each state, with the present noise.
+    pub(crate) fn greedy_actions(
+        &mut self,
+        task: &Task,
+        states: &[&State],
+        target: f64,
+    ) -> Result<Vec<Option<u8>>, AgentError> {
+        greedy_actions(
+            task,
+            &self.online,
+            &self.head,
+            &mut self.workspace,
+            states,
+            target,
+        )
+    }
+
+    /// One step down the gradient of the weighted mean of `(Q(s, a) − y)²` with
+    /// `y = r + γⁿ max_a Q_target(s', a)` over the actions allowed in `s'` (Mnih et al. 2015), or
+    /// of the cross-entropy with the projected distribution (Bellemare et al. 2017).
     pub(crate) fn update(
         &mut self,
         task: &Task,
-        batch: &[&Transition],
+        batch: &Batch<'_>,
         config: &DqnConfig,
         learning_rate: f64,
+        rng: &mut Pcg64,
     ) -> Result<Losses, AgentError> {
-        let y = self.td_targets(task, batch, config.double)?;
-        let states: Vec<_> = batch
-            .iter()
-            .map(|t| graph_state(task, &t.state, t.target))
-            .collect();
-        let n_outputs = self.online.n_outputs();
-        let q = self.online.forward(&states, &mut self.workspace)?;
+        self.online.resample(rng);
+        self.target.resample(rng);
+        let goals = self.goals(task, &batch.transitions, config.double)?;
+        let states = batch.transitions.iter().map(|t| (&t.state, t.target));
+        let states = StateBatch::new(task, states);
+        let outputs = states.forward(&self.online, &mut self.workspace)?;
+        let combined = self.head.combine(&outputs);
 
-        let scale = 1.0 / batch.len() as f64;
-        let mut grad_q = vec![0.0_f32; q.len()];
-        let (mut td_loss, mut q_values) = (0.0, 0.0);
-        for (row, (transition, y)) in batch.iter().zip(y).enumerate() {
-            let index = row * n_outputs + usize::from(transition.action);
-            let value = f64::from(q[index]);
-            td_loss += scale * (value - y).powi(2);
-            q_values += scale * value;
-            grad_q[index] = (2.0 * scale * (value - y)) as f32;
+        let mut grad = vec![0.0_f32; combined.len()];
+        let mut losses = Losses {
+            td_loss: 0.0,
+            q_values: 0.0,
+            gradient_norm: 0.0,
+            errors: Vec::with_capacity(goals.len()),
+        };
+        let (row, width) = (self.head.row(), self.head.width());
+        for (index, (transition, goal)) in batch.transitions.iter().zip(goals).enumerate() {
+            let start = index * row + usize::from(transition.action) * width;
+            let (said, grad) = (
+                &combined[start..start + width],
+                &mut grad[start..start + width],
+            );
+            let scale = batch.weights[index] / batch.weights.len() as f64;
+            let (value, loss, error) = match goal {
+                Goal::Value(y) => squared_error(said[0], y, scale, &mut grad[0]),
+                Goal::Distribution(y) => cross_entropy(&self.head, said, &y, scale, grad),
+            };
+            losses.td_loss += scale * loss;
+            losses.q_values += value / batch.weights.len() as f64;
+            losses.errors.push(error);
         }
 
         self.gradients.clear();
-        self.online
-            .backward(&grad_q, &mut self.workspace, &mut self.gradients)?;
-        let gradient_norm = match config.max_gradient_norm {
+        let grad_outputs = self.head.backward(&grad);
+        states.backward(
+            &self.online,
+            &mut self.workspace,
+            &grad_outputs,
+            &mut self.gradients,
+        )?;
+        losses.gradient_norm = match config.max_gradient_norm {
             Some(norm) => self.gradients.clip_norm(norm),
             None => self.gradients.norm(),
         };
         self.adam
             .step(learning_rate, &self.gradients, self.online.parameters_mut())?;
-        Ok(Losses {
-            td_loss,
-            q_values,
-            gradient_norm,
-        })
+        self.online.quiet();
+        Ok(losses)
     }
 
     /// Moves the target network towards the online one; all the way with rate 1.
     pub(crate) fn update_target(&mut self, rate: f64) -> Result<(), AgentError> {
-        let (target, online) = (self.target.parameters_mut(), self.online.parameters());
-        if rate < 1.0 {
-            target.blend_from(online, rate as f32)?;
-        } else {
-            target.copy_from(online)?;
-        }
+        crate::network_config::follow(
+            self.target.parameters_mut(),
+            self.online.parameters(),
+            rate,
+        )?;
+        self.target.quiet();
         Ok(())
     }
 
-    /// `r + γⁿ Q_target(s', a')` with the best allowed a'; `r` alone where the episode ended.
-    fn td_targets(
+    /// `r + γⁿ Q_target(s', a')` with the best allowed a', as a number or a distribution; `r` alone
+    /// where the episode ended.
+    fn goals(
         &mut self,
         task: &Task,
-        batch: &[&Transition],
+        transitions: &[&Transition],
         double: bool,
-    ) -> Result<Vec<f64>, AgentError> {
-        let next: Vec<(&State, GraphState<'_>)> = batch
+    ) -> Result<Vec<Goal>, AgentError> {
+        let next: Vec<(&State, f64)> = transitions
             .iter()
-            .filter_map(|t| {
-                t.next
-                    .as_ref()
-                    .map(|next| (next, graph_state(task, next, t.target)))
-            })
+            .filter_map(|t| Some((t.next.as_ref()?, t.target)))
             .collect();
-        let mut next_values = Vec::new().into_iter();
-        if !next.is_empty() {
-            let seen: Vec<_> = next.iter().map(|(_, seen)| *seen).collect();
-            let chooser = if double {
-                Some(self.online.forward(&seen, &mut self.workspace)?.to_vec())
-            } else {
-                None
-            };
-            let values = self.target.forward(&seen, &mut self.workspace)?;
-            let n_outputs = self.online.n_outputs();
-            let best = next.iter().enumerate().map(|(row, (state, _))| {
-                let row = row * n_outputs..(row + 1) * n_outputs;
-                let values = &values[row.clone()];
-                let chooser = chooser.as_ref().map_or(values, |chooser| &chooser[row]);
-                masked_argmax(chooser, state.action_mask(task))
-                    .map_or(f64::NAN, |action| values[action].into())
-            });
-            next_values = best.collect::<Vec<_>>().into_iter();
-        }
-        let y = batch.iter().map(|t| match t.next {
-            Some(_) => t.reward + t.discount * next_values.next().unwrap_or(f64::NAN),
-            None => t.reward,
+        let states = StateBatch::new(task, next.iter().copied());
+        let chooser = if double {
+            let outputs = states.forward(&self.online, &mut self.workspace)?;
+            Some(self.head.values(&self.head.combine(&outputs)))
+        } else {
+            None
+        };
+        let outputs = states.forward(&self.target, &mut self.workspace)?;
+        let combined = self.head.combine(&outputs);
+        let chooser = chooser.unwrap_or_else(|| self.head.values(&combined));
+
+        let actions = task.actions().len();
+        let (row, width) = (self.head.row(), self.head.width());
+        let mut best = next.iter().enumerate().map(|(index, (state, _))| {
+            let values = &chooser[index * actions..(index + 1) * actions];
+            masked_argmax(values, state.action_mask(task)).map(|action| {
+                let start = index * row + action * width;
+                &combined[start..start + width]
+            })
         });
-        Ok(y.collect())
+        let support = self.head.support();
+        let goals = transitions.iter().map(|t| {
+            let next = t.next.as_ref().and_then(|_| best.next().flatten());
+            match (support, &t.next) {
+                (None, None) => Goal::Value(t.reward),
+                (None, Some(_)) => {
+                    let value = next.map_or(f64::NAN, |next| next[0].into());
+                    Goal::Value(t.reward + t.discount * value)
+                }
+                (Some(support), None) => Goal::Distribution(support.certain(t.reward)),
+                (Some(support), Some(_)) => {
+                    let next = next.map_or_else(Vec::new, softmax);
+                    Goal::Distribution(support.project(&next, t.reward, t.discount))
+                }
+            }
+        });
+        Ok(goals.collect())
     }
+}
+
+/// Value, `(Q − y)²` and `|Q − y|`; adds the gradient.
+fn squared_error(said: f32, y: f64, scale: f64, grad: &mut f32) -> (f64, f64, f64) {
+    let value = f64::from(said);
+    *grad += (2.0 * scale * (value - y)) as f32;
+    (value, (value - y).powi(2), (value - y).abs())
+}
+
+/// Mean, cross-entropy `−Σ y ln p` and the divergence `Σ y ln (y/p)`, which is the priority in
+/// Rainbow (Hessel et al. 2018, section 3); adds the gradient `p − y`.
+fn cross_entropy(
+    head: &Head,
+    said: &[f32],
+    y: &[f64],
+    scale: f64,
+    grad: &mut [f32],
+) -> (f64, f64, f64) {
+    let p = softmax(said);
+    let value = head
+        .support()
+        .map_or(f64::NAN, |support: Support| support.mean(&p));
+    let (mut loss, mut divergence) = (0.0, 0.0);
+    for ((p, y), grad) in p.iter().zip(y).zip(grad) {
+        *grad += (scale * (p - y)) as f32;
+        if *y > 0.0 {
+            let log = p.max(f64::MIN_POSITIVE).ln();
+            loss -= y * log;
+            divergence += y * (y.ln() - log);
+        }
+    }
+    (value, loss, divergence)
+}
+
+/// The allowed action of the highest value for each state.
+pub(crate) fn greedy_actions<N: GraphNetwork>(
+    task: &Task,
+    network: &N,
+    head: &Head,
+    workspace: &mut N::Workspace,
+    states: &[&State],
+    target: f64,
+) -> Result<Vec<Option<u8>>, AgentError> {
+    let batch = StateBatch::new(task, states.iter().map(|state| (*state, target)));
+    let outputs = batch.forward(network, workspace)?;
+    let values = head.values(&head.combine(&outputs));
+    let actions = values
+        .chunks_exact(task.actions().len())
+        .zip(states)
+        .map(|(values, state)| {
+            masked_argmax(values, state.action_mask(task)).map(|action| action as u8)
+        });
+    Ok(actions.collect())
 }
 
 #[cfg(test)]

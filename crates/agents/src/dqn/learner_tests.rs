@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use crystalgym_crystal::Element;
 use crystalgym_environment::{State, TaskConfig, initial_state, transition};
 use crystalgym_networks::Megnet;
@@ -31,12 +29,15 @@ fn masked_task() -> Task {
 }
 
 fn learner(task: &Task, config: &DqnConfig, seed: u64) -> Learner<Megnet> {
-    let shape = config.network.megnet(task, task.actions().len());
+    let n_outputs = Head::new(config, task).n_outputs();
+    let shape = config.network.megnet(task, n_outputs);
     let mut rng = Pcg64::seed_from_u64(seed);
     let network = Megnet::new(shape.clone(), templates(task, &shape), &mut rng).unwrap();
-    let mut learner = Learner::new(network, config).unwrap();
+    let head = Head::new(config, task);
+    let mut learner = Learner::new(Noisy::silent(network), head, config).unwrap();
     // Online and target networks that differ.
-    learner.online = Megnet::new(shape.clone(), templates(task, &shape), &mut rng).unwrap();
+    let other = Megnet::new(shape.clone(), templates(task, &shape), &mut rng).unwrap();
+    learner.online = Noisy::silent(other);
     learner
 }
 
@@ -78,12 +79,27 @@ fn batch(task: &Task) -> Vec<Transition> {
     vec![between, last]
 }
 
-fn q(network: &Megnet, task: &Task, state: &State) -> Vec<f32> {
+fn q(network: &Noisy<Megnet>, task: &Task, state: &State) -> Vec<f32> {
     let mut workspace = network.workspace(1).unwrap();
-    network
-        .forward(&[graph_state(task, state, 3.0)], &mut workspace)
+    StateBatch::new(task, [(state, 3.0)])
+        .forward(network, &mut workspace)
         .unwrap()
-        .to_vec()
+}
+
+fn values(goals: Vec<Goal>) -> Vec<f64> {
+    let value = |goal| match goal {
+        Goal::Value(value) => value,
+        Goal::Distribution(_) => f64::NAN,
+    };
+    goals.into_iter().map(value).collect()
+}
+
+fn plain_batch(transitions: &[Transition]) -> Batch<'_> {
+    Batch {
+        places: (0..transitions.len()).collect(),
+        transitions: transitions.iter().collect(),
+        weights: vec![1.0; transitions.len()],
+    }
 }
 
 /// Oracle: the definition of the target, written out for one row, with the networks asked one
@@ -103,7 +119,7 @@ fn targets_bootstrap_from_the_best_allowed_action() {
         let online = q(&learner.online, &task, next);
         forbidden_was_best |= target[1] > target[0].max(target[2]);
 
-        let plain = learner.td_targets(&task, &batch, false).unwrap();
+        let plain = values(learner.goals(&task, &batch, false).unwrap());
         assert_eq!(
             plain,
             [0.25 + 0.5 * f64::from(target[0].max(target[2])), 0.75]
@@ -115,63 +131,138 @@ fn targets_bootstrap_from_the_best_allowed_action() {
             target[2]
         };
         choices_differed |= chosen < target[0].max(target[2]);
-        let double = learner.td_targets(&task, &batch, true).unwrap();
+        let double = values(learner.goals(&task, &batch, true).unwrap());
         assert_eq!(double, [0.25 + 0.5 * f64::from(chosen), 0.75]);
     }
     // Otherwise the test would not see the mask, or not tell double from plain.
     assert!(forbidden_was_best && choices_differed);
 }
 
-/// Oracle: the loss as defined, from single forward passes, and its finite difference along the
-/// gradient: a small step of plain length moves the loss by −‖g‖ times the length.
+/// The loss of transitions as defined, from single forward passes: the weighted mean of the squared
+/// error, or of the cross-entropy.
+fn loss(
+    learner: &Learner<Megnet>,
+    online: &Noisy<Megnet>,
+    task: &Task,
+    batch: &Batch<'_>,
+    goals: &[Goal],
+) -> f64 {
+    let head = &learner.head;
+    let terms = batch.transitions.iter().zip(goals).zip(&batch.weights);
+    let sum: f64 = terms
+        .map(|((t, goal), weight)| {
+            let outputs = head.combine(&q(online, task, &t.state));
+            let action = usize::from(t.action) * head.width();
+            let said = &outputs[action..action + head.width()];
+            weight
+                * match goal {
+                    Goal::Value(y) => (f64::from(said[0]) - y).powi(2),
+                    Goal::Distribution(y) => {
+                        let p = softmax(said);
+                        -p.iter().zip(y).map(|(p, y)| y * p.ln()).sum::<f64>()
+                    }
+                }
+        })
+        .sum();
+    sum / batch.transitions.len() as f64
+}
+
+/// Oracle: the loss as defined, and its finite difference along the gradient: a small step of plain
+/// length moves the loss by −‖g‖ times the length. For values and distributions, with and without
+/// a dueling head, with weights that differ.
 #[test]
-fn updates_descend_the_mean_squared_error() {
+fn updates_descend_the_loss() {
     let task = masked_task();
-    let batch = batch(&task);
-    let batch: Vec<&Transition> = batch.iter().collect();
+    let transitions = batch(&task);
+    let mut batch = plain_batch(&transitions);
+    batch.weights = vec![1.0, 0.3];
+    let options = [(1, false), (1, true), (11, false), (11, true)];
+    for (atoms, dueling) in options {
+        let config = DqnConfig {
+            atoms,
+            dueling,
+            ..config()
+        };
+        let mut learner = learner(&task, &config, 3);
+        let goals = learner
+            .goals(&task, &batch.transitions, config.double)
+            .unwrap();
+        let before = learner.online.clone();
+        let mut rng = Pcg64::seed_from_u64(1);
+        let losses = learner
+            .update(&task, &batch, &config, 1e-6, &mut rng)
+            .unwrap();
+        let expected = loss(&learner, &before, &task, &batch, &goals);
+        assert!((losses.td_loss - expected).abs() < 1e-6 * expected.max(1.0));
+        assert_eq!(losses.errors.len(), 2);
+
+        // Adam's first step moves every parameter that has a gradient by the learning rate.
+        let moved = learner.online.parameters().values().iter();
+        let furthest = moved
+            .zip(before.parameters().values())
+            .map(|(new, old)| (new - old).abs())
+            .fold(0.0, f32::max);
+        assert!((furthest - 1e-6).abs() < 1e-7, "{furthest}");
+
+        let norm = learner.gradients.norm();
+        assert!((losses.gradient_norm - norm).abs() < 1e-12 * norm);
+        let length = 1e-3;
+        let moved = [1.0, -1.0].map(|sign| {
+            let mut network = before.clone();
+            let values = network.parameters_mut().values_mut();
+            for (value, gradient) in values.iter_mut().zip(learner.gradients.values()) {
+                *value += (sign * length * f64::from(*gradient) / norm) as f32;
+            }
+            network.quiet();
+            loss(&learner, &network, &task, &batch, &goals)
+        });
+        let slope = (moved[0] - moved[1]) / (2.0 * length);
+        assert!(
+            (slope - norm).abs() < 1e-2 * norm,
+            "{atoms} atoms, dueling {dueling}: slope {slope}, gradient {norm}"
+        );
+    }
+}
+
+/// Oracle: the distribution of the best allowed next action, projected as `Support` does, and the
+/// certain return of the last transition.
+#[test]
+fn distributions_bootstrap_from_the_best_allowed_action() {
+    let task = masked_task();
+    let transitions = batch(&task);
     let config = DqnConfig {
-        learning_rate: 1e-6,
+        atoms: 21,
         ..config()
     };
-    let mut learner = learner(&task, &config, 3);
-    let y = learner.td_targets(&task, &batch, config.double).unwrap();
-    let loss = |network: &Megnet| {
-        let errors = batch.iter().zip(&y).map(|(t, y)| {
-            (f64::from(q(network, &task, &t.state)[usize::from(t.action)]) - y).powi(2)
-        });
-        errors.sum::<f64>() / 2.0
-    };
-    let before = learner.online.clone();
-    let losses = learner.update(&task, &batch, &config, 1e-6).unwrap();
-    assert!((losses.td_loss - loss(&before)).abs() < 1e-6 * loss(&before).max(1.0));
-
-    // Adam's first step moves every parameter that has a gradient by the learning rate.
-    let moved = learner
-        .online
-        .parameters()
-        .values()
-        .iter()
-        .zip(before.parameters().values());
-    let furthest = moved
-        .map(|(new, old)| (new - old).abs())
-        .fold(0.0, f32::max);
-    assert!((furthest - 1e-6).abs() < 1e-7, "{furthest}");
-
-    let norm = learner.gradients.norm();
-    assert!((losses.gradient_norm - norm).abs() < 1e-12 * norm);
-    let length = 1e-3;
-    let mut moved = [before.clone(), before];
-    for (network, sign) in moved.iter_mut().zip([1.0, -1.0]) {
-        let values = network.parameters_mut().values_mut();
-        for (value, gradient) in values.iter_mut().zip(learner.gradients.values()) {
-            *value += (sign * length * f64::from(*gradient) / norm) as f32;
-        }
+    let mut learner = learner(&task, &config, 11);
+    let batch = plain_batch(&transitions);
+    let goals = learner.goals(&task, &batch.transitions, false).unwrap();
+    let support = learner.head.support().unwrap();
+    let next = transitions[0].next.as_ref().unwrap();
+    let outputs = q(&learner.target, &task, next);
+    let distribution = |action: usize| softmax(&outputs[21 * action..21 * (action + 1)]);
+    let best = [0, 2]
+        .into_iter()
+        .max_by(|a, b| {
+            support
+                .mean(&distribution(*a))
+                .total_cmp(&support.mean(&distribution(*b)))
+        })
+        .unwrap();
+    let expected = [
+        support.project(&distribution(best), 0.25, 0.5),
+        support.certain(0.75),
+    ];
+    for (goal, expected) in goals.iter().zip(expected) {
+        let Goal::Distribution(found) = goal else {
+            panic!("a number instead of a distribution");
+        };
+        let close = found
+            .iter()
+            .zip(&expected)
+            .all(|(a, b)| (a - b).abs() < 1e-12);
+        assert!(close, "{found:?} {expected:?}");
     }
-    let slope = (loss(&moved[0]) - loss(&moved[1])) / (2.0 * length);
-    assert!(
-        (slope - norm).abs() < 5e-3 * norm,
-        "slope {slope}, gradient {norm}"
-    );
 }
 
 #[test]
@@ -204,12 +295,12 @@ fn a_network_whose_values_are_no_numbers_chooses_nothing() {
     let Learner {
         mut online,
         mut workspace,
+        head,
         ..
     } = learner(&task, &config(), 7);
     let state = initial_state(&task, &mut Pcg64::seed_from_u64(1));
     online.parameters_mut().values_mut().fill(f32::NAN);
-    let actions = greedy_actions(&task, &online, &mut workspace, &[&state], 3.0).unwrap();
+    online.quiet();
+    let actions = greedy_actions(&task, &online, &head, &mut workspace, &[&state], 3.0).unwrap();
     assert_eq!(actions, [None]);
-    let mut policy = crate::GreedyPolicy::new(Arc::new(task), online, 1).unwrap();
-    assert!(crate::Policy::act(&mut policy, &[&state], 3.0).is_err());
 }

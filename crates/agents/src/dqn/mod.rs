@@ -1,32 +1,32 @@
-//! Deep Q-learning (Mnih et al., Nature 518, 529 (2015)) with masks and late rewards.
+//! Deep Q-learning with the options of Rainbow.
 
 mod config;
+mod head;
 mod learner;
 mod saved;
 
 use std::{path::Path, sync::Arc};
 
-use crystalgym_environment::{
-    FinishedEpisode, State, Task, VectorEnvironment,
-    random::{uniform_below, uniform_unit},
-};
-use crystalgym_networks::Megnet;
+use crystalgym_environment::{State, Task, random::uniform_unit};
+use crystalgym_networks::{GraphNetwork, Megnet, Noisy};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
-pub use self::config::DqnConfig;
-use self::learner::Learner;
-pub(crate) use self::learner::greedy_actions;
+pub use self::config::{AdvantageMean, DqnConfig};
+
+use self::{head::Head, learner::Learner};
 use crate::{
-    Agent, AgentError, Evaluator, GreedyPolicy, Observer, Policy, Progress, ReplayBuffer, Update,
-    agent_seed, episode_transitions, templates,
+    Agent, AgentError, Evaluator, Experience, Observer, Policy, PolicyMode, Progress, ReplayBuffer,
+    Update, agent_seed, collect::Collector, episode_transitions, network_config,
+    search::random_action, templates,
 };
 
-/// Deep Q-learning.
+/// Deep Q-learning (Mnih et al. 2015) with the options of Rainbow (Hessel et al. 2018).
 pub struct Dqn {
+    name: &'static str,
     config: DqnConfig,
     task: Arc<Task>,
-    environment: VectorEnvironment,
+    collector: Collector,
     learner: Learner<Megnet>,
     replay: ReplayBuffer,
     rng: Pcg64,
@@ -45,14 +45,46 @@ impl Dqn {
         task: Arc<Task>,
         evaluator: &Evaluator,
     ) -> Result<Self, AgentError> {
+        Self::named("dqn", config, task, evaluator)
+    }
+
+    /// The same under the name `rainbow`.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn rainbow(
+        config: DqnConfig,
+        task: Arc<Task>,
+        evaluator: &Evaluator,
+    ) -> Result<Self, AgentError> {
+        Self::named("rainbow", config, task, evaluator)
+    }
+
+    fn named(
+        name: &'static str,
+        config: DqnConfig,
+        task: Arc<Task>,
+        evaluator: &Evaluator,
+    ) -> Result<Self, AgentError> {
         config.check()?;
         let mut rng = Pcg64::seed_from_u64(agent_seed(config.seed));
-        let shape = config.network.megnet(&task, task.actions().len());
+        let head = Head::new(&config, &task);
+        let shape = config.network.megnet(&task, head.n_outputs());
         let network = Megnet::new(shape.clone(), templates(&task, &shape), &mut rng)?;
+        let network = if config.noisy {
+            Noisy::new(network, network_config::LAST_LAYERS, config.noisy_sigma)
+        } else {
+            Noisy::silent(network)
+        };
         Ok(Self {
-            environment: evaluator.environments(&task, config.environments, config.seed),
-            learner: Learner::new(network, &config)?,
-            replay: ReplayBuffer::new(config.replay_capacity),
+            name,
+            collector: Collector::new(config.collect(), &task, evaluator),
+            learner: Learner::new(network, head, &config)?,
+            replay: if config.prioritized {
+                ReplayBuffer::prioritized(config.replay_capacity, config.priority_exponent)
+            } else {
+                ReplayBuffer::new(config.replay_capacity)
+            },
             rng,
             learned_until: 0,
             updates: 0,
@@ -66,9 +98,9 @@ impl Dqn {
         &self.config
     }
 
-    /// The network that is trained.
+    /// The network that is trained, without noise.
     pub fn network(&self) -> &Megnet {
-        &self.learner.online
+        self.learner.online.network()
     }
 
     /// What there is to learn from.
@@ -76,55 +108,36 @@ impl Dqn {
         &self.replay
     }
 
-    /// Chooses at random with probability ε, otherwise the action of the highest value.
-    fn act(&mut self) -> Result<Vec<u8>, AgentError> {
-        let epsilon = self.config.epsilon().at(self.environment.steps());
-        let states: Vec<&State> = (0..self.environment.len())
-            .map(|index| self.environment.state(index))
-            .collect();
-        let random: Vec<Option<u8>> = states
-            .iter()
-            .map(|state| {
-                let explores = uniform_unit(&mut self.rng) < epsilon;
-                explores.then(|| random_action(state.action_mask(&self.task), &mut self.rng))
-            })
-            .collect();
-        let exploiting: Vec<&State> = states
-            .iter()
-            .zip(&random)
-            .filter_map(|(state, random)| random.is_none().then_some(*state))
-            .collect();
-        let Learner {
-            online, workspace, ..
-        } = &mut self.learner;
-        let target = self.task.target();
-        let mut greedy =
-            greedy_actions(&self.task, online, workspace, &exploiting, target)?.into_iter();
-        random
-            .into_iter()
-            .map(|random| random.or_else(|| greedy.next().flatten()))
-            .map(|action| action.ok_or_else(|| self.diverged("the best action value", f64::NAN)))
-            .collect()
+    /// Learns for every environment step since the last time.
+    fn learn(&mut self, observer: &mut dyn Observer) -> Result<(), AgentError> {
+        while self.learned_until < self.collector.steps() {
+            self.learned_until += 1;
+            let step = self.learned_until;
+            if step <= self.config.learning_starts || self.replay.is_empty() {
+                continue;
+            }
+            if step.is_multiple_of(self.config.train_every) {
+                for _ in 0..self.config.gradient_steps {
+                    self.update(step, observer)?;
+                }
+            }
+            if step.is_multiple_of(self.config.target_every) {
+                self.learner.update_target(self.config.target_rate)?;
+            }
+        }
+        Ok(())
     }
 
-    fn remember(&mut self, episode: &FinishedEpisode) {
-        let DqnConfig {
-            n_step, discount, ..
-        } = self.config;
-        for transition in episode_transitions(&self.task, episode, n_step, discount) {
-            self.replay.push(transition);
-        }
-    }
-
-    fn learn(&mut self, step: u64, observer: &mut dyn Observer) -> Result<(), AgentError> {
-        let learning_rate = self.config.learning_rates().at(step);
-        let batch = self.replay.sample(self.config.batch_size, &mut self.rng);
-        if batch.is_empty() {
-            return Ok(());
-        }
-        let losses = self
-            .learner
-            .update(&self.task, &batch, &self.config, learning_rate)?;
+    fn update(&mut self, step: u64, observer: &mut dyn Observer) -> Result<(), AgentError> {
+        let config = &self.config;
+        let learning_rate = config.learning_rates().at(step);
+        let beta = config.importance().at(step);
+        let batch = self.replay.sample(config.batch_size, beta, &mut self.rng);
+        let losses =
+            self.learner
+                .update(&self.task, &batch, config, learning_rate, &mut self.rng)?;
+        let places = batch.places;
+        self.replay.set_errors(&places, &losses.errors);
         self.updates += 1;
         if !(losses.td_loss.is_finite() && losses.gradient_norm.is_finite()) {
             return Err(self.diverged("the loss", losses.td_loss));
@@ -132,18 +145,35 @@ impl Dqn {
         observer.updated(&Update {
             step,
             updates: self.updates,
-            td_loss: losses.td_loss,
-            q_values: losses.q_values,
-            gradient_norm: losses.gradient_norm,
-            learning_rate,
-            epsilon: self.config.epsilon().at(step),
+            scalars: vec![
+                ("losses/td_loss", losses.td_loss),
+                ("losses/q_values", losses.q_values),
+                ("losses/gradient_norm", losses.gradient_norm),
+                ("charts/epsilon", config.epsilon().at(step)),
+                ("charts/learning_rate", learning_rate),
+            ],
         });
         Ok(())
     }
 
+    /// Chooses at random with probability ε, otherwise the action of the highest value.
+    fn act(&mut self) -> Result<Vec<u8>, AgentError> {
+        let epsilon = self.config.epsilon().at(self.collector.steps());
+        self.learner.online.resample(&mut self.rng);
+        let states = self.collector.states();
+        let target = self.task.target();
+        let greedy = |states: &[&State]| self.learner.greedy_actions(&self.task, states, target);
+        let actions = explore(&self.task, &states, epsilon, &mut self.rng, greedy)?;
+        self.learner.online.quiet();
+        actions
+            .into_iter()
+            .map(|action| action.ok_or_else(|| self.diverged("the best action value", f64::NAN)))
+            .collect()
+    }
+
     fn diverged(&self, what: &'static str, found: f64) -> AgentError {
         AgentError::Diverged {
-            step: self.environment.steps(),
+            step: self.collector.steps(),
             what,
             found,
         }
@@ -152,79 +182,126 @@ impl Dqn {
 
 impl Agent for Dqn {
     fn name(&self) -> &'static str {
-        "dqn"
+        self.name
     }
 
     fn step(&mut self, observer: &mut dyn Observer) -> Result<Progress, AgentError> {
-        let steps = self.environment.steps();
-        let acting = steps < self.config.total_steps;
-
-        let in_flight = if acting { self.config.in_flight } else { 0 };
-        loop {
-            match self
-                .environment
-                .next_finished(in_flight, &|| observer.interrupted())
-            {
-                Ok(Some(episode)) => {
-                    self.remember(&episode);
-                    observer.episode_finished(steps, &episode);
-                }
-                Ok(None) => break,
-                Err(_) => return Ok(Progress::Interrupted),
-            }
-        }
-
-        while self.learned_until < steps {
-            self.learned_until += 1;
-            let step = self.learned_until;
-            if step > self.config.learning_starts {
-                if step.is_multiple_of(self.config.train_every) {
-                    self.learn(step, observer)?;
-                }
-                if step.is_multiple_of(self.config.target_every) {
-                    self.learner.update_target(self.config.target_rate)?;
+        let DqnConfig {
+            n_step, discount, ..
+        } = self.config;
+        let progress = self.collector.deliver(observer, |episode| {
+            let copies = self.config.relabel.copies(
+                &self.task,
+                &episode.state,
+                episode.target,
+                &episode.outcome,
+                &mut self.rng,
+            );
+            for experience in std::iter::once(Experience::from(episode)).chain(copies) {
+                for transition in episode_transitions(&self.task, &experience, n_step, discount) {
+                    self.replay.push(transition);
                 }
             }
+            Ok(())
+        })?;
+        if progress == Progress::Interrupted {
+            return Ok(progress);
         }
-
-        if !acting {
-            return Ok(Progress::Finished);
+        self.learn(observer)?;
+        if progress == Progress::Continue {
+            let actions = self.act()?;
+            self.collector.step(&actions)?;
         }
-        let actions = self.act()?;
-        self.environment.step(&actions)?;
-        Ok(Progress::Continue)
+        Ok(progress)
     }
 
     fn steps(&self) -> u64 {
-        self.environment.steps()
+        self.collector.steps()
     }
 
     fn total_steps(&self) -> u64 {
-        self.config.total_steps
+        self.collector.total_steps()
     }
 
     fn save(&self, folder: &Path) -> Result<(), AgentError> {
         self.save_to(folder)
     }
 
-    fn policy(&self, task: &Arc<Task>) -> Result<Box<dyn Policy>, AgentError> {
-        let network = &self.learner.online;
-        let network = network.with_templates(templates(task, network.config()))?;
-        Ok(Box::new(GreedyPolicy::new(
-            Arc::clone(task),
+    fn policy(&self, task: &Arc<Task>, mode: PolicyMode) -> Result<Box<dyn Policy>, AgentError> {
+        let network = network_config::for_task(self.network(), task, &self.task)?;
+        let (epsilon, seed) = match mode {
+            PolicyMode::Greedy => (0.0, 0),
+            PolicyMode::Sampled { seed } => (self.config.epsilon().at(self.steps()), seed),
+        };
+        Ok(Box::new(ValuePolicy {
+            task: Arc::clone(task),
+            workspace: network.workspace(self.config.threads)?,
+            head: self.learner.head,
             network,
-            self.config.threads,
-        )?))
+            epsilon,
+            rng: Pcg64::seed_from_u64(seed),
+        }))
     }
 }
 
-/// One of the allowed actions, all equally likely.
-pub(crate) fn random_action(allowed: &[bool], rng: &mut Pcg64) -> u8 {
-    let count = allowed.iter().filter(|allowed| **allowed).count();
-    let choice = uniform_below(rng, count);
-    let mut actions = allowed
+/// Takes the action of the highest value, or with probability ε a random one.
+struct ValuePolicy {
+    task: Arc<Task>,
+    network: Megnet,
+    workspace: <Megnet as GraphNetwork>::Workspace,
+    head: Head,
+    epsilon: f64,
+    rng: Pcg64,
+}
+
+impl Policy for ValuePolicy {
+    fn act(&mut self, states: &[&State], target: f64) -> Result<Vec<u8>, AgentError> {
+        let greedy = |states: &[&State]| {
+            learner::greedy_actions(
+                &self.task,
+                &self.network,
+                &self.head,
+                &mut self.workspace,
+                states,
+                target,
+            )
+        };
+        explore(&self.task, states, self.epsilon, &mut self.rng, greedy)?
+            .into_iter()
+            .map(|action| {
+                action.ok_or(AgentError::Diverged {
+                    step: 0,
+                    what: "the best action value",
+                    found: f64::NAN,
+                })
+            })
+            .collect()
+    }
+}
+
+/// An allowed action at random with probability ε, what `greedy` says otherwise.
+fn explore(
+    task: &Task,
+    states: &[&State],
+    epsilon: f64,
+    rng: &mut Pcg64,
+    greedy: impl FnOnce(&[&State]) -> Result<Vec<Option<u8>>, AgentError>,
+) -> Result<Vec<Option<u8>>, AgentError> {
+    let random: Vec<Option<u8>> = states
         .iter()
-        .enumerate()
-        .filter_map(|(a, allowed)| allowed.then_some(a));
-    actions.nth(choice).unwrap_or_default() as u8
+        .map(|state| {
+            let explores = uniform_unit(rng) < epsilon;
+            explores.then(|| random_action(state.action_mask(task), rng))
+        })
+        .collect();
+    let exploiting: Vec<&State> = states
+        .iter()
+        .zip(&random)
+        .filter_map(|(state, random)| random.is_none().then_some(*state))
+        .collect();
+    let mut chosen = greedy(&exploiting)?.into_iter();
+    let actions = random.into_iter();
+    Ok(actions
+        .map(|random| random.or_else(|| chosen.next().flatten()))
+        .collect())
 }

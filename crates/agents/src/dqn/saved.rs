@@ -36,13 +36,13 @@ impl Dqn {
             learned_until: self.learned_until,
             updates: self.updates,
             rng: self.rng.clone(),
-            environment: self.environment.snapshot(),
+            environment: self.collector.snapshot(),
             replay: Cow::Borrowed(&self.replay),
         };
         write_checkpoint(
             folder,
-            "dqn",
-            self.environment.steps(),
+            self.name,
+            self.collector.steps(),
             Some(&networks),
             &saved,
         )
@@ -56,14 +56,37 @@ impl Dqn {
     /// [`AgentError::Io`] or [`AgentError::Checkpoint`] if the folder holds no whole checkpoint of
     /// this algorithm and task.
     pub fn load(folder: &Path, task: Arc<Task>, evaluator: &Evaluator) -> Result<Self, AgentError> {
-        let (saved, networks) = read_checkpoint::<Saved>(folder, "dqn")?;
+        Self::load_named("dqn", folder, task, evaluator)
+    }
+
+    /// The same for an agent made with [`Self::rainbow`].
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_rainbow(
+        folder: &Path,
+        task: Arc<Task>,
+        evaluator: &Evaluator,
+    ) -> Result<Self, AgentError> {
+        Self::load_named("rainbow", folder, task, evaluator)
+    }
+
+    fn load_named(
+        name: &'static str,
+        folder: &Path,
+        task: Arc<Task>,
+        evaluator: &Evaluator,
+    ) -> Result<Self, AgentError> {
+        let (saved, networks) = read_checkpoint::<Saved>(folder, name)?;
         saved.task.check(&TaskIdentity::new(&task), folder)?;
         let networks = networks.ok_or_else(|| invalid(folder, "the networks are missing"))?;
-        let mut agent = Self::new(saved.config, task, evaluator)?;
+        let mut agent = Self::named(name, saved.config, task, evaluator)?;
         let learner = &mut agent.learner;
         networks.restore_parameters("online", learner.online.parameters_mut())?;
         networks.restore_parameters("target", learner.target.parameters_mut())?;
         networks.restore_adam("adam", &mut learner.adam, learner.online.parameters())?;
+        learner.online.quiet();
+        learner.target.quiet();
         saved
             .replay
             .check(&agent.task)
@@ -72,7 +95,7 @@ impl Dqn {
         agent.rng = saved.rng;
         agent.learned_until = saved.learned_until;
         agent.updates = saved.updates;
-        agent.environment.restore(saved.environment)?;
+        agent.collector.restore(saved.environment)?;
         Ok(agent)
     }
 }

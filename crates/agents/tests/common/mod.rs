@@ -95,7 +95,7 @@ impl Observer for Record {
     }
 
     fn updated(&mut self, update: &Update) {
-        self.updates.push(*update);
+        self.updates.push(update.clone());
     }
 }
 

@@ -1,6 +1,35 @@
+//! What is learned from: transitions out of finished episodes, drawn uniformly or by priority.
+
+mod prioritized;
+mod relabel;
+mod sum_tree;
+
 use crystalgym_environment::{FinishedEpisode, State, Task, random::uniform_below};
 use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
+
+pub use self::{prioritized::Priorities, relabel::RelabelConfig, sum_tree::SumTree};
+
+/// A filled skeleton and what it earned for a target.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Experience {
+    /// The last state of the episode.
+    pub state: State,
+    /// Target that the reward belongs to, in the property's unit.
+    pub target: f64,
+    /// Reward of the last step.
+    pub reward: f64,
+}
+
+impl From<&FinishedEpisode> for Experience {
+    fn from(episode: &FinishedEpisode) -> Self {
+        Self {
+            state: episode.state.clone(),
+            target: episode.target,
+            reward: episode.reward,
+        }
+    }
+}
 
 /// One thing to learn from: what was done in a state and what came of it, `n` steps on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,11 +50,12 @@ pub struct Transition {
 
 /// The `n_step` transitions of a finished episode, from its first to its last action.
 ///
+/// Episodes arrive whole, when their reward is known, so there is no window to keep between steps.
 /// All rewards but the last are zero, so a transition that reaches the end from step `t` of `N`
 /// has the return `γ^(N−1−t) r`, and any other has none.
 pub fn episode_transitions(
     task: &Task,
-    episode: &FinishedEpisode,
+    episode: &Experience,
     n_step: usize,
     discount: f64,
 ) -> Vec<Transition> {
@@ -59,15 +89,38 @@ pub struct ReplayBuffer {
     transitions: Vec<Transition>,
     /// Where the next one goes once the buffer is full.
     next: usize,
+    /// How often each is drawn; all alike without.
+    priorities: Option<Priorities>,
+}
+
+/// Transitions to learn from in one step.
+#[derive(Debug)]
+pub struct Batch<'a> {
+    /// Places in the buffer.
+    pub places: Vec<usize>,
+    /// What is there.
+    pub transitions: Vec<&'a Transition>,
+    /// What each one's loss is multiplied by.
+    pub weights: Vec<f64>,
 }
 
 impl ReplayBuffer {
-    /// An empty buffer for `capacity` transitions (at least one).
+    /// An empty buffer for `capacity` transitions (at least one), drawn uniformly.
     pub fn new(capacity: usize) -> Self {
         Self {
             capacity: capacity.max(1),
             transitions: Vec::new(),
             next: 0,
+            priorities: None,
+        }
+    }
+
+    /// An empty buffer whose transitions are drawn by their errors to the power of `exponent`.
+    pub fn prioritized(capacity: usize, exponent: f64) -> Self {
+        let plain = Self::new(capacity);
+        Self {
+            priorities: Some(Priorities::new(plain.capacity, exponent)),
+            ..plain
         }
     }
 
@@ -78,17 +131,45 @@ impl ReplayBuffer {
         } else {
             self.transitions[self.next] = transition;
         }
+        if let Some(priorities) = &mut self.priorities {
+            priorities.filled(self.next);
+        }
         self.next = (self.next + 1) % self.capacity;
     }
 
-    /// `batch_size` transitions, uniformly and with replacement; none from an empty buffer.
-    pub fn sample(&self, batch_size: usize, rng: &mut Pcg64) -> Vec<&Transition> {
-        if self.transitions.is_empty() {
-            return Vec::new();
+    /// `batch_size` transitions with replacement, none from an empty buffer; `beta` is the
+    /// exponent of the importance weights, which are 1 in a uniform buffer.
+    pub fn sample(&self, batch_size: usize, beta: f64, rng: &mut Pcg64) -> Batch<'_> {
+        let filled = self.transitions.len();
+        let count = if filled == 0 { 0 } else { batch_size };
+        let (places, weights) = match &self.priorities {
+            Some(priorities) => {
+                let places = priorities.sample(count, rng);
+                let weights = priorities.weights(&places, filled, beta);
+                (places, weights)
+            }
+            None => {
+                let places = (0..count).map(|_| uniform_below(rng, filled)).collect();
+                (places, vec![1.0; count])
+            }
+        };
+        Batch {
+            transitions: places
+                .iter()
+                .map(|&place| &self.transitions[place])
+                .collect(),
+            places,
+            weights,
         }
-        (0..batch_size)
-            .map(|_| &self.transitions[uniform_below(rng, self.transitions.len())])
-            .collect()
+    }
+
+    /// Tells how large the errors of sampled transitions were; a uniform buffer does not mind.
+    pub fn set_errors(&mut self, places: &[usize], errors: &[f64]) {
+        if let Some(priorities) = &mut self.priorities {
+            for (&place, &error) in places.iter().zip(errors) {
+                priorities.set(place, error);
+            }
+        }
     }
 
     /// Whether every transition belongs to this task and the place for the next one is right.
@@ -99,6 +180,9 @@ impl ReplayBuffer {
                 "replay: {len} transitions, the next at {}, in {} places",
                 self.next, self.capacity
             ));
+        }
+        if let Some(priorities) = &self.priorities {
+            priorities.check(self.capacity)?;
         }
         for (index, transition) in self.transitions.iter().enumerate() {
             let fits = transition.state.belongs_to(task)
@@ -133,5 +217,4 @@ impl ReplayBuffer {
 }
 
 #[cfg(test)]
-#[path = "replay_tests.rs"]
 mod tests;

@@ -67,7 +67,7 @@ fn n_step_transitions_carry_the_discounted_return() {
         }
     };
     for n_step in [1, 2, 4, 9] {
-        let transitions = episode_transitions(&task, &episode, n_step, 0.5);
+        let transitions = episode_transitions(&task, &(&episode).into(), n_step, 0.5);
         let found: Vec<_> = transitions
             .iter()
             .map(|t| {
@@ -94,9 +94,14 @@ fn n_step_transitions_carry_the_discounted_return() {
 #[test]
 fn the_oldest_transition_makes_room() {
     let (task, episode, _) = episode();
-    let transition = &episode_transitions(&task, &episode, 1, 1.0)[0];
+    let transition = &episode_transitions(&task, &(&episode).into(), 1, 1.0)[0];
     let mut buffer = ReplayBuffer::new(3);
-    assert!(buffer.sample(4, &mut Pcg64::seed_from_u64(1)).is_empty());
+    assert!(
+        buffer
+            .sample(4, 1.0, &mut Pcg64::seed_from_u64(1))
+            .transitions
+            .is_empty()
+    );
     for reward in 0..5 {
         buffer.push(Transition {
             reward: f64::from(reward),
@@ -115,7 +120,7 @@ fn the_oldest_transition_makes_room() {
 fn samples_are_uniform_and_with_replacement() {
     let (task, episode, _) = episode();
     let mut buffer = ReplayBuffer::new(4);
-    for (index, transition) in episode_transitions(&task, &episode, 1, 1.0)
+    for (index, transition) in episode_transitions(&task, &(&episode).into(), 1, 1.0)
         .into_iter()
         .enumerate()
     {
@@ -125,7 +130,10 @@ fn samples_are_uniform_and_with_replacement() {
         });
     }
     let mut counts = [0_u32; 4];
-    for transition in buffer.sample(40_000, &mut Pcg64::seed_from_u64(1)) {
+    for transition in buffer
+        .sample(40_000, 1.0, &mut Pcg64::seed_from_u64(1))
+        .transitions
+    {
         counts[transition.reward as usize] += 1;
     }
     let five_errors = 5.0 * (40_000.0_f64 * 0.25 * 0.75).sqrt();
@@ -141,7 +149,7 @@ fn samples_are_uniform_and_with_replacement() {
 fn a_buffer_of_another_task_is_noticed() {
     let (task, episode, _) = episode();
     let mut buffer = ReplayBuffer::new(4);
-    for transition in episode_transitions(&task, &episode, 1, 1.0) {
+    for transition in episode_transitions(&task, &(&episode).into(), 1, 1.0) {
         buffer.push(transition);
     }
     let other = Task::new(&TaskConfig {
@@ -153,6 +161,6 @@ fn a_buffer_of_another_task_is_noticed() {
     let text = serde_json::to_string(&buffer).unwrap();
     assert_eq!(serde_json::from_str::<ReplayBuffer>(&text).unwrap(), buffer);
     let broken: ReplayBuffer =
-        serde_json::from_str(&text.replace("\"next\":0}", "\"next\":9}")).unwrap();
+        serde_json::from_str(&text.replace("\"next\":0", "\"next\":9")).unwrap();
     assert!(broken.check(&task).unwrap_err().contains("the next at 9"));
 }

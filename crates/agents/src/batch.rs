@@ -1,0 +1,136 @@
+use std::collections::HashMap;
+
+use crystalgym_environment::{State, Task, observation};
+use crystalgym_networks::{Gradients, GraphNetwork, GraphState};
+
+use crate::AgentError;
+
+/// States as a network sees them, each distinct one once.
+///
+/// A batch holds the same state more than once (every episode begins with one of a few), and what
+/// a network says of a state does not depend on the others; so it is asked once, and gradients
+/// with respect to its answers are added up.
+pub(crate) struct StateBatch<'a> {
+    distinct: Vec<GraphState<'a>>,
+    /// Which of the distinct states each row is.
+    rows: Vec<usize>,
+}
+
+impl<'a> StateBatch<'a> {
+    /// A batch of states, each with its target.
+    pub(crate) fn new(task: &'a Task, states: impl IntoIterator<Item = (&'a State, f64)>) -> Self {
+        let mut known = HashMap::new();
+        let mut distinct = Vec::new();
+        let rows = states
+            .into_iter()
+            .map(|(state, target)| {
+                *known.entry((state, target.to_bits())).or_insert_with(|| {
+                    distinct.push(graph_state(task, state, target));
+                    distinct.len() - 1
+                })
+            })
+            .collect();
+        Self { distinct, rows }
+    }
+
+    /// What the network says, row by row.
+    pub(crate) fn forward<N: GraphNetwork>(
+        &self,
+        network: &N,
+        workspace: &mut N::Workspace,
+    ) -> Result<Vec<f32>, AgentError> {
+        if self.rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let outputs = network.forward(&self.distinct, workspace)?;
+        let n = network.n_outputs();
+        let rows = self.rows.iter();
+        Ok(rows
+            .flat_map(|&row| &outputs[row * n..(row + 1) * n])
+            .copied()
+            .collect())
+    }
+
+    /// Adds the gradient of a loss to `gradients`, given that with respect to the rows that the
+    /// last [`Self::forward`] of this batch in this workspace returned.
+    pub(crate) fn backward<N: GraphNetwork>(
+        &self,
+        network: &N,
+        workspace: &mut N::Workspace,
+        grad_rows: &[f32],
+        gradients: &mut Gradients,
+    ) -> Result<(), AgentError> {
+        let n = network.n_outputs();
+        let mut grad_outputs = vec![0.0_f32; self.distinct.len() * n];
+        for (&row, grad) in self.rows.iter().zip(grad_rows.chunks_exact(n)) {
+            for (sum, grad) in grad_outputs[row * n..].iter_mut().zip(grad) {
+                *sum += grad;
+            }
+        }
+        network.backward(&grad_outputs, workspace, gradients)?;
+        Ok(())
+    }
+}
+
+/// A state as a network sees it.
+fn graph_state<'a>(task: &'a Task, state: &'a State, target: f64) -> GraphState<'a> {
+    let seen = observation(task, state, target);
+    GraphState {
+        skeleton: seen.skeleton,
+        node_types: seen.node_types,
+        focus: seen.focus,
+        target: seen.target as f32,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crystalgym_environment::{TaskConfig, initial_state, transition};
+    use crystalgym_networks::Megnet;
+    use rand::SeedableRng;
+    use rand_pcg::Pcg64;
+
+    use super::*;
+    use crate::{NetworkConfig, templates};
+
+    /// Oracle: the same network asked row by row. Answers agree to the last bit; gradients are
+    /// sums in another order.
+    #[test]
+    fn repeated_states_are_asked_once() {
+        let task = Task::new(&TaskConfig::default()).unwrap();
+        let mut rng = Pcg64::seed_from_u64(2);
+        let shape = NetworkConfig::default().megnet(&task, 3);
+        let network = Megnet::new(shape.clone(), templates(&task, &shape), &mut rng).unwrap();
+        let mut workspace = network.workspace(1).unwrap();
+        let first = initial_state(&task, &mut rng);
+        let mut second = first.clone();
+        transition(&task, &mut second, 4).unwrap();
+        let rows = [(&first, 3.0), (&second, 3.0), (&first, 3.0), (&first, 5.0)];
+        let batch = StateBatch::new(&task, rows);
+        assert_eq!(batch.distinct.len(), 3);
+
+        let all: Vec<_> = rows
+            .iter()
+            .map(|(s, t)| graph_state(&task, s, *t))
+            .collect();
+        let expected = network.forward(&all, &mut workspace).unwrap().to_vec();
+        let grad: Vec<f32> = (0..12).map(|i| 0.1 * i as f32 - 0.5).collect();
+        let mut expected_gradients = network.parameters().zeros_like();
+        network
+            .backward(&grad, &mut workspace, &mut expected_gradients)
+            .unwrap();
+
+        assert_eq!(batch.forward(&network, &mut workspace).unwrap(), expected);
+        let mut gradients = network.parameters().zeros_like();
+        batch
+            .backward(&network, &mut workspace, &grad, &mut gradients)
+            .unwrap();
+        let difference: f64 = gradients
+            .values()
+            .iter()
+            .zip(expected_gradients.values())
+            .map(|(a, b)| f64::from(a - b).powi(2))
+            .sum();
+        assert!(difference.sqrt() < 1e-5 * expected_gradients.norm());
+    }
+}

@@ -1,0 +1,104 @@
+use std::sync::Arc;
+
+use crystalgym_environment::{
+    EnvironmentError, FinishedEpisode, State, Task, VectorEnvironment, VectorSnapshot,
+};
+
+use crate::{AgentError, Evaluator, Observer, Progress, check};
+
+/// How an agent collects experience; part of every algorithm's settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CollectConfig {
+    /// Environment steps of the run, rounded up to a multiple of `environments`.
+    pub total_steps: u64,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Environments side by side.
+    pub environments: usize,
+    /// Finished episodes whose rewards may still be missing; 0 waits for each.
+    pub in_flight: usize,
+}
+
+impl CollectConfig {
+    pub(crate) fn check(&self) -> Result<(), AgentError> {
+        check::at_least_one(&[
+            ("total_steps", self.total_steps),
+            ("environments", self.environments as u64),
+        ])
+    }
+}
+
+/// Environments that run on while rewards are computed, and the end of the run.
+pub(crate) struct Collector {
+    environment: VectorEnvironment,
+    total_steps: u64,
+    in_flight: usize,
+}
+
+impl Collector {
+    pub(crate) fn new(config: CollectConfig, task: &Arc<Task>, evaluator: &Evaluator) -> Self {
+        Self {
+            environment: evaluator.environments(task, config.environments, config.seed),
+            total_steps: config.total_steps,
+            in_flight: config.in_flight,
+        }
+    }
+
+    /// Gives `take` and the observer every episode that is due, in the order in which they ended.
+    ///
+    /// [`Progress::Continue`] if there is more to act; else nothing is in flight any more, or the
+    /// observer interrupted the wait.
+    pub(crate) fn deliver(
+        &mut self,
+        observer: &mut dyn Observer,
+        mut take: impl FnMut(&FinishedEpisode) -> Result<(), AgentError>,
+    ) -> Result<Progress, AgentError> {
+        let steps = self.steps();
+        let acting = steps < self.total_steps;
+        let in_flight = if acting { self.in_flight } else { 0 };
+        loop {
+            match self
+                .environment
+                .next_finished(in_flight, &|| observer.interrupted())
+            {
+                Ok(Some(episode)) => {
+                    take(&episode)?;
+                    observer.episode_finished(steps, &episode);
+                }
+                Ok(None) if acting => return Ok(Progress::Continue),
+                Ok(None) => return Ok(Progress::Finished),
+                Err(_) => return Ok(Progress::Interrupted),
+            }
+        }
+    }
+
+    /// One step of every environment.
+    pub(crate) fn step(&mut self, actions: &[u8]) -> Result<(), EnvironmentError> {
+        self.environment.step(actions)
+    }
+
+    /// Where each environment stands.
+    pub(crate) fn states(&self) -> Vec<&State> {
+        (0..self.environment.len())
+            .map(|index| self.environment.state(index))
+            .collect()
+    }
+
+    /// Environment steps taken.
+    pub(crate) fn steps(&self) -> u64 {
+        self.environment.steps()
+    }
+
+    /// Environment steps that the run is made of.
+    pub(crate) fn total_steps(&self) -> u64 {
+        self.total_steps
+    }
+
+    pub(crate) fn snapshot(&self) -> VectorSnapshot {
+        self.environment.snapshot()
+    }
+
+    pub(crate) fn restore(&mut self, snapshot: VectorSnapshot) -> Result<(), EnvironmentError> {
+        self.environment.restore(snapshot)
+    }
+}
