@@ -15,7 +15,8 @@ mod store;
 
 pub use calculator::{Calculator, CalculatorError, CancelToken, Fingerprint};
 pub use calculators::{
-    CalculatorConfig, CalculatorName, QeCalculator, QeSettings, RigidCalculator,
+    CalculatorConfig, CalculatorName, EmpiricalCalculator, QeCalculator, QeSettings,
+    RigidCalculator,
 };
 pub use equation_of_state::{
     EquationOfStateError, EquationOfStateLimits, GPA_PER_EV_ANG3, fit_birch_murnaghan,

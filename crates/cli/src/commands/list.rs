@@ -137,6 +137,11 @@ fn calculators() -> Table {
             json!("mass over volume, no DFT; instant"),
         ],
         vec![
+            json!("empirical"),
+            json!("band_gap bulk_modulus density"),
+            json!("textbook formulas of tabulated data, no DFT; instant"),
+        ],
+        vec![
             json!("qe"),
             json!("band_gap bulk_modulus density"),
             json!("Quantum ESPRESSO pw.x, which must be installed, with a pseudopotential family"),

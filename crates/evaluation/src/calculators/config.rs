@@ -3,7 +3,9 @@ use std::sync::Arc;
 use crystalgym_pseudopotential::PseudopotentialFamily;
 use serde::{Deserialize, Serialize};
 
-use crate::{Calculator, CalculatorError, QeCalculator, QeSettings, RigidCalculator};
+use crate::{
+    Calculator, CalculatorError, EmpiricalCalculator, QeCalculator, QeSettings, RigidCalculator,
+};
 
 /// Which calculator, and its settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +26,8 @@ pub enum CalculatorName {
     /// Mass over volume, no DFT.
     #[default]
     Rigid,
+    /// Textbook formulas of tabulated data, no DFT.
+    Empirical,
     /// Quantum ESPRESSO's pw.x.
     Qe,
 }
@@ -33,6 +37,7 @@ impl CalculatorName {
     pub fn name(self) -> &'static str {
         match self {
             Self::Rigid => "rigid",
+            Self::Empirical => "empirical",
             Self::Qe => "qe",
         }
     }
@@ -56,6 +61,7 @@ impl CalculatorConfig {
     pub fn build(&self) -> Result<Arc<dyn Calculator>, CalculatorError> {
         match self.name {
             CalculatorName::Rigid => Ok(Arc::new(RigidCalculator)),
+            CalculatorName::Empirical => Ok(Arc::new(EmpiricalCalculator)),
             CalculatorName::Qe => {
                 let error = |message: String| CalculatorError {
                     calculator: self.name.name().to_owned(),

@@ -1,0 +1,247 @@
+use std::sync::Arc;
+
+use crystalgym_crystal::Element;
+use crystalgym_evaluation::{Calculator as Inner, CalculatorConfig, Property, UnknownProperty};
+use pyo3::{exceptions::PyTypeError, prelude::*, types::PyDict};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    errors::{Raised, calculator_error, raised, to_python, unknown_property},
+    python_calculator::PythonCalculator,
+    structure::parse_elements,
+};
+
+/// What turns a crystal and a property into a number.
+///
+/// Parameters
+/// ----------
+/// name : str
+///     `rigid` (mass over volume), `empirical` (textbook formulas, no DFT), `qe` (pw.x) or another
+///     built-in one.
+/// pseudopotentials : str, optional
+///     A folder, or the name of an installed family.
+/// **settings
+///     The calculator's own table, as in a configuration file: `Calculator("qe",
+///     time_limit_seconds=600, pw={"ecutwfc_ry": 30})`.
+///
+/// Raises
+/// ------
+/// CalculatorError
+///     If it cannot work as configured.
+#[pyclass(frozen, module = "crystalgym")]
+#[derive(Clone)]
+pub(crate) struct Calculator {
+    pub(crate) inner: Arc<dyn Inner>,
+    pub(crate) origin: Origin,
+}
+
+#[derive(Clone)]
+pub(crate) enum Origin {
+    /// A built-in calculator and its configuration.
+    Config(Arc<CalculatorConfig>),
+    /// The user's own.
+    Python(Arc<PythonCalculator>),
+}
+
+impl Calculator {
+    fn from_json(config: Value) -> PyResult<Self> {
+        let config: CalculatorConfig =
+            serde_path_to_error::deserialize(config).map_err(|error| {
+                raised(&Raised {
+                    class: "CalculatorError",
+                    code: "invalid_settings",
+                    message: format!("calculator: field '{}': {}", error.path(), error.inner()),
+                    values: json!({ "field": error.path().to_string() }),
+                })
+            })?;
+        let inner = config.build().map_err(|error| calculator_error(&error))?;
+        Ok(Self {
+            inner,
+            origin: Origin::Config(Arc::new(config)),
+        })
+    }
+
+    /// Whether it is the user's Python and therefore runs on the caller's thread.
+    pub(crate) fn is_python(&self) -> bool {
+        matches!(self.origin, Origin::Python(_))
+    }
+
+    /// Whether its results may be stored.
+    pub(crate) fn is_storable(&self) -> bool {
+        match &self.origin {
+            Origin::Config(_) => !self.inner.is_instant(),
+            Origin::Python(python) => python.fingerprint.is_some(),
+        }
+    }
+
+    pub(crate) fn check_elements(
+        &self,
+        py: Python<'_>,
+        elements: &[Element],
+        property: Property,
+    ) -> PyResult<()> {
+        py.detach(|| self.inner.check(elements, property))
+            .map_err(|error| calculator_error(&error))
+    }
+
+    /// Raises what the user's Python raised.
+    pub(crate) fn raise_pending(&self) -> PyResult<()> {
+        match &self.origin {
+            Origin::Python(python) => python.take_raised().map_or(Ok(()), Err),
+            Origin::Config(_) => Ok(()),
+        }
+    }
+}
+
+#[pymethods]
+impl Calculator {
+    #[new]
+    #[pyo3(signature = (name, *, pseudopotentials = None, **settings))]
+    fn new(
+        py: Python<'_>,
+        name: &str,
+        pseudopotentials: Option<String>,
+        settings: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let mut config = Map::from_iter([("name".to_owned(), json!(name))]);
+        if let Some(family) = pseudopotentials {
+            config.insert("pseudopotentials".to_owned(), json!(family));
+        }
+        if let Some(settings) = settings.filter(|settings| !settings.is_empty()) {
+            config.insert(name.to_owned(), from_python(py, settings.as_any())?);
+        }
+        Self::from_json(Value::Object(config))
+    }
+
+    /// From a dictionary with the members of the table `[calculator]` of a configuration file.
+    #[staticmethod]
+    fn from_config(config: &Bound<'_, PyDict>) -> PyResult<Self> {
+        Self::from_json(from_python(config.py(), config.as_any())?)
+    }
+
+    /// A calculator of one's own.
+    ///
+    /// Parameters
+    /// ----------
+    /// function : callable, or object with a method `evaluate`
+    ///     Called with a `Structure` and the name of the property; returns a number in the
+    ///     property's unit, or a dictionary with `value` and, if known, `total_energy_ev`,
+    ///     `homo_ev`, `lumo_ev`, `fermi_ev`, `pressure_gpa`. It raises `CalculationFailed` where a
+    ///     calculation fails; every other exception is a bug and stops the caller.
+    /// name : str, optional
+    /// fingerprint : str, optional
+    ///     All that results depend on (version, settings). Results are stored only if it is given.
+    #[staticmethod]
+    #[pyo3(signature = (function, *, name = None, fingerprint = None))]
+    fn from_function(
+        function: &Bound<'_, PyAny>,
+        name: Option<String>,
+        fingerprint: Option<String>,
+    ) -> PyResult<Self> {
+        if !function.is_callable() && !function.hasattr("evaluate")? {
+            return Err(PyTypeError::new_err(format!(
+                "{} is no calculator: expected a name, a Calculator, a callable or an object with \
+                 a method 'evaluate'",
+                function.get_type()
+            )));
+        }
+        let name = match name {
+            Some(name) => name,
+            None => match function.getattr("__name__") {
+                Ok(name) => name.extract()?,
+                Err(_) => function.get_type().name()?.to_string(),
+            },
+        };
+        let python = Arc::new(PythonCalculator::new(
+            function.clone().unbind(),
+            name,
+            fingerprint,
+        ));
+        Ok(Self {
+            inner: Arc::clone(&python) as Arc<dyn Inner>,
+            origin: Origin::Python(python),
+        })
+    }
+
+    /// Its name, such as `qe`.
+    #[getter]
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    /// Whether an evaluation takes microseconds.
+    #[getter]
+    fn is_instant(&self) -> bool {
+        self.inner.is_instant()
+    }
+
+    /// All settings, as in a configuration file; `None` for a calculator of one's own.
+    #[getter]
+    fn config<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        match &self.origin {
+            Origin::Config(config) => to_python(py, &json!(config.as_ref())).map(Some),
+            Origin::Python(_) => Ok(None),
+        }
+    }
+
+    /// Looks whether it can work for these elements and this property, before anything runs.
+    ///
+    /// Raises
+    /// ------
+    /// CalculatorError
+    ///     That names what is missing or wrong.
+    fn check(&self, py: Python<'_>, elements: Vec<String>, property: &str) -> PyResult<()> {
+        let elements = parse_elements(&elements)?;
+        self.check_elements(py, &elements, parse_property(property)?)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("Calculator({:?})", self.inner.name())
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        match &slf.get().origin {
+            Origin::Config(config) => {
+                let make = slf.get_type().getattr("from_config")?;
+                let config = to_python(py, &json!(config.as_ref()))?;
+                (make, (config,)).into_pyobject(py).map(Bound::into_any)
+            }
+            Origin::Python(python) => {
+                let make = py
+                    .import("crystalgym._interoperation")?
+                    .getattr("calculator_of")?;
+                let arguments = (&python.object, &python.name, &python.fingerprint);
+                (make, arguments).into_pyobject(py).map(Bound::into_any)
+            }
+        }
+    }
+}
+
+/// A calculator, or what can be made into one: a name, a configuration, a callable.
+pub(crate) fn coerce(object: &Bound<'_, PyAny>) -> PyResult<Calculator> {
+    if let Ok(calculator) = object.cast::<Calculator>() {
+        return Ok(calculator.get().clone());
+    }
+    if let Ok(name) = object.extract::<String>() {
+        return Calculator::from_json(json!({ "name": name }));
+    }
+    if let Ok(config) = object.cast::<PyDict>() {
+        return Calculator::from_config(config);
+    }
+    Calculator::from_function(object, None, None)
+}
+
+pub(crate) fn parse_property(name: &str) -> PyResult<Property> {
+    name.parse()
+        .map_err(|error: UnknownProperty| unknown_property(&error))
+}
+
+/// A Python object as JSON.
+pub(crate) fn from_python(py: Python<'_>, object: &Bound<'_, PyAny>) -> PyResult<Value> {
+    let text: String = py
+        .import("json")?
+        .call_method1("dumps", (object,))?
+        .extract()?;
+    serde_json::from_str(&text).map_err(|error| PyTypeError::new_err(error.to_string()))
+}

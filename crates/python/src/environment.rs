@@ -1,0 +1,403 @@
+use std::sync::Arc;
+
+use crystalgym_evaluation::EvaluationPool;
+use numpy::{PyArray1, PyReadonlyArray1};
+use pyo3::{
+    exceptions::PyValueError,
+    prelude::*,
+    types::{PyDict, PyList},
+};
+
+use crate::{
+    batch::{Autoreset, Batch, Evaluator, FinishedCrystal},
+    calculator::Calculator,
+    engine::LOOK_UP,
+    errors::{internal, task_error},
+    evaluation::Evaluation,
+    observation::{Rows, Shapes, SkeletonRow},
+    store::ResultStore,
+    task::Task,
+};
+
+/// Environments side by side, for the classes of `crystalgym.envs` and `crystalgym.vector`.
+#[pyclass(module = "crystalgym._crystalgym")]
+pub(crate) struct EnvironmentBatch {
+    /// `None` once closed.
+    batch: Option<Batch>,
+    /// By environment.
+    skeletons: Vec<Arc<Vec<SkeletonRow>>>,
+    shapes: Shapes,
+    calculator: Calculator,
+}
+
+/// Results of steps: environments, observations, rewards, whether they ended, what was evaluated,
+/// and the last observations of those that ended.
+type StepOutput<'py> = (
+    Bound<'py, PyArray1<i64>>,
+    Bound<'py, PyDict>,
+    Bound<'py, PyArray1<f64>>,
+    Bound<'py, PyArray1<bool>>,
+    Vec<(usize, Evaluation, f64)>,
+    Option<Bound<'py, PyDict>>,
+);
+
+impl EnvironmentBatch {
+    fn batch(&self) -> PyResult<&Batch> {
+        self.batch.as_ref().ok_or_else(closed)
+    }
+
+    fn batch_mut(&mut self) -> PyResult<&mut Batch> {
+        self.batch.as_mut().ok_or_else(closed)
+    }
+
+    fn observe<'py>(
+        &self,
+        py: Python<'py>,
+        environments: &[usize],
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let batch = self.batch()?;
+        let mut rows = Rows::with_capacity(environments.len(), self.shapes);
+        for &environment in environments {
+            let slot = batch.slot(environment);
+            rows.push(&slot.task, &self.skeletons[environment], &slot.state);
+        }
+        rows.into_dict(py)
+    }
+
+    /// Takes the results of these environments.
+    fn output<'py>(
+        &mut self,
+        py: Python<'py>,
+        environments: &[usize],
+    ) -> PyResult<StepOutput<'py>> {
+        let observations = self.observe(py, environments)?;
+        let (mut rewards, mut terminated) = (Vec::new(), Vec::new());
+        let mut finished: Vec<(usize, Box<FinishedCrystal>)> = Vec::new();
+        for &environment in environments {
+            let result = self.batch_mut()?.take_result(environment);
+            rewards.push(result.reward);
+            terminated.push(result.terminated);
+            if let Some(crystal) = result.finished {
+                finished.push((environment, crystal));
+            }
+        }
+        let last = if finished.is_empty() {
+            None
+        } else {
+            let mut rows = Rows::with_capacity(finished.len(), self.shapes);
+            for (environment, crystal) in &finished {
+                let task = &self.batch()?.slot(*environment).task;
+                rows.push(task, &self.skeletons[*environment], &crystal.state);
+            }
+            Some(rows.into_dict(py)?)
+        };
+        let calculator = self.calculator.inner.name();
+        let finished = finished
+            .into_iter()
+            .map(|(environment, crystal)| {
+                let target = crystal.target;
+                let evaluation = Evaluation {
+                    inner: crystal.evaluation,
+                    crystal: crystal.crystal,
+                    property: crystal.property,
+                    calculator: calculator.to_owned(),
+                };
+                (environment, evaluation, target)
+            })
+            .collect();
+        let environments = environments.iter().map(|&environment| environment as i64);
+        Ok((
+            PyArray1::from_iter(py, environments),
+            observations,
+            PyArray1::from_vec(py, rewards),
+            PyArray1::from_vec(py, terminated),
+            finished,
+            last,
+        ))
+    }
+
+    /// Waits until `count` results can be taken, or nothing more can come.
+    fn wait_for(&mut self, py: Python<'_>, count: usize) -> PyResult<()> {
+        loop {
+            let batch = self.batch_mut()?;
+            if batch.ready() >= count || batch.pending() == 0 {
+                return Ok(());
+            }
+            py.detach(|| batch.wait(LOOK_UP));
+            py.check_signals()?;
+        }
+    }
+
+    fn send_all(&mut self, pairs: &[(usize, i64)]) -> PyResult<()> {
+        let batch = self.batch_mut()?;
+        for &(environment, action) in pairs {
+            batch
+                .check(environment, action)
+                .map_err(|error| task_error(&error))?;
+        }
+        for &(environment, action) in pairs {
+            batch
+                .send(environment, action)
+                .map_err(|error| task_error(&error))?;
+        }
+        self.calculator.raise_pending()
+    }
+}
+
+fn closed() -> PyErr {
+    internal("the environment is closed")
+}
+
+#[pymethods]
+impl EnvironmentBatch {
+    #[new]
+    #[pyo3(signature = (tasks, calculator, store, autoreset, workers))]
+    fn new(
+        py: Python<'_>,
+        tasks: Vec<PyRef<'_, Task>>,
+        calculator: &Bound<'_, PyAny>,
+        store: Option<&Bound<'_, PyAny>>,
+        autoreset: &str,
+        workers: Option<usize>,
+    ) -> PyResult<Self> {
+        let autoreset = match autoreset {
+            "NextStep" => Autoreset::NextStep,
+            "SameStep" => Autoreset::SameStep,
+            "Disabled" => Autoreset::Disabled,
+            other => {
+                return Err(PyValueError::new_err(format!(
+                    "autoreset mode is '{other}', expected NextStep, SameStep or Disabled"
+                )));
+            }
+        };
+        let calculator = crate::calculator::coerce(calculator)?;
+        let tasks: Vec<_> = tasks.iter().map(|task| Arc::clone(&task.inner)).collect();
+        let Some(first) = tasks.first() else {
+            return Err(PyValueError::new_err("0 environments, expected at least 1"));
+        };
+        let actions = first.actions().len();
+        if let Some(other) = tasks.iter().find(|task| task.actions().len() != actions) {
+            return Err(PyValueError::new_err(format!(
+                "action sets of {actions} and {} elements, expected one size in all environments",
+                other.actions().len()
+            )));
+        }
+        for task in &tasks {
+            calculator.check_elements(py, task.actions().elements(), task.property())?;
+        }
+        let store = match store {
+            Some(store) if calculator.is_storable() => {
+                Some(ResultStore::coerce(store)?.open_here()?)
+            }
+            _ => None,
+        };
+        let in_place =
+            calculator.inner.is_instant() || (calculator.is_python() && workers.is_none());
+        let inner = Arc::clone(&calculator.inner);
+        let evaluator = if in_place {
+            Evaluator::InPlace {
+                calculator: inner,
+                store,
+            }
+        } else {
+            let workers = workers.unwrap_or(1);
+            Evaluator::Pool(EvaluationPool::new(inner, store, workers, usize::MAX))
+        };
+        let shapes = Shapes::of(tasks.iter().map(AsRef::as_ref));
+        let skeletons = skeleton_rows(&tasks, shapes);
+        Ok(Self {
+            batch: Some(Batch::new(tasks, evaluator, autoreset)),
+            skeletons,
+            shapes,
+            calculator,
+        })
+    }
+
+    /// Starts episodes of the environments with these numbers, with their seeds.
+    fn reset<'py>(
+        &mut self,
+        py: Python<'py>,
+        environments: Vec<usize>,
+        seeds: Vec<Option<u64>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let batch = self.batch_mut()?;
+        for (&environment, seed) in environments.iter().zip(seeds) {
+            batch.reset(environment, seed);
+        }
+        let all: Vec<usize> = (0..batch.len()).collect();
+        self.observe(py, &all)
+    }
+
+    /// Changes the target (or anything else that keeps all shapes) of an environment.
+    fn set_task(&mut self, environment: usize, task: PyRef<'_, Task>) -> PyResult<()> {
+        let shapes = Shapes::of(std::iter::once(task.inner.as_ref()));
+        let Shapes {
+            sites,
+            edges,
+            actions,
+        } = self.shapes;
+        if shapes.actions != actions || shapes.sites > sites || shapes.edges > edges {
+            return Err(PyValueError::new_err(format!(
+                "the task needs {shapes:?}, expected what fits into {:?}",
+                self.shapes
+            )));
+        }
+        let tasks = [Arc::clone(&task.inner)];
+        let rows = skeleton_rows(&tasks, self.shapes);
+        self.skeletons[environment] = Arc::clone(&rows[0]);
+        self.batch_mut()?
+            .set_task(environment, Arc::clone(&task.inner));
+        Ok(())
+    }
+
+    /// One step of every environment; waits for all rewards.
+    fn step<'py>(
+        &mut self,
+        py: Python<'py>,
+        actions: PyReadonlyArray1<'py, i64>,
+    ) -> PyResult<StepOutput<'py>> {
+        let actions = actions.as_slice()?;
+        let count = self.batch()?.len();
+        if actions.len() != count {
+            return Err(task_error(
+                &crystalgym_environment::EnvironmentError::ActionCount {
+                    expected: count,
+                    found: actions.len(),
+                },
+            ));
+        }
+        let pairs: Vec<(usize, i64)> = actions.iter().copied().enumerate().collect();
+        self.send_all(&pairs)?;
+        self.wait_for(py, count)?;
+        self.calculator.raise_pending()?;
+        let batch = self.batch_mut()?;
+        while batch.take_ready().is_some() {}
+        let all: Vec<usize> = (0..count).collect();
+        self.output(py, &all)
+    }
+
+    /// Starts steps of some environments and returns at once.
+    fn send(
+        &mut self,
+        environments: PyReadonlyArray1<'_, i64>,
+        actions: PyReadonlyArray1<'_, i64>,
+    ) -> PyResult<()> {
+        let (environments, actions) = (environments.as_slice()?, actions.as_slice()?);
+        if environments.len() != actions.len() {
+            return Err(task_error(
+                &crystalgym_environment::EnvironmentError::ActionCount {
+                    expected: environments.len(),
+                    found: actions.len(),
+                },
+            ));
+        }
+        let pairs = environments
+            .iter()
+            .zip(actions)
+            .map(|(&environment, &action)| {
+                usize::try_from(environment)
+                    .map(|environment| (environment, action))
+                    .map_err(|_| PyValueError::new_err(format!("environment {environment}")))
+            })
+            .collect::<PyResult<Vec<_>>>()?;
+        self.send_all(&pairs)
+    }
+
+    /// Results of at least `count` steps, in the order in which they came; of fewer only if fewer
+    /// are under way.
+    fn receive<'py>(&mut self, py: Python<'py>, count: usize) -> PyResult<StepOutput<'py>> {
+        self.wait_for(py, count)?;
+        self.calculator.raise_pending()?;
+        let batch = self.batch_mut()?;
+        let mut taken = Vec::new();
+        while taken.len() < count
+            && let Some(environment) = batch.take_ready()
+        {
+            taken.push(environment);
+        }
+        self.output(py, &taken)
+    }
+
+    /// Steps sent and not received.
+    #[getter]
+    fn n_pending(&self) -> PyResult<usize> {
+        let batch = self.batch()?;
+        Ok(batch.pending() + batch.ready())
+    }
+
+    /// Observations as they are now.
+    #[pyo3(name = "observe")]
+    fn observe_all<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let all: Vec<usize> = (0..self.batch()?.len()).collect();
+        self.observe(py, &all)
+    }
+
+    /// Where every environment stands, random numbers included, as JSON.
+    fn get_state(&self) -> PyResult<String> {
+        self.batch()?
+            .snapshot()
+            .ok_or_else(|| internal("a step is under way: receive its result first"))
+    }
+
+    /// Goes on from what `get_state` returned.
+    fn set_state(&mut self, state: &str) -> PyResult<()> {
+        self.batch_mut()?
+            .restore(state)
+            .map_err(|error| task_error(&error))
+    }
+
+    /// The calculator.
+    #[getter]
+    fn calculator(&self) -> Calculator {
+        self.calculator.clone()
+    }
+
+    /// Elements on the sites of an environment, `None` where one is empty.
+    fn elements<'py>(&self, py: Python<'py>, environment: usize) -> PyResult<Bound<'py, PyList>> {
+        let slot = self.batch()?.slot(environment);
+        let elements = slot.task.actions().elements();
+        let symbols = slot
+            .state
+            .node_types
+            .iter()
+            .map(|&node| elements.get(usize::from(node)).map(|e| e.symbol()));
+        PyList::new(py, symbols.collect::<Vec<_>>())
+    }
+
+    /// Stops what is under way; nothing else can be called afterwards.
+    fn close(&mut self, py: Python<'_>) {
+        let batch = self.batch.take();
+        // Threads that wait for the interpreter lock must be able to end.
+        py.detach(move || drop(batch));
+    }
+}
+
+impl Drop for EnvironmentBatch {
+    fn drop(&mut self) {
+        let batch = self.batch.take();
+        Python::attach(|py| py.detach(move || drop(batch)));
+    }
+}
+
+fn skeleton_rows(
+    tasks: &[Arc<crystalgym_environment::Task>],
+    shapes: Shapes,
+) -> Vec<Arc<Vec<SkeletonRow>>> {
+    let mut known: Vec<(Arc<crystalgym_environment::Task>, Arc<Vec<SkeletonRow>>)> = Vec::new();
+    tasks
+        .iter()
+        .map(|task| {
+            if let Some((_, rows)) = known.iter().find(|(other, _)| Arc::ptr_eq(task, other)) {
+                return Arc::clone(rows);
+            }
+            let skeletons = task.skeletons().iter();
+            let rows: Arc<Vec<_>> = Arc::new(
+                skeletons
+                    .map(|skeleton| SkeletonRow::new(skeleton, shapes))
+                    .collect(),
+            );
+            known.push((Arc::clone(task), Arc::clone(&rows)));
+            rows
+        })
+        .collect()
+}

@@ -1,0 +1,272 @@
+use std::sync::Arc;
+
+use crystalgym_crystal::{Crystal as InnerCrystal, SYMMETRY_TOLERANCE_ANG, Skeleton};
+use crystalgym_evaluation::{
+    CancelToken, Evaluation as Inner, Outcome, evaluate as evaluate_crystal,
+};
+use pyo3::prelude::*;
+use serde_json::json;
+
+use crate::{
+    calculator::{self, Calculator, parse_property},
+    engine,
+    errors::{Raised, raised, structure_error, to_python},
+    skeleton::Crystal,
+    store::ResultStore,
+    structure::{Structure, coerce},
+};
+
+/// What came of an evaluation: a value, or a failure with a stable code.
+///
+/// A calculation that fails is a result, not an exception; `raise_for_failure` makes it one.
+#[pyclass(frozen, module = "crystalgym")]
+#[derive(Clone)]
+pub(crate) struct Evaluation {
+    pub(crate) inner: Inner,
+    pub(crate) crystal: InnerCrystal,
+    pub(crate) property: crystalgym_evaluation::Property,
+    pub(crate) calculator: String,
+}
+
+#[pymethods]
+impl Evaluation {
+    /// The property in its unit, `None` after a failure.
+    #[getter]
+    pub(crate) fn value(&self) -> Option<f64> {
+        self.inner.outcome.value()
+    }
+
+    /// Code of the failure, such as `scf_not_converged`; `None` after a success.
+    #[getter]
+    pub(crate) fn failure(&self) -> Option<&'static str> {
+        self.inner
+            .outcome
+            .failure()
+            .map(|failure| failure.code.name())
+    }
+
+    /// What happened, for a person; empty after a success.
+    #[getter]
+    fn message(&self) -> &str {
+        self.inner
+            .outcome
+            .failure()
+            .map_or("", |failure| failure.message.as_str())
+    }
+
+    /// `computed`, `store` or `coalesced`.
+    #[getter]
+    fn source(&self) -> &'static str {
+        self.inner.source.name()
+    }
+
+    /// Name of the property.
+    #[getter]
+    fn property_name(&self) -> &'static str {
+        self.property.name()
+    }
+
+    /// Unit of the value.
+    #[getter]
+    fn unit(&self) -> &'static str {
+        self.property.unit()
+    }
+
+    /// Name of the calculator.
+    #[getter]
+    fn calculator(&self) -> &str {
+        &self.calculator
+    }
+
+    /// The crystal in site order.
+    #[getter]
+    fn crystal(&self) -> Crystal {
+        Crystal(self.crystal.clone())
+    }
+
+    /// The crystal as a structure.
+    #[getter]
+    fn structure(&self) -> Structure {
+        Structure(self.crystal.structure())
+    }
+
+    /// Wall time of the calculation in seconds (of the original one for a result from the store).
+    #[getter]
+    fn seconds(&self) -> f64 {
+        self.inner.outcome.seconds()
+    }
+
+    /// Why the store could not be used, if so; the result holds all the same.
+    #[getter]
+    fn store_error(&self) -> Option<&str> {
+        self.inner.store_error.as_deref()
+    }
+
+    /// Everything that is known: energies and levels in eV, pressure in GPa, the fit, …
+    #[getter]
+    fn details<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        to_python(py, &json!(self.inner.outcome))
+    }
+
+    /// Raises `CalculationFailed` after a failure.
+    fn raise_for_failure(&self) -> PyResult<()> {
+        let Outcome::Failure(failure) = &self.inner.outcome else {
+            return Ok(());
+        };
+        Err(raised(&Raised {
+            class: "CalculationFailed",
+            code: failure.code.name(),
+            message: failure.message.clone(),
+            values: json!(failure),
+        }))
+    }
+
+    fn __repr__(&self) -> String {
+        let (property, unit) = (self.property.name(), self.property.unit());
+        let formula = self.crystal.formula();
+        match &self.inner.outcome {
+            Outcome::Success(values) => {
+                format!(
+                    "Evaluation({formula}: {property} = {} {unit})",
+                    values.value
+                )
+            }
+            Outcome::Failure(failure) => {
+                format!("Evaluation({formula}: {property} failed, {})", failure.code)
+            }
+        }
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let this = slf.get();
+        let make = slf.get_type().getattr("_restore")?;
+        let state = json!({
+            "outcome": this.inner.outcome,
+            "source": this.inner.source,
+            "store_error": this.inner.store_error,
+        })
+        .to_string();
+        let crystal = Crystal(this.crystal.clone());
+        let arguments = (crystal, this.property.name(), &this.calculator, state);
+        (make, arguments)
+            .into_pyobject(slf.py())
+            .map(Bound::into_any)
+    }
+
+    #[staticmethod]
+    fn _restore(
+        crystal: &Crystal,
+        property: &str,
+        calculator: String,
+        state: &str,
+    ) -> PyResult<Self> {
+        #[derive(serde::Deserialize)]
+        struct State {
+            outcome: Outcome,
+            source: crystalgym_evaluation::Source,
+            store_error: Option<String>,
+        }
+        let state: State = serde_json::from_str(state)
+            .map_err(|error| pyo3::exceptions::PyValueError::new_err(error.to_string()))?;
+        Ok(Self {
+            inner: Inner {
+                outcome: state.outcome,
+                source: state.source,
+                store_error: state.store_error,
+            },
+            crystal: crystal.0.clone(),
+            property: parse_property(property)?,
+            calculator,
+        })
+    }
+}
+
+/// Computes a property of a structure.
+///
+/// The interpreter lock is released; Ctrl-C stops the calculation and the programs that it started
+/// within about a second.
+///
+/// Parameters
+/// ----------
+/// structure : structure-like
+///     A `Structure` or `Crystal`, pymatgen `Structure`, ASE `Atoms`, or the path of a CIF, POSCAR,
+///     extxyz or JSON file.
+/// property : str
+///     `band_gap` (eV), `bulk_modulus` (GPa) or `density` (g/cm³).
+/// calculator : str, dict, Calculator or callable
+/// store : ResultStore, str or None
+///     Where results are looked up and kept: a store, its file, or `"default"` for the user's own.
+///
+/// Returns
+/// -------
+/// Evaluation
+///
+/// Raises
+/// ------
+/// StructureError, CalculatorError, StoreError
+#[pyfunction]
+#[pyo3(signature = (structure, property, *, calculator, store = None))]
+pub(crate) fn evaluate(
+    structure: &Bound<'_, PyAny>,
+    property: &str,
+    calculator: &Bound<'_, PyAny>,
+    store: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Evaluation> {
+    let py = structure.py();
+    let property = parse_property(property)?;
+    let calculator = calculator::coerce(calculator)?;
+    let crystal = match structure.cast::<Crystal>() {
+        Ok(crystal) => crystal.get().0.clone(),
+        Err(_) => {
+            let structure = coerce(structure)?.0;
+            py.detach(|| {
+                let skeleton =
+                    Skeleton::from_structure("structure", &structure, SYMMETRY_TOLERANCE_ANG)?;
+                InnerCrystal::new(Arc::new(skeleton), structure.elements)
+            })
+            .map_err(|error| structure_error(&error))?
+        }
+    };
+    let store = store.map(ResultStore::coerce).transpose()?;
+    calculator.check_elements(py, crystal.elements(), property)?;
+    let inner = run(py, &calculator, store.as_ref(), &crystal, property)?;
+    Ok(Evaluation {
+        inner,
+        crystal,
+        property,
+        calculator: calculator.inner.name().to_owned(),
+    })
+}
+
+/// Evaluates on another thread if it can take long, here if it is instant or the user's Python.
+pub(crate) fn run(
+    py: Python<'_>,
+    calculator: &Calculator,
+    store: Option<&ResultStore>,
+    crystal: &InnerCrystal,
+    property: crystalgym_evaluation::Property,
+) -> PyResult<Inner> {
+    let store = store
+        .filter(|_| calculator.is_storable())
+        .map(ResultStore::open_here)
+        .transpose()?;
+    let inner = if calculator.is_python() || calculator.inner.is_instant() {
+        let cancel = CancelToken::default();
+        let calculator = calculator.inner.as_ref();
+        evaluate_crystal(calculator, store.as_deref(), crystal, property, &cancel)
+    } else {
+        let calculator = Arc::clone(&calculator.inner);
+        let crystal = crystal.clone();
+        engine::enter(py, move |cancel| {
+            evaluate_crystal(
+                calculator.as_ref(),
+                store.as_deref(),
+                &crystal,
+                property,
+                cancel,
+            )
+        })?
+    };
+    calculator.raise_pending()?;
+    Ok(inner)
+}

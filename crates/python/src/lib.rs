@@ -1,0 +1,49 @@
+//! The extension module `crystalgym._crystalgym`: what the Python package needs from Rust.
+//!
+//! Every call that can take long goes through [`engine::enter`], which releases the interpreter
+//! lock and lets Ctrl-C through. Every error of a library becomes an exception of
+//! `crystalgym.errors` in [`errors`], with a code and values.
+
+mod batch;
+mod calculator;
+mod command_line;
+mod engine;
+mod environment;
+mod errors;
+mod evaluation;
+mod graph;
+mod observation;
+mod python_calculator;
+mod run;
+mod skeleton;
+mod store;
+mod structure;
+mod table;
+mod task;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+mod _crystalgym {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use crate::{
+        calculator::Calculator,
+        command_line::command_line,
+        environment::EnvironmentBatch,
+        evaluation::{Evaluation, evaluate},
+        graph::CrystalGraph,
+        run::read_episodes,
+        skeleton::{Crystal, Skeleton},
+        store::ResultStore,
+        structure::{Structure, element_data, k_mesh, niggli_reduce, properties, space_group},
+        table::Table,
+        task::{Task, reward_of, tasks},
+    };
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

@@ -1,0 +1,157 @@
+use std::{
+    path::{Path, PathBuf},
+    process,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use crystalgym_evaluation::{ResultStore as Inner, StoredResult};
+use crystalgym_training::default_store_path;
+use pyo3::{prelude::*, types::PyDict};
+
+use crate::{
+    calculator::parse_property,
+    errors::{store_error, to_python},
+    table::Table,
+};
+
+/// Results that nobody computes twice, in one file for any number of processes of one machine.
+///
+/// Parameters
+/// ----------
+/// path : path-like, optional
+///     The file; the user's own store by default.
+#[pyclass(frozen, module = "crystalgym")]
+#[derive(Clone)]
+pub(crate) struct ResultStore {
+    path: PathBuf,
+    /// SQLite must not be used across a fork.
+    open: Arc<Mutex<Option<Connection>>>,
+}
+
+/// A connection with the process that opened it.
+type Connection = (u32, Arc<Inner>);
+
+impl ResultStore {
+    fn at(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            open: Arc::default(),
+        }
+    }
+
+    /// A store, or what can be made into one: `"default"` or a path.
+    pub(crate) fn coerce(object: &Bound<'_, PyAny>) -> PyResult<Self> {
+        if let Ok(store) = object.cast::<Self>() {
+            return Ok(store.get().clone());
+        }
+        let path: PathBuf = object.extract()?;
+        if path.as_os_str() == "default" {
+            return Self::new(None);
+        }
+        Self::new(Some(path))
+    }
+
+    /// The store opened in this process.
+    pub(crate) fn open_here(&self) -> PyResult<Arc<Inner>> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let here = process::id();
+        if let Some((owner, store)) = &*open
+            && *owner == here
+        {
+            return Ok(Arc::clone(store));
+        }
+        if let Some(inherited) = open.take() {
+            // Closing a connection of the parent would drop its locks: let it be.
+            std::mem::forget(inherited);
+        }
+        let store = Arc::new(Inner::open(&self.path).map_err(|error| store_error(&error))?);
+        *open = Some((here, Arc::clone(&store)));
+        Ok(store)
+    }
+
+    fn rows(&self, py: Python<'_>, property: Option<&str>) -> PyResult<Vec<StoredResult>> {
+        let property = property.map(parse_property).transpose()?;
+        let store = self.open_here()?;
+        py.detach(move || store.results(property))
+            .map_err(|error| store_error(&error))
+    }
+}
+
+#[pymethods]
+impl ResultStore {
+    #[new]
+    #[pyo3(signature = (path = None))]
+    fn new(path: Option<PathBuf>) -> PyResult<Self> {
+        let path = match path {
+            Some(path) => path,
+            None => default_store_path().map_err(|error| crate::errors::training_error(&error))?,
+        };
+        let store = Self::at(&path);
+        store.open_here()?;
+        Ok(store)
+    }
+
+    /// The file.
+    #[getter]
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// All results as a table, in an order that does not depend on chance.
+    #[pyo3(signature = (property = None))]
+    fn table(&self, py: Python<'_>, property: Option<&str>) -> PyResult<Table> {
+        Table::of_results(&self.rows(py, property)?)
+    }
+
+    /// All results, each as a dictionary with everything that is known.
+    #[pyo3(signature = (property = None))]
+    fn results<'py>(
+        &self,
+        py: Python<'py>,
+        property: Option<&str>,
+    ) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        self.rows(py, property)?
+            .iter()
+            .map(|row| to_python(py, &serde_json::json!(row)))
+            .collect()
+    }
+
+    /// Numbers of results by (calculator, property, `success` or failure code).
+    fn statistics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let store = self.open_here()?;
+        let counts = py
+            .detach(move || store.statistics())
+            .map_err(|error| store_error(&error))?;
+        let dict = PyDict::new(py);
+        for (calculator, property, status, count) in counts {
+            dict.set_item((calculator, property, status), count)?;
+        }
+        Ok(dict)
+    }
+
+    /// Asks the database for damage.
+    ///
+    /// Raises
+    /// ------
+    /// StoreError
+    ///     With the damage.
+    fn check(&self, py: Python<'_>) -> PyResult<()> {
+        let store = self.open_here()?;
+        py.detach(move || store.check())
+            .map_err(|error| store_error(&error))
+    }
+
+    fn __len__(&self) -> PyResult<usize> {
+        let store = self.open_here()?;
+        let counts = store.statistics().map_err(|error| store_error(&error))?;
+        Ok(counts.iter().map(|(.., count)| *count as usize).sum())
+    }
+
+    fn __repr__(&self) -> String {
+        format!("ResultStore({:?})", self.path)
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> (Bound<'py, PyAny>, (PathBuf,)) {
+        (slf.get_type().into_any(), (slf.get().path.clone(),))
+    }
+}

@@ -1,0 +1,212 @@
+//! Tables that leave as Arrow, so that pandas, polars, DuckDB and others read them without a copy.
+
+use std::{ffi::CStr, sync::Arc};
+
+use arrow_array::{
+    ArrayRef, Float64Array, RecordBatch, RecordBatchIterator, StringArray, UInt64Array,
+    ffi_stream::FFI_ArrowArrayStream,
+};
+use arrow_schema::{ArrowError, DataType, Field, Schema};
+use crystalgym_evaluation::{Outcome, StoredResult};
+use crystalgym_training::EpisodeRow;
+use pyo3::{
+    prelude::*,
+    types::{PyCapsule, PyDict, PyList},
+};
+
+use crate::errors::internal;
+
+/// Name that the Arrow PyCapsule interface gives to streams.
+const STREAM: &CStr = c"arrow_array_stream";
+
+/// A table by columns, handed over through the Arrow PyCapsule interface
+/// (`polars.DataFrame(table)`, `pyarrow.table(table)`, …).
+#[pyclass(frozen, module = "crystalgym")]
+pub(crate) struct Table(RecordBatch);
+
+enum Column {
+    Text(Vec<Option<String>>),
+    Number(Vec<Option<f64>>),
+    Count(Vec<u64>),
+}
+
+impl Table {
+    fn new(columns: Vec<(&str, Column)>) -> PyResult<Self> {
+        let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) = columns
+            .into_iter()
+            .map(|(name, column)| match column {
+                Column::Text(values) => (
+                    Field::new(name, DataType::Utf8, true),
+                    Arc::new(StringArray::from(values)) as ArrayRef,
+                ),
+                Column::Number(values) => (
+                    Field::new(name, DataType::Float64, true),
+                    Arc::new(Float64Array::from(values)) as ArrayRef,
+                ),
+                Column::Count(values) => (
+                    Field::new(name, DataType::UInt64, false),
+                    Arc::new(UInt64Array::from(values)) as ArrayRef,
+                ),
+            })
+            .unzip();
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
+            .map(Self)
+            .map_err(|error| arrow_error(&error))
+    }
+
+    pub(crate) fn of_results(rows: &[StoredResult]) -> PyResult<Self> {
+        let text = |get: fn(&StoredResult) -> String| {
+            Column::Text(rows.iter().map(|row| Some(get(row))).collect())
+        };
+        let number = |get: fn(&crystalgym_evaluation::Values) -> Option<f64>| {
+            Column::Number(
+                rows.iter()
+                    .map(|row| match &row.outcome {
+                        Outcome::Success(values) => get(values),
+                        Outcome::Failure(_) => None,
+                    })
+                    .collect(),
+            )
+        };
+        let failure = rows
+            .iter()
+            .map(|row| {
+                row.outcome
+                    .failure()
+                    .map(|failure| failure.code.name().to_owned())
+            })
+            .collect();
+        let iterations = rows
+            .iter()
+            .map(|row| match &row.outcome {
+                Outcome::Success(values) => values.scf_iterations.into(),
+                Outcome::Failure(failure) => failure.scf_iterations.into(),
+            })
+            .collect();
+        let seconds = rows.iter().map(|row| Some(row.outcome.seconds())).collect();
+        Self::new(vec![
+            ("skeleton", text(|row| row.skeleton.clone())),
+            ("elements", text(|row| row.elements.clone())),
+            ("formula", text(|row| row.formula.clone())),
+            ("property", text(|row| row.property.clone())),
+            ("value", number(|values| Some(values.value))),
+            ("failure", Column::Text(failure)),
+            ("total_energy_ev", number(|values| values.total_energy_ev)),
+            ("homo_ev", number(|values| values.homo_ev)),
+            ("lumo_ev", number(|values| values.lumo_ev)),
+            ("fermi_ev", number(|values| values.fermi_ev)),
+            ("pressure_gpa", number(|values| values.pressure_gpa)),
+            ("volume_ang3", number(|values| Some(values.volume_ang3))),
+            ("scf_iterations", Column::Count(iterations)),
+            ("seconds", Column::Number(seconds)),
+            ("calculator", text(|row| row.calculator.clone())),
+            ("created", text(|row| row.created.clone())),
+            ("key", text(|row| row.key.clone())),
+        ])
+    }
+
+    pub(crate) fn of_episodes(rows: &[EpisodeRow]) -> PyResult<Self> {
+        let text = |get: fn(&EpisodeRow) -> &str| {
+            Column::Text(rows.iter().map(|row| Some(get(row).to_owned())).collect())
+        };
+        let number =
+            |get: fn(&EpisodeRow) -> Option<f64>| Column::Number(rows.iter().map(get).collect());
+        let count = |get: fn(&EpisodeRow) -> u64| Column::Count(rows.iter().map(get).collect());
+        let failure = rows
+            .iter()
+            .map(|row| (!row.failure.is_empty()).then(|| row.failure.clone()))
+            .collect();
+        Self::new(vec![
+            ("episode", count(|row| row.episode)),
+            ("step", count(|row| row.step)),
+            ("environment", count(|row| row.environment as u64)),
+            ("skeleton", text(|row| &row.skeleton)),
+            ("elements", text(|row| &row.elements)),
+            ("property", text(|row| &row.property)),
+            ("target", number(|row| Some(row.target))),
+            ("value", number(|row| row.value)),
+            ("episodic_return", number(|row| Some(row.episodic_return))),
+            ("failure", Column::Text(failure)),
+            ("source", text(|row| &row.source)),
+            ("scf_iterations", count(|row| row.scf_iterations.into())),
+            (
+                "calculation_seconds",
+                number(|row| Some(row.calculation_seconds)),
+            ),
+        ])
+    }
+}
+
+fn arrow_error(error: &ArrowError) -> PyErr {
+    internal(&error.to_string())
+}
+
+#[pymethods]
+impl Table {
+    /// The Arrow PyCapsule interface; `requested_schema` is not needed and left aside.
+    #[pyo3(signature = (requested_schema = None))]
+    fn __arrow_c_stream__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        let _ = requested_schema;
+        let batches = vec![Ok::<_, ArrowError>(self.0.clone())];
+        let reader = RecordBatchIterator::new(batches, self.0.schema());
+        let stream = FFI_ArrowArrayStream::new(Box::new(reader));
+        PyCapsule::new_with_value(py, stream, STREAM)
+    }
+
+    /// Names of the columns.
+    #[getter]
+    fn columns(&self) -> Vec<String> {
+        let schema = self.0.schema();
+        schema
+            .fields()
+            .iter()
+            .map(|field| field.name().clone())
+            .collect()
+    }
+
+    /// The columns as lists.
+    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let dict = PyDict::new(py);
+        for (field, array) in self.0.schema().fields().iter().zip(self.0.columns()) {
+            let any = array.as_any();
+            let list = if let Some(array) = any.downcast_ref::<StringArray>() {
+                PyList::new(py, array)?
+            } else if let Some(array) = any.downcast_ref::<Float64Array>() {
+                PyList::new(py, array)?
+            } else if let Some(array) = any.downcast_ref::<UInt64Array>() {
+                PyList::new(py, array)?
+            } else {
+                return Err(internal("a column of an unknown type"));
+            };
+            dict.set_item(field.name(), list)?;
+        }
+        Ok(dict)
+    }
+
+    /// A pandas `DataFrame`.
+    fn to_pandas<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        py.import("pandas")?
+            .call_method1("DataFrame", (self.to_dict(py)?,))
+    }
+
+    /// A polars `DataFrame`.
+    fn to_polars<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("polars")?.call_method1("DataFrame", (slf,))
+    }
+
+    fn __len__(&self) -> usize {
+        self.0.num_rows()
+    }
+
+    fn __repr__(&self) -> String {
+        format!(
+            "Table({} rows: {})",
+            self.0.num_rows(),
+            self.columns().join(", ")
+        )
+    }
+}

@@ -1,0 +1,100 @@
+"""Registers the environments with Gymnasium as soon as both are imported, in either order."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any
+
+NAMESPACE = "crystalgym"
+_REGISTRY = "gymnasium.envs.registration"
+_PROPERTIES = {"band_gap": "BandGap", "bulk_modulus": "BulkModulus", "density": "Density"}
+_SETS = ("C1", "C2", "C3", "C4", "C5", "C6", "C7", "mixed")
+_DIFFICULTIES = {"easy": "Easy", "hard": "Hard", "very_hard": "VeryHard"}
+_SIZES = {"small": "Small", "medium": "Medium", "large": "Large"}
+
+
+def _named() -> Iterator[tuple[str, str]]:
+    """Identifiers of the paper's tasks with the names of the tasks."""
+    for key, name in _PROPERTIES.items():
+        for skeletons in _SETS:
+            label = skeletons.capitalize() if skeletons == "mixed" else skeletons
+            yield f"{NAMESPACE}/{name}-{label}-v0", f"{key}-{skeletons}-easy-small"
+            for difficulty, hardness in _DIFFICULTIES.items():
+                if difficulty == "very_hard" and key != "density":
+                    continue
+                for size, actions in _SIZES.items():
+                    yield (
+                        f"{NAMESPACE}/{name}-{label}-{hardness}-{actions}-v0",
+                        f"{key}-{skeletons}-{difficulty}-{size}",
+                    )
+
+
+def environment_ids() -> Iterator[str]:
+    for identifier, _ in _named():
+        yield identifier
+    yield f"{NAMESPACE}/Crystal-v0"
+
+
+def register() -> None:
+    """Tells Gymnasium about all environments; doing it again changes nothing."""
+    from gymnasium.envs.registration import register as add
+    from gymnasium.envs.registration import registry
+
+    def add_one(identifier: str, kwargs: dict[str, Any]) -> None:
+        if identifier not in registry:
+            add(
+                identifier,
+                entry_point="crystalgym.envs:CrystalEnv",
+                vector_entry_point="crystalgym.vector:CrystalVectorEnv",
+                kwargs=kwargs,
+            )
+
+    for identifier, task in _named():
+        add_one(identifier, {"task": task})
+    add_one(f"{NAMESPACE}/Crystal-v0", {})
+
+
+class _RegisteringLoader(Loader):
+    def __init__(self, loader: Loader) -> None:
+        self._loader = loader
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        self._loader.exec_module(module)
+        register()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)
+
+
+class _Finder(MetaPathFinder):
+    """Waits for Gymnasium's registry to be imported."""
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None = None,
+        target: ModuleType | None = None,
+    ) -> ModuleSpec | None:
+        if fullname != _REGISTRY:
+            return None
+        # The others find it; from then on nobody needs this one.
+        sys.meta_path.remove(self)
+        spec = find_spec(fullname)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _RegisteringLoader(spec.loader)
+        return spec
+
+
+def install() -> None:
+    if _REGISTRY in sys.modules:
+        register()
+    elif not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder())

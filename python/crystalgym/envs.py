@@ -1,0 +1,263 @@
+"""The environment as Gymnasium knows it."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import gymnasium as gym
+import numpy as np
+import numpy.typing as npt
+from gymnasium import spaces
+
+from crystalgym import render
+from crystalgym._crystalgym import (
+    Calculator,
+    Crystal,
+    EnvironmentBatch,
+    Evaluation,
+    ResultStore,
+    Structure,
+    Task,
+)
+from crystalgym._tasks import FIELDS, make_task
+from crystalgym.errors import TaskError
+from crystalgym.spaces import GraphMaker, Observation, observation_space
+
+__all__ = ["CrystalEnv", "RewardFunction"]
+
+RewardFunction = Callable[[Evaluation, float], float]
+"""From what was evaluated and the target to a reward."""
+
+
+class CrystalEnv(gym.Env[Observation, np.int64]):
+    """Fill the empty skeleton of a crystal, one element a step.
+
+    The last step evaluates the crystal; its reward says how close the property came to the target.
+    All other rewards are 0. An episode ends with ``terminated`` alone.
+
+    Parameters
+    ----------
+    task : str, dict or Task, optional
+        A task of the paper (``crystalgym.tasks()``), or the members of one.
+    obs : {"dict", "graph"}
+        Form of the observations, see :mod:`crystalgym.spaces`.
+    calculator : str, dict, Calculator or callable
+        What rewards come from. The default ``"empirical"`` knows textbook formulas only, *no DFT*;
+        ``"qe"`` runs pw.x.
+    store : ResultStore, str or path, optional
+        Where results are looked up and kept; ``"default"`` is the user's own.
+    reward : callable, optional
+        ``reward(evaluation, target)`` in place of the paper's.
+    render_mode : {"ansi", "rgb_array"}, optional
+    **changes
+        What is to differ from the task: ``skeletons``, ``actions``, ``elements``, ``property``,
+        ``target``, ``start_site``, ``odd_electrons_fail_at_once``, ``allowed``.
+
+    Notes
+    -----
+    ``info`` holds ``action_mask`` (int8, 1 where an action is allowed) and, after the last step,
+    ``formula`` and either ``value`` (in the property's unit) or ``failure`` (a code).
+    """
+
+    metadata: dict[str, Any] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 4}
+    _ARGUMENTS: ClassVar = ("task", "obs", "calculator", "store", "reward", "render_mode")
+
+    def __init__(
+        self,
+        task: str | Mapping[str, Any] | Task | None = None,
+        *,
+        obs: str = "dict",
+        calculator: Any = "empirical",
+        store: ResultStore | str | None = None,
+        reward: RewardFunction | None = None,
+        render_mode: str | None = None,
+        **changes: Any,
+    ) -> None:
+        check_names(changes)
+        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
+            raise ValueError(f"render_mode is '{render_mode}', expected 'ansi' or 'rgb_array'")
+        self.task = make_task(task, changes)
+        self.obs_mode = obs
+        self.observation_space = observation_space([self.task], obs)
+        self.action_space = spaces.Discrete(len(self.task.elements))
+        self.render_mode = render_mode
+        self._reward = reward
+        self._store = store
+        self._batch = EnvironmentBatch([self.task], calculator, store, "Disabled", None)
+        self._to_graph = GraphMaker(self.task.skeletons) if obs == "graph" else None
+        self._padded = _first(self._batch.observe())
+        self._started = False
+        self._evaluation: Evaluation | None = None
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Start the next episode.
+
+        Parameters
+        ----------
+        seed : int, optional
+            Starts the random numbers anew. Without one, the first episode is seeded at random.
+        options : dict, optional
+            ``target`` changes the target from this episode on.
+        """
+        super().reset(seed=seed)
+        if options:
+            self._change(options)
+        if seed is None and not self._started:
+            seed = int(self.np_random.integers(2**63))
+        self._started = True
+        self._padded = _first(self._batch.reset([0], [seed]))
+        return self._observation(), self._info()
+
+    def step(
+        self, action: np.int64 | int
+    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Put an element on the site in focus."""
+        actions = np.array([action], dtype=np.int64).reshape(1)
+        _, padded, rewards, terminated, finished, _ = self._batch.step(actions)
+        self._padded = _first(padded)
+        reward = float(rewards[0])
+        info = self._info()
+        if finished:
+            _, self._evaluation, target = finished[0]
+            info |= episode_info(self._evaluation)
+            warn_of_store(self._evaluation)
+            if self._reward is not None:
+                reward = float(self._reward(self._evaluation, target))
+        return self._observation(), reward, bool(terminated[0]), False, info
+
+    def action_masks(self) -> npt.NDArray[np.bool_]:
+        """Which actions are allowed now, for sb3-contrib's maskable algorithms."""
+        mask: npt.NDArray[np.bool_] = self._padded["action_mask"].astype(np.bool_)
+        return mask
+
+    @property
+    def calculator(self) -> Calculator:
+        """What rewards come from."""
+        return self._batch.calculator
+
+    @property
+    def evaluation(self) -> Evaluation | None:
+        """The latest evaluation with all that is known of it."""
+        return self._evaluation
+
+    @property
+    def elements(self) -> list[str | None]:
+        """Element of each site, ``None`` where it is empty."""
+        return self._batch.elements(0)
+
+    @property
+    def crystal(self) -> Crystal:
+        """The crystal, if every site is filled, or else the latest that was finished."""
+        elements = self.elements
+        filled = [element for element in elements if element is not None]
+        if len(filled) == len(elements):
+            return self.task.skeletons[int(self._padded["skeleton"])].fill(filled)
+        if self._evaluation is not None:
+            return self._evaluation.crystal
+        raise TaskError(
+            f"{len(filled)} of {len(elements)} sites are filled and no episode has ended yet",
+            code="no_crystal",
+            values={"filled": len(filled), "sites": len(elements)},
+        )
+
+    @property
+    def structure(self) -> Structure:
+        """The structure of :attr:`crystal`."""
+        return self.crystal.structure
+
+    def render(self) -> Any:
+        """A table as text (``ansi``), or a picture of the cell, uint8 of shape (400, 400, 3)."""
+        if self.render_mode is None:
+            return None
+        skeleton = self.task.skeletons[int(self._padded["skeleton"])]
+        focus = int(self._padded["focus"])
+        if self.render_mode == "ansi":
+            return render.as_text(self.task, skeleton, self.elements, focus, self._evaluation)
+        return render.as_image(skeleton, self.elements, focus)
+
+    def get_state(self) -> str:
+        """Where the episode stands, random numbers included, for :meth:`set_state`."""
+        return json.dumps({"batch": self._batch.get_state(), "started": self._started})
+
+    def set_state(self, state: str) -> None:
+        """Go on from a state of an environment of the same task."""
+        try:
+            read = json.loads(state)
+            batch, started = read["batch"], bool(read["started"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise TaskError(f"not a state of an environment: {error}", code="snapshot") from error
+        self._batch.set_state(batch)
+        self._started = started
+        self._padded = _first(self._batch.observe())
+
+    def close(self) -> None:
+        """Release everything; may be called again."""
+        self._batch.close()
+        super().close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        del state["_batch"]
+        return {"attributes": state, "calculator": self.calculator, "state": self._batch.get_state()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state["attributes"])
+        calculator = state["calculator"]
+        self._batch = EnvironmentBatch([self.task], calculator, self._store, "Disabled", None)
+        self._batch.set_state(state["state"])
+
+    def _change(self, options: Mapping[str, Any]) -> None:
+        unknown = set(options) - {"target"}
+        if unknown:
+            raise TaskError(
+                f"reset: unknown option '{min(unknown)}', expected 'target'", code="unknown_option"
+            )
+        self.task = make_task(self.task, {"target": options["target"]})
+        self._batch.set_task(0, self.task)
+
+    def _observation(self) -> Observation:
+        observation = self._padded if self._to_graph is None else self._to_graph(self._padded)
+        return {
+            key: value.copy() if isinstance(value, np.ndarray) else value
+            for key, value in observation.items()
+        }
+
+    def _info(self) -> dict[str, Any]:
+        return {"action_mask": self._padded["action_mask"].copy()}
+
+
+def check_names(changes: Mapping[str, Any]) -> None:
+    """Refuses arguments that are no part of a task."""
+    for name in changes:
+        if name not in FIELDS:
+            raise TypeError(
+                f"unexpected argument '{name}': expected obs, calculator, store, reward, "
+                f"render_mode or one of {', '.join(FIELDS)}"
+            )
+
+
+def episode_info(evaluation: Evaluation) -> dict[str, Any]:
+    """What ``info`` says of a finished crystal; the same on every run."""
+    info: dict[str, Any] = {"formula": evaluation.crystal.formula}
+    if evaluation.value is not None:
+        info["value"] = evaluation.value
+    else:
+        info["failure"] = evaluation.failure
+    return info
+
+
+def warn_of_store(evaluation: Evaluation) -> None:
+    """A store that fails costs the sharing, not the result."""
+    if evaluation.store_error is not None:
+        warnings.warn(
+            f"a result could not be shared: {evaluation.store_error}", RuntimeWarning, stacklevel=3
+        )
+
+
+def _first(padded: dict[str, npt.NDArray[Any]]) -> Observation:
+    return {key: value[0] for key, value in padded.items()}

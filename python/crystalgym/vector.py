@@ -1,0 +1,303 @@
+"""Many environments whose steps run in Rust, with rewards that may come later."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from crystalgym import render
+from crystalgym._crystalgym import Calculator, EnvironmentBatch, Evaluation, ResultStore, Task
+from crystalgym._tasks import make_task
+from crystalgym.envs import RewardFunction, check_names, episode_info, warn_of_store
+from crystalgym.spaces import GraphMaker, Observation, observation_space
+
+__all__ = ["CrystalVectorEnv"]
+
+Actions = npt.NDArray[np.int64]
+Rewards = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+StepResult = tuple[Observation, Rewards, Flags, Flags, dict[str, Any]]
+
+
+class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
+    """``num_envs`` environments side by side.
+
+    Environment ``i`` seeded with ``seed`` goes the way of a :class:`crystalgym.CrystalEnv` seeded
+    with ``seed + i``.
+
+    Parameters
+    ----------
+    num_envs : int
+    task, obs, calculator, store, reward, render_mode, **changes
+        As for :class:`crystalgym.CrystalEnv`, for all environments.
+    autoreset_mode : AutoresetMode or str
+        When an environment whose episode has ended starts the next one.
+    env_kwargs : sequence of mappings, optional
+        For each environment, what is to differ from the task (same number of elements).
+    workers : int, optional
+        Calculations at the same time; ignored by instant calculators. A Python function runs on
+        the caller's thread unless a number is given.
+
+    Notes
+    -----
+    :meth:`step` waits for all rewards. :meth:`send` and :meth:`recv` do not: results come back in
+    the order in which they are ready, so that cheap steps go on while calculations run.
+    """
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        task: str | Mapping[str, Any] | Task | None = None,
+        *,
+        obs: str = "dict",
+        calculator: Any = "empirical",
+        store: ResultStore | str | None = None,
+        reward: RewardFunction | None = None,
+        render_mode: str | None = None,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        env_kwargs: Sequence[Mapping[str, Any]] | None = None,
+        workers: int | None = None,
+        **changes: Any,
+    ) -> None:
+        check_names(changes)
+        self.num_envs = num_envs
+        self.tasks = _tasks(num_envs, task, changes, env_kwargs)
+        mode = AutoresetMode(autoreset_mode)
+        self.metadata = {
+            "render_modes": ["ansi", "rgb_array"],
+            "render_fps": 4,
+            "autoreset_mode": mode,
+        }
+        self.render_mode = render_mode
+        self.obs_mode = obs
+        self.single_observation_space = observation_space(self.tasks, obs)
+        self.single_action_space = spaces.Discrete(len(self.tasks[0].elements))
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self._mode = mode
+        self._reward = reward
+        self._batch = EnvironmentBatch(self.tasks, calculator, store, mode.value, workers)
+        self._to_graph = (
+            [GraphMaker(task.skeletons) for task in self.tasks] if obs == "graph" else None
+        )
+        self._all = np.arange(num_envs, dtype=np.int64)
+        self._started = False
+        self._masks = self._batch.observe()["action_mask"]
+
+    def reset(
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Start new episodes.
+
+        Parameters
+        ----------
+        seed : int or sequence, optional
+            Environment ``i`` gets ``seed + i``, or its own from the sequence.
+        options : dict, optional
+            ``reset_mask`` (bool, shape (num_envs,)) says which environments start anew; all if it
+            is absent. The others stay where they are.
+        """
+        super().reset(seed=seed if isinstance(seed, int) else None)
+        mask = self._reset_mask(options)
+        seeds = self._seeds(seed)
+        chosen = np.flatnonzero(mask)
+        padded = self._batch.reset(chosen.tolist(), [seeds[i] for i in chosen])
+        self._started = True
+        self._masks = padded["action_mask"]
+        info = {"action_mask": self._masks.copy(), "_action_mask": mask}
+        return self._observations(padded, self._all), info
+
+    def step(self, actions: Actions) -> StepResult:
+        """One step of every environment; waits for all rewards."""
+        actions = np.ascontiguousarray(actions, dtype=np.int64)
+        return self._result(*self._batch.step(actions))
+
+    def send(self, actions: Actions, env_ids: npt.ArrayLike | None = None) -> None:
+        """Start one step of some environments (all by default) and return at once."""
+        ids = self._all if env_ids is None else np.ascontiguousarray(env_ids, dtype=np.int64)
+        self._batch.send(ids, np.ascontiguousarray(actions, dtype=np.int64))
+
+    def recv(self, batch_size: int | None = None) -> StepResult:
+        """Wait for the results of ``batch_size`` steps (all that are under way by default).
+
+        Results come in the order in which they are ready; ``info["env_id"]`` says whose they are.
+        The first axis of every array has one row a result. Each result is delivered once.
+        """
+        pending = self._batch.n_pending
+        wanted = pending if batch_size is None else batch_size
+        if not 0 < wanted <= pending:
+            raise ValueError(f"recv: {wanted} results wanted, {pending} under way")
+        return self._result(*self._batch.receive(wanted), with_ids=True)
+
+    @property
+    def pending(self) -> int:
+        """Steps sent whose results have not been received."""
+        return self._batch.n_pending
+
+    @property
+    def calculator(self) -> Calculator:
+        """What rewards come from."""
+        return self._batch.calculator
+
+    def action_masks(self) -> npt.NDArray[np.bool_]:
+        """Which actions are allowed now, shape (num_envs, n_elements)."""
+        masks: npt.NDArray[np.bool_] = self._batch.observe()["action_mask"].astype(np.bool_)
+        return masks
+
+    def render(self) -> tuple[Any, ...] | None:
+        """One frame an environment."""
+        if self.render_mode is None:
+            return None
+        padded = self._batch.observe()
+        frames: list[Any] = []
+        for i, task in enumerate(self.tasks):
+            skeleton = task.skeletons[int(padded["skeleton"][i])]
+            focus, elements = int(padded["focus"][i]), self._batch.elements(i)
+            if self.render_mode == "ansi":
+                frames.append(render.as_text(task, skeleton, elements, focus, None))
+            else:
+                frames.append(render.as_image(skeleton, elements, focus))
+        return tuple(frames)
+
+    def get_state(self) -> str:
+        """Where all episodes stand, random numbers included, for :meth:`set_state`."""
+        return self._batch.get_state()
+
+    def set_state(self, state: str) -> None:
+        """Go on from a state of environments of the same tasks."""
+        self._batch.set_state(state)
+        self._started = True
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Stop what is under way."""
+        self._batch.close()
+
+    def _seeds(self, seed: int | Sequence[int | None] | None) -> list[int | None]:
+        if seed is None:
+            if self._started:
+                return [None] * self.num_envs
+            return [int(x) for x in self.np_random.integers(2**63, size=self.num_envs)]
+        if isinstance(seed, (int, np.integer)):
+            return [int(seed) + i for i in range(self.num_envs)]
+        if len(seed) != self.num_envs:
+            raise ValueError(f"{len(seed)} seeds for {self.num_envs} environments")
+        return list(seed)
+
+    def _reset_mask(self, options: dict[str, Any] | None) -> Flags:
+        mask = (options or {}).get("reset_mask")
+        if mask is None:
+            return np.ones(self.num_envs, dtype=np.bool_)
+        mask = np.asarray(mask)
+        if mask.shape != (self.num_envs,) or mask.dtype != np.bool_ or not mask.any():
+            raise ValueError(
+                f"reset_mask has shape {mask.shape} and dtype {mask.dtype}, expected "
+                f"({self.num_envs},) and bool with at least one True"
+            )
+        return mask
+
+    def _observations(
+        self, padded: dict[str, npt.NDArray[Any]], ids: npt.NDArray[np.int64]
+    ) -> Observation:
+        if self._to_graph is None:
+            return padded
+        singles = [
+            self._to_graph[i]({key: value[row] for key, value in padded.items()})
+            for row, i in enumerate(ids)
+        ]
+        observation: Observation = {
+            key: padded[key] for key in ("action_mask", "focus", "skeleton", "state")
+        }
+        observation["graph"] = tuple(single["graph"] for single in singles)
+        return dict(sorted(observation.items()))
+
+    def _result(
+        self,
+        ids: npt.NDArray[np.int64],
+        padded: dict[str, npt.NDArray[Any]],
+        rewards: Rewards,
+        terminated: Flags,
+        finished: list[tuple[int, Evaluation, float]],
+        last: dict[str, npt.NDArray[Any]] | None,
+        *,
+        with_ids: bool = False,
+    ) -> StepResult:
+        masks = padded["action_mask"]
+        info: dict[str, Any] = {
+            "action_mask": masks.copy(),
+            "_action_mask": np.ones(len(ids), dtype=np.bool_),
+        }
+        if with_ids:
+            info["env_id"] = ids
+        if last is not None:
+            row_of = {int(i): row for row, i in enumerate(ids)}
+            rows = [row_of[i] for i, _, _ in finished]
+            for row, (_, evaluation, target) in zip(rows, finished):
+                warn_of_store(evaluation)
+                if self._reward is not None:
+                    rewards[row] = self._reward(evaluation, target)
+            of_episodes = _episode_infos(rows, [e for _, e, _ in finished], len(ids))
+            if self._mode == AutoresetMode.SAME_STEP:
+                numbers = np.array([i for i, _, _ in finished], dtype=np.int64)
+                info["final_obs"] = self._final(last, numbers, rows, len(ids))
+                info["final_info"] = of_episodes
+                info["_final_obs"] = info["_final_info"] = terminated.copy()
+            else:
+                info |= of_episodes
+        truncated = np.zeros(len(ids), dtype=np.bool_)
+        return self._observations(padded, ids), rewards, terminated, truncated, info
+
+    def _final(
+        self,
+        last: dict[str, npt.NDArray[Any]],
+        numbers: npt.NDArray[np.int64],
+        rows: list[int],
+        count: int,
+    ) -> npt.NDArray[np.object_]:
+        final = np.full(count, None, dtype=object)
+        for position, (number, row) in enumerate(zip(numbers, rows)):
+            single: Observation = {key: value[position] for key, value in last.items()}
+            final[row] = single if self._to_graph is None else self._to_graph[number](single)
+        return final
+
+
+def _tasks(
+    num_envs: int,
+    task: str | Mapping[str, Any] | Task | None,
+    changes: Mapping[str, Any],
+    env_kwargs: Sequence[Mapping[str, Any]] | None,
+) -> list[Task]:
+    if num_envs < 1:
+        raise ValueError(f"num_envs is {num_envs}, expected at least 1")
+    common = make_task(task, changes)
+    if env_kwargs is None:
+        return [common] * num_envs
+    if len(env_kwargs) != num_envs:
+        raise ValueError(f"env_kwargs has {len(env_kwargs)} members, expected {num_envs}")
+    for single in env_kwargs:
+        check_names(single)
+    return [make_task(common, dict(single)) for single in env_kwargs]
+
+
+def _episode_infos(
+    rows: list[int], evaluations: list[Evaluation], count: int
+) -> dict[str, Any]:
+    """Gymnasium's form: an array a key, and under ``_key`` where it means something."""
+    info: dict[str, Any] = {}
+    for row, evaluation in zip(rows, evaluations):
+        for key, value in episode_info(evaluation).items():
+            if key not in info:
+                number = isinstance(value, float)
+                info[key] = np.zeros(count) if number else np.full(count, None, dtype=object)
+                info[f"_{key}"] = np.zeros(count, dtype=np.bool_)
+            info[key][row] = value
+            info[f"_{key}"][row] = True
+    return info

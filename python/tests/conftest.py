@@ -1,0 +1,50 @@
+"""What tests need: optional programs, and structures to compare with."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import crystalgym
+
+
+def program(name: str) -> str:
+    """The program, or a skipped test; required programs that are missing fail it."""
+    found = shutil.which(name)
+    if found is None:
+        if os.environ.get("CRYSTALGYM_REQUIRE_TOOLS") == "1":
+            pytest.fail(f"required but missing: {name}")
+        pytest.skip(f"{name} not found")
+    return found
+
+
+@pytest.fixture(scope="session")
+def pw_x() -> str:
+    return program("pw.x")
+
+
+@pytest.fixture(scope="session")
+def random_structures() -> list[crystalgym.Structure]:
+    """50 random cells of 1 to 6 sites, none too flat, no two sites too close."""
+    rng = np.random.default_rng(7)
+    symbols = ["Na", "Cl", "O", "Ti", "Si", "Cs"]
+    made: list[crystalgym.Structure] = []
+    while len(made) < 50:
+        lattice = rng.uniform(-1, 1, (3, 3)) * 2 + np.diag(rng.uniform(4, 7, 3))
+        frac = rng.uniform(0, 1, (int(rng.integers(1, 7)), 3))
+        elements = [str(rng.choice(symbols)) for _ in frac]
+        deltas = frac[:, None] - frac[None]
+        deltas -= np.round(deltas)
+        distances = np.linalg.norm(deltas @ lattice, axis=-1) + 9 * np.eye(len(frac))
+        if abs(np.linalg.det(lattice)) > 60 and distances.min() > 1.3:
+            made.append(crystalgym.Structure(lattice, elements, frac))
+    return made
+
+
+@pytest.fixture(scope="session")
+def examples_folder() -> Path:
+    return Path(__file__).parent.parent / "examples"

@@ -1,0 +1,216 @@
+"""The environment by the checkers of Gymnasium and Stable-Baselines3, and by itself."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env, data_equivalence
+from stable_baselines3.common.env_checker import check_env as check_env_of_sb3
+
+import crystalgym as cg
+
+IDS = cg.environment_ids()
+
+
+def test_every_task_of_the_paper_has_an_id() -> None:
+    # 7 skeletons and the mixed set; 2 targets for three properties and a third for the density;
+    # 3 action sets; a short name for each easy and small one; one for everything else.
+    assert len(IDS) == len(set(IDS)) == 8 * 3 * (2 + 2 + 3) + 8 * 3 + 1
+    assert set(IDS) <= set(gym.registry)
+
+
+@pytest.mark.parametrize("identifier", IDS)
+def test_checkers_find_nothing(identifier: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        # What Gymnasium says of every environment without it.
+        warnings.filterwarnings("ignore", message=".*render.*")
+        env = gym.make(identifier, obs="dict", disable_env_checker=True).unwrapped
+        check_env(env, skip_render_check=True)
+        check_env_of_sb3(env, warn=True, skip_render_check=True)
+
+
+@pytest.mark.parametrize("identifier", ["crystalgym/Density-Mixed-v0", "crystalgym/Crystal-v0"])
+def test_graph_mode_passes_gymnasiums_checker(identifier: str) -> None:
+    env = gym.make(identifier, obs="graph", disable_env_checker=True).unwrapped
+    check_env(env, skip_render_check=True)
+
+
+@pytest.mark.parametrize("mode", ["ansi", "rgb_array"])
+def test_rendering(mode: str) -> None:
+    env = gym.make("crystalgym/Density-C2-v0", render_mode=mode, disable_env_checker=True).unwrapped
+    check_env(env)
+    env.reset(seed=1)
+    frames = [env.render()]
+    for action in (3, 5, 8, 8, 8):
+        env.step(action)
+        frames.append(env.render())
+    if mode == "ansi":
+        assert frames[0].count(">") == 1
+        assert "CaH3Rb" in frames[-1] and "g/cm³" in frames[-1]
+    else:
+        assert all(frame.shape == (400, 400, 3) and frame.dtype == np.uint8 for frame in frames)
+        assert all((a != b).any() for a, b in zip(frames, frames[1:]))
+
+
+def episode(env: gym.Env[Any, Any], seed: int | None, actions: np.random.Generator) -> list[Any]:
+    """All that two episodes of the same seed and actions must share."""
+    seen: list[Any] = [env.reset(seed=seed)]
+    terminated = False
+    while not terminated:
+        mask = seen[-1][-1]["action_mask"]
+        step = env.step(actions.choice(np.flatnonzero(mask)))
+        terminated = step[2]
+        seen.append(step)
+    return seen
+
+
+@pytest.mark.parametrize("obs", ["dict", "graph"])
+@pytest.mark.parametrize("name", ["BandGap", "BulkModulus", "Density"])
+def test_the_same_seed_and_actions_give_the_same(name: str, obs: str) -> None:
+    runs = []
+    for _ in range(2):
+        env = gym.make(f"crystalgym/{name}-Mixed-Large-v0".replace("Mixed", "Mixed-Easy"), obs=obs)
+        rng = np.random.default_rng(5)
+        runs.append([episode(env, seed, rng) for seed in (3, None, None, None)])
+    assert data_equivalence(runs[0], runs[1], exact=True)
+
+
+def test_rewards_are_the_papers() -> None:
+    env = cg.CrystalEnv("density-C2-easy-small", calculator="rigid")
+    for seed in range(20):
+        *_, (_, reward, terminated, truncated, info) = episode(env, seed, np.random.default_rng(seed))
+        density = env.structure.density
+        assert info["value"] == pytest.approx(density, rel=1e-12)
+        assert reward == pytest.approx(np.exp(-((density - 3) ** 2) / 3), rel=1e-12)
+        assert terminated and not truncated
+
+
+def test_observations_say_what_is_so() -> None:
+    env = cg.CrystalEnv("density-mixed-easy-small")
+    for seed in range(30):
+        observation, _ = env.reset(seed=seed)
+        skeleton = env.task.skeletons[int(observation["skeleton"])]
+        graph, n = skeleton.graph, len(skeleton)
+        assert observation["node_mask"].sum() == n
+        assert observation["edge_mask"].sum() == graph.n_edges
+        assert np.array_equal(observation["edge_sources"][: graph.n_edges], graph.sources)
+        assert np.array_equal(observation["edge_targets"][: graph.n_edges], graph.targets)
+        assert np.allclose(observation["edge_distances"][: graph.n_edges], graph.distances)
+        order = graph.breadth_first(int(observation["focus"]))
+        for step, site in enumerate(order):
+            assert observation["focus"] == site
+            assert observation["nodes"][site] == len(env.task.elements)
+            assert observation["state"][1] == pytest.approx(step / n)
+            observation, *_ = env.step(step)
+            assert observation["nodes"][site] == step
+            assert env.elements[site] == env.task.elements[step]
+
+
+def test_a_state_goes_on_as_it_would_have() -> None:
+    env = cg.CrystalEnv("density-mixed-easy-small")
+    env.reset(seed=11)
+    env.step(4)
+    state, pickled = env.get_state(), pickle.dumps(env)
+    expected = [env.step(2), *(episode(env, None, np.random.default_rng(1)) for _ in range(3))]
+    other = cg.CrystalEnv("density-mixed-easy-small")
+    other.set_state(state)
+    for again in (other, pickle.loads(pickled)):
+        found = [again.step(2), *(episode(again, None, np.random.default_rng(1)) for _ in range(3))]
+        assert data_equivalence(found, expected, exact=True)
+    with pytest.raises(cg.TaskError, match="belong"):
+        cg.CrystalEnv("density-C3-easy-small").set_state(state)
+    with pytest.raises(cg.TaskError, match="not a state"):
+        env.set_state("{}")
+
+
+def test_masks_are_kept() -> None:
+    env = cg.CrystalEnv(
+        "density-C6-easy-small", start_site=0, allowed={0: ["F", "Cl"], 2: ["Na"]}
+    )
+    seen: set[tuple[str | None, str | None]] = set()
+    for seed in range(20):
+        observation, info = env.reset(seed=seed)
+        env.action_space.seed(seed)
+        while True:
+            assert np.array_equal(info["action_mask"], observation["action_mask"])
+            assert np.array_equal(env.action_masks(), info["action_mask"] == 1)
+            action = env.action_space.sample(mask=info["action_mask"])
+            observation, _, terminated, _, info = env.step(action)
+            if terminated:
+                break
+        seen.add((env.elements[0], env.elements[2]))
+    assert seen == {("F", "Na"), ("Cl", "Na")}
+    env.reset()
+    with pytest.raises(cg.TaskError) as error:
+        env.step(0)
+    assert error.value.code == "forbidden_action"
+
+
+def test_bad_input_is_named() -> None:
+    env = cg.CrystalEnv()
+    env.reset(seed=0)
+    for action in (18, -1, 300):
+        with pytest.raises(cg.TaskError) as error:
+            env.step(action)
+        assert error.value.code == "invalid_action"
+    for _ in range(5):
+        env.step(0)
+    with pytest.raises(cg.TaskError) as error:
+        env.step(0)
+    assert error.value.code == "episode_ended"
+    with pytest.raises(TypeError, match="colour"):
+        cg.CrystalEnv(colour="red")
+    with pytest.raises(cg.TaskError, match="target"):
+        cg.CrystalEnv(target=-1.0)
+    with pytest.raises(cg.TaskError, match="property"):
+        cg.CrystalEnv(property="colour")
+    with pytest.raises(cg.CalculatorError, match="density only"):
+        cg.CrystalEnv("band_gap-C1-easy-small", calculator="rigid")
+    with pytest.raises(ValueError, match="'picture'"):
+        cg.CrystalEnv(render_mode="picture")
+    with pytest.raises(ValueError, match="'image'"):
+        cg.CrystalEnv(obs="image")
+
+
+def test_a_target_can_be_given_for_an_episode() -> None:
+    env = cg.CrystalEnv("density-C2-easy-small", calculator="rigid")
+    observation, _ = env.reset(seed=0, options={"target": 7.5})
+    assert observation["state"][0] == 7.5
+    for _ in range(5):
+        _, reward, *_ = env.step(0)
+    assert reward == pytest.approx(cg.reward("density", env.structure.density, 7.5))
+
+
+def test_the_crystal_is_the_latest_finished_one() -> None:
+    env = cg.CrystalEnv()
+    env.reset(seed=0)
+    with pytest.raises(cg.TaskError) as error:
+        _ = env.structure
+    assert error.value.values == {"filled": 0, "sites": 5}
+    for _ in range(5):
+        env.step(1)
+    formula = env.structure.formula
+    assert formula == "Na5"
+    env.reset()
+    env.step(3)
+    assert env.structure.formula == formula
+
+
+def test_closing_twice_is_fine() -> None:
+    env = cg.CrystalEnv()
+    env.close()
+    env.close()
+
+
+def test_wrappers_of_gymnasium() -> None:
+    from gymnasium.wrappers import FlattenObservation, RecordEpisodeStatistics, TimeLimit
+
+    env = RecordEpisodeStatistics(TimeLimit(FlattenObservation(gym.make(IDS[0])), 100))
+    *_, last = episode(env, 1, np.random.default_rng(0))
+    assert last[-1]["episode"]["l"] == 5 or last[-1]["episode"]["l"] > 0

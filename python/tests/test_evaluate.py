@@ -1,0 +1,149 @@
+"""Evaluation with built-in calculators and with one's own; the store."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import crystalgym as cg
+
+SALT = cg.Skeleton("C6").fill(["Na", "Cl", "F", "Li"])
+
+
+def test_rigid_density_is_mass_over_volume() -> None:
+    """Oracle: the masses and the volume of ASE."""
+    found = cg.evaluate(SALT, "density", calculator="rigid")
+    atoms = SALT.structure.to_ase()
+    expected = 1.66053906660 * atoms.get_masses().sum() / atoms.get_volume()
+    assert found.value == pytest.approx(expected, rel=1e-6)
+    assert (found.unit, found.failure, found.source) == ("g/cm³", None, "computed")
+    found.raise_for_failure()
+    again = pickle.loads(pickle.dumps(found))
+    assert (again.value, again.details, repr(again)) == (found.value, found.details, repr(found))
+
+
+def test_calculators_are_named_configured_and_checked() -> None:
+    assert pickle.loads(pickle.dumps(cg.Calculator("empirical"))).name == "empirical"
+    with pytest.raises(cg.CalculatorError) as error:
+        cg.Calculator("magic")
+    assert (error.value.code, error.value.values) == ("invalid_settings", {"field": "name"})
+    with pytest.raises(cg.CalculatorError, match="time_limit"):
+        cg.Calculator("qe", time_limit=3)
+    with pytest.raises(cg.CalculatorError, match="density only"):
+        cg.evaluate(SALT, "band_gap", calculator="rigid")
+    with pytest.raises(cg.TaskError, match="'colour'"):
+        cg.evaluate(SALT, "colour", calculator="rigid")
+    with pytest.raises(TypeError, match="no calculator"):
+        cg.evaluate(SALT, "density", calculator=3)
+
+
+def mean_atomic_number(structure: cg.Structure, property: str) -> float:
+    return float(np.mean([cg.element_data(e)["atomic_number"] for e in structure.elements]))
+
+
+class Cautious:
+    def evaluate(self, structure: cg.Structure, property: str) -> dict[str, float]:
+        if "F" in structure.elements:
+            raise cg.CalculationFailed("no fluorine here", code="scf_not_converged")
+        return {"value": 2.5, "total_energy_ev": -10.0}
+
+
+def test_a_calculator_of_ones_own() -> None:
+    assert cg.evaluate(SALT, "density", calculator=mean_atomic_number).value == 10.0
+    failed = cg.evaluate(SALT, "band_gap", calculator=Cautious())
+    assert (failed.value, failed.failure) == (None, "scf_not_converged")
+    with pytest.raises(cg.CalculationFailed) as error:
+        failed.raise_for_failure()
+    assert (error.value.code, str(error.value)) == ("scf_not_converged", "no fluorine here")
+    other = cg.Skeleton("C6").fill(["Na", "Cl", "O", "Li"])
+    found = cg.evaluate(other, "band_gap", calculator=Cautious())
+    assert (found.value, found.details["total_energy_ev"]) == (2.5, -10.0)
+
+
+def test_a_bug_in_ones_own_calculator_is_no_failed_calculation() -> None:
+    def broken(structure: cg.Structure, property: str) -> float:
+        raise ZeroDivisionError("a bug")
+
+    with pytest.raises(ZeroDivisionError, match="a bug"):
+        cg.evaluate(SALT, "density", calculator=broken)
+    with pytest.raises(TypeError, match="expected a number"):
+        cg.evaluate(SALT, "density", calculator=lambda s, p: "heavy")
+    for workers in (None, 2):
+        envs = cg.CrystalVectorEnv(2, "density-C6-easy-small", calculator=broken, workers=workers)
+        envs.reset(seed=0)
+        with pytest.raises(ZeroDivisionError):
+            for _ in range(4):
+                envs.step(np.zeros(2, dtype=np.int64))
+        envs.close()
+
+
+def test_rewards_of_ones_own() -> None:
+    def heavier_is_better(evaluation: cg.Evaluation, target: float) -> float:
+        return (evaluation.value or 0.0) - target
+
+    env = cg.CrystalEnv("density-C6-easy-small", reward=heavier_is_better)
+    envs = cg.CrystalVectorEnv(1, "density-C6-easy-small", reward=heavier_is_better)
+    env.reset(seed=0)
+    envs.reset(seed=0)
+    for _ in range(4):
+        _, reward, *_ = env.step(7)
+        _, rewards, *_ = envs.step(np.array([7]))
+    assert reward == rewards[0] == env.structure.density - 3.0
+
+
+def test_results_are_stored_once_and_read_as_a_table(tmp_path: Path) -> None:
+    import polars
+
+    calls: list[str] = []
+
+    def counted(structure: cg.Structure, property: str) -> float:
+        calls.append(structure.formula)
+        if "Cl" in structure.elements:
+            raise cg.CalculationFailed("no chlorine", code="scf_not_converged")
+        return 1.0
+
+    calculator = cg.Calculator.from_function(counted, fingerprint="version 1")
+    store = cg.ResultStore(tmp_path / "results.sqlite")
+    fillings = [["Na", "Cl", "F", "Li"], ["Na", "O", "F", "Li"], ["Li", "O", "F", "Na"]]
+    for _ in range(2):
+        sources = [
+            cg.evaluate(
+                cg.Skeleton("C6").fill(filling), "density", calculator=calculator, store=store
+            ).source
+            for filling in fillings
+        ]
+    # The last two are equivalent under the skeleton's symmetry.
+    assert len(calls) == 2 and sources == ["store"] * 3
+    assert len(store) == 2
+    assert store.statistics() == {
+        ("counted", "density", "scf_not_converged"): 1,
+        ("counted", "density", "success"): 1,
+    }
+    table = store.table()
+    frame = polars.DataFrame(table)
+    assert frame.columns == table.columns
+    assert frame.to_dict(as_series=False) == table.to_dict()
+    assert frame["failure"].to_list() == ["scf_not_converged", None]
+    pandas_frame = table.to_pandas()
+    assert len(pandas_frame) == 2 and pandas_frame["value"].dropna().tolist() == [1.0]
+    assert len(store.table("band_gap")) == 0
+    assert store.results()[1]["outcome"]["value"] == 1.0
+    assert pickle.loads(pickle.dumps(store)).path == store.path
+    store.check()
+
+
+def test_without_a_fingerprint_nothing_is_stored(tmp_path: Path) -> None:
+    store = cg.ResultStore(tmp_path / "results.sqlite")
+    cg.evaluate(SALT, "density", calculator=mean_atomic_number, store=store)
+    assert len(store) == 0
+
+
+def test_a_damaged_store_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "results.sqlite"
+    path.write_text("this is no database, only some text of sufficient length" * 20)
+    with pytest.raises(cg.StoreError) as error:
+        cg.ResultStore(path)
+    assert error.value.values["path"] == str(path) and str(path) in str(error.value)

@@ -1,0 +1,212 @@
+"""The vector environment against single ones, in all modes of starting anew."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import data_equivalence
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+
+import crystalgym as cg
+
+TASK = "density-mixed-easy-small"
+
+
+def sync_env(count: int, mode: AutoresetMode, obs: str = "dict") -> SyncVectorEnv:
+    return SyncVectorEnv([lambda: cg.CrystalEnv(TASK, obs=obs)] * count, autoreset_mode=mode)
+
+
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+@pytest.mark.parametrize("obs", ["dict", "graph"])
+def test_it_goes_the_way_of_gymnasiums_own(mode: AutoresetMode, obs: str) -> None:
+    """Oracle: SyncVectorEnv over single environments: observations, rewards, ends and infos."""
+    ours = cg.CrystalVectorEnv(4, TASK, autoreset_mode=mode, obs=obs)
+    theirs = sync_env(4, mode, obs)
+    assert ours.single_observation_space == theirs.single_observation_space
+    assert ours.observation_space == theirs.observation_space
+    rng = np.random.default_rng(0)
+    a, b = ours.reset(seed=3), theirs.reset(seed=3)
+    for _ in range(60):
+        assert data_equivalence(a[0], b[0], exact=True)
+        assert ours.observation_space.contains(a[0])
+        assert_same_infos(a[-1], b[-1])
+        actions = rng.integers(0, 18, 4)
+        a, b = ours.step(actions), theirs.step(actions)
+        for mine, other in zip(a[1:4], b[1:4]):
+            assert np.array_equal(mine, other) and mine.dtype == other.dtype
+        if mode == AutoresetMode.DISABLED and a[2].any():
+            assert data_equivalence(a[0], b[0], exact=True)
+            a = ours.reset(options={"reset_mask": a[2].copy()})
+            b = theirs.reset(options={"reset_mask": b[2].copy()})
+            # SyncVectorEnv says nothing of the environments that were not reset.
+            a[-1]["action_mask"][~a[-1]["_action_mask"]] = 0
+
+
+def assert_same_infos(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
+    assert set(ours) == set(theirs)
+    for key, value in ours.items():
+        if key == "final_info":
+            # There, masks of the step stand inside too.
+            assert_same_infos(value, {k: v for k, v in theirs[key].items() if k in value})
+        elif key == "final_obs":
+            assert data_equivalence(list(value), list(theirs[key]), exact=True)
+        else:
+            assert np.array_equal(value, theirs[key]), key
+
+
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+def test_each_end_is_delivered_once(mode: AutoresetMode) -> None:
+    """Oracle: rewards recomputed from the crystals that the actions make."""
+    envs = cg.CrystalVectorEnv(3, TASK, autoreset_mode=mode, calculator="rigid")
+    rng = np.random.default_rng(1)
+    observations, _ = envs.reset(seed=5)
+    ends, resets = 0, 0
+    previous_end = np.zeros(3, dtype=bool)
+    for _ in range(100):
+        before = observations
+        actions = rng.integers(0, 18, 3)
+        observations, rewards, terminated, truncated, info = envs.step(actions)
+        assert not truncated.any()
+        for i in range(3):
+            if mode == AutoresetMode.NEXT_STEP and previous_end[i]:
+                resets += 1
+                assert rewards[i] == 0 and not terminated[i]
+                assert observations["state"][i, 1] == 0
+                continue
+            nodes, n = before["nodes"][i].copy(), int(before["node_mask"][i].sum())
+            nodes[before["focus"][i]] = actions[i]
+            full = (nodes[:n] < 18).all()
+            assert terminated[i] == full
+            if not full:
+                assert rewards[i] == 0
+                continue
+            ends += 1
+            task = envs.tasks[i]
+            skeleton = task.skeletons[before["skeleton"][i]]
+            crystal = skeleton.fill([task.elements[node] for node in nodes[:n]])
+            expected = cg.reward("density", crystal.structure.density, 3.0)
+            assert rewards[i] == pytest.approx(expected, rel=1e-12)
+            if mode == AutoresetMode.SAME_STEP:
+                assert np.array_equal(info["final_obs"][i]["nodes"], nodes)
+                assert info["final_info"]["formula"][i] == crystal.formula
+                assert observations["state"][i, 1] == 0
+            else:
+                assert np.array_equal(observations["nodes"][i], nodes)
+                assert info["formula"][i] == crystal.formula
+        previous_end = terminated
+        if mode == AutoresetMode.DISABLED and terminated.any():
+            observations, _ = envs.reset(options={"reset_mask": terminated})
+    assert ends > 40
+    assert (resets > 0) == (mode == AutoresetMode.NEXT_STEP)
+
+
+def test_a_step_without_reset_is_refused_where_nothing_resets() -> None:
+    envs = cg.CrystalVectorEnv(1, "density-C6-easy-small", autoreset_mode="Disabled")
+    envs.reset(seed=0)
+    for _ in range(4):
+        envs.step(np.zeros(1, dtype=np.int64))
+    with pytest.raises(cg.TaskError) as error:
+        envs.step(np.zeros(1, dtype=np.int64))
+    assert error.value.code == "episode_ended"
+
+
+def test_make_vec_uses_it() -> None:
+    envs = gym.make_vec("crystalgym/BandGap-C1-v0", num_envs=8)
+    assert isinstance(envs, cg.CrystalVectorEnv)
+    observations, info = envs.reset(seed=[8, 7, 6, 5, 4, 3, 2, 1])
+    assert observations["nodes"].shape == (8, 5) and info["action_mask"].shape == (8, 18)
+    assert envs.metadata["autoreset_mode"] == AutoresetMode.NEXT_STEP
+    envs.step(envs.action_space.sample())
+    envs.close()
+    envs.close()
+
+
+def test_environments_may_differ() -> None:
+    kwargs = [{"target": 3.0}, {"target": 8.0, "skeletons": "C6"}, {"skeletons": ["C3", "C7"]}]
+    envs = cg.CrystalVectorEnv(3, "density-C2-easy-small", env_kwargs=kwargs)
+    observations, _ = envs.reset(seed=0)
+    assert observations["state"][:, 0].tolist() == [3, 8, 3]
+    assert observations["node_mask"].sum(axis=1)[1] == 4
+    assert envs.observation_space.contains(observations)
+    with pytest.raises(ValueError, match="expected 3"):
+        cg.CrystalVectorEnv(3, env_kwargs=kwargs[:2])
+    with pytest.raises(ValueError, match="18 and 30"):
+        cg.CrystalVectorEnv(2, env_kwargs=[{}, {"actions": "medium"}])
+
+
+def test_bad_actions_move_nothing() -> None:
+    envs = cg.CrystalVectorEnv(2, TASK)
+    envs.reset(seed=0)
+    state = envs.get_state()
+    for actions in ([0, 18], [0], [0, 1, 2]):
+        with pytest.raises(cg.TaskError):
+            envs.step(np.array(actions))
+        assert envs.get_state() == state
+
+
+def slow_density(structure: cg.Structure, property: str) -> float:
+    """Heavy crystals take longer."""
+    time.sleep(0.02 if structure.density < 3 else 0.1)
+    return structure.density
+
+
+def test_late_rewards_come_in_any_order_and_once() -> None:
+    envs = cg.CrystalVectorEnv(
+        8,
+        "density-C6-easy-small",
+        calculator=slow_density,
+        workers=4,
+        autoreset_mode=AutoresetMode.SAME_STEP,
+    )
+    envs.reset(seed=0)
+    rng = np.random.default_rng(0)
+    envs.send(rng.integers(0, 18, 8))
+    delivered, steps = np.zeros(8, dtype=int), np.zeros(8, dtype=int)
+    orders: list[list[int]] = []
+    while delivered.min() < 3:
+        observations, rewards, terminated, _, info = envs.recv(2)
+        ids = info["env_id"]
+        assert len(ids) == len(rewards) == len(observations["focus"]) == 2
+        steps[ids] += 1
+        # A fourth step of each is an end, no other is.
+        assert np.array_equal(terminated, steps[ids] % 4 == 0)
+        delivered[ids[terminated]] += 1
+        for row in np.flatnonzero(terminated):
+            final = info["final_obs"][row]
+            elements = [envs.tasks[0].elements[node] for node in final["nodes"]]
+            density = cg.Skeleton("C6").fill(elements).structure.density
+            assert rewards[row] == pytest.approx(cg.reward("density", density, 3.0))
+        orders.append(ids.tolist())
+        envs.send(rng.integers(0, 18, 2), ids)
+    assert len({tuple(order) for order in orders}) > 4
+    while envs.pending:
+        envs.recv(1)
+    with pytest.raises(ValueError, match="0 under way"):
+        envs.recv()
+    envs.close()
+
+
+def test_a_step_under_way_cannot_be_taken_twice() -> None:
+    envs = cg.CrystalVectorEnv(2, TASK)
+    envs.reset(seed=0)
+    envs.send(np.zeros(2, dtype=np.int64))
+    with pytest.raises(cg.TaskError, match="under way"):
+        envs.send(np.zeros(1, dtype=np.int64), [1])
+    with pytest.raises(RuntimeError, match="under way"):
+        envs.get_state()
+    envs.recv()
+    envs.step(np.zeros(2, dtype=np.int64))
+
+
+def test_a_state_goes_on_as_it_would_have() -> None:
+    envs, other = cg.CrystalVectorEnv(4, TASK), cg.CrystalVectorEnv(4, TASK)
+    envs.reset(seed=0)
+    envs.step(np.full(4, 3))
+    other.set_state(envs.get_state())
+    for action in range(18):
+        a, b = envs.step(np.full(4, action)), other.step(np.full(4, action))
+        assert data_equivalence(a, b, exact=True)
