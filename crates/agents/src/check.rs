@@ -30,6 +30,16 @@ pub(crate) fn positive(fields: Fields<'_, f64>) -> Result<(), AgentError> {
     )
 }
 
+/// # Errors
+/// [`AgentError::Config`] names the first field that is negative or no number.
+pub(crate) fn not_negative(fields: Fields<'_, f64>) -> Result<(), AgentError> {
+    first_bad(
+        fields,
+        |value| value.is_finite() && *value >= 0.0,
+        "a number, at least 0",
+    )
+}
+
 fn first_bad<T: ToString>(
     fields: Fields<'_, T>,
     good: impl Fn(&T) -> bool,

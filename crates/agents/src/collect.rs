@@ -94,6 +94,11 @@ impl Collector {
         self.total_steps
     }
 
+    /// Episodes that have ended and not been delivered.
+    pub(crate) fn open_episodes(&self) -> usize {
+        self.environment.open_episodes()
+    }
+
     pub(crate) fn snapshot(&self) -> VectorSnapshot {
         self.environment.snapshot()
     }

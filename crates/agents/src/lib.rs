@@ -1,4 +1,5 @@
-//! Agents that learn to fill skeletons: deep Q-learning, and random search to compare with.
+//! Agents that learn to fill skeletons: deep Q-learning, Rainbow, proximal policy optimisation and
+//! discrete soft actor-critic, and the searches that they have to beat.
 //!
 //! An [`Agent`] is driven one [`step`](Agent::step) at a time; whatever wants to know what happens
 //! is an [`Observer`]. A saved agent goes on exactly as it would have.
@@ -7,6 +8,7 @@ mod advantage;
 mod agent;
 mod batch;
 mod categorical;
+mod categorical_policy;
 mod check;
 mod checkpoint;
 mod collect;
@@ -14,7 +16,10 @@ mod dqn;
 mod error;
 mod evaluate;
 mod network_config;
+mod ppo;
+mod registry;
 mod replay;
+mod sac;
 mod schedule;
 mod search;
 mod support;
@@ -28,10 +33,13 @@ pub use dqn::{AdvantageMean, Dqn, DqnConfig};
 pub use error::AgentError;
 pub use evaluate::{PUBLISHED_ROLLOUTS, Rollout, evaluate_policy};
 pub use network_config::{NetworkConfig, templates};
+pub use ppo::{Ppo, PpoConfig};
+pub use registry::{AgentConfig, load_agent};
 pub use replay::{
     Batch, Experience, Priorities, RelabelConfig, ReplayBuffer, SumTree, Transition,
     episode_transitions,
 };
+pub use sac::{CriticCombination, Sac, SacConfig};
 pub use schedule::LinearSchedule;
 pub use search::{
     Filling, GeneticConfig, GeneticProposer, GeneticSearch, LocalProposer, LocalSearch,

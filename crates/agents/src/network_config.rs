@@ -3,6 +3,7 @@ use std::sync::Arc;
 use crystalgym_environment::Task;
 use crystalgym_evaluation::Property;
 use crystalgym_networks::{GraphTemplate, InputStyle, Megnet, MegnetConfig, Parameters};
+use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
 
 use crate::AgentError;
@@ -45,6 +46,18 @@ impl NetworkConfig {
     /// The shape of the published agents.
     pub fn published() -> Self {
         Self::from(MegnetConfig::published(1, 1))
+    }
+
+    /// A new network with `n_outputs` numbers per state of this task.
+    pub(crate) fn build(
+        &self,
+        task: &Task,
+        n_outputs: usize,
+        rng: &mut Pcg64,
+    ) -> Result<Megnet, AgentError> {
+        let shape = self.megnet(task, n_outputs);
+        let templates = templates(task, &shape);
+        Ok(Megnet::new(shape, templates, rng)?)
     }
 
     /// The whole shape, for `n_outputs` numbers per state of this task.

@@ -39,6 +39,8 @@ enum Command {
     Store(commands::store::StoreArguments),
     /// Convert a structure between CIF, POSCAR, extxyz and JSON.
     Convert(commands::convert::ConvertArguments),
+    /// Measure how well things work.
+    Bench(commands::bench::BenchArguments),
 }
 
 /// Runs the command with these arguments, the first of which is the name of the program.
@@ -52,6 +54,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Pseudo(arguments) => commands::pseudo::run(&arguments),
         Command::Store(arguments) => commands::store::run(&arguments),
         Command::Convert(arguments) => commands::convert::run(&arguments),
+        Command::Bench(arguments) => commands::bench::run(&arguments),
     };
     match result {
         Ok(code) => code,

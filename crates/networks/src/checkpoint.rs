@@ -165,7 +165,7 @@ impl Checkpoint {
         Ok(flat)
     }
 
-    /// The file's bytes.
+    /// The file's bytes, the same for equal checkpoints.
     ///
     /// # Errors
     /// [`NetworkError::Checkpoint`] if the tensors cannot be laid out.
@@ -177,6 +177,7 @@ impl Checkpoint {
             .collect();
         safetensors::serialize(&self.tensors, Some(metadata))
             .map_err(|error| NetworkError::Checkpoint(error.to_string()))
+            .and_then(|bytes| sorted_header(&bytes))
     }
 
     /// Reads a file's bytes.
@@ -257,6 +258,27 @@ impl Checkpoint {
             other => other,
         })
     }
+}
+
+/// The same file with the strings of its header in alphabetical order: the library writes them in
+/// that of a hash map, which differs from run to run.
+///
+/// A file is the length of the header in 8 bytes, the header as JSON filled up with blanks to a
+/// multiple of 8, and the data, whose places in the header count from the data's start.
+fn sorted_header(bytes: &[u8]) -> Result<Vec<u8>, NetworkError> {
+    let invalid = |error: &dyn std::fmt::Display| NetworkError::Checkpoint(error.to_string());
+    let (length, rest) = bytes
+        .split_first_chunk::<8>()
+        .ok_or_else(|| invalid(&"no header"))?;
+    let (header, data) = rest
+        .split_at_checked(u64::from_le_bytes(*length) as usize)
+        .ok_or_else(|| invalid(&"no data"))?;
+    let header: BTreeMap<String, serde_json::Value> =
+        serde_json::from_slice(header).map_err(|error| invalid(&error))?;
+    let mut sorted = serde_json::to_vec(&header).map_err(|error| invalid(&error))?;
+    sorted.resize(sorted.len().next_multiple_of(8), b' ');
+    let length = (sorted.len() as u64).to_le_bytes();
+    Ok([&length[..], &sorted, data].concat())
 }
 
 fn join(prefix: &str, name: &str) -> String {

@@ -156,3 +156,18 @@ fn broken_files_are_refused_with_their_name() {
         .to_string();
     assert!(text.contains("no/such/folder"), "{text}");
 }
+
+/// A hash map's order differs from map to map; the file's must not.
+#[test]
+fn equal_checkpoints_are_equal_files() {
+    let bytes = || {
+        let mut checkpoint = Checkpoint::new();
+        for index in 0..20 {
+            checkpoint.set_metadata(format!("key {index}"), "value");
+        }
+        checkpoint.to_bytes().unwrap()
+    };
+    assert_eq!(bytes(), bytes());
+    let read = Checkpoint::from_bytes(&bytes()).unwrap();
+    assert_eq!(read.metadata("key 7"), Some("value"));
+}

@@ -4,7 +4,10 @@ use std::{
     sync::Arc,
 };
 
-use crystalgym_agents::{DqnConfig, Evaluator, RandomSearchConfig};
+use crystalgym_agents::{
+    AgentConfig, DqnConfig, Evaluator, GeneticConfig, LocalSearchConfig, PpoConfig,
+    RandomSearchConfig, SacConfig,
+};
 use crystalgym_environment::{TaskConfig, paper_tasks};
 use crystalgym_evaluation::{CalculatorConfig, ResultStore};
 use serde::{Deserialize, Serialize};
@@ -28,15 +31,30 @@ pub struct TrainingConfig {
     pub output: OutputConfig,
     /// Settings of `dqn`.
     pub dqn: DqnConfig,
+    /// Settings of `rainbow`.
+    #[serde(default = "DqnConfig::rainbow")]
+    pub rainbow: DqnConfig,
+    /// Settings of `ppo`.
+    #[serde(default)]
+    pub ppo: PpoConfig,
+    /// Settings of `sac`.
+    #[serde(default)]
+    pub sac: SacConfig,
     /// Settings of `random_search`.
     pub random_search: RandomSearchConfig,
+    /// Settings of `genetic`.
+    #[serde(default)]
+    pub genetic: GeneticConfig,
+    /// Settings of `local_search`.
+    #[serde(default)]
+    pub local_search: LocalSearchConfig,
 }
 
 /// Which agent is trained.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AlgorithmConfig {
-    /// `dqn` or `random_search`.
+    /// `dqn`, `rainbow`, `ppo`, `sac`, `random_search`, `genetic` or `local_search`.
     pub name: Algorithm,
     /// `standard` (ours) or `paper` (as the published runs).
     pub preset: Preset,
@@ -57,8 +75,19 @@ impl Default for AlgorithmConfig {
 pub enum Algorithm {
     /// Deep Q-learning.
     Dqn,
+    /// Deep Q-learning with the options of Rainbow.
+    Rainbow,
+    /// Proximal policy optimisation.
+    Ppo,
+    /// Soft actor-critic for discrete actions.
+    Sac,
     /// Random elements on every site: what learning has to beat.
+    #[serde(alias = "random")]
     RandomSearch,
+    /// A genetic algorithm over fillings.
+    Genetic,
+    /// Hill climbing with random restarts.
+    LocalSearch,
 }
 
 impl Algorithm {
@@ -66,7 +95,12 @@ impl Algorithm {
     pub fn name(self) -> &'static str {
         match self {
             Self::Dqn => "dqn",
+            Self::Rainbow => "rainbow",
+            Self::Ppo => "ppo",
+            Self::Sac => "sac",
             Self::RandomSearch => "random_search",
+            Self::Genetic => "genetic",
+            Self::LocalSearch => "local_search",
         }
     }
 }
@@ -137,7 +171,11 @@ impl TrainingConfig {
         let first_look: Self = layers.resolve(first_look.to_table()?)?;
         let mut base = Self::defaults(task, first_look.algorithm.clone());
         if first_look.algorithm.preset == Preset::Paper {
-            base.dqn = DqnConfig::paper(first_look.task.property);
+            let property = first_look.task.property;
+            base.dqn = DqnConfig::paper(property);
+            base.rainbow = DqnConfig::paper_rainbow(property);
+            base.ppo = PpoConfig::paper(property);
+            base.sac = SacConfig::paper(property);
         }
         let config: Self = layers.resolve(base.to_table()?)?;
         config.check()?;
@@ -152,6 +190,11 @@ impl TrainingConfig {
             evaluation: EvaluationConfig::default(),
             output: OutputConfig::default(),
             dqn: DqnConfig::standard(),
+            rainbow: DqnConfig::rainbow(),
+            ppo: PpoConfig::standard(),
+            sac: SacConfig::standard(),
+            genetic: GeneticConfig::default(),
+            local_search: LocalSearchConfig::default(),
             random_search: RandomSearchConfig::default(),
         }
     }
@@ -195,12 +238,22 @@ impl TrainingConfig {
         Ok(())
     }
 
+    /// The chosen algorithm with its settings.
+    pub fn agent(&self) -> AgentConfig {
+        match self.algorithm.name {
+            Algorithm::Dqn => AgentConfig::Dqn(self.dqn.clone()),
+            Algorithm::Rainbow => AgentConfig::Rainbow(self.rainbow.clone()),
+            Algorithm::Ppo => AgentConfig::Ppo(self.ppo.clone()),
+            Algorithm::Sac => AgentConfig::Sac(self.sac.clone()),
+            Algorithm::RandomSearch => AgentConfig::RandomSearch(self.random_search.clone()),
+            Algorithm::Genetic => AgentConfig::Genetic(self.genetic.clone()),
+            Algorithm::LocalSearch => AgentConfig::LocalSearch(self.local_search.clone()),
+        }
+    }
+
     /// Seed of the algorithm.
     pub fn seed(&self) -> u64 {
-        match self.algorithm.name {
-            Algorithm::Dqn => self.dqn.seed,
-            Algorithm::RandomSearch => self.random_search.seed,
-        }
+        self.agent().seed()
     }
 
     /// What rewards come from: the calculator with its store and workers.

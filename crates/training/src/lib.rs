@@ -3,6 +3,7 @@
 //! [`ConfigLayers`] (TOML files and `key=value` options) resolve to a [`TrainingConfig`];
 //! [`TrainingRun`] trains it in a folder of its own and goes on where it was stopped or killed.
 
+mod benchmark;
 mod best;
 mod checkpoints;
 mod config;
@@ -14,6 +15,7 @@ mod run_log;
 mod statistics;
 mod tensorboard;
 
+pub use benchmark::{LearningMeasure, exact_optimum, measure_learning};
 pub use best::{BestCrystal, BestCrystals};
 pub use config::{
     Algorithm, AlgorithmConfig, EvaluationConfig, OutputConfig, Preset, TrainingConfig,

@@ -6,13 +6,13 @@ use std::{
 };
 
 use crystalgym_agents::{
-    Agent, Dqn, Evaluator, PolicyMode, Progress, RandomSearch, Rollout, evaluate_policy,
+    Agent, Evaluator, PolicyMode, Progress, Rollout, evaluate_policy, load_agent,
 };
 use crystalgym_crystal::write_atomically;
 use crystalgym_environment::Task;
 
 use crate::{
-    Algorithm, EpisodeTable, EventWriter, RunStatistics, TrainingConfig, TrainingError,
+    EpisodeTable, EventWriter, RunStatistics, TrainingConfig, TrainingError,
     checkpoints::{latest, write_checkpoint},
     run_log::{RunLog, reopen_tables},
 };
@@ -68,16 +68,7 @@ impl TrainingRun {
         evaluator
             .calculator
             .check(&elements_of(&task), task.property())?;
-        let agent: Box<dyn Agent> = match config.algorithm.name {
-            Algorithm::Dqn => {
-                Box::new(Dqn::new(config.dqn.clone(), Arc::clone(&task), &evaluator)?)
-            }
-            Algorithm::RandomSearch => Box::new(RandomSearch::new(
-                config.random_search.clone(),
-                Arc::clone(&task),
-                &evaluator,
-            )?),
-        };
+        let agent = config.agent().build(Arc::clone(&task), &evaluator)?;
         if folder.join(CONFIG_FILE).exists() {
             return Err(TrainingError::RunFolder {
                 path: folder.to_owned(),
@@ -131,14 +122,7 @@ impl TrainingRun {
             drop(lock);
             return Self::start(config, folder);
         };
-        let agent: Box<dyn Agent> = match config.algorithm.name {
-            Algorithm::Dqn => Box::new(Dqn::load(&checkpoint, Arc::clone(&task), &evaluator)?),
-            Algorithm::RandomSearch => Box::new(RandomSearch::load(
-                &checkpoint,
-                Arc::clone(&task),
-                &evaluator,
-            )?),
-        };
+        let agent = load_agent(&checkpoint, Arc::clone(&task), &evaluator)?;
         let (table, events) = reopen_tables(folder, &folder.join(EPISODES_FILE), &state)?;
         Ok(Self {
             folder: folder.to_owned(),

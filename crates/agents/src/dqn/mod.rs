@@ -16,9 +16,8 @@ pub use self::config::{AdvantageMean, DqnConfig};
 
 use self::{head::Head, learner::Learner};
 use crate::{
-    Agent, AgentError, Evaluator, Experience, Observer, Policy, PolicyMode, Progress, ReplayBuffer,
-    Update, agent_seed, collect::Collector, episode_transitions, network_config,
-    search::random_action, templates,
+    Agent, AgentError, Evaluator, Observer, Policy, PolicyMode, Progress, ReplayBuffer, Update,
+    agent_seed, collect::Collector, network_config, search::random_action,
 };
 
 /// Deep Q-learning (Mnih et al. 2015) with the options of Rainbow (Hessel et al. 2018).
@@ -69,8 +68,7 @@ impl Dqn {
         config.check()?;
         let mut rng = Pcg64::seed_from_u64(agent_seed(config.seed));
         let head = Head::new(&config, &task);
-        let shape = config.network.megnet(&task, head.n_outputs());
-        let network = Megnet::new(shape.clone(), templates(&task, &shape), &mut rng)?;
+        let network = config.network.build(&task, head.n_outputs(), &mut rng)?;
         let network = if config.noisy {
             Noisy::new(network, network_config::LAST_LAYERS, config.noisy_sigma)
         } else {
@@ -190,18 +188,15 @@ impl Agent for Dqn {
             n_step, discount, ..
         } = self.config;
         let progress = self.collector.deliver(observer, |episode| {
-            let copies = self.config.relabel.copies(
+            let relabel = &self.config.relabel;
+            self.replay.remember(
                 &self.task,
-                &episode.state,
-                episode.target,
-                &episode.outcome,
+                episode,
+                relabel,
+                n_step,
+                discount,
                 &mut self.rng,
             );
-            for experience in std::iter::once(Experience::from(episode)).chain(copies) {
-                for transition in episode_transitions(&self.task, &experience, n_step, discount) {
-                    self.replay.push(transition);
-                }
-            }
             Ok(())
         })?;
         if progress == Progress::Interrupted {

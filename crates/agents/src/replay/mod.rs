@@ -124,6 +124,24 @@ impl ReplayBuffer {
         }
     }
 
+    /// Adds the `n_step` transitions of a finished episode and of its relabelled copies.
+    pub fn remember(
+        &mut self,
+        task: &Task,
+        episode: &FinishedEpisode,
+        relabel: &RelabelConfig,
+        n_step: usize,
+        discount: f64,
+        rng: &mut Pcg64,
+    ) {
+        let copies = relabel.copies(task, episode, rng);
+        for experience in std::iter::once(Experience::from(episode)).chain(copies) {
+            for transition in episode_transitions(task, &experience, n_step, discount) {
+                self.push(transition);
+            }
+        }
+    }
+
     /// Adds a transition.
     pub fn push(&mut self, transition: Transition) {
         if self.transitions.len() < self.capacity {

@@ -1,5 +1,8 @@
-use crystalgym_environment::{State, Task, random::uniform_below, random::uniform_unit, reward};
-use crystalgym_evaluation::Outcome;
+use crystalgym_environment::{
+    FinishedEpisode, State, Task,
+    random::{uniform_below, uniform_unit},
+    reward,
+};
 use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
 
@@ -41,17 +44,15 @@ impl RelabelConfig {
         }
     }
 
-    /// The copies of an episode that ended in `state` and was aimed at `target`.
+    /// The copies of an episode.
     pub(crate) fn copies(
         &self,
         task: &Task,
-        state: &State,
-        target: f64,
-        outcome: &Outcome,
+        episode: &FinishedEpisode,
         rng: &mut Pcg64,
     ) -> Vec<Experience> {
         let copy = |_| {
-            let mut state = state.clone();
+            let mut state = episode.state.clone();
             if self.symmetry {
                 let skeleton = &task.skeletons()[usize::from(state.skeleton)];
                 let permutations = &skeleton.symmetry.site_permutations;
@@ -63,9 +64,9 @@ impl RelabelConfig {
             }
             let target = match self.targets {
                 Some([low, high]) => low + (high - low) * uniform_unit(rng),
-                None => target,
+                None => episode.target,
             };
-            let reward = reward(task.property(), target, outcome);
+            let reward = reward(task.property(), target, &episode.outcome);
             Experience {
                 state,
                 target,
@@ -101,7 +102,7 @@ mod tests {
     use std::collections::HashSet;
 
     use crystalgym_environment::TaskConfig;
-    use crystalgym_evaluation::{Failure, FailureCode, Values};
+    use crystalgym_evaluation::{Failure, FailureCode, Outcome, Source, Values};
     use rand::SeedableRng;
 
     use super::*;
@@ -123,6 +124,21 @@ mod tests {
         }
     }
 
+    fn episode(task: &Task, outcome: Outcome) -> FinishedEpisode {
+        FinishedEpisode {
+            number: 1,
+            environment: 0,
+            state: finished(),
+            crystal: task.crystal(0, &finished().node_types).unwrap(),
+            property: task.property(),
+            target: 3.0,
+            reward: 0.5,
+            outcome,
+            source: Source::Computed,
+            store_error: None,
+        }
+    }
+
     fn outcome() -> Outcome {
         Outcome::Success(Values {
             value: 2.5,
@@ -140,7 +156,7 @@ mod tests {
             ..RelabelConfig::default()
         };
         let mut rng = Pcg64::seed_from_u64(1);
-        let copies = config.copies(&task, &finished(), 3.0, &outcome(), &mut rng);
+        let copies = config.copies(&task, &episode(&task, outcome()), &mut rng);
         let canonical = |state: &State| {
             let crystal = task.crystal(0, &state.node_types).unwrap();
             crystal.canonical().elements().to_vec()
@@ -162,7 +178,7 @@ mod tests {
             ..RelabelConfig::default()
         };
         let mut rng = Pcg64::seed_from_u64(1);
-        let copies = config.copies(&task, &finished(), 3.0, &outcome(), &mut rng);
+        let copies = config.copies(&task, &episode(&task, outcome()), &mut rng);
         let starts: HashSet<u16> = copies.iter().map(|copy| copy.state.start).collect();
         assert_eq!(starts.len(), 5);
         for copy in &copies {
@@ -173,7 +189,7 @@ mod tests {
             assert!((copy.reward - expected).abs() < 1e-15);
         }
         let failure = Outcome::Failure(Failure::new(FailureCode::ScfNotConverged, ""));
-        let failed = config.copies(&task, &finished(), 3.0, &failure, &mut rng);
+        let failed = config.copies(&task, &episode(&task, failure), &mut rng);
         assert!(failed.iter().all(|copy| copy.reward == -1.0));
     }
 

@@ -1,5 +1,6 @@
 //! One file per subcommand: its arguments, then `run`.
 
+pub(crate) mod bench;
 pub(crate) mod convert;
 pub(crate) mod evaluate;
 pub(crate) mod list;

@@ -18,6 +18,12 @@ pub(crate) struct TrainArguments {
     /// A task of the paper, such as density-C2-easy-small (`crystalgym list tasks`).
     #[arg(long, conflicts_with = "resume")]
     task: Option<String>,
+    /// What learns: dqn, rainbow, ppo, sac, or one of the searches random, genetic, local_search.
+    #[arg(long, conflicts_with = "resume")]
+    algorithm: Option<String>,
+    /// Settings to start from: standard (ours) or paper (as the published runs).
+    #[arg(long, conflicts_with = "resume")]
+    preset: Option<String>,
     /// Settings from a TOML file; may be given more than once, the last one wins.
     #[arg(long, conflicts_with = "resume")]
     config: Vec<PathBuf>,
@@ -103,6 +109,15 @@ fn resolve(arguments: &TrainArguments) -> anyhow::Result<TrainingConfig> {
     let mut layers = ConfigLayers::default();
     for file in &arguments.config {
         layers.add_file(file)?;
+    }
+    let chosen = [
+        ("name", &arguments.algorithm),
+        ("preset", &arguments.preset),
+    ];
+    for (field, value) in chosen {
+        if let Some(value) = value {
+            layers.add_assignment(&format!("algorithm.{field}={value}"))?;
+        }
     }
     for assignment in &arguments.set {
         layers.add_assignment(assignment)?;

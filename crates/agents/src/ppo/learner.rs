@@ -1,0 +1,184 @@
+use crystalgym_environment::{State, Task};
+use crystalgym_networks::{Adam, AdamConfig, Gradients, GraphNetwork};
+
+use super::{
+    PpoConfig, Sample,
+    loss::{clipped_policy_loss, entropy_bonus, normalize, value_loss},
+};
+use crate::{AgentError, MaskedCategorical, batch::StateBatch, categorical_policy::policies};
+
+/// Actor, critic and their optimisers.
+pub(super) struct Learner<N: GraphNetwork> {
+    pub(super) actor: N,
+    pub(super) critic: N,
+    pub(super) actor_adam: Adam,
+    pub(super) critic_adam: Adam,
+    /// Each network's forward pass has to last until its backward pass.
+    actor_workspace: N::Workspace,
+    critic_workspace: N::Workspace,
+    actor_gradients: Gradients,
+    critic_gradients: Gradients,
+}
+
+impl<N: GraphNetwork> Learner<N> {
+    pub(super) fn new(actor: N, critic: N, config: &PpoConfig) -> Result<Self, AgentError> {
+        let adam = AdamConfig {
+            epsilon: config.adam_epsilon,
+            ..AdamConfig::default()
+        };
+        Ok(Self {
+            actor_adam: Adam::new(adam, actor.parameters()),
+            critic_adam: Adam::new(adam, critic.parameters()),
+            actor_workspace: actor.workspace(config.threads)?,
+            critic_workspace: critic.workspace(config.threads)?,
+            actor_gradients: actor.parameters().zeros_like(),
+            critic_gradients: critic.parameters().zeros_like(),
+            actor,
+            critic,
+        })
+    }
+
+    /// The policy in each state; `None` where the logits are no numbers.
+    pub(super) fn policies(
+        &mut self,
+        task: &Task,
+        states: &[&State],
+        target: f64,
+    ) -> Result<Vec<Option<MaskedCategorical>>, AgentError> {
+        policies(task, &self.actor, &mut self.actor_workspace, states, target)
+    }
+
+    /// `V` of each state.
+    pub(super) fn values(
+        &mut self,
+        task: &Task,
+        states: &[State],
+        target: f64,
+    ) -> Result<Vec<f64>, AgentError> {
+        let batch = StateBatch::new(task, states.iter().map(|state| (state, target)));
+        let values = batch.forward(&self.critic, &mut self.critic_workspace)?;
+        Ok(values.into_iter().map(f64::from).collect())
+    }
+
+    /// One step down the gradient of the mean of
+    /// `clipped policy loss − c_H H + c_V value loss` (Schulman et al. 2017, equation 9), with
+    /// `rates` the learning rate and `c_H`. `stale` are other observations to show the networks in
+    /// the place of those of the samples.
+    pub(super) fn update(
+        &mut self,
+        task: &Task,
+        minibatch: &[&Sample],
+        stale: Option<&[(State, f64)]>,
+        config: &PpoConfig,
+        rates: (f64, f64),
+    ) -> Result<Vec<(&'static str, f64)>, AgentError> {
+        let (learning_rate, entropy_coefficient) = rates;
+        let seen: Vec<(&State, f64)> = match stale {
+            Some(stale) => stale
+                .iter()
+                .map(|(state, target)| (state, *target))
+                .collect(),
+            None => minibatch.iter().map(|s| (&s.state, s.target)).collect(),
+        };
+        let mut advantages: Vec<f64> = minibatch.iter().map(|s| s.advantage).collect();
+        if config.normalize_advantages {
+            normalize(&mut advantages);
+        }
+        let batch = StateBatch::new(task, seen.iter().copied());
+        let logits = batch.forward(&self.actor, &mut self.actor_workspace)?;
+        let values = batch.forward(&self.critic, &mut self.critic_workspace)?;
+
+        let scale = 1.0 / minibatch.len() as f64;
+        let actions = self.actor.n_outputs();
+        let mut grad_logits = vec![0.0_f32; logits.len()];
+        let mut grad_values = vec![0.0_f32; values.len()];
+        let mut sums = Sums::default();
+        for (row, (sample, advantage)) in minibatch.iter().zip(advantages).enumerate() {
+            let place = row * actions..(row + 1) * actions;
+            let (logits, grad) = (&logits[place.clone()], &mut grad_logits[place]);
+            let action = usize::from(sample.action);
+            // A stale observation may be of a site where the action is forbidden.
+            let mask = sample.state.action_mask(task);
+            let Some(policy) = MaskedCategorical::new(logits, mask) else {
+                return Ok(vec![("a logit of the policy", f64::NAN)]);
+            };
+            let log_ratio = policy.log_probabilities()[action] - sample.log_probability;
+            let (loss, slope) = clipped_policy_loss(log_ratio, advantage, config.clip);
+            policy.add_log_probability_gradient(action, scale * slope, grad);
+            let entropy = entropy_bonus(&policy, scale * entropy_coefficient, grad);
+
+            let value = f64::from(values[row]);
+            let goal = sample.value + sample.advantage;
+            let clip = config.clip_value.then_some(config.clip);
+            let (of_value, slope) = value_loss(value, sample.value, goal, clip);
+            grad_values[row] = (scale * config.value_coefficient * slope) as f32;
+
+            sums.policy_loss += scale * loss;
+            sums.value_loss += scale * of_value;
+            sums.entropy += scale * entropy;
+            // Schulman's estimator of the divergence, r − 1 − ln r.
+            sums.approx_kl += scale * (log_ratio.exp() - 1.0 - log_ratio);
+            let outside = (log_ratio.exp() - 1.0).abs() > config.clip;
+            sums.clipfrac += scale * f64::from(u8::from(outside));
+        }
+
+        self.actor_gradients.clear();
+        self.critic_gradients.clear();
+        let (actor, critic) = (&mut self.actor_workspace, &mut self.critic_workspace);
+        batch.backward(&self.actor, actor, &grad_logits, &mut self.actor_gradients)?;
+        batch.backward(
+            &self.critic,
+            critic,
+            &grad_values,
+            &mut self.critic_gradients,
+        )?;
+        let gradients = [&mut self.actor_gradients, &mut self.critic_gradients];
+        let norm = clip_together(gradients, config.max_gradient_norm);
+        let (actor, critic) = (self.actor.parameters_mut(), self.critic.parameters_mut());
+        self.actor_adam
+            .step(learning_rate, &self.actor_gradients, actor)?;
+        self.critic_adam
+            .step(learning_rate, &self.critic_gradients, critic)?;
+        Ok(vec![
+            ("losses/policy_loss", sums.policy_loss),
+            ("losses/value_loss", sums.value_loss),
+            ("losses/entropy", sums.entropy),
+            ("losses/approx_kl", sums.approx_kl),
+            ("losses/clipfrac", sums.clipfrac),
+            ("losses/gradient_norm", norm),
+            ("charts/learning_rate", learning_rate),
+        ])
+    }
+}
+
+#[derive(Default)]
+struct Sums {
+    policy_loss: f64,
+    value_loss: f64,
+    entropy: f64,
+    approx_kl: f64,
+    clipfrac: f64,
+}
+
+/// Scales gradients so that their common norm is at most `largest`; returns the norm before.
+fn clip_together(gradients: [&mut Gradients; 2], largest: Option<f64>) -> f64 {
+    let norm = gradients
+        .iter()
+        .map(|g| g.norm().powi(2))
+        .sum::<f64>()
+        .sqrt();
+    if let Some(largest) = largest {
+        let factor = largest / (norm + 1e-6);
+        if factor < 1.0 {
+            for gradients in gradients {
+                let values = gradients.values_mut().iter_mut();
+                values.for_each(|value| *value *= factor as f32);
+            }
+        }
+    }
+    norm
+}
+
+#[cfg(test)]
+#[path = "learner_tests.rs"]
+mod tests;

@@ -1,0 +1,262 @@
+use crystalgym_environment::{State, Task};
+use crystalgym_networks::{Adam, AdamConfig, Gradients, GraphNetwork};
+
+use super::{
+    SacConfig,
+    loss::{actor_loss, combine, critic_loss, soft_value},
+};
+use crate::{
+    AgentError, MaskedCategorical, Transition, batch::StateBatch, categorical_policy::policies,
+    network_config::follow,
+};
+
+/// A network and its optimiser.
+pub(super) struct Trained<N: GraphNetwork> {
+    pub(super) network: N,
+    pub(super) adam: Adam,
+    workspace: N::Workspace,
+    gradients: Gradients,
+}
+
+impl<N: GraphNetwork> Trained<N> {
+    fn new(network: N, config: &SacConfig) -> Result<Self, AgentError> {
+        let adam = AdamConfig {
+            epsilon: config.adam_epsilon,
+            ..AdamConfig::default()
+        };
+        Ok(Self {
+            adam: Adam::new(adam, network.parameters()),
+            workspace: network.workspace(config.threads)?,
+            gradients: network.parameters().zeros_like(),
+            network,
+        })
+    }
+
+    fn forward(&mut self, batch: &StateBatch<'_>) -> Result<Vec<f32>, AgentError> {
+        batch.forward(&self.network, &mut self.workspace)
+    }
+
+    /// One step down the gradient of a loss of the last forward pass; returns its norm.
+    fn descend(
+        &mut self,
+        batch: &StateBatch<'_>,
+        grad: &[f32],
+        learning_rate: f64,
+        largest_norm: Option<f64>,
+    ) -> Result<f64, AgentError> {
+        self.gradients.clear();
+        batch.backward(
+            &self.network,
+            &mut self.workspace,
+            grad,
+            &mut self.gradients,
+        )?;
+        let norm = match largest_norm {
+            Some(largest) => self.gradients.clip_norm(largest),
+            None => self.gradients.norm(),
+        };
+        self.adam.step(
+            learning_rate,
+            &self.gradients,
+            self.network.parameters_mut(),
+        )?;
+        Ok(norm)
+    }
+}
+
+/// The numbers of one update that change during the run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rates {
+    pub(super) actor: f64,
+    pub(super) critic: f64,
+    pub(super) temperature: f64,
+    /// As a share of the largest.
+    pub(super) target_entropy: f64,
+}
+
+/// What a gradient step came to, as means over the batch.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Losses {
+    pub(super) critic_loss: f64,
+    pub(super) q_values: f64,
+    pub(super) actor_loss: f64,
+    pub(super) entropy: f64,
+    /// `H_target`, as far as the masks allow entropy at all.
+    pub(super) target_entropy: f64,
+    pub(super) gradient_norm: f64,
+}
+
+/// Actor, two critics and their targets.
+pub(super) struct Learner<N: GraphNetwork> {
+    pub(super) actor: Trained<N>,
+    pub(super) critics: [Trained<N>; 2],
+    pub(super) targets: [N; 2],
+}
+
+impl<N: GraphNetwork + Clone> Learner<N> {
+    pub(super) fn new(actor: N, critics: [N; 2], config: &SacConfig) -> Result<Self, AgentError> {
+        let targets = critics.clone();
+        let [first, second] = critics;
+        Ok(Self {
+            actor: Trained::new(actor, config)?,
+            critics: [Trained::new(first, config)?, Trained::new(second, config)?],
+            targets,
+        })
+    }
+
+    /// The policy in each state; `None` where the logits are no numbers.
+    pub(super) fn policies(
+        &mut self,
+        task: &Task,
+        states: &[&State],
+        target: f64,
+    ) -> Result<Vec<Option<MaskedCategorical>>, AgentError> {
+        let Trained {
+            network, workspace, ..
+        } = &mut self.actor;
+        policies(task, network, workspace, states, target)
+    }
+
+    /// A step of the critics, then one of the actor.
+    pub(super) fn update(
+        &mut self,
+        task: &Task,
+        transitions: &[&Transition],
+        config: &SacConfig,
+        rates: Rates,
+    ) -> Result<Losses, AgentError> {
+        let y = self.goals(task, transitions, config, rates.temperature)?;
+        let states = transitions.iter().map(|t| (&t.state, t.target));
+        let states = StateBatch::new(task, states);
+        let mut losses = Losses::default();
+        self.update_critics(transitions, &states, &y, config, rates.critic, &mut losses)?;
+        self.update_actor(task, transitions, &states, config, rates, &mut losses)?;
+        Ok(losses)
+    }
+
+    /// Moves the target critics towards the critics; all the way with rate 1.
+    pub(super) fn update_targets(&mut self, rate: f64) -> Result<(), AgentError> {
+        for (target, critic) in self.targets.iter_mut().zip(&self.critics) {
+            follow(target.parameters_mut(), critic.network.parameters(), rate)?;
+        }
+        Ok(())
+    }
+
+    /// `y = r + γⁿ Σ_a π(a|s') (Q̄(s', a) − α ln π(a|s'))` over the actions allowed in `s'`, with α = 0
+    /// for an entropy-free critic; `r` alone where the episode ended.
+    fn goals(
+        &mut self,
+        task: &Task,
+        transitions: &[&Transition],
+        config: &SacConfig,
+        temperature: f64,
+    ) -> Result<Vec<f64>, AgentError> {
+        let next: Vec<(&State, f64)> = transitions
+            .iter()
+            .filter_map(|t| Some((t.next.as_ref()?, t.target)))
+            .collect();
+        let states = StateBatch::new(task, next.iter().copied());
+        let logits = self.actor.forward(&states)?;
+        let workspace = &mut self.critics[0].workspace;
+        let [first, second] = &self.targets;
+        let first = states.forward(first, workspace)?;
+        let second = states.forward(second, workspace)?;
+        let q = combine(config.critics, &first, &second);
+        let temperature = if config.critic_entropy {
+            temperature
+        } else {
+            0.0
+        };
+        let actions = task.actions().len();
+        let mut values = next.iter().enumerate().map(|(row, (state, _))| {
+            let row = row * actions..(row + 1) * actions;
+            MaskedCategorical::new(&logits[row.clone()], state.action_mask(task))
+                .map_or(f64::NAN, |policy| soft_value(&policy, &q[row], temperature))
+        });
+        let y = transitions.iter().map(|t| match t.next {
+            Some(_) => t.reward + t.discount * values.next().unwrap_or(f64::NAN),
+            None => t.reward,
+        });
+        Ok(y.collect())
+    }
+
+    fn update_critics(
+        &mut self,
+        transitions: &[&Transition],
+        states: &StateBatch<'_>,
+        y: &[f64],
+        config: &SacConfig,
+        learning_rate: f64,
+        losses: &mut Losses,
+    ) -> Result<(), AgentError> {
+        let scale = 1.0 / transitions.len() as f64;
+        for (critic, target) in self.critics.iter_mut().zip(&self.targets) {
+            let q_target = match config.q_clip {
+                Some(_) => states.forward(target, &mut critic.workspace)?,
+                None => Vec::new(),
+            };
+            let q = critic.forward(states)?;
+            let actions = q.len() / transitions.len();
+            let mut grad = vec![0.0_f32; q.len()];
+            for (row, (transition, y)) in transitions.iter().zip(y).enumerate() {
+                let place = row * actions + usize::from(transition.action);
+                let value = f64::from(q[place]);
+                let anchor = q_target.get(place).map_or(value, |q| f64::from(*q));
+                let (loss, slope) = critic_loss(value, anchor, *y, config.q_clip);
+                grad[place] = (scale * slope) as f32;
+                losses.critic_loss += 0.5 * scale * loss;
+                losses.q_values += 0.5 * scale * value;
+            }
+            let norm = critic.descend(states, &grad, learning_rate, config.max_gradient_norm)?;
+            losses.gradient_norm = losses.gradient_norm.max(norm);
+        }
+        Ok(())
+    }
+
+    fn update_actor(
+        &mut self,
+        task: &Task,
+        transitions: &[&Transition],
+        states: &StateBatch<'_>,
+        config: &SacConfig,
+        rates: Rates,
+        losses: &mut Losses,
+    ) -> Result<(), AgentError> {
+        let [first, second] = &mut self.critics;
+        let q = combine(
+            config.critics,
+            &first.forward(states)?,
+            &second.forward(states)?,
+        );
+        let logits = self.actor.forward(states)?;
+        let actions = task.actions().len();
+        let mean = 1.0 / transitions.len() as f64;
+        let scale = if config.divide_by_actions {
+            mean / actions as f64
+        } else {
+            mean
+        };
+        let mut grad = vec![0.0_f32; logits.len()];
+        for (row, transition) in transitions.iter().enumerate() {
+            let row = row * actions..(row + 1) * actions;
+            let mask = transition.state.action_mask(task);
+            let Some(policy) = MaskedCategorical::new(&logits[row.clone()], mask) else {
+                losses.actor_loss = f64::NAN;
+                return Ok(());
+            };
+            let (q, grad) = (&q[row.clone()], &mut grad[row]);
+            losses.actor_loss += scale * actor_loss(&policy, q, rates.temperature, scale, grad);
+            losses.entropy += mean * policy.entropy();
+            let allowed = mask.iter().filter(|allowed| **allowed).count() as f64;
+            losses.target_entropy += mean * rates.target_entropy * allowed.ln();
+        }
+        let largest = config.max_gradient_norm;
+        let norm = self.actor.descend(states, &grad, rates.actor, largest)?;
+        losses.gradient_norm = losses.gradient_norm.max(norm);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[path = "learner_tests.rs"]
+mod tests;

@@ -1,0 +1,198 @@
+//! Every algorithm: a seed gives the same run, whatever the speed of the calculator, and a run
+//! that was stopped and resumed is the run that nobody disturbed.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+use std::{fs, path::Path};
+
+use common::{Record, delayed, drive, finish, rigid, short_run, task};
+use crystalgym_agents::{
+    Agent, AgentConfig, DqnConfig, GeneticConfig, LocalSearchConfig, NetworkConfig, PpoConfig,
+    RandomSearchConfig, RelabelConfig, SacConfig, load_agent,
+};
+use crystalgym_environment::TaskConfig;
+use crystalgym_evaluation::Property;
+
+fn small() -> NetworkConfig {
+    NetworkConfig {
+        hidden: 8,
+        blocks: 1,
+        ..NetworkConfig::default()
+    }
+}
+
+fn relabel() -> RelabelConfig {
+    RelabelConfig {
+        copies: 2,
+        order: true,
+        symmetry: true,
+        targets: Some([2.0, 6.0]),
+    }
+}
+
+/// Each algorithm with as many of its options on as go together, for 400 steps.
+fn algorithms() -> Vec<AgentConfig> {
+    let DqnConfig {
+        total_steps,
+        environments,
+        in_flight,
+        learning_starts,
+        batch_size,
+        ..
+    } = short_run();
+    let rainbow = DqnConfig {
+        prioritized: true,
+        atoms: 11,
+        noisy: true,
+        dueling: true,
+        relabel: relabel(),
+        gradient_steps: 2,
+        ..short_run()
+    };
+    let ppo = PpoConfig {
+        total_steps,
+        environments,
+        in_flight,
+        rollout_steps: 30,
+        epochs: 2,
+        network: small(),
+        ..PpoConfig::standard()
+    };
+    let stale = PpoConfig {
+        total_steps,
+        network: small(),
+        ..PpoConfig::paper(Property::Density)
+    };
+    let sac = SacConfig {
+        total_steps,
+        environments,
+        in_flight,
+        learning_starts,
+        batch_size,
+        relabel: relabel(),
+        tune_temperature: true,
+        q_clip: Some(0.5),
+        network: small(),
+        ..SacConfig::standard()
+    };
+    let seed = 1;
+    vec![
+        AgentConfig::Dqn(short_run()),
+        AgentConfig::Rainbow(rainbow),
+        AgentConfig::Ppo(ppo),
+        AgentConfig::Ppo(stale),
+        AgentConfig::Sac(sac),
+        AgentConfig::RandomSearch(RandomSearchConfig {
+            total_steps,
+            seed,
+            environments,
+            in_flight,
+        }),
+        AgentConfig::Genetic(GeneticConfig {
+            total_steps,
+            environments,
+            in_flight,
+            population: 10,
+            ..GeneticConfig::default()
+        }),
+        AgentConfig::LocalSearch(LocalSearchConfig {
+            total_steps,
+            environments,
+            in_flight,
+            patience: 10,
+            ..LocalSearchConfig::default()
+        }),
+    ]
+}
+
+fn mixed() -> TaskConfig {
+    TaskConfig {
+        skeletons: vec!["C2".into(), "C6".into()],
+        ..TaskConfig::default()
+    }
+}
+
+/// All files of a checkpoint with their bytes: networks, optimisers, buffers, generators, queues.
+fn saved(agent: &dyn Agent) -> Vec<(String, Vec<u8>)> {
+    let folder = tempfile::tempdir().unwrap();
+    agent.save(folder.path()).unwrap();
+    files(folder.path())
+}
+
+fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            (name, fs::read(path).unwrap())
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_seed_is_a_run_however_late_the_rewards() {
+    for config in algorithms() {
+        let mut runs = [rigid(), delayed()].map(|evaluator| {
+            let mut record = Record::default();
+            let mut agent = config.clone().build(task(mixed()), &evaluator).unwrap();
+            finish(agent.as_mut(), &mut record);
+            (record, saved(agent.as_ref()))
+        });
+        let name = format!("{config:?}");
+        assert!(runs[0].0.episodes.len() > 80, "{name}");
+        let [first, second] = &mut runs;
+        assert_eq!(first.0, second.0, "{name}");
+        assert!(first.1 == second.1, "{name}");
+
+        let mut other = Record::default();
+        let other_seed = config.clone().with_seed(7);
+        let mut agent = other_seed.build(task(mixed()), &rigid()).unwrap();
+        finish(agent.as_mut(), &mut other);
+        assert_ne!(first.0, other, "{name}");
+    }
+}
+
+#[test]
+fn resumed_equals_uninterrupted() {
+    for config in algorithms() {
+        let name = format!("{config:?}");
+        let mut whole_record = Record::default();
+        let mut whole = config.clone().build(task(mixed()), &delayed()).unwrap();
+        finish(whole.as_mut(), &mut whole_record);
+
+        let folder = tempfile::tempdir().unwrap();
+        let mut record = Record::default();
+        let mut agent = config.build(task(mixed()), &delayed()).unwrap();
+        // Before anything is learned, in the middle of episodes and rollouts, and near the end.
+        for stop in [31, 158, 201, 333] {
+            drive(agent.as_mut(), &mut record, stop);
+            agent.save(folder.path()).unwrap();
+            agent = load_agent(folder.path(), task(mixed()), &delayed()).unwrap();
+        }
+        finish(agent.as_mut(), &mut record);
+        assert_eq!(record, whole_record, "{name}");
+        assert!(saved(agent.as_ref()) == saved(whole.as_ref()), "{name}");
+    }
+}
+
+#[test]
+fn checkpoints_of_other_tasks_are_refused() {
+    for config in algorithms() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut agent = config.build(task(mixed()), &rigid()).unwrap();
+        drive(agent.as_mut(), &mut (), 100);
+        agent.save(folder.path()).unwrap();
+        let other = task(TaskConfig {
+            target: 5.0,
+            ..mixed()
+        });
+        let error = load_agent(folder.path(), other, &rigid()).map(|_| ());
+        let message = error.unwrap_err().to_string();
+        assert!(message.contains("another task"), "{message}");
+    }
+}
