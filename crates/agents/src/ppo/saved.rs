@@ -18,7 +18,7 @@ struct Saved<'a> {
     task: TaskIdentity,
     traces: Cow<'a, Traces>,
     samples: Cow<'a, VecDeque<Sample>>,
-    first_observations: Cow<'a, Vec<(State, f64)>>,
+    first_observations: Cow<'a, [(State, f64)]>,
     rng: Pcg64,
     updates: u64,
     environment: VectorSnapshot,
