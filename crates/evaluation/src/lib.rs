@@ -15,8 +15,9 @@ mod store;
 
 pub use calculator::{Calculator, CalculatorError, CancelToken, Fingerprint};
 pub use calculators::{
-    CalculatorConfig, CalculatorName, EmpiricalCalculator, QeCalculator, QeSettings,
-    RigidCalculator,
+    CalculatorConfig, CalculatorName, EmpiricalCalculator, GthCutoff, InvalidNativeSettings,
+    NativeCalculator, NativeSettings, QeCalculator, QeSettings, RecommendedCutoff, RigidCalculator,
+    SpeciesSource, Verdict,
 };
 pub use equation_of_state::{
     EquationOfStateError, EquationOfStateLimits, GPA_PER_EV_ANG3, fit_birch_murnaghan,

@@ -33,7 +33,7 @@ pub(crate) struct EvaluateArguments {
     /// band_gap, bulk_modulus or density.
     #[arg(long)]
     property: Property,
-    /// rigid, empirical or qe.
+    /// native, qe, rigid or empirical.
     #[arg(long, default_value = "rigid")]
     calculator: String,
     /// Pseudopotential family: a folder, or the name of an installed one.

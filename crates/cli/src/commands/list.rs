@@ -142,6 +142,11 @@ fn calculators() -> Table {
             json!("textbook formulas of tabulated data, no DFT; instant"),
         ],
         vec![
+            json!("native"),
+            json!("band_gap bulk_modulus"),
+            json!("the project's own plane-wave engine with built-in GTH pseudopotentials"),
+        ],
+        vec![
             json!("qe"),
             json!("band_gap bulk_modulus density"),
             json!("Quantum ESPRESSO pw.x, which must be installed, with a pseudopotential family"),

@@ -4,19 +4,26 @@ use crystalgym_pseudopotential::PseudopotentialFamily;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Calculator, CalculatorError, EmpiricalCalculator, QeCalculator, QeSettings, RigidCalculator,
+    Calculator, CalculatorError, EmpiricalCalculator, NativeCalculator, NativeSettings,
+    QeCalculator, QeSettings, RigidCalculator, SpeciesSource,
 };
 
+/// The family of `qe` unless another is named.
+const QE_FAMILY: &str = "SSSP-1.3.0-PBE-efficiency";
+
 /// Which calculator, and its settings.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CalculatorConfig {
     /// Which one.
     pub name: CalculatorName,
-    /// Pseudopotential family: a folder, or the name of an installed one.
-    pub pseudopotentials: String,
+    /// Pseudopotential family: a folder, or the name of an installed one. If none, the built-in
+    /// GTH-PBE table for `native` and SSSP 1.3.0 PBE efficiency for `qe`.
+    pub pseudopotentials: Option<String>,
     /// Settings of `qe`.
     pub qe: QeSettings,
+    /// Settings of `native`.
+    pub native: NativeSettings,
 }
 
 /// A calculator by name.
@@ -30,6 +37,8 @@ pub enum CalculatorName {
     Empirical,
     /// Quantum ESPRESSO's pw.x.
     Qe,
+    /// The project's own plane-wave engine.
+    Native,
 }
 
 impl CalculatorName {
@@ -39,16 +48,7 @@ impl CalculatorName {
             Self::Rigid => "rigid",
             Self::Empirical => "empirical",
             Self::Qe => "qe",
-        }
-    }
-}
-
-impl Default for CalculatorConfig {
-    fn default() -> Self {
-        Self {
-            name: CalculatorName::default(),
-            pseudopotentials: "SSSP-1.3.0-PBE-efficiency".to_owned(),
-            qe: QeSettings::default(),
+            Self::Native => "native",
         }
     }
 }
@@ -62,17 +62,34 @@ impl CalculatorConfig {
         match self.name {
             CalculatorName::Rigid => Ok(Arc::new(RigidCalculator)),
             CalculatorName::Empirical => Ok(Arc::new(EmpiricalCalculator)),
-            CalculatorName::Qe => {
-                let error = |message: String| CalculatorError {
-                    calculator: self.name.name().to_owned(),
-                    message,
+            CalculatorName::Native => {
+                let source = match &self.pseudopotentials {
+                    None => SpeciesSource::Gth,
+                    Some(family) => SpeciesSource::Family(self.family(family)?),
                 };
-                let family = PseudopotentialFamily::open(&self.pseudopotentials)
-                    .map_err(|cause| error(cause.to_string()))?;
-                let calculator = QeCalculator::new(self.qe.clone(), Arc::new(family))
-                    .map_err(|cause| error(cause.to_string()))?;
+                let calculator = NativeCalculator::new(self.native.clone(), source)
+                    .map_err(|cause| self.error(cause))?;
                 Ok(Arc::new(calculator))
             }
+            CalculatorName::Qe => {
+                let family = self.pseudopotentials.as_deref().unwrap_or(QE_FAMILY);
+                let calculator = QeCalculator::new(self.qe.clone(), self.family(family)?)
+                    .map_err(|cause| self.error(cause))?;
+                Ok(Arc::new(calculator))
+            }
+        }
+    }
+
+    fn family(&self, name_or_folder: &str) -> Result<Arc<PseudopotentialFamily>, CalculatorError> {
+        PseudopotentialFamily::open(name_or_folder)
+            .map(Arc::new)
+            .map_err(|cause| self.error(cause))
+    }
+
+    fn error(&self, cause: impl std::error::Error) -> CalculatorError {
+        CalculatorError {
+            calculator: self.name.name().to_owned(),
+            message: cause.to_string(),
         }
     }
 }

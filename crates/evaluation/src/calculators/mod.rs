@@ -2,10 +2,15 @@
 
 mod config;
 mod empirical;
+mod native;
 mod qe;
 mod rigid;
 
 pub use config::{CalculatorConfig, CalculatorName};
 pub use empirical::EmpiricalCalculator;
+pub use native::{
+    GthCutoff, InvalidNativeSettings, NativeCalculator, NativeSettings, RecommendedCutoff,
+    SpeciesSource, Verdict,
+};
 pub use qe::{QeCalculator, QeSettings};
 pub use rigid::RigidCalculator;

@@ -1,0 +1,146 @@
+use std::{collections::BTreeMap, time::Instant};
+
+use crystalgym_crystal::{Crystal, Element};
+use crystalgym_qe::Smearing;
+use serde::Serialize;
+
+use super::{
+    evaluation::{Evaluation, unsupported},
+    settings::{InvalidNativeSettings, NativeSettings, Verdict},
+    species::{SpeciesLibrary, SpeciesSource},
+};
+use crate::{
+    Calculator, CalculatorError, CancelToken, EquationOfStateLimits, Failure, Fingerprint, Outcome,
+    Property, Values,
+};
+
+/// To be raised when a change of the engine moves its numbers by more than the SCF's convergence,
+/// so that stored results are computed anew.
+const ENGINE_NUMBERS: u32 = 1;
+
+/// Properties by the project's own plane-wave engine, in process: nothing to install.
+///
+/// | property | calculations | occupations |
+/// |---|---|---|
+/// | band gap | one SCF | fixed |
+/// | bulk modulus | five SCF at 0.98 to 1.02 of the volume | smearing |
+///
+/// Every calculation is on the crystal's exact geometry with its full symmetry. What counts as a
+/// failure is the [`Verdict`]'s choice.
+#[derive(Debug)]
+pub struct NativeCalculator {
+    pub(super) settings: NativeSettings,
+    pub(super) library: SpeciesLibrary,
+}
+
+impl NativeCalculator {
+    /// A calculator with these settings and pseudopotentials.
+    ///
+    /// # Errors
+    /// [`InvalidNativeSettings`] for a number that no calculation can use.
+    pub fn new(
+        settings: NativeSettings,
+        source: SpeciesSource,
+    ) -> Result<Self, InvalidNativeSettings> {
+        settings.validate()?;
+        Ok(Self {
+            settings,
+            library: SpeciesLibrary::new(source),
+        })
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &NativeSettings {
+        &self.settings
+    }
+}
+
+/// What the fingerprint holds; only what can change the outcome of the property.
+#[derive(Serialize)]
+struct Identity<'a> {
+    program: &'static str,
+    numbers: u32,
+    pseudopotentials: BTreeMap<&'static str, String>,
+    ecutwfc_ry: f64,
+    ecutrho_ry: f64,
+    kppa: f64,
+    convergence_ry: f64,
+    max_iterations: usize,
+    verdict: Verdict,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    smearing: Option<(Smearing, f64)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    equation_of_state: Option<(f64, &'a EquationOfStateLimits)>,
+}
+
+impl Calculator for NativeCalculator {
+    fn name(&self) -> &str {
+        "native"
+    }
+
+    fn fingerprint(&self, elements: &[Element], property: Property) -> Fingerprint {
+        let settings = &self.settings;
+        let cutoffs = self.library.cutoffs(elements, settings).ok();
+        let species = elements.iter().map(|&element| {
+            let known = self.library.species(element);
+            let identity = known.map(|known| known.identity).unwrap_or_default();
+            (element.symbol(), identity)
+        });
+        let is_bulk_modulus = property == Property::BulkModulus;
+        let identity = Identity {
+            program: "crystalgym-dft",
+            numbers: ENGINE_NUMBERS,
+            pseudopotentials: species.collect(),
+            ecutwfc_ry: cutoffs.map_or(0.0, |cutoffs| cutoffs.ecutwfc_ry),
+            ecutrho_ry: cutoffs.map_or(0.0, |cutoffs| cutoffs.ecutrho_ry),
+            kppa: settings.kppa,
+            convergence_ry: settings.convergence_ry,
+            max_iterations: settings.max_iterations,
+            verdict: settings.verdict,
+            smearing: (property != Property::BandGap)
+                .then_some((settings.smearing, settings.degauss_ry)),
+            equation_of_state: is_bulk_modulus.then_some((
+                settings.equation_of_state_convergence_ry,
+                &settings.equation_of_state,
+            )),
+        };
+        // Numbers and strings only: writing them as JSON cannot fail.
+        Fingerprint(serde_json::to_string(&identity).unwrap_or_default())
+    }
+
+    fn check(&self, elements: &[Element], property: Property) -> Result<(), CalculatorError> {
+        let error = |failure: Failure| CalculatorError {
+            calculator: self.name().to_owned(),
+            message: failure.message,
+        };
+        if property == Property::Density {
+            return Err(error(unsupported(property)));
+        }
+        self.library
+            .cutoffs(elements, &self.settings)
+            .map(|_| ())
+            .map_err(error)
+    }
+
+    fn evaluate(&self, crystal: &Crystal, property: Property, cancel: &CancelToken) -> Outcome {
+        let start = Instant::now();
+        let mut evaluation = Evaluation::new(self, crystal, cancel, start);
+        let computed = evaluation.compute(property);
+        let scf_iterations = evaluation.scf_iterations();
+        let seconds = start.elapsed().as_secs_f64();
+        match computed {
+            Ok(values) => Outcome::Success(Values {
+                volume_ang3: crystal.skeleton().lattice.volume(),
+                rigid_density_g_cm3: crystal.rigid_density_g_cm3(),
+                scf_iterations,
+                seconds,
+                ..values
+            }),
+            Err(failure) => Outcome::Failure(Failure {
+                scf_iterations,
+                seconds,
+                ..failure
+            }),
+        }
+    }
+}

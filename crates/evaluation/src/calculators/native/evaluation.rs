@@ -1,0 +1,328 @@
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crystalgym_crystal::{Crystal, Element, automatic_density};
+use crystalgym_dft::{
+    Atom, BOHR_ANG, BandEdges, Cell, DftError, Discretisation, HARTREE_EV, HARTREE_PER_BOHR3_GPA,
+    KMesh, Mixing, Model, Occupations, PlaneWaveBasis, ScfControl, ScfEnd, ScfOptions, ScfResult,
+    Smearing, pressure, self_consistent_field,
+};
+use crystalgym_pseudopotential::Cutoffs;
+
+use super::{NativeCalculator, Verdict, species::KnownSpecies};
+use crate::{
+    CancelToken, EquationOfStateFit, Failure, FailureCode, Property, Values, fit_murnaghan,
+};
+
+/// Volumes of the equation of state relative to the cell's.
+const VOLUME_FACTORS: [f64; 5] = [0.98, 0.99, 1.0, 1.01, 1.02];
+const HARTREE_PER_RY: f64 = 0.5;
+/// Empty bands beside the lowest one, so that the solver finds that one well.
+const SPARE_BANDS: usize = 2;
+/// How pw.x mixes densities in the published decks.
+const PUBLISHED_MIXING: Mixing = Mixing {
+    damping: 0.7,
+    history: 8,
+    kerker_wave_number: 0.0,
+};
+const PUBLISHED_ITERATIONS: usize = 300;
+const PUBLISHED_CONVERGENCE_RY: f64 = 1e-6;
+
+/// One evaluation under way.
+pub(super) struct Evaluation<'a> {
+    calculator: &'a NativeCalculator,
+    crystal: &'a Crystal,
+    cancel: &'a CancelToken,
+    deadline: Option<Instant>,
+    scf_iterations: u32,
+}
+
+/// What does not change from one volume to the next.
+struct Ingredients {
+    /// Elements in ascending order, and their pseudopotentials.
+    elements: Vec<Element>,
+    species: Vec<KnownSpecies>,
+    cutoffs: Cutoffs,
+}
+
+/// A converged calculation.
+struct Solved {
+    basis: PlaneWaveBasis,
+    result: ScfResult,
+}
+
+impl<'a> Evaluation<'a> {
+    pub(super) fn new(
+        calculator: &'a NativeCalculator,
+        crystal: &'a Crystal,
+        cancel: &'a CancelToken,
+        start: Instant,
+    ) -> Self {
+        let limit = calculator.settings.time_limit_seconds;
+        let limit = limit.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        Self {
+            calculator,
+            crystal,
+            cancel,
+            deadline: limit.and_then(|limit| start.checked_add(limit)),
+            scf_iterations: 0,
+        }
+    }
+
+    /// SCF iterations so far.
+    pub(super) fn scf_iterations(&self) -> u32 {
+        self.scf_iterations
+    }
+
+    pub(super) fn compute(&mut self, property: Property) -> Result<Values, Failure> {
+        match property {
+            Property::BandGap => self.band_gap(),
+            Property::BulkModulus => self.bulk_modulus(),
+            other => Err(unsupported(other)),
+        }
+    }
+
+    fn band_gap(&mut self) -> Result<Values, Failure> {
+        let ingredients = self.ingredients()?;
+        let convergence_ry = self.convergence_ry(self.calculator.settings.convergence_ry);
+        let solved = self.solve(1.0, &ingredients, Occupations::Fixed, convergence_ry)?;
+        let edges = BandEdges::of(&solved.result)
+            .ok_or_else(|| Failure::new(FailureCode::NoBandEdges, "no empty band was computed"))?;
+        Ok(Values {
+            value: edges.gap_ha() * HARTREE_EV,
+            homo_ev: Some(edges.homo_ha * HARTREE_EV),
+            lumo_ev: Some(edges.lumo_ha * HARTREE_EV),
+            ..solved.values()
+        })
+    }
+
+    fn bulk_modulus(&mut self) -> Result<Values, Failure> {
+        let ingredients = self.ingredients()?;
+        let settings = &self.calculator.settings;
+        let convergence_ry = self.convergence_ry(settings.equation_of_state_convergence_ry);
+        let occupations = Occupations::Smeared {
+            smearing: smearing(settings.smearing),
+            width_ha: settings.degauss_ry * HARTREE_PER_RY,
+        };
+        // The given volume first: a crystal that fails there needs no other calculation.
+        let given = self.solve(1.0, &ingredients, occupations, convergence_ry)?;
+        let given_energy_ev = given.result.total_energy_ha() * HARTREE_EV;
+        let mut energies_ev = Vec::with_capacity(VOLUME_FACTORS.len());
+        for factor in VOLUME_FACTORS {
+            energies_ev.push(if factor == 1.0 {
+                given_energy_ev
+            } else {
+                let solved = self.solve(factor, &ingredients, occupations, convergence_ry)?;
+                solved.result.total_energy_ha() * HARTREE_EV
+            });
+        }
+        let fit = self.fit(&energies_ev)?;
+        let pressure_ha = pressure(&given.basis, &given.result, settings.threads);
+        Ok(Values {
+            value: fit.bulk_modulus_gpa,
+            pressure_gpa: Some(pressure_ha * HARTREE_PER_BOHR3_GPA),
+            equation_of_state: Some(fit),
+            ..given.values()
+        })
+    }
+
+    fn fit(&self, energies_ev: &[f64]) -> Result<EquationOfStateFit, Failure> {
+        let volume = self.crystal.skeleton().lattice.volume();
+        let volumes = VOLUME_FACTORS.map(|factor| factor * volume);
+        let settings = &self.calculator.settings;
+        fit_murnaghan(&volumes, energies_ev, volume)
+            .and_then(|fit| match settings.verdict {
+                Verdict::Engine => settings.equation_of_state.check(&fit, volume).map(|()| fit),
+                Verdict::Paper => Ok(fit),
+            })
+            .map_err(|error| Failure::new(FailureCode::BadEquationOfState, error.to_string()))
+    }
+
+    fn convergence_ry(&self, own: f64) -> f64 {
+        match self.calculator.settings.verdict {
+            Verdict::Engine => own,
+            Verdict::Paper => own.min(PUBLISHED_CONVERGENCE_RY),
+        }
+    }
+
+    /// One SCF at a multiple of the cell's volume.
+    fn solve(
+        &mut self,
+        volume_factor: f64,
+        ingredients: &Ingredients,
+        occupations: Occupations,
+        convergence_ry: f64,
+    ) -> Result<Solved, Failure> {
+        let settings = &self.calculator.settings;
+        let model = self.model(volume_factor, ingredients, occupations)?;
+        let pairs = (model.electron_count() / 2.0 - 1e-6).ceil() as usize;
+        let lattice = &self.crystal.skeleton().lattice;
+        let sites = self.crystal.elements().len();
+        let discretisation = Discretisation {
+            ecut_ha: ingredients.cutoffs.ecutwfc_ry * HARTREE_PER_RY,
+            ecut_density_ha: ingredients.cutoffs.ecutrho_ry * HARTREE_PER_RY,
+            k_mesh: KMesh::gamma_centred(automatic_density(lattice, sites, settings.kppa)),
+            use_symmetry: true,
+        };
+        let default = ScfOptions {
+            bands: (occupations == Occupations::Fixed).then_some(pairs + 1 + SPARE_BANDS),
+            convergence_ha: convergence_ry * HARTREE_PER_RY,
+            max_iterations: settings.max_iterations,
+            threads: settings.threads,
+            ..ScfOptions::default()
+        };
+        let options = match settings.verdict {
+            Verdict::Engine => default,
+            Verdict::Paper => ScfOptions {
+                mixing: PUBLISHED_MIXING,
+                max_iterations: PUBLISHED_ITERATIONS,
+                ..default
+            },
+        };
+        let basis = PlaneWaveBasis::new(Arc::new(model), discretisation)
+            .map_err(|error| self.invalid(error))?;
+        let (cancel, deadline) = (self.cancel, self.deadline);
+        let is_late = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        let is_cancelled = || cancel.is_cancelled() || is_late();
+        let control = ScfControl {
+            is_cancelled: Some(&is_cancelled),
+            ..ScfControl::default()
+        };
+        let result = self_consistent_field(&basis, &options, control)
+            .map_err(|error| self.invalid(error))?;
+        self.scf_iterations += result.history.len() as u32;
+        match failure_of(&result, cancel.is_cancelled()) {
+            None => Ok(Solved { basis, result }),
+            Some(failure) => Err(failure),
+        }
+    }
+
+    fn ingredients(&self) -> Result<Ingredients, Failure> {
+        let mut elements = self.crystal.elements().to_vec();
+        elements.sort_unstable();
+        elements.dedup();
+        let library = &self.calculator.library;
+        Ok(Ingredients {
+            cutoffs: library.cutoffs(&elements, &self.calculator.settings)?,
+            species: elements
+                .iter()
+                .map(|&element| library.species(element))
+                .collect::<Result<_, _>>()?,
+            elements,
+        })
+    }
+
+    fn model(
+        &self,
+        volume_factor: f64,
+        ingredients: &Ingredients,
+        occupations: Occupations,
+    ) -> Result<Model, Failure> {
+        let structure = self.crystal.structure();
+        let scale = volume_factor.cbrt() / BOHR_ANG;
+        let vectors = structure.lattice.vectors();
+        let species: Vec<_> = ingredients
+            .species
+            .iter()
+            .map(|known| Arc::clone(&known.potential))
+            .collect();
+        let functionals = species.iter().map(|potential| potential.functional());
+        let Some(functional) = common(functionals) else {
+            return Err(Failure::new(
+                FailureCode::MissingPseudopotential,
+                "the pseudopotentials were made with different functionals, expected one",
+            ));
+        };
+        let atoms = structure
+            .elements
+            .iter()
+            .zip(&structure.frac_coords)
+            .map(|(element, &frac)| Atom {
+                species: ingredients.elements.partition_point(|kind| kind < element),
+                frac,
+            })
+            .collect();
+        Ok(Model {
+            cell: Cell::new(vectors.map(|row| row.map(|x| x * scale)))
+                .map_err(|error| self.invalid(error))?,
+            functional,
+            species,
+            atoms,
+            occupations,
+        })
+    }
+
+    fn invalid(&self, error: DftError) -> Failure {
+        let code = match (&error, self.calculator.settings.verdict) {
+            (DftError::OddElectronCount { .. }, Verdict::Engine) => FailureCode::OddElectronCount,
+            (DftError::OddElectronCount { .. }, Verdict::Paper) => FailureCode::WrongCharge,
+            (DftError::InvalidCell { .. } | DftError::AtomsTooClose { .. }, _) => {
+                FailureCode::BadGeometry
+            }
+            _ => FailureCode::ProgramError,
+        };
+        Failure::new(code, error.to_string())
+    }
+}
+
+impl Solved {
+    fn values(&self) -> Values {
+        let result = &self.result;
+        Values {
+            total_energy_ev: Some(result.total_energy_ha() * HARTREE_EV),
+            fermi_ev: result.fermi_level_ha.map(|level| level * HARTREE_EV),
+            symmetry_operations: Some(self.basis.symmetry_operations().len() as u32),
+            k_points: Some(result.k_points.len() as u32),
+            ..Values::default()
+        }
+    }
+}
+
+/// The one value that all have; `None` if they differ or there are none.
+fn common<T: PartialEq>(mut values: impl Iterator<Item = T>) -> Option<T> {
+    let first = values.next()?;
+    values.all(|value| value == first).then_some(first)
+}
+
+fn smearing(chosen: crystalgym_qe::Smearing) -> Smearing {
+    match chosen {
+        crystalgym_qe::Smearing::Gaussian => Smearing::Gaussian,
+        crystalgym_qe::Smearing::MethfesselPaxton => Smearing::MethfesselPaxton,
+        crystalgym_qe::Smearing::MarzariVanderbilt => Smearing::MarzariVanderbilt,
+        crystalgym_qe::Smearing::FermiDirac => Smearing::FermiDirac,
+    }
+}
+
+fn failure_of(result: &ScfResult, is_cancelled: bool) -> Option<Failure> {
+    let (code, reason) = match result.end {
+        ScfEnd::Converged => return None,
+        ScfEnd::Cancelled if is_cancelled => (FailureCode::Cancelled, "cancelled"),
+        ScfEnd::Cancelled => (FailureCode::TimeLimit, "time limit reached"),
+        ScfEnd::DiagonalizationFailed => (
+            FailureCode::DiagonalizationFailed,
+            "the eigensolver broke down",
+        ),
+        ScfEnd::Stagnated => (FailureCode::ScfNotConverged, "the density oscillates"),
+        _ => (FailureCode::ScfNotConverged, "not converged"),
+    };
+    let iterations = result.history.len();
+    let left = result.history.last().map_or_else(String::new, |last| {
+        let error_ry = last.estimated_error_ha / HARTREE_PER_RY;
+        format!(", estimated error {error_ry:.1e} Ry")
+    });
+    Some(Failure::new(
+        code,
+        format!("{reason} after {iterations} SCF iterations{left}"),
+    ))
+}
+
+pub(super) fn unsupported(property: Property) -> Failure {
+    Failure::new(
+        FailureCode::UnsupportedProperty,
+        format!(
+            "the native calculator knows the band gap and the bulk modulus, not the {property}"
+        ),
+    )
+}

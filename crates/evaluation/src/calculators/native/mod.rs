@@ -1,0 +1,12 @@
+//! The project's own plane-wave engine as a calculator.
+
+mod calculator;
+mod evaluation;
+mod settings;
+mod species;
+#[cfg(test)]
+mod tests;
+
+pub use calculator::NativeCalculator;
+pub use settings::{GthCutoff, InvalidNativeSettings, NativeSettings, RecommendedCutoff, Verdict};
+pub use species::SpeciesSource;

@@ -1,0 +1,139 @@
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use crystalgym_crystal::Element;
+use crystalgym_dft::pseudo::{GthParameters, Pseudopotential, PseudopotentialKind};
+use crystalgym_pseudopotential::{Cutoffs, PseudopotentialFamily};
+
+use super::settings::{GthCutoff, NativeSettings, PUBLISHED_ECUTWFC_RY};
+use crate::{Failure, FailureCode};
+
+/// Where pseudopotentials come from.
+#[derive(Debug, Clone)]
+pub enum SpeciesSource {
+    /// The built-in Goedecker–Teter–Hutter PBE table.
+    Gth,
+    /// UPF files: norm-conserving, ultrasoft, PAW, and mixtures.
+    Family(Arc<PseudopotentialFamily>),
+}
+
+/// A pseudopotential in memory.
+#[derive(Debug, Clone)]
+pub(super) struct KnownSpecies {
+    pub(super) potential: Arc<Pseudopotential>,
+    /// What tells it from others: the name of the parameters, or the MD5 sum of the file.
+    pub(super) identity: String,
+    /// What is recommended for it, if anything.
+    pub(super) cutoffs: Option<Cutoffs>,
+}
+
+/// Pseudopotentials by element, each read once and shared by all evaluations, with the tables that
+/// the engine makes of it.
+#[derive(Debug)]
+pub(super) struct SpeciesLibrary {
+    source: SpeciesSource,
+    known: Mutex<HashMap<Element, KnownSpecies>>,
+}
+
+impl SpeciesLibrary {
+    pub(super) fn new(source: SpeciesSource) -> Self {
+        Self {
+            source,
+            known: Mutex::default(),
+        }
+    }
+
+    /// The pseudopotential of an element. A file is looked at each time, and read again if it
+    /// changed.
+    pub(super) fn species(&self, element: Element) -> Result<KnownSpecies, Failure> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = known.get(&element);
+        let fresh = match &self.source {
+            SpeciesSource::Gth => {
+                if let Some(found) = found {
+                    return Ok(found.clone());
+                }
+                let gth = GthParameters::pbe(element).map_err(missing)?;
+                let ecutwfc_ry = gth.recommended_cutoff_ry();
+                KnownSpecies {
+                    identity: gth.name.clone(),
+                    cutoffs: Some(Cutoffs {
+                        ecutwfc_ry,
+                        ecutrho_ry: 4.0 * ecutwfc_ry,
+                    }),
+                    potential: Arc::new(Pseudopotential::from_gth(gth)),
+                }
+            }
+            SpeciesSource::Family(family) => {
+                let file = family.pseudopotential(element).map_err(missing)?;
+                if let Some(found) = found.filter(|found| found.identity == file.md5) {
+                    return Ok(found.clone());
+                }
+                KnownSpecies {
+                    potential: Arc::new(
+                        Pseudopotential::from_upf_file(&file.path).map_err(missing)?,
+                    ),
+                    identity: file.md5,
+                    cutoffs: file.cutoffs,
+                }
+            }
+        };
+        known.insert(element, fresh.clone());
+        Ok(fresh)
+    }
+
+    /// Cutoffs for a crystal of these elements.
+    pub(super) fn cutoffs(
+        &self,
+        elements: &[Element],
+        settings: &NativeSettings,
+    ) -> Result<Cutoffs, Failure> {
+        let species = elements
+            .iter()
+            .map(|&element| self.species(element))
+            .collect::<Result<Vec<_>, _>>()?;
+        let largest = |of: fn(Cutoffs) -> f64| {
+            let known = species.iter().filter_map(|species| species.cutoffs);
+            known.map(of).reduce(f64::max)
+        };
+        let ecutwfc_ry =
+            settings
+                .ecutwfc_ry
+                .unwrap_or_else(|| match (&self.source, settings.gth_cutoff_ry) {
+                    (SpeciesSource::Gth, GthCutoff::Ry(cutoff)) => cutoff,
+                    _ => largest(|cutoffs| cutoffs.ecutwfc_ry).unwrap_or(PUBLISHED_ECUTWFC_RY),
+                });
+        let needs_more =
+            |known: &KnownSpecies| known.potential.kind() != PseudopotentialKind::NormConserving;
+        let least = 4.0 * ecutwfc_ry;
+        let ecutrho_ry = settings.ecutrho_ry.unwrap_or_else(|| match &self.source {
+            SpeciesSource::Gth => least,
+            SpeciesSource::Family(_) => largest(|cutoffs| cutoffs.ecutrho_ry)
+                .unwrap_or(if species.iter().any(needs_more) {
+                    2.0 * least
+                } else {
+                    least
+                })
+                .max(least),
+        });
+        if ecutrho_ry < least * (1.0 - 1e-9) {
+            return Err(Failure::new(
+                FailureCode::ProgramError,
+                format!(
+                    "ecutrho_ry is {ecutrho_ry}, expected at least four times the cutoff of the \
+                     wave functions, {ecutwfc_ry} Ry"
+                ),
+            ));
+        }
+        Ok(Cutoffs {
+            ecutwfc_ry,
+            ecutrho_ry,
+        })
+    }
+}
+
+fn missing(error: impl std::error::Error) -> Failure {
+    Failure::new(FailureCode::MissingPseudopotential, error.to_string())
+}

@@ -1,0 +1,154 @@
+use std::sync::Arc;
+
+use crystalgym_crystal::{Crystal, Skeleton};
+use crystalgym_pseudopotential::PseudopotentialFamily;
+
+use super::*;
+use crate::{Calculator, CancelToken, FailureCode, Outcome, Property};
+
+fn crystal(symbols: [&str; 4]) -> Crystal {
+    let elements = symbols.map(|symbol| symbol.parse().unwrap()).to_vec();
+    Crystal::new(Skeleton::builtin("C6").unwrap(), elements).unwrap()
+}
+
+/// Coarse enough to take a moment.
+fn coarse() -> NativeSettings {
+    NativeSettings {
+        ecutwfc_ry: Some(8.0),
+        kppa: 1.0,
+        convergence_ry: 1e-10,
+        ..NativeSettings::default()
+    }
+}
+
+fn calculator(settings: NativeSettings) -> NativeCalculator {
+    NativeCalculator::new(settings, SpeciesSource::Gth).unwrap()
+}
+
+fn gap(settings: NativeSettings, symbols: [&str; 4]) -> Outcome {
+    calculator(settings).evaluate(
+        &crystal(symbols),
+        Property::BandGap,
+        &CancelToken::default(),
+    )
+}
+
+/// Oracle: the number of electrons by hand (4 + 4 + 4 + 1), known without any SCF. The paper's
+/// verdict is pw.x's.
+#[test]
+fn odd_electrons_cost_nothing() {
+    for (verdict, code) in [
+        (Verdict::Engine, FailureCode::OddElectronCount),
+        (Verdict::Paper, FailureCode::WrongCharge),
+    ] {
+        let settings = NativeSettings {
+            verdict,
+            ..NativeSettings::default()
+        };
+        let outcome = gap(settings, ["C", "Si", "Ge", "H"]);
+        let failure = outcome.failure().unwrap();
+        assert_eq!((failure.code, failure.scf_iterations), (code, 0));
+    }
+}
+
+#[test]
+fn what_ends_an_evaluation_has_its_code() {
+    let crystal = crystal(["Si"; 4]);
+    let cancel = CancelToken::default();
+    cancel.cancel();
+    let outcome = calculator(coarse()).evaluate(&crystal, Property::BandGap, &cancel);
+    assert_eq!(outcome.failure().unwrap().code, FailureCode::Cancelled);
+    let late = NativeSettings {
+        time_limit_seconds: Some(1e-9),
+        ..coarse()
+    };
+    let outcome = gap(late, ["Si"; 4]);
+    assert_eq!(outcome.failure().unwrap().code, FailureCode::TimeLimit);
+    let impatient = NativeSettings {
+        max_iterations: 2,
+        ..coarse()
+    };
+    let outcome = gap(impatient, ["Na", "Cl", "F", "Li"]);
+    let failure = outcome.failure().unwrap();
+    assert_eq!(
+        (failure.code, failure.scf_iterations),
+        (FailureCode::ScfNotConverged, 2)
+    );
+}
+
+#[test]
+fn settings_and_elements_are_checked_before_anything_runs() {
+    let settings = NativeSettings {
+        kppa: f64::NAN,
+        ..NativeSettings::default()
+    };
+    let error = NativeCalculator::new(settings, SpeciesSource::Gth).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "setting native.kppa is NaN, expected a positive number"
+    );
+    let calculator = calculator(coarse());
+    let of = |symbol: &str| vec![symbol.parse().unwrap()];
+    assert!(calculator.check(&of("Si"), Property::BandGap).is_ok());
+    assert!(calculator.check(&of("Si"), Property::Density).is_err());
+    let error = calculator.check(&of("Og"), Property::BandGap).unwrap_err();
+    assert!(error.to_string().contains("Og"), "{error}");
+}
+
+/// The fingerprint holds what moves the value of the property, and nothing else.
+#[test]
+fn fingerprints_tell_settings_apart() {
+    let fingerprint = |settings: NativeSettings, property| {
+        calculator(settings)
+            .fingerprint(crystal(["Na", "Cl", "F", "Li"]).elements(), property)
+            .0
+    };
+    let base = fingerprint(coarse(), Property::BandGap);
+    let same = NativeSettings {
+        threads: 2.try_into().unwrap(),
+        time_limit_seconds: None,
+        degauss_ry: 0.02,
+        ..coarse()
+    };
+    assert_eq!(fingerprint(same.clone(), Property::BandGap), base);
+    assert_ne!(
+        fingerprint(same, Property::BulkModulus),
+        fingerprint(coarse(), Property::BulkModulus)
+    );
+    let other = NativeSettings {
+        ecutwfc_ry: Some(8.5),
+        ..coarse()
+    };
+    assert_ne!(fingerprint(other, Property::BandGap), base);
+}
+
+/// Oracle: the analytic pseudopotential itself, read back from its UPF file: the source makes no
+/// difference.
+#[test]
+fn a_family_of_files_gives_the_built_in_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    for symbol in ["Rb", "Ca", "H"] {
+        let gth = crystalgym_dft::pseudo::GthParameters::pbe(symbol.parse().unwrap()).unwrap();
+        std::fs::write(folder.path().join(format!("{symbol}.upf")), gth.to_upf()).unwrap();
+    }
+    let family = PseudopotentialFamily::open_folder(folder.path()).unwrap();
+    let settings = NativeSettings {
+        ecutwfc_ry: Some(16.0),
+        kppa: 100.0,
+        ..coarse()
+    };
+    let files =
+        NativeCalculator::new(settings.clone(), SpeciesSource::Family(Arc::new(family))).unwrap();
+    let elements = ["Rb", "Ca", "H", "H", "H"].map(|symbol| symbol.parse().unwrap());
+    let crystal = Crystal::new(Skeleton::builtin("C2").unwrap(), elements.to_vec()).unwrap();
+    let [built_in, read] = [&calculator(settings), &files].map(|calculator| {
+        let outcome = calculator.evaluate(&crystal, Property::BandGap, &CancelToken::default());
+        match outcome {
+            Outcome::Success(values) => values.total_energy_ev.unwrap(),
+            Outcome::Failure(failure) => panic!("{failure:?}"),
+        }
+    });
+    assert!((built_in - read).abs() < 1e-4, "{built_in} {read}");
+    let missing = files.check(&["Li".parse().unwrap()], Property::BandGap);
+    assert!(missing.unwrap_err().to_string().contains("Li"));
+}
