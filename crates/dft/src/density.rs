@@ -4,10 +4,14 @@ use rustfft::num_complex::Complex64;
 
 use crate::{
     basis::PlaneWaveBasis,
-    linear_algebra::ZERO,
+    hamiltonian::{BandScalar, RealSpace},
     parallel::parallel_map,
     scf::FixedTerms,
-    terms::{atom_matrices::AtomMatrices, local::atomic_density, nonlocal::projector_sides},
+    terms::{
+        atom_matrices::AtomMatrices,
+        local::atomic_density,
+        nonlocal::{Projectors, projector_sides},
+    },
 };
 
 /// Occupations below this add nothing to a density.
@@ -41,10 +45,11 @@ impl Density {
     /// `ρ(r) = Σ_k w Σ_n f |ψ_nk(r)|² + Σ_ij ρ_ij Q_ij(r)`, symmetrised.
     ///
     /// k-points are added up in their order, whatever the number of threads.
-    pub(crate) fn of_bands(
+    pub(crate) fn of_bands<S: BandScalar>(
         basis: &PlaneWaveBasis,
         terms: &FixedTerms,
-        bands: &[Vec<Complex64>],
+        projectors: &[Projectors<S>],
+        bands: &[Vec<S>],
         occupations: &[Vec<f64>],
         threads: NonZeroUsize,
     ) -> Self {
@@ -54,7 +59,7 @@ impl Density {
         if let Some(augmentation) = &terms.augmentation {
             add_projector_occupations(
                 basis,
-                terms,
+                projectors,
                 bands,
                 occupations,
                 threads,
@@ -63,7 +68,12 @@ impl Density {
             basis
                 .atom_symmetrizer
                 .symmetrize(&mut projector_occupations);
-            augmentation.add_density(&basis.density_grid, &projector_occupations, &mut field);
+            augmentation.add_density(
+                &basis.density_grid,
+                &projector_occupations,
+                threads,
+                &mut field,
+            );
         }
         Self {
             field,
@@ -91,34 +101,29 @@ impl Density {
 }
 
 /// `Σ_k w Σ_n f |ψ_nk|²`
-fn smooth_density(
+fn smooth_density<S: BandScalar>(
     basis: &PlaneWaveBasis,
-    bands: &[Vec<Complex64>],
+    bands: &[Vec<S>],
     occupations: &[Vec<f64>],
     threads: NonZeroUsize,
 ) -> Vec<Complex64> {
-    let fft = &basis.wave_grid.fft;
+    let grid = &basis.wave_grid;
     let volume = basis.model.cell.volume();
     let work = basis.waves.iter().zip(bands).zip(occupations);
     let by_k_point = parallel_map(threads, work, |((waves, bands), occupations)| {
-        let mut density = vec![0.0; fft.len()];
-        let mut field = vec![ZERO; fft.len()];
-        let mut scratch = fft.scratch();
-        for (band, occupation) in bands.chunks_exact(waves.len()).zip(occupations) {
-            if occupation.abs() < OCCUPATION_THRESHOLD {
-                continue;
-            }
-            let weight = waves.k_point.weight * occupation / volume;
-            waves.scatter(band, fft, &mut field);
-            fft.visit_real_rows(&mut field, &waves.occupied, &mut scratch, |first, chunk| {
-                for (rho, psi) in density[first..].iter_mut().zip(chunk.iter()) {
-                    *rho += weight * psi.norm_sqr();
-                }
-            });
-        }
+        let mut density = vec![0.0; grid.fft.len()];
+        let mut space = RealSpace::new(grid);
+        let weights: Vec<f64> = occupations
+            .iter()
+            .map(|&f| match f.abs() < OCCUPATION_THRESHOLD {
+                true => 0.0,
+                false => waves.k_point.weight * f / volume,
+            })
+            .collect();
+        S::add_density(waves, grid, &mut space, bands, &weights, &mut density);
         density
     });
-    let mut sum = vec![0.0; fft.len()];
+    let mut sum = vec![0.0; grid.fft.len()];
     for density in by_k_point {
         for (sum, rho) in sum.iter_mut().zip(density) {
             *sum += rho;
@@ -129,20 +134,20 @@ fn smooth_density(
         .field_to_reciprocal(&sum, &basis.density_grid)
 }
 
-fn add_projector_occupations(
+fn add_projector_occupations<S: BandScalar>(
     basis: &PlaneWaveBasis,
-    terms: &FixedTerms,
-    bands: &[Vec<Complex64>],
+    projectors: &[Projectors<S>],
+    bands: &[Vec<S>],
     occupations: &[Vec<f64>],
     threads: NonZeroUsize,
     sum: &mut AtomMatrices,
 ) {
     let sides = sum.sides().to_vec();
-    let work = (basis.waves.iter().zip(&terms.projectors)).zip(bands.iter().zip(occupations));
+    let work = (basis.waves.iter().zip(projectors)).zip(bands.iter().zip(occupations));
     let by_k_point = parallel_map(threads, work, |((waves, projectors), (bands, f))| {
         let weights: Vec<f64> = f.iter().map(|f| f * waves.k_point.weight).collect();
         let mut part = AtomMatrices::zeros(sides.clone());
-        projectors.add_occupations(bands, &weights, &mut part);
+        projectors.add_occupations(basis, bands, &weights, &mut part);
         part
     });
     for part in by_k_point {

@@ -1,76 +1,165 @@
 //! Dense complex matrices, column by column, over `faer`.
 
+use std::ops::{Add, AddAssign, DivAssign, Mul, MulAssign, Sub};
+
 use faer::{Accum, MatMut, MatRef, Par, Side, linalg::matmul::matmul};
 use rustfft::num_complex::Complex64;
 
 pub(crate) const ZERO: Complex64 = Complex64::new(0.0, 0.0);
+#[cfg(test)]
 pub(crate) const ONE: Complex64 = Complex64::new(1.0, 0.0);
 
-/// `A†B` for `n × a` and `n × b` matrices: `a × b`.
-pub(crate) fn adjoint_product(a: &[Complex64], b: &[Complex64], n: usize) -> Vec<Complex64> {
-    let (columns_a, columns_b) = (a.len() / n, b.len() / n);
-    let mut product = vec![ZERO; columns_a * columns_b];
-    if !product.is_empty() {
-        matmul(
-            MatMut::from_column_major_slice_mut(&mut product, columns_a, columns_b),
-            Accum::Replace,
-            MatRef::from_column_major_slice(a, n, columns_a).adjoint(),
-            MatRef::from_column_major_slice(b, n, columns_b),
-            ONE,
-            Par::Seq,
-        );
-    }
-    product
+/// The numbers that bands are made of: complex, or real where the crystal has inversion symmetry.
+pub(crate) trait Scalar:
+    Copy
+    + Send
+    + Sync
+    + std::fmt::Debug
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<f64, Output = Self>
+    + AddAssign
+    + MulAssign<f64>
+    + DivAssign<f64>
+    + 'static
+{
+    fn from_real(x: f64) -> Self;
+
+    /// The scalar as a complex number.
+    fn to_complex(self) -> Complex64;
+
+    fn conjugate(self) -> Self;
+
+    /// `|z|²`
+    fn norm_sqr(self) -> f64;
+
+    /// `Re a* b`
+    fn real_product(a: Self, b: Self) -> f64;
+
+    /// `A†B` for `n × a` and `n × b` matrices: `a × b`.
+    fn adjoint_product(a: &[Self], b: &[Self], n: usize) -> Vec<Self>;
+
+    /// `C = A B`, or `C += α A B`, for an `n × m` and an `m × columns` matrix.
+    fn product_into(c: &mut [Self], accumulate: bool, a: &[Self], b: &[Self], n: usize, alpha: f64);
+
+    /// Eigenvalues (ascending) and eigenvectors (columns) of a Hermitian matrix; `None` if the
+    /// iteration breaks down.
+    fn hermitian_eigen(matrix: &[Self], n: usize) -> Option<(Vec<f64>, Vec<Self>)>;
 }
 
-/// `C = A B`, or `C += α A B`, for an `n × m` and an `m × columns` matrix.
-pub(crate) fn product_into(
-    c: &mut [Complex64],
-    accumulate: bool,
-    a: &[Complex64],
-    b: &[Complex64],
-    n: usize,
-    factor: f64,
-) {
-    let inner = a.len() / n;
-    let columns = c.len() / n;
-    debug_assert_eq!(b.len(), inner * columns);
-    if c.is_empty() {
-        return;
-    }
-    if inner == 0 {
-        if !accumulate {
-            c.fill(ZERO);
+/// The matrix operations over `faer`, the same for both kinds of numbers.
+macro_rules! matrix_operations {
+    () => {
+        fn adjoint_product(a: &[Self], b: &[Self], n: usize) -> Vec<Self> {
+            let (columns_a, columns_b) = (a.len() / n, b.len() / n);
+            let mut product = vec![Self::from_real(0.0); columns_a * columns_b];
+            if !product.is_empty() {
+                matmul(
+                    MatMut::from_column_major_slice_mut(&mut product, columns_a, columns_b),
+                    Accum::Replace,
+                    MatRef::from_column_major_slice(a, n, columns_a).adjoint(),
+                    MatRef::from_column_major_slice(b, n, columns_b),
+                    Self::from_real(1.0),
+                    Par::Seq,
+                );
+            }
+            product
         }
-        return;
-    }
-    matmul(
-        MatMut::from_column_major_slice_mut(c, n, columns),
-        if accumulate {
-            Accum::Add
-        } else {
-            Accum::Replace
-        },
-        MatRef::from_column_major_slice(a, n, inner),
-        MatRef::from_column_major_slice(b, inner, columns),
-        Complex64::new(factor, 0.0),
-        Par::Seq,
-    );
+
+        fn product_into(
+            c: &mut [Self],
+            accumulate: bool,
+            a: &[Self],
+            b: &[Self],
+            n: usize,
+            alpha: f64,
+        ) {
+            let inner = a.len() / n;
+            let columns = c.len() / n;
+            debug_assert_eq!(b.len(), inner * columns);
+            if c.is_empty() {
+                return;
+            }
+            if inner == 0 {
+                if !accumulate {
+                    c.fill(Self::from_real(0.0));
+                }
+                return;
+            }
+            matmul(
+                MatMut::from_column_major_slice_mut(c, n, columns),
+                if accumulate {
+                    Accum::Add
+                } else {
+                    Accum::Replace
+                },
+                MatRef::from_column_major_slice(a, n, inner),
+                MatRef::from_column_major_slice(b, inner, columns),
+                Self::from_real(alpha),
+                Par::Seq,
+            );
+        }
+
+        fn hermitian_eigen(matrix: &[Self], n: usize) -> Option<(Vec<f64>, Vec<Self>)> {
+            let decomposition = MatRef::from_column_major_slice(matrix, n, n)
+                .self_adjoint_eigen(Side::Lower)
+                .ok()?;
+            let values = (0..n)
+                .map(|i| decomposition.S()[i].to_complex().re)
+                .collect();
+            let vectors = decomposition.U();
+            let columns = (0..n).flat_map(|j| (0..n).map(move |i| vectors[(i, j)]));
+            Some((values, columns.collect()))
+        }
+    };
 }
 
-/// Eigenvalues (ascending) and eigenvectors (columns) of a Hermitian matrix; `None` if the
-/// iteration breaks down.
-pub(crate) fn hermitian_eigen(
-    matrix: &[Complex64],
-    n: usize,
-) -> Option<(Vec<f64>, Vec<Complex64>)> {
-    let decomposition = MatRef::from_column_major_slice(matrix, n, n)
-        .self_adjoint_eigen(Side::Lower)
-        .ok()?;
-    let values = (0..n).map(|i| decomposition.S()[i].re).collect();
-    let vectors = decomposition.U();
-    let columns = (0..n).flat_map(|j| (0..n).map(move |i| vectors[(i, j)]));
-    Some((values, columns.collect()))
+impl Scalar for Complex64 {
+    fn from_real(x: f64) -> Self {
+        Self::new(x, 0.0)
+    }
+
+    fn to_complex(self) -> Complex64 {
+        self
+    }
+
+    fn conjugate(self) -> Self {
+        self.conj()
+    }
+
+    fn norm_sqr(self) -> f64 {
+        self.re * self.re + self.im * self.im
+    }
+
+    fn real_product(a: Self, b: Self) -> f64 {
+        a.re * b.re + a.im * b.im
+    }
+
+    matrix_operations!();
+}
+
+impl Scalar for f64 {
+    fn from_real(x: f64) -> Self {
+        x
+    }
+
+    fn to_complex(self) -> Complex64 {
+        Complex64::new(self, 0.0)
+    }
+
+    fn conjugate(self) -> Self {
+        self
+    }
+
+    fn norm_sqr(self) -> f64 {
+        self * self
+    }
+
+    fn real_product(a: Self, b: Self) -> f64 {
+        a * b
+    }
+
+    matrix_operations!();
 }
 
 /// Makes the columns of `block` orthonormal in the overlap S, and orthogonal to the columns of
@@ -81,27 +170,27 @@ pub(crate) fn hermitian_eigen(
 ///
 /// `W ← W − V (SV)†W`, then `W ← W U λ^{−1/2}` with `W†SW = U λ U†`; twice, since the first pass
 /// loses digits when W lies almost within V. `None` if the linear algebra breaks down.
-pub(crate) fn orthonormalize_against(
-    basis: &[Complex64],
-    s_basis: &[Complex64],
-    block: &mut Vec<Complex64>,
-    mut s_block: Option<&mut Vec<Complex64>>,
+pub(crate) fn orthonormalize_against<S: Scalar>(
+    basis: &[S],
+    s_basis: &[S],
+    block: &mut Vec<S>,
+    mut s_block: Option<&mut Vec<S>>,
     n: usize,
 ) -> Option<()> {
     for _ in 0..2 {
         if !basis.is_empty() {
-            let overlap = adjoint_product(s_basis, block, n);
-            product_into(block, true, basis, &overlap, n, -1.0);
+            let overlap = S::adjoint_product(s_basis, block, n);
+            S::product_into(block, true, basis, &overlap, n, -1.0);
             if let Some(s_block) = &mut s_block {
-                product_into(s_block, true, s_basis, &overlap, n, -1.0);
+                S::product_into(s_block, true, s_basis, &overlap, n, -1.0);
             }
         }
         let columns = block.len() / n;
         let gram = match &s_block {
-            Some(s_block) => adjoint_product(block, s_block, n),
-            None => adjoint_product(block, block, n),
+            Some(s_block) => S::adjoint_product(block, s_block, n),
+            None => S::adjoint_product(block, block, n),
         };
-        let (lambda, vectors) = hermitian_eigen(&gram, columns)?;
+        let (lambda, vectors) = S::hermitian_eigen(&gram, columns)?;
         let largest = lambda.last().copied().unwrap_or(0.0);
         // Ascending: what is dropped comes first.
         let dropped = lambda.partition_point(|&l| l <= largest * DEPENDENCE_THRESHOLD);
@@ -114,9 +203,9 @@ pub(crate) fn orthonormalize_against(
                 *c *= 1.0 / lambda.sqrt();
             }
         }
-        let combine = |from: &mut Vec<Complex64>| {
-            let mut to = vec![ZERO; (columns - dropped) * n];
-            product_into(&mut to, false, from, &combinations, n, 1.0);
+        let combine = |from: &mut Vec<S>| {
+            let mut to = vec![S::from_real(0.0); (columns - dropped) * n];
+            S::product_into(&mut to, false, from, &combinations, n, 1.0);
             *from = to;
         };
         combine(block);
@@ -131,7 +220,7 @@ pub(crate) fn orthonormalize_against(
 const DEPENDENCE_THRESHOLD: f64 = 1e-13;
 
 /// `Σ |v|²`
-pub(crate) fn norm2(v: &[Complex64]) -> f64 {
+pub(crate) fn norm2<S: Scalar>(v: &[S]) -> f64 {
     v.iter().map(|c| c.norm_sqr()).sum()
 }
 
@@ -155,7 +244,10 @@ mod tests {
         orthonormalize_against(&basis, &basis, &mut block, None, n).unwrap();
         assert_eq!(block.len(), 3 * n);
         let all = [basis, block].concat();
-        for (index, value) in adjoint_product(&all, &all, n).into_iter().enumerate() {
+        for (index, value) in Complex64::adjoint_product(&all, &all, n)
+            .into_iter()
+            .enumerate()
+        {
             let expected = if index % 6 == 0 { 1.0 } else { 0.0 };
             assert!((value - expected).norm() < 1e-13);
         }
@@ -172,9 +264,9 @@ mod tests {
                 matrix[j * n + i] = entry(i, j) + entry(j, i).conj();
             }
         }
-        let (values, vectors) = hermitian_eigen(&matrix, n).unwrap();
+        let (values, vectors) = Complex64::hermitian_eigen(&matrix, n).unwrap();
         let mut left = vec![ZERO; n * n];
-        product_into(&mut left, false, &matrix, &vectors, n, 1.0);
+        Complex64::product_into(&mut left, false, &matrix, &vectors, n, 1.0);
         for j in 0..n {
             for i in 0..n {
                 let difference = left[j * n + i] - vectors[j * n + i] * values[j];

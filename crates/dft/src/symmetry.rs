@@ -26,6 +26,11 @@ impl SymmetryOperation {
         }
     }
 
+    /// Whether this is `x → −x`, about the origin.
+    pub(crate) fn is_inversion(&self) -> bool {
+        self.rotation == [[-1, 0, 0], [0, -1, 0], [0, 0, -1]] && self.translation == [0.0; 3]
+    }
+
     fn rotate(&self, x: Vector3) -> Vector3 {
         self.rotation
             .map(|row| (0..3).map(|j| f64::from(row[j]) * x[j]).sum())

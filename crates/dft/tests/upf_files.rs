@@ -8,7 +8,8 @@ use std::{
 };
 
 use crystalgym_dft::pseudo::{
-    FormFactorTables, Pseudopotential, PseudopotentialKind, RadialFunctions, RadialTable,
+    Pseudopotential, PseudopotentialKind, RadialFunctions, RadialTable, WaveTables,
+    augmentation_tables,
 };
 use crystalgym_testing::shared_data;
 
@@ -211,7 +212,8 @@ fn tables_equal_direct_integration() {
         let Some(potential) = load(symbol) else {
             return;
         };
-        let tables = FormFactorTables::new(&potential, 8.0, 20.0);
+        let tables = WaveTables::new(&potential, 8.0);
+        let charges = augmentation_tables(&potential, 20.0);
         let radial = potential.radial_functions().unwrap();
         let mesh = &radial.mesh;
         // `values` hold r^power f(r).
@@ -236,7 +238,7 @@ fn tables_equal_direct_integration() {
             let bound = bound(&radial.orbitals[i], 1, mesh.integration_points());
             compare("orbital", table, bound, &|q| potential.orbital(i, q));
         }
-        for (i, table) in tables.augmentation.iter().enumerate() {
+        for (i, table) in charges.iter().enumerate() {
             let functions = &potential.augmentation().unwrap().functions;
             let bound = bound(&functions[i].values, 2, points);
             compare("charge", table, bound, &|q| {

@@ -4,9 +4,10 @@ use super::{DensityGrid, KMesh, KPoint, WaveBasis, WaveGrid, irreducible_k_point
 use crate::{
     DftError,
     atom_symmetrizer::AtomSymmetrizer,
+    cell::Cell,
     model::Model,
     symmetrizer::Symmetrizer,
-    symmetry::{SymmetryOperation, space_group_operations},
+    symmetry::{SymmetryOperation, image_of_atoms, space_group_operations},
 };
 
 /// Choices that turn a model into finite matrices.
@@ -24,6 +25,11 @@ pub struct Discretisation {
     pub use_symmetry: bool,
 }
 
+/// A hair more than asked for, so that rounding never cuts a star of waves in two.
+const CUTOFF_SLACK: f64 = 1.0 + 1e-10;
+/// A coarser mesh is of use if it has fewer k-points by this factor.
+const COARSE_SAVING: usize = 4;
+
 /// A model on a finite set of plane waves and k-points.
 #[derive(Debug, Clone)]
 pub struct PlaneWaveBasis {
@@ -33,6 +39,9 @@ pub struct PlaneWaveBasis {
     pub(crate) wave_grid: WaveGrid,
     pub(crate) waves: Vec<WaveBasis>,
     pub(crate) operations: Vec<SymmetryOperation>,
+    /// The atom that inversion about the origin takes each atom to, where it is a symmetry: bands
+    /// have real coefficients then.
+    pub(crate) inversion: Option<Vec<usize>>,
     pub(crate) symmetrizer: Symmetrizer,
     pub(crate) atom_symmetrizer: AtomSymmetrizer,
 }
@@ -73,8 +82,7 @@ impl PlaneWaveBasis {
                 expected: "three numbers from 1 to 1000",
             });
         }
-        // A hair more than asked for, so that rounding never cuts a star of waves in two.
-        let slack = 1.0 + 1e-10;
+        let slack = CUTOFF_SLACK;
         let density_grid = DensityGrid::new(model.cell, ecut_density_ha * slack);
         let wave_grid = WaveGrid::new(model.cell, ecut_ha * slack, &density_grid);
         let operations = if use_symmetry {
@@ -84,11 +92,16 @@ impl PlaneWaveBasis {
         } else {
             vec![SymmetryOperation::identity()]
         };
-        let waves = irreducible_k_points(k_mesh, &operations)
-            .into_iter()
-            .map(|k| WaveBasis::new(&model.cell, k, ecut_ha * slack, &wave_grid.fft))
-            .collect();
+        let waves = wave_bases(
+            &model.cell,
+            k_mesh,
+            &operations,
+            ecut_ha * slack,
+            &wave_grid,
+        );
+        let inversion = operations.iter().find(|operation| operation.is_inversion());
         Ok(Self {
+            inversion: inversion.and_then(|operation| image_of_atoms(&model, operation)),
             symmetrizer: Symmetrizer::new(&density_grid, &operations),
             atom_symmetrizer: AtomSymmetrizer::new(&model, &operations),
             model,
@@ -97,6 +110,30 @@ impl PlaneWaveBasis {
             wave_grid,
             waves,
             operations,
+        })
+    }
+
+    /// The same with about half as many k-points along each axis, where that saves most of the work.
+    pub(crate) fn coarser(&self) -> Option<Self> {
+        let mesh = self.discretisation.k_mesh;
+        let k_mesh = KMesh {
+            divisions: mesh.divisions.map(|n| (n / 2).max(1)),
+            ..mesh
+        };
+        let invariant = |operation: &SymmetryOperation| k_mesh.is_invariant_under(operation);
+        if !self.operations.iter().all(invariant) {
+            return None;
+        }
+        let ecut = self.discretisation.ecut_ha * CUTOFF_SLACK;
+        let (cell, grid) = (&self.model.cell, &self.wave_grid);
+        let waves = wave_bases(cell, k_mesh, &self.operations, ecut, grid);
+        (waves.len() * COARSE_SAVING <= self.waves.len()).then(|| Self {
+            waves,
+            discretisation: Discretisation {
+                k_mesh,
+                ..self.discretisation
+            },
+            ..self.clone()
         })
     }
 
@@ -145,4 +182,17 @@ impl PlaneWaveBasis {
     pub fn density_wave_count(&self) -> usize {
         self.density_grid.len()
     }
+}
+
+fn wave_bases(
+    cell: &Cell,
+    k_mesh: KMesh,
+    operations: &[SymmetryOperation],
+    ecut: f64,
+    grid: &WaveGrid,
+) -> Vec<WaveBasis> {
+    irreducible_k_points(k_mesh, operations)
+        .into_iter()
+        .map(|k| WaveBasis::new(cell, k, ecut, &grid.fft))
+        .collect()
 }

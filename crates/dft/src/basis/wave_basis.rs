@@ -92,9 +92,14 @@ impl WaveBasis {
     }
 
     /// Writes the coefficients of one band into the box, the rest zero.
-    pub(crate) fn scatter(&self, band: &[Complex64], fft: &FftBox, field: &mut [Complex64]) {
+    pub(crate) fn scatter(
+        &self,
+        fft: &FftBox,
+        band: impl Iterator<Item = Complex64>,
+        field: &mut [Complex64],
+    ) {
         fft.clear(field, &self.occupied);
-        for (&position, &c) in self.positions.iter().zip(band) {
+        for (&position, c) in self.positions.iter().zip(band) {
             field[position as usize] = c;
         }
     }

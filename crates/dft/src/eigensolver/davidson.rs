@@ -1,15 +1,13 @@
 //! Block Davidson iteration (E. R. Davidson, J. Comput. Phys. 17, 87 (1975)).
 
-use rustfft::num_complex::Complex64;
-
 use super::Operator;
-use crate::linear_algebra::{
-    ZERO, adjoint_product, hermitian_eigen, norm2, orthonormalize_against, product_into,
-};
+use crate::linear_algebra::{Scalar, norm2, orthonormalize_against};
 
 /// When to stop.
 #[derive(Debug, Clone)]
 pub(crate) struct DavidsonSettings<'a> {
+    /// Number of bands that are sought.
+    pub(crate) bands: usize,
     /// Largest `|Hψ − εψ|²` of each band, in hartree²: about the error of its eigenvalue times
     /// the distance to the next one.
     pub(crate) residual2_limits: &'a [f64],
@@ -32,30 +30,34 @@ pub(crate) struct EigenSolution {
 const SUBSPACE_FACTOR: usize = 4;
 
 /// The space in which the eigenvectors are sought.
-struct Subspace {
+struct Subspace<S> {
     n: usize,
     /// Basis vectors, orthonormal in S, and H and S applied to them, as columns; `sv` is `None`
     /// where S is the identity.
-    v: Vec<Complex64>,
-    hv: Vec<Complex64>,
-    sv: Option<Vec<Complex64>>,
+    v: Vec<S>,
+    hv: Vec<S>,
+    sv: Option<Vec<S>>,
     /// `V†HV`, column by column.
-    h: Vec<Complex64>,
+    h: Vec<S>,
 }
 
-impl Subspace {
+impl<S: Scalar> Subspace<S> {
     fn dimension(&self) -> usize {
         self.v.len() / self.n
     }
 
     /// `S V`
-    fn overlapped(&self) -> &[Complex64] {
+    fn overlapped(&self) -> &[S] {
         self.sv.as_deref().unwrap_or(&self.v)
     }
 
     /// Adds what is new in the columns of `block` to the basis; returns how many vectors that
     /// were, or `None` if the linear algebra breaks down.
-    fn extend(&mut self, operator: &mut impl Operator, mut block: Vec<Complex64>) -> Option<usize> {
+    fn extend(
+        &mut self,
+        operator: &mut impl Operator<Scalar = S>,
+        mut block: Vec<S>,
+    ) -> Option<usize> {
         let mut s_block = operator.apply_overlap(&block);
         let s_basis = self.overlapped();
         orthonormalize_against(&self.v, s_basis, &mut block, s_block.as_mut(), self.n)?;
@@ -66,39 +68,39 @@ impl Subspace {
             self.sv.get_or_insert_default().extend(s_block);
         }
         let start = self.hv.len();
-        self.hv.resize(start + block.len(), ZERO);
+        self.hv.resize(start + block.len(), S::from_real(0.0));
         operator.apply(&block, &mut self.hv[start..]);
-        let new_h = adjoint_product(&self.v, &self.hv[start..], self.n);
+        let new_h = S::adjoint_product(&self.v, &self.hv[start..], self.n);
         self.h = bordered(&self.h, &new_h, old, added);
         Some(added)
     }
 
     /// Replaces the basis by the combinations `coefficients`, which are eigenvectors.
-    fn collapse(&mut self, coefficients: &[Complex64], values: &[f64]) {
+    fn collapse(&mut self, coefficients: &[S], values: &[f64]) {
         let bands = values.len();
-        let combine = |from: &[Complex64]| {
-            let mut to = vec![ZERO; bands * self.n];
-            product_into(&mut to, false, from, coefficients, self.n, 1.0);
+        let combine = |from: &[S]| {
+            let mut to = vec![S::from_real(0.0); bands * self.n];
+            S::product_into(&mut to, false, from, coefficients, self.n, 1.0);
             to
         };
         let (v, hv) = (combine(&self.v), combine(&self.hv));
         self.sv = self.sv.as_deref().map(combine);
-        self.h = vec![ZERO; bands * bands];
+        self.h = vec![S::from_real(0.0); bands * bands];
         for (band, &value) in values.iter().enumerate() {
-            self.h[band * bands + band] = Complex64::new(value, 0.0);
+            self.h[band * bands + band] = S::from_real(value);
         }
         (self.v, self.hv) = (v, hv);
     }
 
-    fn solve(&self) -> Option<(Vec<f64>, Vec<Complex64>)> {
-        hermitian_eigen(&self.h, self.dimension())
+    fn solve(&self) -> Option<(Vec<f64>, Vec<S>)> {
+        S::hermitian_eigen(&self.h, self.dimension())
     }
 }
 
 /// A Hermitian matrix of side `old` extended by the columns `added` (of full height).
-fn bordered(matrix: &[Complex64], added: &[Complex64], old: usize, count: usize) -> Vec<Complex64> {
+fn bordered<S: Scalar>(matrix: &[S], added: &[S], old: usize, count: usize) -> Vec<S> {
     let side = old + count;
-    let mut result = vec![ZERO; side * side];
+    let mut result = vec![S::from_real(0.0); side * side];
     for j in 0..old {
         result[j * side..j * side + old].copy_from_slice(&matrix[j * old..(j + 1) * old]);
     }
@@ -107,24 +109,25 @@ fn bordered(matrix: &[Complex64], added: &[Complex64], old: usize, count: usize)
             let value = added[j * side + i];
             result[(old + j) * side + i] = value;
             if i < old {
-                result[i * side + old + j] = value.conj();
+                result[i * side + old + j] = value.conjugate();
             }
         }
     }
     result
 }
 
-/// Improves the bands in `psi` (orthonormal in S on return) until their residuals are small.
+/// Improves the lowest bands in the span of `psi`, at least as many vectors, until their residuals
+/// are small; on return `psi` holds these bands, orthonormal in S.
 ///
 /// `None` if the linear algebra breaks down: the vectors given are linearly dependent, or not
 /// finite.
-pub(crate) fn davidson(
-    operator: &mut impl Operator,
-    psi: &mut [Complex64],
+pub(crate) fn davidson<S: Scalar>(
+    operator: &mut impl Operator<Scalar = S>,
+    psi: &mut Vec<S>,
     settings: &DavidsonSettings<'_>,
 ) -> Option<EigenSolution> {
     let n = operator.len();
-    let bands = psi.len() / n;
+    let bands = settings.bands;
     let mut space = Subspace {
         n,
         v: Vec::new(),
@@ -132,7 +135,7 @@ pub(crate) fn davidson(
         sv: None,
         h: Vec::new(),
     };
-    let mut applications = space.extend(operator, psi.to_vec())?;
+    let mut applications = space.extend(operator, std::mem::take(psi))?;
     if applications < bands {
         return None;
     }
@@ -174,7 +177,8 @@ pub(crate) fn davidson(
         applications += added;
         (values, coefficients) = lowest(space.solve()?, bands);
     }
-    product_into(psi, false, &space.v, &coefficients, n, 1.0);
+    psi.resize(bands * n, S::from_real(0.0));
+    S::product_into(psi, false, &space.v, &coefficients, n, 1.0);
     Some(EigenSolution {
         values,
         applications,
@@ -182,18 +186,18 @@ pub(crate) fn davidson(
     })
 }
 
-fn identity(side: usize) -> Vec<Complex64> {
-    let mut matrix = vec![ZERO; side * side];
+fn identity<S: Scalar>(side: usize) -> Vec<S> {
+    let mut matrix = vec![S::from_real(0.0); side * side];
     for i in 0..side {
-        matrix[i * side + i] = Complex64::new(1.0, 0.0);
+        matrix[i * side + i] = S::from_real(1.0);
     }
     matrix
 }
 
-fn lowest(
-    (mut values, mut vectors): (Vec<f64>, Vec<Complex64>),
+fn lowest<S: Scalar>(
+    (mut values, mut vectors): (Vec<f64>, Vec<S>),
     bands: usize,
-) -> (Vec<f64>, Vec<Complex64>) {
+) -> (Vec<f64>, Vec<S>) {
     let side = values.len();
     values.truncate(bands);
     vectors.truncate(bands * side);
@@ -201,30 +205,30 @@ fn lowest(
 }
 
 /// `HVc − ε SVc` of the active bands.
-fn residuals(
-    space: &Subspace,
+fn residuals<S: Scalar>(
+    space: &Subspace<S>,
     values: &[f64],
-    coefficients: &[Complex64],
+    coefficients: &[S],
     active: &[usize],
-) -> Vec<Complex64> {
+) -> Vec<S> {
     let m = space.dimension();
     let mut chosen = Vec::with_capacity(active.len() * m);
     let mut scaled = Vec::with_capacity(active.len() * m);
     for &band in active {
         let column = &coefficients[band * m..(band + 1) * m];
         chosen.extend_from_slice(column);
-        scaled.extend(column.iter().map(|c| c * values[band]));
+        scaled.extend(column.iter().map(|c| *c * values[band]));
     }
-    let mut residuals = vec![ZERO; active.len() * space.n];
-    product_into(&mut residuals, false, &space.hv, &chosen, space.n, 1.0);
+    let mut residuals = vec![S::from_real(0.0); active.len() * space.n];
+    S::product_into(&mut residuals, false, &space.hv, &chosen, space.n, 1.0);
     let overlapped = space.overlapped();
-    product_into(&mut residuals, true, overlapped, &scaled, space.n, -1.0);
+    S::product_into(&mut residuals, true, overlapped, &scaled, space.n, -1.0);
     residuals
 }
 
 /// Divides by a smooth, positive version of `2 (H_GG − ε S_GG)` and normalises: large plane
 /// waves, where the diagonal rules, are solved for; small ones are left as they are.
-fn precondition(residual: &mut [Complex64], operator: &impl Operator, value: f64) {
+fn precondition<S: Scalar>(residual: &mut [S], operator: &impl Operator<Scalar = S>, value: f64) {
     let smooth = |x: f64| 0.5 * (1.0 + x + (1.0 + (x - 1.0) * (x - 1.0)).sqrt());
     let diagonal = operator.diagonal();
     match operator.overlap_diagonal() {

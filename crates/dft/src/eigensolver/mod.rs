@@ -8,11 +8,13 @@ pub(crate) use davidson::{DavidsonSettings, EigenSolution, davidson};
 #[cfg(test)]
 pub(crate) use dense::dense_matrix;
 
-use rustfft::num_complex::Complex64;
+use crate::linear_algebra::Scalar;
 
 /// A Hermitian operator H on blocks of column vectors, and the overlap S of its eigenproblem
 /// `Hψ = εSψ`.
 pub(crate) trait Operator {
+    type Scalar: Scalar;
+
     /// Length of a vector.
     fn len(&self) -> usize;
 
@@ -23,8 +25,8 @@ pub(crate) trait Operator {
     fn overlap_diagonal(&self) -> Option<&[f64]>;
 
     /// `out ← H ψ`
-    fn apply(&mut self, psi: &[Complex64], out: &mut [Complex64]);
+    fn apply(&mut self, psi: &[Self::Scalar], out: &mut [Self::Scalar]);
 
     /// `S ψ`; `None` where S is the identity.
-    fn apply_overlap(&self, psi: &[Complex64]) -> Option<Vec<Complex64>>;
+    fn apply_overlap(&self, psi: &[Self::Scalar]) -> Option<Vec<Self::Scalar>>;
 }

@@ -1,11 +1,13 @@
 use std::num::NonZeroUsize;
 
+use rustfft::num_complex::Complex64;
+
 use crate::{
     basis::PlaneWaveBasis,
     density::Density,
     parallel::parallel_map,
     scf::{FixedTerms, ScfResult},
-    terms::{hartree::hartree_energy, kinetic::kinetic_energy},
+    terms::{hartree::hartree_energy, kinetic::kinetic_energy, nonlocal::Projectors},
 };
 
 /// Strain of the central differences. Their error is of fourth order in it: below 1e-9 of the
@@ -35,10 +37,14 @@ fn frozen_energy(
     threads: NonZeroUsize,
 ) -> f64 {
     let basis = basis.scaled(scale);
-    let terms = FixedTerms::new(&basis, threads);
-    let density = Density::of_bands(&basis, &terms, &result.bands, &result.occupations, threads);
+    let terms = FixedTerms::new(&basis);
+    let projectors: Vec<Projectors<Complex64>> = parallel_map(threads, &basis.waves, |waves| {
+        Projectors::new(&basis, waves)
+    });
+    let (bands, occupations) = (&result.bands, &result.occupations);
+    let density = Density::of_bands(&basis, &terms, &projectors, bands, occupations, threads);
     let functionals = terms.evaluate(&basis, &density, threads);
-    let work = (basis.waves.iter().zip(&terms.projectors))
+    let work = (basis.waves.iter().zip(&projectors))
         .zip(result.bands.iter().zip(&result.eigenvalues_ha))
         .zip(&result.occupations);
     let by_k_point = parallel_map(

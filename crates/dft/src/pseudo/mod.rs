@@ -2,8 +2,7 @@
 //!
 //! [`Pseudopotential::from_upf_file`] reads a file, [`Pseudopotential::gth_pbe`] takes an element of
 //! the built-in table. Both give the same thing: the energies are in hartree, lengths in bohr, and
-//! the form factors are methods in q. [`FormFactorTables`] keeps them on a fine mesh in q for inner
-//! loops.
+//! the form factors are methods in q. [`RadialTable`] keeps one on a fine mesh in q for inner loops.
 
 mod error;
 mod form_factors;
@@ -22,7 +21,7 @@ pub use radial::{RadialMesh, erf, spherical_bessel, spherical_bessel_derivative}
 pub use spherical_harmonics::{
     harmonic_index, real_spherical_harmonics, real_spherical_harmonics_gradient,
 };
-pub use tables::{FormFactorTables, RadialTable};
+pub use tables::{RadialTable, WaveTables, augmentation_tables};
 pub use types::{
     Augmentation, AugmentationFunction, OrbitalInfo, PawData, Pseudopotential, PseudopotentialKind,
     RadialFunctions,

@@ -105,37 +105,33 @@ impl RadialTable {
     }
 }
 
-/// The tables of one pseudopotential.
+/// The tables of the functions that meet wavefunctions.
 ///
-/// Projectors, orbitals and augmentation charges, which `pw.x` interpolates too; the other form
-/// factors are needed once per shell of the reciprocal lattice and are integrated directly.
+/// Projectors, orbitals and augmentation charges are tabulated, as in `pw.x`; the other form factors
+/// are needed once per shell of the reciprocal lattice and are integrated directly.
 #[derive(Debug, Clone, PartialEq)]
-pub struct FormFactorTables {
+pub struct WaveTables {
     /// β_i(q) for each projector.
     pub projectors: Vec<RadialTable>,
     /// χ_i(q) for each atomic orbital.
     pub orbitals: Vec<RadialTable>,
-    /// Q^L_ij(q) for each augmentation function.
-    pub augmentation: Vec<RadialTable>,
 }
 
-impl FormFactorTables {
-    /// Tabulates up to `q_max_wave` (projectors and orbitals, |k + G|) and `q_max_density`
-    /// (augmentation charges, |G|), both in bohr⁻¹.
-    pub fn new(potential: &Pseudopotential, q_max_wave: f64, q_max_density: f64) -> Self {
+impl WaveTables {
+    /// Tabulates up to `q_max` (of |k + G|) in bohr⁻¹.
+    pub fn new(potential: &Pseudopotential, q_max: f64) -> Self {
         let Some(f) = potential.radial_functions() else {
             return Self {
                 projectors: (0..potential.projector_count())
-                    .map(|i| RadialTable::new(q_max_wave, |q| potential.projector(i, q)))
+                    .map(|i| RadialTable::new(q_max, |q| potential.projector(i, q)))
                     .collect(),
                 orbitals: (0..potential.orbitals().len())
-                    .map(|i| RadialTable::new(q_max_wave, |q| potential.orbital(i, q)))
+                    .map(|i| RadialTable::new(q_max, |q| potential.orbital(i, q)))
                     .collect(),
-                augmentation: Vec::new(),
             };
         };
         let projectors = f.projectors.iter().zip(potential.projector_l());
-        let mut wave_functions: Vec<Integrand<'_>> = projectors
+        let mut functions: Vec<Integrand<'_>> = projectors
             .map(|(values, &l)| Integrand {
                 values,
                 power: 1,
@@ -144,49 +140,79 @@ impl FormFactorTables {
             })
             .collect();
         let orbitals = f.orbitals.iter().zip(potential.orbitals());
-        wave_functions.extend(orbitals.map(|(values, orbital)| Integrand {
+        functions.extend(orbitals.map(|(values, orbital)| Integrand {
             values,
             power: 1,
             l: orbital.l,
             points: f.mesh.integration_points(),
         }));
-        let charges: Vec<Integrand<'_>> = f
-            .augmentation
-            .iter()
-            .flat_map(|augmentation| &augmentation.functions)
-            .map(|function| Integrand {
-                values: &function.values,
-                power: 2,
-                l: function.l,
-                points: f.projector_points,
-            })
-            .collect();
-        let mut projectors = RadialTable::of_radial_functions(&f.mesh, q_max_wave, &wave_functions);
+        let mut projectors = RadialTable::of_radial_functions(&f.mesh, q_max, &functions);
         let orbitals = projectors.split_off(potential.projector_count());
         Self {
             projectors,
             orbitals,
-            augmentation: RadialTable::of_radial_functions(&f.mesh, q_max_density, &charges),
         }
     }
 }
 
+/// Q^L_ij(q) up to `q_max` (of |G|) in bohr⁻¹ for each augmentation function; empty without any.
+pub fn augmentation_tables(potential: &Pseudopotential, q_max: f64) -> Vec<RadialTable> {
+    let Some(f) = potential.radial_functions() else {
+        return Vec::new();
+    };
+    let charges: Vec<Integrand<'_>> = f
+        .augmentation
+        .iter()
+        .flat_map(|augmentation| &augmentation.functions)
+        .map(|function| Integrand {
+            values: &function.values,
+            power: 2,
+            l: function.l,
+            points: f.projector_points,
+        })
+        .collect();
+    RadialTable::of_radial_functions(&f.mesh, q_max, &charges)
+}
+
 /// Tables that are made when they are first needed, and again when they must reach further.
 #[derive(Debug, Default)]
-pub(super) struct TableCache(Mutex<Option<CachedTables>>);
+pub(super) struct TableCache {
+    wave: Mutex<Option<(f64, Arc<WaveTables>)>>,
+    augmentation: Mutex<Option<(f64, Arc<Vec<RadialTable>>)>>,
+}
 
-#[derive(Debug, Clone)]
-struct CachedTables {
-    q_max_wave: f64,
-    q_max_density: f64,
-    tables: Arc<FormFactorTables>,
+/// Tables reach to the next whole bohr⁻¹, so that nearly the same cutoffs share them.
+fn found_or_made<T>(
+    cached: &Mutex<Option<(f64, Arc<T>)>>,
+    q_max: f64,
+    make: impl FnOnce(f64) -> T,
+) -> Arc<T> {
+    let mut cached = cached.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*cached {
+        Some((reach, tables)) if *reach >= q_max => Arc::clone(tables),
+        _ => {
+            let reach = q_max.ceil();
+            let tables = Arc::new(make(reach));
+            *cached = Some((reach, Arc::clone(&tables)));
+            tables
+        }
+    }
 }
 
 impl Clone for TableCache {
     fn clone(&self) -> Self {
-        let cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Self(Mutex::new(cached.clone()))
+        Self {
+            wave: Mutex::new(copy_of(&self.wave)),
+            augmentation: Mutex::new(copy_of(&self.augmentation)),
+        }
     }
+}
+
+fn copy_of<T: Clone>(cached: &Mutex<T>) -> T {
+    cached
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone()
 }
 
 /// What is cached follows from the potential.
@@ -197,25 +223,18 @@ impl PartialEq for TableCache {
 }
 
 impl Pseudopotential {
-    /// The tables of this potential up to at least `q_max_wave` and `q_max_density`, both in
-    /// bohr⁻¹; computed once and kept. Their values do not depend on how far they reach.
-    pub fn tables(&self, q_max_wave: f64, q_max_density: f64) -> Arc<FormFactorTables> {
-        let mut cached = self.tables.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut wave, mut density) = (q_max_wave, q_max_density);
-        if let Some(cached) = &*cached {
-            if cached.q_max_wave >= wave && cached.q_max_density >= density {
-                return Arc::clone(&cached.tables);
-            }
-            wave = wave.max(cached.q_max_wave);
-            density = density.max(cached.q_max_density);
-        }
-        let tables = Arc::new(FormFactorTables::new(self, wave, density));
-        *cached = Some(CachedTables {
-            q_max_wave: wave,
-            q_max_density: density,
-            tables: Arc::clone(&tables),
-        });
-        tables
+    /// The tables of projectors and orbitals up to at least `q_max` in bohr⁻¹; computed once and
+    /// kept. Their values do not depend on how far they reach.
+    pub fn wave_tables(&self, q_max: f64) -> Arc<WaveTables> {
+        found_or_made(&self.tables.wave, q_max, |reach| {
+            WaveTables::new(self, reach)
+        })
+    }
+
+    /// The tables of augmentation charges, likewise.
+    pub fn augmentation_tables(&self, q_max: f64) -> Arc<Vec<RadialTable>> {
+        let cached = &self.tables.augmentation;
+        found_or_made(cached, q_max, |reach| augmentation_tables(self, reach))
     }
 }
 

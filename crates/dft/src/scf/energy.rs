@@ -5,14 +5,13 @@ use rustfft::num_complex::Complex64;
 use crate::{
     basis::{DensityGrid, PlaneWaveBasis},
     density::Density,
-    parallel::parallel_map,
     terms::{
         atom_matrices::AtomMatrices,
         augmentation::AugmentationCharges,
         ewald::ewald_energy,
         hartree::hartree_potential,
         local::{core_density, local_potential},
-        nonlocal::{Projectors, bare_coupling},
+        nonlocal::bare_coupling,
         paw::OneCentreTerms,
         xc::exchange_correlation,
     },
@@ -63,8 +62,6 @@ pub(crate) struct FixedTerms {
     pub(crate) overlap: Option<AtomMatrices>,
     /// PAW's terms, where a species has them.
     pub(crate) one_centre: Option<OneCentreTerms>,
-    /// One for each k-point.
-    pub(crate) projectors: Vec<Projectors>,
     pub(crate) ewald_ha: f64,
 }
 
@@ -84,7 +81,7 @@ pub(crate) struct DensityFunctionals {
 }
 
 impl FixedTerms {
-    pub(crate) fn new(basis: &PlaneWaveBasis, threads: NonZeroUsize) -> Self {
+    pub(crate) fn new(basis: &PlaneWaveBasis) -> Self {
         let model = &basis.model;
         let augmentation = AugmentationCharges::new(model, &basis.density_grid);
         Self {
@@ -94,7 +91,6 @@ impl FixedTerms {
             overlap: augmentation.as_ref().map(AugmentationCharges::overlap),
             augmentation,
             one_centre: OneCentreTerms::new(model),
-            projectors: parallel_map(threads, &basis.waves, |waves| Projectors::new(model, waves)),
             ewald_ha: ewald_energy(model),
         }
     }
@@ -109,7 +105,7 @@ impl FixedTerms {
     ) -> DensityFunctionals {
         let grid: &DensityGrid = &basis.density_grid;
         let core = self.core.as_deref();
-        let xc = exchange_correlation(basis.model.functional, grid, &density.field, core);
+        let xc = exchange_correlation(basis.model.functional, grid, &density.field, core, threads);
         let xc_potential = grid.to_reciprocal(&xc.potential);
         let mut potential = xc_potential.clone();
         let hartree = hartree_potential(grid, &density.field);
@@ -118,7 +114,7 @@ impl FixedTerms {
         }
         let mut coupling = self.bare_coupling.clone();
         if let Some(augmentation) = &self.augmentation {
-            augmentation.add_coupling(grid, &potential, &mut coupling);
+            augmentation.add_coupling(grid, &potential, threads, &mut coupling);
         }
         let one_centre = (self.one_centre.as_ref())
             .map(|terms| terms.evaluate(&density.projector_occupations, threads));

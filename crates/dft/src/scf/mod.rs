@@ -2,15 +2,20 @@
 
 mod energy;
 mod mixing;
+mod options;
 mod result;
 mod self_consistent_field;
 mod start;
 
 pub use energy::EnergyParts;
 pub use mixing::Mixing;
+pub use options::{ScfControl, ScfOptions};
 pub use result::{ScfEnd, ScfIteration, ScfResult};
-pub use self_consistent_field::{ScfControl, ScfOptions, self_consistent_field};
+pub use self_consistent_field::self_consistent_field;
 
 pub(crate) use energy::FixedTerms;
 #[cfg(test)]
 pub(crate) use start::starting_bands;
+
+#[cfg(test)]
+mod tests;

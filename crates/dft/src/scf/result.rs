@@ -1,6 +1,10 @@
 use rustfft::num_complex::Complex64;
 
-use crate::{basis::KPoint, density::Density, scf::EnergyParts};
+use crate::{
+    basis::{KPoint, PlaneWaveBasis},
+    density::Density,
+    scf::EnergyParts,
+};
 
 /// How a self-consistency loop ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +55,9 @@ pub struct ScfResult {
     pub fermi_level_ha: Option<f64>,
     /// What happened in each iteration.
     pub history: Vec<ScfIteration>,
+    /// The iterations on a coarser mesh of k-points, if there was one, from whose density the loop
+    /// began.
+    pub preparation: Vec<ScfIteration>,
     /// Valence density.
     pub(crate) density: Density,
     /// Bands at each k-point.
@@ -61,6 +68,11 @@ impl ScfResult {
     /// Whether the loop converged.
     pub fn is_converged(&self) -> bool {
         self.end == ScfEnd::Converged
+    }
+
+    /// The integral of the valence density over the cell of `basis`.
+    pub fn valence_electrons(&self, basis: &PlaneWaveBasis) -> f64 {
+        self.density.field[0].re * basis.model.cell.volume()
     }
 
     /// Total energy of the cell in hartree.

@@ -1,72 +1,34 @@
 use std::num::NonZeroUsize;
 
+use rustfft::num_complex::Complex64;
+
 use super::{
-    EnergyParts, FixedTerms, Mixing, ScfEnd, ScfIteration, ScfResult, energy::DensityFunctionals,
-    mixing::Mixer, start::starting_bands,
+    EnergyParts, FixedTerms, ScfControl, ScfEnd, ScfIteration, ScfOptions, ScfResult,
+    energy::DensityFunctionals, mixing::Mixer, start::starting_bands,
 };
 use crate::{
     DftError,
-    basis::PlaneWaveBasis,
+    basis::{KPoint, PlaneWaveBasis},
     density::Density,
     eigensolver::{DavidsonSettings, EigenSolution, davidson},
-    hamiltonian::Hamiltonian,
+    hamiltonian::{BandScalar, Hamiltonian, Operators},
     occupation::{Occupations, fill_bands},
     parallel::parallel_map,
-    terms::{atom_matrices::AtomMatrices, hartree::hartree_energy},
+    terms::{atom_matrices::AtomMatrices, hartree::hartree_energy, nonlocal::Projectors},
 };
 
-/// Choices of the loop.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ScfOptions {
-    /// Number of bands; `None` for those that the occupations need and one empty band more
-    /// (fixed), or a fifth more and at least four (smeared).
-    pub bands: Option<usize>,
-    /// Estimated error of the energy at which to stop, in hartree.
-    pub convergence_ha: f64,
-    /// Largest number of iterations.
-    pub max_iterations: usize,
-    /// How densities are mixed.
-    pub mixing: Mixing,
-    /// Threads to share the k-points; results do not depend on their number.
-    pub threads: NonZeroUsize,
-}
-
-impl Default for ScfOptions {
-    /// The settings of the published decks: 1e-6 Ry, at most 300 iterations.
-    fn default() -> Self {
-        Self {
-            bands: None,
-            convergence_ha: 0.5e-6,
-            max_iterations: 300,
-            mixing: Mixing::default(),
-            threads: NonZeroUsize::MIN,
-        }
-    }
-}
-
-/// How the caller takes part in a running loop.
-#[derive(Default)]
-pub struct ScfControl<'a> {
-    /// Asked between steps, by any thread: once true, the loop stops.
-    pub is_cancelled: Option<&'a (dyn Fn() -> bool + Sync)>,
-    /// Called after each iteration.
-    pub progress: Option<&'a mut dyn FnMut(&ScfIteration)>,
-}
-
-impl ScfControl<'_> {
-    fn cancelled(&self) -> bool {
-        self.is_cancelled.is_some_and(|asked| asked())
-    }
-}
-
 /// `|Hψ − εψ|²` that the first iteration is content with, in hartree².
-const FIRST_RESIDUAL2: f64 = 1e-3;
+const FIRST_RESIDUAL2: f64 = 1e-4;
 /// Residuals are never asked to be smaller than this.
 const SMALLEST_RESIDUAL2: f64 = 1e-16;
 /// Empty bands are never asked for more: the eigenvalue is then good to about 1e-6 hartree.
 const EMPTY_BAND_RESIDUAL2: f64 = 1e-7;
 /// The estimated error has to fall by a tenth within this many iterations.
 const STAGNATION_WINDOW: usize = 40;
+/// Where the density on a coarser mesh of k-points is good enough to go on from: its own error is
+/// larger than this.
+const COARSE_CONVERGENCE_HA: f64 = 1e-4;
+const COARSE_ITERATIONS: usize = 20;
 
 /// Solves the Kohn–Sham equations.
 ///
@@ -77,96 +39,171 @@ const STAGNATION_WINDOW: usize = 40;
 pub fn self_consistent_field(
     basis: &PlaneWaveBasis,
     options: &ScfOptions,
-    mut control: ScfControl<'_>,
+    control: ScfControl<'_>,
 ) -> Result<ScfResult, DftError> {
     let bands = band_count(basis, options)?;
-    let electrons = basis.model.electron_count();
-    let k_points = basis.k_points();
-    let terms = FixedTerms::new(basis, options.threads);
-    let mut mixer = Mixer::new(options.mixing);
-    let mut residual2 = FIRST_RESIDUAL2;
+    Ok(match basis.inversion {
+        Some(_) => solve::<f64>(basis, bands, options, control),
+        None => solve::<Complex64>(basis, bands, options, control),
+    })
+}
 
-    let mut density_in = Density::of_atoms(basis, &terms);
-    let mut result = ScfResult {
-        end: ScfEnd::IterationLimit,
-        energies: EnergyParts::default(),
-        eigenvalues_ha: Vec::new(),
-        occupations: vec![vec![2.0; bands]; k_points.len()],
-        fermi_level_ha: None,
-        history: Vec::new(),
-        density: density_in.clone(),
-        bands: (basis.waves.iter().enumerate())
-            .map(|(k, waves)| starting_bands(waves, bands, k))
-            .collect(),
-        k_points,
+/// The loop with bands of one kind of number.
+fn solve<S: BandScalar>(
+    basis: &PlaneWaveBasis,
+    bands: usize,
+    options: &ScfOptions,
+    control: ScfControl<'_>,
+) -> ScfResult {
+    let terms = FixedTerms::new(basis);
+    let start = Density::of_atoms(basis, &terms);
+    let mut preparation = Vec::new();
+    let coarse = options.coarse_start.then(|| basis.coarser()).flatten();
+    let start = match coarse {
+        Some(coarse) => {
+            let options = ScfOptions {
+                convergence_ha: COARSE_CONVERGENCE_HA.max(options.convergence_ha),
+                max_iterations: COARSE_ITERATIONS,
+                ..options.clone()
+            };
+            let quiet = ScfControl {
+                is_cancelled: control.is_cancelled,
+                progress: None,
+            };
+            let mut state = State::<S>::new(&coarse, bands, start, options.threads);
+            iterate(&coarse, &terms, &options, quiet, &mut state);
+            preparation = state.history;
+            state.density
+        }
+        None => start,
     };
-    if basis.model.occupations == Occupations::Fixed {
-        let pairs = (electrons / 2.0).round() as usize;
-        for bands in &mut result.occupations {
-            bands[pairs..].fill(0.0);
+    let mut state = State::<S>::new(basis, bands, start, options.threads);
+    let end = iterate(basis, &terms, options, control, &mut state);
+    let to_complex = |bands: Vec<S>| bands.into_iter().map(S::to_complex).collect();
+    ScfResult {
+        end,
+        energies: state.energies,
+        k_points: basis.k_points(),
+        eigenvalues_ha: state.eigenvalues_ha,
+        occupations: state.occupations,
+        fermi_level_ha: state.fermi_level_ha,
+        history: state.history,
+        preparation,
+        density: state.density,
+        bands: state.bands.into_iter().map(to_complex).collect(),
+    }
+}
+
+/// What the loop improves.
+struct State<S> {
+    /// Output density of the last iteration; before the first one, the input.
+    density: Density,
+    projectors: Vec<Projectors<S>>,
+    /// Bands at each k-point; before the first iteration as many vectors as there are to start from.
+    bands: Vec<Vec<S>>,
+    band_count: usize,
+    eigenvalues_ha: Vec<Vec<f64>>,
+    occupations: Vec<Vec<f64>>,
+    fermi_level_ha: Option<f64>,
+    energies: EnergyParts,
+    history: Vec<ScfIteration>,
+}
+
+impl<S: BandScalar> State<S> {
+    fn new(
+        basis: &PlaneWaveBasis,
+        band_count: usize,
+        density: Density,
+        threads: NonZeroUsize,
+    ) -> Self {
+        let mut occupations = vec![vec![2.0; band_count]; basis.waves.len()];
+        if basis.model.occupations == Occupations::Fixed {
+            let pairs = (basis.model.electron_count() / 2.0).round() as usize;
+            for bands in &mut occupations {
+                bands[pairs..].fill(0.0);
+            }
+        }
+        let each_k = || basis.waves.iter().enumerate();
+        Self {
+            density,
+            projectors: parallel_map(threads, each_k(), |(_, waves)| {
+                Projectors::new(basis, waves)
+            }),
+            bands: parallel_map(threads, each_k(), |(k, waves)| {
+                starting_bands(basis, waves, band_count, k)
+            }),
+            band_count,
+            eigenvalues_ha: Vec::new(),
+            occupations,
+            fermi_level_ha: None,
+            energies: EnergyParts::default(),
+            history: Vec::new(),
         }
     }
+}
 
-    while result.history.len() < options.max_iterations {
+fn iterate<S: BandScalar>(
+    basis: &PlaneWaveBasis,
+    terms: &FixedTerms,
+    options: &ScfOptions,
+    mut control: ScfControl<'_>,
+    state: &mut State<S>,
+) -> ScfEnd {
+    let electrons = basis.model.electron_count();
+    let k_points = basis.k_points();
+    let grid = &basis.density_grid;
+    let mut mixer = Mixer::new(options.mixing);
+    let mut residual2 = FIRST_RESIDUAL2;
+    let mut density_in = state.density.clone();
+
+    while state.history.len() < options.max_iterations {
         // ρ_in → V → ψ, ε
         let input = terms.evaluate(basis, &density_in, options.threads);
         let Some(solutions) = solve_bands(
             basis,
-            &terms,
+            terms,
             &input,
             residual2,
-            options,
+            options.threads,
             &control,
-            &mut result,
+            state,
         ) else {
-            result.end = match control.cancelled() {
+            return match control.cancelled() {
                 true => ScfEnd::Cancelled,
                 false => ScfEnd::DiagonalizationFailed,
             };
-            break;
         };
         // ψ, ε → f → ρ_out
-        let filling = fill_bands(
-            basis.model.occupations,
-            electrons,
-            &result.k_points,
-            &result.eigenvalues_ha,
-        );
-        result.occupations = filling.occupation;
-        result.fermi_level_ha = filling.fermi_level;
-        let density_out = Density::of_bands(
+        let levels = &state.eigenvalues_ha;
+        let filling = fill_bands(basis.model.occupations, electrons, &k_points, levels);
+        state.occupations = filling.occupation;
+        state.fermi_level_ha = filling.fermi_level;
+        state.density = Density::of_bands(
             basis,
-            &terms,
-            &result.bands,
-            &result.occupations,
+            terms,
+            &state.projectors,
+            &state.bands,
+            &state.occupations,
             options.threads,
         );
 
         // E[ρ_out], exchange and correlation to first order in ρ_out − ρ_in
-        let residual = density_out.minus(&density_in);
-        let grid = &basis.density_grid;
-        result.energies = EnergyParts {
+        let residual = state.density.minus(&density_in);
+        let band_energy = band_energy(&k_points, &state.eigenvalues_ha, &state.occupations);
+        state.energies = EnergyParts {
             smearing_ha: filling.smearing_energy,
-            ..energy_of_output(
-                basis,
-                &terms,
-                &input,
-                &density_out,
-                &residual,
-                band_energy(&result),
-            )
+            ..energy_of_output(basis, terms, &input, &state.density, &residual, band_energy)
         };
         let error = hartree_energy(grid, &residual.field);
-        result.density = density_out;
 
         let iteration = ScfIteration {
-            number: result.history.len() + 1,
-            total_energy_ha: result.energies.total_ha(),
+            number: state.history.len() + 1,
+            total_energy_ha: state.energies.total_ha(),
             estimated_error_ha: error,
             hamiltonian_applications: solutions.iter().map(|s| s.applications).sum(),
             unconverged_bands: solutions.iter().map(|s| s.unconverged).sum(),
         };
-        result.history.push(iteration);
+        state.history.push(iteration);
         if let Some(progress) = &mut control.progress {
             progress(&iteration);
         }
@@ -175,16 +212,14 @@ pub fn self_consistent_field(
         let bands_are_good = residual2 <= 100.0 * wanted || residual2 <= SMALLEST_RESIDUAL2;
         residual2 = residual2.min(wanted).max(SMALLEST_RESIDUAL2);
         if error < options.convergence_ha && bands_are_good {
-            result.end = ScfEnd::Converged;
-            break;
+            return ScfEnd::Converged;
         }
-        if has_stagnated(&result.history) {
-            result.end = ScfEnd::Stagnated;
-            break;
+        if has_stagnated(&state.history) {
+            return ScfEnd::Stagnated;
         }
         density_in = mixer.next(grid, &density_in, &residual);
     }
-    Ok(result)
+    ScfEnd::IterationLimit
 }
 
 fn band_count(basis: &PlaneWaveBasis, options: &ScfOptions) -> Result<usize, DftError> {
@@ -214,59 +249,48 @@ fn band_count(basis: &PlaneWaveBasis, options: &ScfOptions) -> Result<usize, Dft
 
 /// Improves the bands of all k-points in the given potential; `None` if a solver broke down or
 /// the loop was cancelled.
-fn solve_bands(
+fn solve_bands<S: BandScalar>(
     basis: &PlaneWaveBasis,
     terms: &FixedTerms,
     input: &DensityFunctionals,
     residual2: f64,
-    options: &ScfOptions,
+    threads: NonZeroUsize,
     control: &ScfControl<'_>,
-    result: &mut ScfResult,
+    state: &mut State<S>,
 ) -> Option<Vec<EigenSolution>> {
-    let potential = basis.wave_grid.field_to_real(&input.potential);
+    let overlap = terms.overlap.as_ref();
+    let operators = Operators::new::<S>(basis, &input.potential, &input.coupling, overlap);
     let is_cancelled = control.is_cancelled;
-    let work = basis
-        .waves
-        .iter()
-        .zip(&terms.projectors)
-        .zip(&mut result.bands)
-        .zip(&result.occupations);
+    let band_count = state.band_count;
+    let work = (basis.waves.iter().zip(&state.projectors))
+        .zip(state.bands.iter_mut().zip(&state.occupations));
     let solutions: Option<Vec<EigenSolution>> = parallel_map(
-        options.threads,
+        threads,
         work,
-        |(((waves, projectors), bands), occupations)| {
+        |((waves, projectors), (bands, occupations))| {
             if is_cancelled.is_some_and(|asked| asked()) {
                 return None;
             }
             let limits: Vec<f64> = occupations
                 .iter()
-                .map(|&f| {
-                    if f > 0.01 {
-                        residual2
-                    } else {
-                        residual2.max(EMPTY_BAND_RESIDUAL2)
-                    }
+                .map(|&f| match f > 0.01 {
+                    true => residual2,
+                    false => residual2.max(EMPTY_BAND_RESIDUAL2),
                 })
                 .collect();
             let settings = DavidsonSettings {
+                bands: band_count,
                 residual2_limits: &limits,
                 max_iterations: 30,
             };
-            let mut hamiltonian = Hamiltonian::new(
-                waves,
-                &basis.wave_grid,
-                &potential,
-                projectors,
-                &input.coupling,
-                terms.overlap.as_ref(),
-            );
+            let mut hamiltonian = Hamiltonian::new(waves, &basis.wave_grid, &operators, projectors);
             davidson(&mut hamiltonian, bands, &settings)
         },
     )
     .into_iter()
     .collect();
     let solutions = solutions?;
-    result.eigenvalues_ha = solutions.iter().map(|s| s.values.clone()).collect();
+    state.eigenvalues_ha = solutions.iter().map(|s| s.values.clone()).collect();
     Some(solutions)
 }
 
@@ -302,14 +326,13 @@ fn energy_of_output(
 }
 
 /// `Σ w f ε`
-fn band_energy(result: &ScfResult) -> f64 {
+fn band_energy(k_points: &[KPoint], eigenvalues_ha: &[Vec<f64>], occupations: &[Vec<f64>]) -> f64 {
     let at_k = |bands: &[f64], occupations: &[f64]| -> f64 {
         bands.iter().zip(occupations).map(|(e, f)| e * f).sum()
     };
-    result
-        .k_points
+    k_points
         .iter()
-        .zip(result.eigenvalues_ha.iter().zip(&result.occupations))
+        .zip(eigenvalues_ha.iter().zip(occupations))
         .map(|(k, (bands, occupations))| k.weight * at_k(bands, occupations))
         .sum()
 }

@@ -1,23 +1,59 @@
-use rustfft::num_complex::Complex64;
+use crate::{
+    basis::{PlaneWaveBasis, WaveBasis},
+    hamiltonian::BandScalar,
+    pseudo::Pseudopotential,
+    terms::atomic_columns::{RadialFunction, atomic_columns},
+};
 
-use crate::basis::WaveBasis;
-
-/// Bands to start from: random, but mostly made of long waves, as the lowest bands are.
+/// Vectors to start from, at least `bands`: the atomic orbitals of the pseudopotentials, and random
+/// vectors where they are too few. A trace of randomness in each orbital keeps any symmetry that
+/// the orbitals lack within reach.
 ///
 /// The numbers follow from the k-point's index alone, so that every run starts alike.
-pub(crate) fn starting_bands(basis: &WaveBasis, bands: usize, k_index: usize) -> Vec<Complex64> {
+pub(crate) fn starting_bands<S: BandScalar>(
+    basis: &PlaneWaveBasis,
+    waves: &WaveBasis,
+    bands: usize,
+    k_index: usize,
+) -> Vec<S> {
     let mut random = SplitMix(k_index as u64);
-    let mut psi = Vec::with_capacity(bands * basis.len());
-    for _ in 0..bands {
-        for kinetic in &basis.kinetic {
-            let amplitude = random.unit() / (1.0 + 4.0 * kinetic * kinetic);
-            psi.push(Complex64::from_polar(
-                amplitude,
-                std::f64::consts::TAU * random.unit(),
-            ));
+    let q_max = waves.q_max();
+    let mut psi: Vec<S> = atomic_columns(basis, waves, |species, lengths| {
+        radial_orbitals(species, lengths, q_max)
+    });
+    for column in psi.chunks_exact_mut(waves.len()) {
+        let scale = ORBITAL_NOISE * crate::linear_algebra::norm2(column).sqrt();
+        for (c, noise) in column.iter_mut().zip(long_waves::<S>(waves, &mut random)) {
+            *c += noise * scale;
         }
     }
+    for _ in psi.len() / waves.len()..bands {
+        psi.extend(long_waves::<S>(waves, &mut random));
+    }
     psi
+}
+
+const ORBITAL_NOISE: f64 = 0.02;
+
+/// A random vector made mostly of long waves, as the lowest bands are.
+fn long_waves<S: BandScalar>(waves: &WaveBasis, random: &mut SplitMix) -> impl Iterator<Item = S> {
+    waves.kinetic.iter().map(|kinetic| {
+        let amplitude = random.unit() / (1.0 + 4.0 * kinetic * kinetic);
+        S::from_random(amplitude, random.unit())
+    })
+}
+
+/// χ(|k+G|) of the orbitals that are bound in the free atom.
+fn radial_orbitals(species: &Pseudopotential, lengths: &[f64], q_max: f64) -> Vec<RadialFunction> {
+    let tables = species.wave_tables(q_max);
+    let orbitals = species.orbitals().iter().zip(&tables.orbitals);
+    orbitals
+        .filter(|(orbital, _)| orbital.occupation >= 0.0)
+        .map(|(orbital, table)| RadialFunction {
+            l: orbital.l,
+            values: lengths.iter().map(|&q| table.value(q)).collect(),
+        })
+        .collect()
 }
 
 /// Steele, Lea and Flood's SplitMix64: a few lines, and the same numbers for ever.

@@ -1,8 +1,6 @@
 //! One real symmetric matrix an atom, over the projectors of that atom.
 
-use rustfft::num_complex::Complex64;
-
-use crate::linear_algebra::ZERO;
+use crate::linear_algebra::Scalar;
 
 /// Couplings D_ij, overlaps q_ij or occupations ρ_ij of the projectors of all atoms.
 ///
@@ -58,6 +56,18 @@ impl AtomMatrices {
         })
     }
 
+    /// The matrices of the given atoms, in their order.
+    pub(crate) fn rearranged(&self, atoms: impl Iterator<Item = usize>) -> Self {
+        let mut blocks = Self::default();
+        for atom in atoms {
+            blocks.sides.push(self.sides[atom]);
+            blocks
+                .entries
+                .extend(self.blocks().nth(atom).unwrap_or(&[]));
+        }
+        blocks
+    }
+
     /// `self += other`
     pub(crate) fn add(&mut self, other: &Self) {
         debug_assert_eq!(self.sides, other.sides);
@@ -74,9 +84,9 @@ impl AtomMatrices {
     }
 
     /// `M p` for a column-major block of projections.
-    pub(crate) fn apply(&self, projections: &[Complex64]) -> Vec<Complex64> {
+    pub(crate) fn apply<S: Scalar>(&self, projections: &[S]) -> Vec<S> {
         let total: usize = self.sides.iter().sum();
-        let mut result = vec![ZERO; projections.len()];
+        let mut result = vec![S::from_real(0.0); projections.len()];
         if total == 0 {
             return result;
         }
@@ -88,7 +98,11 @@ impl AtomMatrices {
             for (&side, block) in self.sides.iter().zip(self.blocks()) {
                 let p = &p[first..first + side];
                 for (row, out) in block.chunks_exact(side.max(1)).zip(&mut out[first..]) {
-                    *out = row.iter().zip(p).map(|(d, p)| p * d).sum();
+                    let mut sum = S::from_real(0.0);
+                    for (d, p) in row.iter().zip(p) {
+                        sum += *p * *d;
+                    }
+                    *out = sum;
                 }
                 first += side;
             }

@@ -6,11 +6,15 @@
 //! `Q_ij(G) = Σ_LM (−i)^L ⟨Y_LM Y_lm Y_l'm'⟩ Y_LM(Ĝ) Q^L_ij(|G|)`: the radial parts depend on the
 //! shell of G alone, and fields are real, so that half of the sphere is enough.
 
+use std::num::NonZeroUsize;
+
 use rustfft::num_complex::Complex64;
 
 use crate::{
     basis::DensityGrid,
+    linear_algebra::ZERO,
     model::Model,
+    parallel::parallel_map,
     pseudo::{Pseudopotential, real_spherical_harmonics},
     structure_factor::StructurePhases,
     terms::{
@@ -82,34 +86,43 @@ impl AugmentationCharges {
         matrices
     }
 
-    /// `ρ(G) += ρ_aug(G)` for the occupations ρ_ij.
+    /// `ρ(G) += ρ_aug(G)` for the occupations ρ_ij; the atoms are added up in their order,
+    /// whatever the number of threads.
     pub(crate) fn add_density(
         &self,
         grid: &DensityGrid,
         occupations: &AtomMatrices,
+        threads: NonZeroUsize,
         density: &mut [Complex64],
     ) {
+        let by_atom: Vec<Option<Vec<f64>>> = (self.atoms.iter().zip(occupations.blocks()))
+            .map(|((species, _), block)| {
+                let charges = self.species[*species].as_ref()?;
+                Some(charges.shell_moments(block, grid.shell_g.len()))
+            })
+            .collect();
         let scale = 1.0 / grid.cell.volume();
-        for ((species, phases), block) in self.atoms.iter().zip(occupations.blocks()) {
-            let Some(charges) = &self.species[*species] else {
-                continue;
-            };
-            let by_shell = charges.shell_moments(block, grid.shell_g.len());
-            let count = charges.harmonic_count();
-            for (&(g, opposite), y) in self
-                .half
-                .iter()
-                .zip(self.harmonics.chunks_exact(self.harmonic_count))
-            {
-                let g = g as usize;
-                let first = grid.shell[g] as usize * count;
-                let moments = &by_shell[first..first + count];
-                let value = sum_over_harmonics(charges.expansion.l_max(), y, moments);
-                let value = value * phases.phase(grid.miller[g]) * scale;
-                density[g] += value;
-                if opposite as usize != g {
-                    density[opposite as usize] += value.conj();
+        let sums = parallel_map(threads, self.chunks(), |(half, harmonics)| {
+            let mut sums = vec![ZERO; half.len()];
+            for ((species, phases), by_shell) in self.atoms.iter().zip(&by_atom) {
+                let (Some(charges), Some(by_shell)) = (&self.species[*species], by_shell) else {
+                    continue;
+                };
+                let (l_max, count) = (charges.expansion.l_max(), charges.harmonic_count());
+                let points = half.iter().zip(harmonics.chunks_exact(self.harmonic_count));
+                for (sum, (&(g, _), y)) in sums.iter_mut().zip(points) {
+                    let g = g as usize;
+                    let first = grid.shell[g] as usize * count;
+                    let value = sum_over_harmonics(l_max, y, &by_shell[first..first + count]);
+                    *sum += value * phases.phase(grid.miller[g]) * scale;
                 }
+            }
+            sums
+        });
+        for (&(g, opposite), value) in self.half.iter().zip(sums.into_iter().flatten()) {
+            density[g as usize] += value;
+            if opposite != g {
+                density[opposite as usize] += value.conj();
             }
         }
     }
@@ -119,28 +132,37 @@ impl AugmentationCharges {
         &self,
         grid: &DensityGrid,
         potential: &[Complex64],
+        threads: NonZeroUsize,
         coupling: &mut AtomMatrices,
     ) {
-        for ((species, phases), block) in self.atoms.iter().zip(coupling.blocks_mut()) {
+        let work = self.atoms.iter().zip(coupling.blocks_mut());
+        parallel_map(threads, work, |((species, phases), block)| {
             let Some(charges) = &self.species[*species] else {
-                continue;
+                return;
             };
-            let count = charges.harmonic_count();
+            let (l_max, count) = (charges.expansion.l_max(), charges.harmonic_count());
             let mut by_shell = vec![0.0; grid.shell_g.len() * count];
-            for (&(g, opposite), y) in self
+            let points = self
                 .half
                 .iter()
-                .zip(self.harmonics.chunks_exact(self.harmonic_count))
-            {
+                .zip(self.harmonics.chunks_exact(self.harmonic_count));
+            for (&(g, opposite), y) in points {
+                let weight = if opposite == g { 1.0 } else { 2.0 };
                 let g = g as usize;
-                let weight = if opposite as usize == g { 1.0 } else { 2.0 };
                 let z = potential[g].conj() * phases.phase(grid.miller[g]) * weight;
                 let first = grid.shell[g] as usize * count;
-                let sums = &mut by_shell[first..first + count];
-                add_harmonics(charges.expansion.l_max(), y, z, sums);
+                add_harmonics(l_max, y, z, &mut by_shell[first..first + count]);
             }
             charges.add_coupling(&by_shell, block);
-        }
+        });
+    }
+
+    /// The half sphere in pieces for the threads, each with its harmonics.
+    fn chunks(&self) -> impl Iterator<Item = (&[(u32, u32)], &[f64])> {
+        const WAVES_PER_CHUNK: usize = 4096;
+        self.half
+            .chunks(WAVES_PER_CHUNK)
+            .zip(self.harmonics.chunks(WAVES_PER_CHUNK * self.harmonic_count))
     }
 }
 
@@ -148,8 +170,8 @@ impl SpeciesCharges {
     fn new(species: &Pseudopotential, grid: &DensityGrid) -> Option<Self> {
         let expansion = PairExpansion::new(species)?;
         let q_max = grid.shell_g.last().copied().unwrap_or(0.0);
-        let tables = species.tables(0.0, q_max);
-        let functions = &tables.augmentation;
+        let tables = species.augmentation_tables(q_max);
+        let functions = &*tables;
         let form = grid
             .shell_g
             .iter()

@@ -2,6 +2,7 @@
 //! derivative with respect to the density, or to ψ*.
 
 pub(crate) mod atom_matrices;
+pub(crate) mod atomic_columns;
 pub(crate) mod augmentation;
 pub(crate) mod ewald;
 pub(crate) mod hartree;

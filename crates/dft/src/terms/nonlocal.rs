@@ -1,15 +1,13 @@
 //! Separable non-local part of the pseudopotentials: `E = Σ f ⟨ψ|β_i⟩ D_ij ⟨β_j|ψ⟩`.
 
-use rustfft::num_complex::Complex64;
-
 use crate::{
-    basis::WaveBasis,
-    linear_algebra::{adjoint_product, product_into},
+    basis::{PlaneWaveBasis, WaveBasis},
     model::{Atom, Model},
-    pseudo::{Pseudopotential, real_spherical_harmonics},
-    structure_factor::StructurePhases,
-    terms::atom_matrices::AtomMatrices,
-    vector::norm,
+    pseudo::Pseudopotential,
+    terms::{
+        atom_matrices::AtomMatrices,
+        atomic_columns::{AtomicScalar, RadialFunction, atomic_columns},
+    },
 };
 
 /// Number of projectors of each atom.
@@ -41,60 +39,47 @@ pub(crate) fn bare_coupling(model: &Model) -> AtomMatrices {
 
 /// All projectors at one k-point as a matrix, one column each, atoms in order.
 #[derive(Debug, Clone)]
-pub(crate) struct Projectors {
+pub(crate) struct Projectors<S> {
     n: usize,
-    matrix: Vec<Complex64>,
+    matrix: Vec<S>,
 }
 
-impl Projectors {
-    /// `⟨k+G|β⟩ = Ω^{−1/2} (−i)^l β(q) Y_lm(q̂) e^{−iG·τ}`, but for the phase `e^{−ik·τ}` of an
-    /// atom, which no result depends on.
-    pub(crate) fn new(model: &Model, basis: &WaveBasis) -> Self {
-        let n = basis.len();
-        let scale = 1.0 / model.cell.volume().sqrt();
-        // The radial and angular parts are those of the species; atoms differ by phases.
-        let q_max = basis.q_max();
-        let by_species: Vec<Vec<Vec<Complex64>>> = model
-            .species
-            .iter()
-            .map(|species| {
-                let radial = radial_projectors(species, basis, q_max, scale);
-                let channels = projector_channels(species);
-                let mut columns = vec![Vec::with_capacity(n); channels.len()];
-                let l_max = species.l_max();
-                for (g, &q) in basis.q_cart.iter().enumerate() {
-                    let angular = real_spherical_harmonics(l_max, q);
-                    for (channel, column) in channels.iter().zip(&mut columns) {
-                        let value = radial[channel.radial][g] * angular[channel.harmonic];
-                        column.push(minus_i_to_the(channel.l) * value);
-                    }
-                }
-                columns
-            })
-            .collect();
-        let mut matrix = Vec::new();
-        for atom in &model.atoms {
-            let phases = StructurePhases::new(atom.frac, &basis.miller);
-            let phases: Vec<Complex64> = basis.miller.iter().map(|&m| phases.phase(m)).collect();
-            for column in &by_species[atom.species] {
-                matrix.extend(column.iter().zip(&phases).map(|(beta, phase)| beta * phase));
-            }
+impl<S: AtomicScalar> Projectors<S> {
+    /// `⟨k+G|β⟩ = Ω^{−1/2} (−i)^l β(q) Y_lm(q̂) e^{−iG·τ}`, as [`atomic_columns`] has it.
+    pub(crate) fn new(basis: &PlaneWaveBasis, waves: &WaveBasis) -> Self {
+        let scale = 1.0 / basis.model.cell.volume().sqrt();
+        let q_max = waves.q_max();
+        let matrix = atomic_columns(basis, waves, |species, lengths| {
+            radial_projectors(species, lengths, q_max, scale)
+        });
+        Self {
+            n: waves.len(),
+            matrix,
         }
-        Self { n, matrix }
+    }
+
+    /// The matrices that act on the projections of this kind of number: where a pair of atoms is
+    /// represented by the parts of the first, both have its matrix.
+    pub(crate) fn matrices_in_place(
+        basis: &PlaneWaveBasis,
+        matrices: &AtomMatrices,
+    ) -> AtomMatrices {
+        let places = (0..matrices.sides().len()).map(|a| S::place(basis.inversion.as_deref(), a).0);
+        matrices.rearranged(places)
     }
 
     /// `⟨β|ψ⟩`, one column a band.
-    pub(crate) fn project(&self, psi: &[Complex64]) -> Vec<Complex64> {
-        adjoint_product(&self.matrix, psi, self.n)
+    pub(crate) fn project(&self, psi: &[S]) -> Vec<S> {
+        S::adjoint_product(&self.matrix, psi, self.n)
     }
 
     /// `out += Σ |β⟩ c`
-    pub(crate) fn add_combination(&self, coefficients: &[Complex64], out: &mut [Complex64]) {
-        product_into(out, true, &self.matrix, coefficients, self.n, 1.0);
+    pub(crate) fn add_combination(&self, coefficients: &[S], out: &mut [S]) {
+        S::product_into(out, true, &self.matrix, coefficients, self.n, 1.0);
     }
 
     /// `⟨ψ|β⟩ D ⟨β|ψ⟩` of each band, in hartree.
-    pub(crate) fn energies(&self, coupling: &AtomMatrices, bands: &[Complex64]) -> Vec<f64> {
+    pub(crate) fn energies(&self, coupling: &AtomMatrices, bands: &[S]) -> Vec<f64> {
         let count = bands.len() / self.n.max(1);
         let projections = self.project(bands);
         let coupled = coupling.apply(&projections);
@@ -103,7 +88,7 @@ impl Projectors {
             .map(|band| {
                 let range = band * side..(band + 1) * side;
                 let pairs = projections[range.clone()].iter().zip(&coupled[range]);
-                pairs.map(|(p, d)| (p.conj() * d).re).sum()
+                pairs.map(|(&p, &d)| S::real_product(p, d)).sum()
             })
             .collect()
     }
@@ -124,8 +109,8 @@ impl Projectors {
                         continue;
                     }
                     let pairs = column(first + row).iter().zip(column(first + other));
-                    for (sum, (a, b)) in diagonal.iter_mut().zip(pairs) {
-                        *sum += d * (a.re * b.re + a.im * b.im);
+                    for (sum, (&a, &b)) in diagonal.iter_mut().zip(pairs) {
+                        *sum += d * S::real_product(a, b);
                     }
                 }
             }
@@ -134,30 +119,37 @@ impl Projectors {
         diagonal
     }
 
-    /// `Σ_n w_n Re ⟨ψ_n|β_i⟩⟨β_j|ψ_n⟩` of the projectors of each atom, added to `sum`.
+    /// `Σ_n w_n Re ⟨ψ_n|β_i⟩⟨β_j|ψ_n⟩` of the projectors of each atom, added to `sum`; of a pair
+    /// of atoms that inversion exchanges the first gets the sum of both, and symmetrisation
+    /// gives the second its half.
     pub(crate) fn add_occupations(
         &self,
-        bands: &[Complex64],
+        basis: &PlaneWaveBasis,
+        bands: &[S],
         weights: &[f64],
         sum: &mut AtomMatrices,
     ) {
         let projections = self.project(bands);
-        let total: usize = sum.sides().iter().sum();
+        let sides = sum.sides().to_vec();
+        let total: usize = sides.iter().sum();
         if total == 0 {
             return;
         }
-        let sides = sum.sides().to_vec();
         let mut first = 0;
-        for (side, block) in sides.into_iter().zip(sum.blocks_mut()) {
+        for (atom, side) in sides.into_iter().enumerate() {
+            let (place, _) = S::place(basis.inversion.as_deref(), atom);
+            let Some(block) = sum.blocks_mut().nth(place) else {
+                continue;
+            };
             for (p, &weight) in projections.chunks_exact(total).zip(weights) {
                 if weight == 0.0 {
                     continue;
                 }
                 let p = &p[first..first + side];
-                for (row, a) in block.chunks_exact_mut(side.max(1)).zip(p) {
+                for (row, &a) in block.chunks_exact_mut(side.max(1)).zip(p) {
                     let a = a * weight;
-                    for (sum, b) in row.iter_mut().zip(p) {
-                        *sum += a.re * b.re + a.im * b.im;
+                    for (sum, &b) in row.iter_mut().zip(p) {
+                        *sum += S::real_product(a, b);
                     }
                 }
             }
@@ -170,21 +162,22 @@ impl Projectors {
 /// but for closed forms.
 fn radial_projectors(
     species: &Pseudopotential,
-    basis: &WaveBasis,
+    lengths: &[f64],
     q_max: f64,
     scale: f64,
-) -> Vec<Vec<f64>> {
-    let lengths: Vec<f64> = basis.q_cart.iter().map(|&q| norm(q)).collect();
-    let tables = species
-        .radial_functions()
-        .map(|_| species.tables(q_max, 0.0));
-    (0..species.projector_count())
-        .map(|index| {
+) -> Vec<RadialFunction> {
+    let tables = (species.radial_functions()).map(|_| species.wave_tables(q_max));
+    let functions = species.projector_l().iter().enumerate();
+    functions
+        .map(|(index, &l)| {
             let form = |&q: &f64| match &tables {
                 Some(tables) => tables.projectors[index].value(q),
                 None => species.projector(index, q),
             };
-            lengths.iter().map(|q| scale * form(q)).collect()
+            RadialFunction {
+                l,
+                values: lengths.iter().map(|q| scale * form(q)).collect(),
+            }
         })
         .collect()
 }
@@ -210,14 +203,4 @@ pub(crate) fn projector_channels(species: &Pseudopotential) -> Vec<Channel> {
             })
         })
         .collect()
-}
-
-/// `(−i)^l`
-pub(crate) fn minus_i_to_the(l: usize) -> Complex64 {
-    [
-        Complex64::new(1.0, 0.0),
-        Complex64::new(0.0, -1.0),
-        Complex64::new(-1.0, 0.0),
-        Complex64::new(0.0, 1.0),
-    ][l % 4]
 }

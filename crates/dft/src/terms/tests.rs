@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{num::NonZeroUsize, sync::Arc};
 
 use rustfft::num_complex::Complex64;
 
@@ -12,13 +12,15 @@ use crate::{
     Atom, Cell, Discretisation, KMesh, Model, Occupations, PlaneWaveBasis,
     density::Density,
     eigensolver::{DavidsonSettings, Operator, davidson, dense_matrix},
-    hamiltonian::Hamiltonian,
-    linear_algebra::{adjoint_product, hermitian_eigen},
+    hamiltonian::{Hamiltonian, Operators},
+    linear_algebra::Scalar,
     pseudo::Pseudopotential,
     scf::FixedTerms,
     terms::local::atomic_density,
     xc::Functional,
 };
+
+const ONE_THREAD: NonZeroUsize = NonZeroUsize::MIN;
 
 /// A small skewed cell without symmetry.
 fn basis() -> PlaneWaveBasis {
@@ -103,8 +105,10 @@ fn potentials_are_derivatives_of_energies() {
         Functional::Pbe,
         Functional::PbeSol,
     ] {
-        let found = slope(&|rho| exchange_correlation(functional, grid, rho, None).energy);
-        let potential = exchange_correlation(functional, grid, &density, None).potential;
+        let found =
+            slope(&|rho| exchange_correlation(functional, grid, rho, None, ONE_THREAD).energy);
+        let potential =
+            exchange_correlation(functional, grid, &density, None, ONE_THREAD).potential;
         let expected = grid.integrate_product(&grid.to_reciprocal(&potential), &change);
         assert!(
             (found - expected).abs() < 1e-7,
@@ -118,21 +122,15 @@ fn potentials_are_derivatives_of_energies() {
 #[test]
 fn davidson_agrees_with_dense_diagonalisation() {
     let basis = basis();
-    let terms = FixedTerms::new(&basis, std::num::NonZeroUsize::MIN);
-    let one = std::num::NonZeroUsize::MIN;
+    let terms = FixedTerms::new(&basis);
     let density = Density::of_atoms(&basis, &terms);
-    let functionals = terms.evaluate(&basis, &density, one);
-    let potential = basis.wave_grid.field_to_real(&functionals.potential);
+    let functionals = terms.evaluate(&basis, &density, ONE_THREAD);
+    let operators =
+        Operators::new::<Complex64>(&basis, &functionals.potential, &functionals.coupling, None);
     let waves = &basis.waves[0];
     let n = waves.len();
-    let mut hamiltonian = Hamiltonian::new(
-        waves,
-        &basis.wave_grid,
-        &potential,
-        &terms.projectors[0],
-        &functionals.coupling,
-        terms.overlap.as_ref(),
-    );
+    let projectors = [Projectors::<Complex64>::new(&basis, waves)];
+    let mut hamiltonian = Hamiltonian::new(waves, &basis.wave_grid, &operators, &projectors[0]);
     let matrix = dense_matrix(&mut hamiltonian);
     for j in 0..n {
         for i in 0..n {
@@ -142,11 +140,12 @@ fn davidson_agrees_with_dense_diagonalisation() {
         let difference = matrix[j * n + j].re - hamiltonian.diagonal()[j];
         assert!(difference.abs() < 1e-10, "diagonal {j} off by {difference}");
     }
-    let (expected, _) = hermitian_eigen(&matrix, n).unwrap();
+    let (expected, _) = Complex64::hermitian_eigen(&matrix, n).unwrap();
 
     let bands = 6;
-    let mut psi = crate::scf::starting_bands(waves, bands, 0);
+    let mut psi = crate::scf::starting_bands(&basis, waves, bands, 0);
     let settings = DavidsonSettings {
+        bands,
         residual2_limits: &[1e-20; 6],
         max_iterations: 60,
     };
@@ -155,23 +154,28 @@ fn davidson_agrees_with_dense_diagonalisation() {
     for (found, expected) in solution.values.iter().zip(&expected) {
         assert!((found - expected).abs() < 1e-11, "{found} {expected}");
     }
-    let overlap = adjoint_product(&psi, &psi, n);
+    let overlap = Complex64::adjoint_product(&psi, &psi, n);
     for (index, value) in overlap.iter().enumerate() {
         let expected = if index % (bands + 1) == 0 { 1.0 } else { 0.0 };
         assert!((value - expected).norm() < 1e-10);
     }
 
     // ε = ⟨T⟩ + ⟨V⟩ + ⟨V_nl⟩ band by band
-    let nonlocal = terms.projectors[0].energies(&terms.bare_coupling, &psi);
+    let nonlocal = projectors[0].energies(&terms.bare_coupling, &psi);
     for band in 0..bands {
         let psi = &psi[band * n..(band + 1) * n];
         let mut density = vec![vec![0.0; bands]];
         density[0][0] = 1.0;
-        let density = Density::of_bands(&basis, &terms, &[psi.to_vec()], &density, one);
-        let field = basis
-            .wave_grid
-            .field_to_reciprocal(&potential, &basis.density_grid);
-        let local = basis.density_grid.integrate_product(&field, &density.field);
+        let density = Density::of_bands(
+            &basis,
+            &terms,
+            &projectors,
+            &[psi.to_vec()],
+            &density,
+            ONE_THREAD,
+        );
+        let grid = &basis.density_grid;
+        let local = grid.integrate_product(&functionals.potential, &density.field);
         let sum = kinetic_energy(waves, psi) + local + nonlocal[band];
         assert!(
             (sum - solution.values[band]).abs() < 1e-10,
@@ -187,13 +191,14 @@ fn free_electrons() {
     let mut basis = basis();
     Arc::make_mut(&mut basis.model).atoms.clear();
     let waves = &basis.waves[0];
-    let projectors = Projectors::new(&basis.model, waves);
+    let projectors = Projectors::<Complex64>::new(&basis, waves);
     let coupling = bare_coupling(&basis.model);
-    let potential = vec![0.0; basis.wave_grid.fft.len()];
-    let grid = &basis.wave_grid;
-    let mut hamiltonian = Hamiltonian::new(waves, grid, &potential, &projectors, &coupling, None);
-    let mut psi = crate::scf::starting_bands(waves, 5, 3);
+    let potential = vec![Complex64::new(0.0, 0.0); basis.density_grid.len()];
+    let operators = Operators::new::<Complex64>(&basis, &potential, &coupling, None);
+    let mut hamiltonian = Hamiltonian::new(waves, &basis.wave_grid, &operators, &projectors);
+    let mut psi = crate::scf::starting_bands(&basis, waves, 5, 3);
     let settings = DavidsonSettings {
+        bands: 5,
         residual2_limits: &[1e-20; 5],
         max_iterations: 60,
     };

@@ -1,9 +1,11 @@
 //! Exchange and correlation, with gradient corrections and a non-linear core correction:
 //! `E = ∫ ε_xc(ρ + ρ_core, |∇(ρ + ρ_core)|²)`, potential `∂f/∂ρ − 2∇·(∂f/∂σ ∇ρ)`.
 
+use std::num::NonZeroUsize;
+
 use rustfft::num_complex::Complex64;
 
-use crate::{basis::DensityGrid, xc::Functional};
+use crate::{basis::DensityGrid, parallel::parallel_map, xc::Functional};
 
 /// Energy in hartree, and the potential at the points of the box in hartree.
 #[derive(Debug, Clone)]
@@ -18,41 +20,75 @@ pub(crate) fn exchange_correlation(
     grid: &DensityGrid,
     density: &[Complex64],
     core: Option<&[Complex64]>,
+    threads: NonZeroUsize,
 ) -> ExchangeCorrelation {
     let total: Vec<Complex64> = match core {
         Some(core) => density.iter().zip(core).map(|(a, b)| a + b).collect(),
         None => density.to_vec(),
     };
     let rho = grid.to_real(&total);
-    let gradient = functional.needs_gradient().then(|| gradient(grid, &total));
-    let mut energy = 0.0;
+    let mut gradient = functional.needs_gradient().then(|| gradient(grid, &total));
     let mut potential = vec![0.0; rho.len()];
-    match gradient {
-        None => {
-            for (v, &rho) in potential.iter_mut().zip(&rho) {
-                let point = functional.evaluate(rho, 0.0);
-                energy += point.energy;
-                *v = point.v_rho;
-            }
-        }
-        Some(mut gradient) => {
-            for (r, (v, &rho)) in potential.iter_mut().zip(&rho).enumerate() {
-                let sigma = gradient.iter().map(|along| along[r] * along[r]).sum();
-                let point = functional.evaluate(rho, sigma);
-                energy += point.energy;
-                *v = point.v_rho;
-                // ∇ρ becomes h = 2 ∂f/∂σ ∇ρ
-                for along in &mut gradient {
-                    along[r] *= 2.0 * point.v_sigma;
-                }
-            }
-            for (v, divergence) in potential.iter_mut().zip(divergence(grid, &gradient)) {
-                *v -= divergence;
-            }
+    let mut energy = evaluate_points(functional, &rho, gradient.as_mut(), &mut potential, threads);
+    if let Some(gradient) = &gradient {
+        for (v, divergence) in potential.iter_mut().zip(divergence(grid, gradient)) {
+            *v -= divergence;
         }
     }
     energy *= grid.cell.volume() / rho.len() as f64;
     ExchangeCorrelation { energy, potential }
+}
+
+/// Points that one thread takes at a time.
+const POINTS_PER_CHUNK: usize = 4096;
+
+/// The sum of e over the points; `potential` becomes `∂e/∂ρ` and ∇ρ becomes `h = 2 ∂e/∂σ ∇ρ`.
+///
+/// The chunks' energies are added up in their order, whatever the number of threads.
+fn evaluate_points(
+    functional: Functional,
+    rho: &[f64],
+    gradient: Option<&mut [Vec<f64>; 3]>,
+    potential: &mut [f64],
+    threads: NonZeroUsize,
+) -> f64 {
+    let chunks = (potential.chunks_mut(POINTS_PER_CHUNK)).zip(rho.chunks(POINTS_PER_CHUNK));
+    let energies: Vec<f64> = match gradient {
+        None => parallel_map(threads, chunks, |(potential, rho)| {
+            let mut energy = 0.0;
+            for (v, &rho) in potential.iter_mut().zip(rho) {
+                let point = functional.evaluate(rho, 0.0);
+                energy += point.energy;
+                *v = point.v_rho;
+            }
+            energy
+        }),
+        Some([x, y, z]) => {
+            let gradient = x
+                .chunks_mut(POINTS_PER_CHUNK)
+                .zip(y.chunks_mut(POINTS_PER_CHUNK))
+                .zip(z.chunks_mut(POINTS_PER_CHUNK));
+            parallel_map(
+                threads,
+                chunks.zip(gradient),
+                |((potential, rho), ((x, y), z))| {
+                    let mut energy = 0.0;
+                    for (point, (v, &rho)) in potential.iter_mut().zip(rho).enumerate() {
+                        let along = [&mut x[point], &mut y[point], &mut z[point]];
+                        let sigma = along.iter().map(|d| **d * **d).sum();
+                        let xc = functional.evaluate(rho, sigma);
+                        energy += xc.energy;
+                        *v = xc.v_rho;
+                        for d in along {
+                            *d *= 2.0 * xc.v_sigma;
+                        }
+                    }
+                    energy
+                },
+            )
+        }
+    };
+    energies.iter().sum()
 }
 
 /// `∇f = Σ_G iG f(G) e^{iGr}`

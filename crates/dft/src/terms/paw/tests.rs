@@ -7,11 +7,11 @@ use crate::{
     Atom, Cell, Discretisation, KMesh, Model, Occupations, PlaneWaveBasis,
     density::Density,
     eigensolver::{DavidsonSettings, Operator, davidson, dense_matrix},
-    hamiltonian::Hamiltonian,
-    linear_algebra::{ONE, ZERO, adjoint_product, hermitian_eigen, product_into},
+    hamiltonian::{Hamiltonian, Operators},
+    linear_algebra::{ONE, Scalar, ZERO},
     pseudo::Pseudopotential,
     scf::{FixedTerms, starting_bands},
-    terms::{atom_matrices::AtomMatrices, hartree::hartree_energy},
+    terms::{atom_matrices::AtomMatrices, hartree::hartree_energy, nonlocal::Projectors},
     xc::Functional,
 };
 
@@ -113,7 +113,7 @@ fn one_centre_coupling_is_the_derivative_of_the_energy() {
 fn coupling_is_the_derivative_of_the_energy() {
     let Some(basis) = basis() else { return };
     let grid = &basis.density_grid;
-    let terms = FixedTerms::new(&basis, ONE_THREAD);
+    let terms = FixedTerms::new(&basis);
     let sides = terms.bare_coupling.sides().to_vec();
     let at = occupations(&sides);
     // A smooth background keeps the density positive.
@@ -122,7 +122,7 @@ fn coupling_is_the_derivative_of_the_energy() {
     let density = |occupations: &AtomMatrices| {
         let mut field = smooth.clone();
         let augmentation = terms.augmentation.as_ref().unwrap();
-        augmentation.add_density(grid, occupations, &mut field);
+        augmentation.add_density(grid, occupations, ONE_THREAD, &mut field);
         Density {
             field,
             projector_occupations: occupations.clone(),
@@ -154,22 +154,15 @@ fn coupling_is_the_derivative_of_the_energy() {
 #[test]
 fn davidson_agrees_with_dense_diagonalisation_under_an_overlap() {
     let Some(basis) = basis() else { return };
-    let terms = FixedTerms::new(&basis, ONE_THREAD);
+    let terms = FixedTerms::new(&basis);
     let density = Density::of_atoms(&basis, &terms);
     let input = terms.evaluate(&basis, &density, ONE_THREAD);
-    let potential = basis.wave_grid.field_to_real(&input.potential);
     let waves = &basis.waves[0];
     let n = waves.len();
-    let (grid, projectors) = (&basis.wave_grid, &terms.projectors[0]);
+    let projectors = Projectors::<Complex64>::new(&basis, waves);
     let overlap = terms.overlap.as_ref();
-    let mut hamiltonian = Hamiltonian::new(
-        waves,
-        grid,
-        &potential,
-        projectors,
-        &input.coupling,
-        overlap,
-    );
+    let operators = Operators::new::<Complex64>(&basis, &input.potential, &input.coupling, overlap);
+    let mut hamiltonian = Hamiltonian::new(waves, &basis.wave_grid, &operators, &projectors);
 
     let h = dense_matrix(&mut hamiltonian);
     let mut unit = vec![ZERO; n * n];
@@ -180,18 +173,20 @@ fn davidson_agrees_with_dense_diagonalisation_under_an_overlap() {
     for (diagonal, i) in hamiltonian.overlap_diagonal().unwrap().iter().zip(0..) {
         assert!((s[i * n + i].re - diagonal).abs() < 1e-12);
     }
-    let (lambda, u) = hermitian_eigen(&s, n).unwrap();
+    let (lambda, u) = Complex64::hermitian_eigen(&s, n).unwrap();
     let scaled: Vec<Complex64> = u
         .chunks_exact(n)
         .zip(&lambda)
         .flat_map(|(column, lambda)| column.iter().map(move |c| c / lambda.sqrt()))
         .collect();
     let mut h_scaled = vec![ZERO; n * n];
-    product_into(&mut h_scaled, false, &h, &scaled, n, 1.0);
-    let (expected, _) = hermitian_eigen(&adjoint_product(&scaled, &h_scaled, n), n).unwrap();
+    Complex64::product_into(&mut h_scaled, false, &h, &scaled, n, 1.0);
+    let (expected, _) =
+        Complex64::hermitian_eigen(&Complex64::adjoint_product(&scaled, &h_scaled, n), n).unwrap();
 
-    let mut psi = starting_bands(waves, 6, 0);
+    let mut psi = starting_bands(&basis, waves, 6, 0);
     let settings = DavidsonSettings {
+        bands: 6,
         residual2_limits: &[1e-20; 6],
         max_iterations: 60,
     };

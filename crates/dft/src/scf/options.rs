@@ -1,0 +1,51 @@
+use std::num::NonZeroUsize;
+
+use super::{Mixing, ScfIteration};
+
+/// Choices of the loop.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScfOptions {
+    /// Number of bands; `None` for those that the occupations need and one empty band more
+    /// (fixed), or a fifth more and at least four (smeared).
+    pub bands: Option<usize>,
+    /// Estimated error of the energy at which to stop, in hartree.
+    pub convergence_ha: f64,
+    /// Largest number of iterations.
+    pub max_iterations: usize,
+    /// How densities are mixed.
+    pub mixing: Mixing,
+    /// Whether to begin with the density of a coarser mesh of k-points, where that saves most of
+    /// the work.
+    pub coarse_start: bool,
+    /// Threads to share the k-points; results do not depend on their number.
+    pub threads: NonZeroUsize,
+}
+
+impl Default for ScfOptions {
+    /// The settings of the published decks: 1e-6 Ry, at most 300 iterations.
+    fn default() -> Self {
+        Self {
+            bands: None,
+            convergence_ha: 0.5e-6,
+            max_iterations: 300,
+            mixing: Mixing::default(),
+            coarse_start: true,
+            threads: NonZeroUsize::MIN,
+        }
+    }
+}
+
+/// How the caller takes part in a running loop.
+#[derive(Default)]
+pub struct ScfControl<'a> {
+    /// Asked between steps, by any thread: once true, the loop stops.
+    pub is_cancelled: Option<&'a (dyn Fn() -> bool + Sync)>,
+    /// Called after each iteration.
+    pub progress: Option<&'a mut dyn FnMut(&ScfIteration)>,
+}
+
+impl ScfControl<'_> {
+    pub(super) fn cancelled(&self) -> bool {
+        self.is_cancelled.is_some_and(|asked| asked())
+    }
+}

@@ -1,0 +1,85 @@
+use std::sync::Arc;
+
+use super::{ScfControl, ScfOptions, self_consistent_field};
+use crate::{
+    Atom, Cell, Discretisation, KMesh, Model, Occupations, PlaneWaveBasis, Smearing,
+    pseudo::Pseudopotential,
+};
+
+/// An atom on a centre of inversion between a pair that inversion exchanges.
+fn basis(divisions: u32) -> PlaneWaveBasis {
+    let species =
+        |symbol: &str| Arc::new(Pseudopotential::gth_pbe(symbol.parse().unwrap()).unwrap());
+    let species = vec![species("Si"), species("C")];
+    let atom = |species, frac| Atom { species, frac };
+    let model = Model {
+        cell: Cell::new([[5.4, 0.3, 0.0], [0.1, 6.2, 0.4], [0.0, -0.2, 7.8]]).unwrap(),
+        functional: species[0].functional(),
+        species,
+        atoms: vec![
+            atom(0, [0.0, 0.0, 0.3]),
+            atom(1, [0.5, 0.5, 0.0]),
+            atom(0, [0.0, 0.0, 0.7]),
+        ],
+        occupations: Occupations::Smeared {
+            smearing: Smearing::MethfesselPaxton,
+            width_ha: 0.01,
+        },
+    };
+    let discretisation = Discretisation {
+        ecut_ha: 4.0,
+        ecut_density_ha: 16.0,
+        k_mesh: KMesh::gamma_centred([divisions, divisions, 1]),
+        use_symmetry: true,
+    };
+    PlaneWaveBasis::new(Arc::new(model), discretisation).unwrap()
+}
+
+fn options() -> ScfOptions {
+    ScfOptions {
+        convergence_ha: 1e-11,
+        max_iterations: 80,
+        ..ScfOptions::default()
+    }
+}
+
+/// Identity: inversion symmetry makes the coefficients real; the complex solver, which does not
+/// know of it, finds the same.
+#[test]
+fn real_bands_equal_complex_ones() {
+    let mut basis = basis(2);
+    assert_eq!(basis.inversion, Some(vec![2, 1, 0]));
+    let run = |basis: &PlaneWaveBasis| {
+        let result = self_consistent_field(basis, &options(), ScfControl::default()).unwrap();
+        assert!(result.is_converged(), "{:?}", result.end);
+        result
+    };
+    let real = run(&basis);
+    basis.inversion = None;
+    let complex = run(&basis);
+    let difference = real.total_energy_ha() - complex.total_energy_ha();
+    assert!(difference.abs() < 1e-9, "{difference} Ha");
+    let levels = |levels: &[Vec<f64>]| levels.concat();
+    let pairs = levels(&real.eigenvalues_ha);
+    for (a, b) in pairs.iter().zip(levels(&complex.eigenvalues_ha)) {
+        assert!((a - b).abs() < 1e-5, "{a} {b}");
+    }
+    let electrons = basis.model.electron_count();
+    assert!((real.valence_electrons(&basis) - electrons).abs() < 1e-9);
+}
+
+/// Identity: where the loop begins does not change where it ends.
+#[test]
+fn the_coarse_start_changes_nothing() {
+    let basis = basis(6);
+    let with = self_consistent_field(&basis, &options(), ScfControl::default()).unwrap();
+    assert!(!with.preparation.is_empty());
+    let options = ScfOptions {
+        coarse_start: false,
+        ..options()
+    };
+    let without = self_consistent_field(&basis, &options, ScfControl::default()).unwrap();
+    assert!(without.preparation.is_empty());
+    let difference = with.total_energy_ha() - without.total_energy_ha();
+    assert!(difference.abs() < 1e-9, "{difference} Ha");
+}

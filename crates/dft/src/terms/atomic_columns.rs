@@ -1,0 +1,130 @@
+//! Functions of the atoms on the plane waves of one k-point: projectors and atomic orbitals.
+
+use std::f64::consts::SQRT_2;
+
+use rustfft::num_complex::Complex64;
+
+use crate::{
+    basis::{PlaneWaveBasis, WaveBasis},
+    linear_algebra::Scalar,
+    pseudo::{Pseudopotential, real_spherical_harmonics},
+    structure_factor::StructurePhases,
+    vector::norm,
+};
+
+/// A radial function in reciprocal space and its angular momentum.
+pub(crate) struct RadialFunction {
+    pub(crate) l: usize,
+    /// f(|k+G|) of each plane wave.
+    pub(crate) values: Vec<f64>,
+}
+
+/// Which part of an atom's function is meant.
+///
+/// Where inversion about the origin makes all bands real, the function of an atom on a centre of
+/// inversion is real but for a constant phase, and those of a pair of atoms that inversion
+/// exchanges are, likewise but for a phase, conjugate: `(a, b) → √2 (Re a, Im a)` is a unitary change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Whole,
+    Real,
+    Imaginary,
+}
+
+/// A number that functions of atoms can be written in.
+pub(crate) trait AtomicScalar: Scalar {
+    /// The atom whose function, and the part of it, that stands in the place of atom `atom`.
+    fn place(inversion: Option<&[usize]>, atom: usize) -> (usize, Part);
+
+    /// `(−i)^l value e^{−iG·τ}`, or its part.
+    fn atomic_value(l: usize, value: f64, phase: Complex64, part: Part) -> Self;
+}
+
+impl AtomicScalar for Complex64 {
+    fn place(_: Option<&[usize]>, atom: usize) -> (usize, Part) {
+        (atom, Part::Whole)
+    }
+
+    fn atomic_value(l: usize, value: f64, phase: Complex64, _: Part) -> Self {
+        minus_i_to_the(l) * phase * value
+    }
+}
+
+impl AtomicScalar for f64 {
+    fn place(inversion: Option<&[usize]>, atom: usize) -> (usize, Part) {
+        let image = inversion.map_or(atom, |images| images[atom]);
+        match atom.cmp(&image) {
+            std::cmp::Ordering::Less => (atom, Part::Real),
+            std::cmp::Ordering::Equal => (atom, Part::Whole),
+            std::cmp::Ordering::Greater => (image, Part::Imaginary),
+        }
+    }
+
+    fn atomic_value(l: usize, value: f64, phase: Complex64, part: Part) -> Self {
+        let z = minus_i_to_the(l) * phase * value;
+        match part {
+            Part::Real => SQRT_2 * z.re,
+            Part::Imaginary => SQRT_2 * z.im,
+            Part::Whole if l.is_multiple_of(2) => z.re,
+            Part::Whole => -z.im,
+        }
+    }
+}
+
+/// `(−i)^l f(q) Y_lm(q̂) e^{−iG·τ}` of all radial functions and m of all atoms, one column each,
+/// atoms in order; but for the phase `e^{−ik·τ}` of an atom, which no result depends on.
+pub(crate) fn atomic_columns<S: AtomicScalar>(
+    basis: &PlaneWaveBasis,
+    waves: &WaveBasis,
+    functions: impl Fn(&Pseudopotential, &[f64]) -> Vec<RadialFunction>,
+) -> Vec<S> {
+    let n = waves.len();
+    let model = &basis.model;
+    let lengths: Vec<f64> = waves.q_cart.iter().map(|&q| norm(q)).collect();
+    // The radial and angular parts are those of the species; atoms differ by phases.
+    let by_species: Vec<Vec<(usize, Vec<f64>)>> = model
+        .species
+        .iter()
+        .map(|species| {
+            let radial = functions(species, &lengths);
+            let l_max = radial.iter().map(|f| f.l).max().unwrap_or(0);
+            let mut columns: Vec<(usize, Vec<f64>)> = radial
+                .iter()
+                .flat_map(|f| (0..2 * f.l + 1).map(|_| (f.l, Vec::with_capacity(n))))
+                .collect();
+            for (g, &q) in waves.q_cart.iter().enumerate() {
+                let angular = real_spherical_harmonics(l_max, q);
+                let mut column = columns.iter_mut();
+                for f in &radial {
+                    let harmonics = &angular[f.l * f.l..(f.l + 1) * (f.l + 1)];
+                    for (y, (_, column)) in harmonics.iter().zip(&mut column) {
+                        column.push(f.values[g] * y);
+                    }
+                }
+            }
+            columns
+        })
+        .collect();
+    let mut matrix = Vec::new();
+    for atom in 0..model.atoms.len() {
+        let (atom, part) = S::place(basis.inversion.as_deref(), atom);
+        let atom = &model.atoms[atom];
+        let phases = StructurePhases::new(atom.frac, &waves.miller);
+        let phases: Vec<Complex64> = waves.miller.iter().map(|&m| phases.phase(m)).collect();
+        for (l, column) in &by_species[atom.species] {
+            let values = column.iter().zip(&phases);
+            matrix.extend(values.map(|(&value, &phase)| S::atomic_value(*l, value, phase, part)));
+        }
+    }
+    matrix
+}
+
+/// `(−i)^l`
+fn minus_i_to_the(l: usize) -> Complex64 {
+    [
+        Complex64::new(1.0, 0.0),
+        Complex64::new(0.0, -1.0),
+        Complex64::new(-1.0, 0.0),
+        Complex64::new(0.0, 1.0),
+    ][l % 4]
+}
