@@ -9,6 +9,7 @@ __all__ = [
     "CalculationFailed",
     "CalculatorError",
     "CrystalGymError",
+    "DftError",
     "StoreError",
     "StructureError",
     "TaskError",
@@ -67,6 +68,10 @@ class CalculationFailed(CrystalGymError, RuntimeError):
     A calculator of one's own raises it where a calculation fails:
     ``raise CalculationFailed("no convergence", code="scf_not_converged")``.
     """
+
+
+class DftError(CrystalGymError, ValueError):
+    """The input of the plane-wave engine: cell, atoms, settings, pseudopotentials."""
 
 
 class StoreError(CrystalGymError, OSError):

@@ -1,6 +1,7 @@
 //! Errors of the libraries as exceptions of `crystalgym.errors`, one class a family.
 
 use crystalgym_crystal::CrystalError;
+use crystalgym_dft::DftError;
 use crystalgym_environment::EnvironmentError;
 use crystalgym_evaluation::{CalculatorError, StoreError, UnknownProperty};
 use crystalgym_training::TrainingError;
@@ -167,6 +168,36 @@ pub(crate) fn training_error(error: &TrainingError) -> PyErr {
     };
     raised(&Raised {
         class: "TrainingError",
+        code,
+        message: error.to_string(),
+        values,
+    })
+}
+
+pub(crate) fn dft_error(error: &DftError) -> PyErr {
+    let (code, values) = match error {
+        DftError::InvalidCell { volume_bohr3 } => {
+            ("invalid_cell", json!({ "volume_bohr3": volume_bohr3 }))
+        }
+        DftError::AtomsTooClose {
+            first,
+            second,
+            distance_bohr,
+        } => (
+            "atoms_too_close",
+            json!({ "first": first, "second": second, "distance_bohr": distance_bohr }),
+        ),
+        DftError::OddElectronCount { electrons } => {
+            ("odd_electron_count", json!({ "electrons": electrons }))
+        }
+        DftError::InvalidSetting { setting, found, .. } => (
+            "invalid_setting",
+            json!({ "setting": setting, "found": found }),
+        ),
+        _ => ("other", json!({})),
+    };
+    raised(&Raised {
+        class: "DftError",
         code,
         message: error.to_string(),
         values,

@@ -7,6 +7,7 @@
 mod batch;
 mod calculator;
 mod command_line;
+mod dft;
 mod engine;
 mod environment;
 mod errors;
@@ -31,6 +32,7 @@ mod _crystalgym {
     use crate::{
         calculator::Calculator,
         command_line::command_line,
+        dft::{GroundState, ground_state},
         environment::EnvironmentBatch,
         evaluation::{Evaluation, evaluate},
         graph::CrystalGraph,

@@ -1,0 +1,324 @@
+use std::{num::NonZeroUsize, path::Path, sync::Arc};
+
+use crystalgym_crystal::{Element, Structure as InnerStructure, automatic_density};
+use crystalgym_dft::{
+    Atom, BOHR_ANG, BandEdges, Cell, Discretisation, HARTREE_EV, KMesh, Model, Occupations,
+    PlaneWaveBasis, ScfControl, ScfEnd, ScfOptions, ScfResult, Smearing, pseudo::Pseudopotential,
+    self_consistent_field,
+};
+use crystalgym_evaluation::CancelToken;
+use crystalgym_pseudopotential::PseudopotentialFamily;
+use numpy::{PyArray1, PyArray2};
+use pyo3::{prelude::*, types::PyDict};
+use serde_json::json;
+
+use crate::{
+    engine,
+    errors::{Raised, dft_error, raised},
+    structure::{array2, coerce},
+};
+
+/// Pseudopotentials that are built in.
+const GTH: &str = "gth";
+
+/// The electrons of a crystal, as the plane-wave engine found them.
+///
+/// A calculation that did not converge is a result, not an exception: see `converged`.
+#[pyclass(frozen, module = "crystalgym")]
+pub(crate) struct GroundState {
+    result: ScfResult,
+    k_mesh: [u32; 3],
+    edges: Option<BandEdges>,
+}
+
+fn matrix<'py>(
+    py: Python<'py>,
+    rows: &[Vec<f64>],
+    scale: f64,
+) -> PyResult<Bound<'py, PyArray2<f64>>> {
+    let scaled: Vec<Vec<f64>> = rows
+        .iter()
+        .map(|row| row.iter().map(|x| x * scale).collect())
+        .collect();
+    Ok(PyArray2::from_vec2(py, &scaled)?)
+}
+
+#[pymethods]
+impl GroundState {
+    /// Total energy of the cell in eV; with smearing the variational free energy.
+    #[getter]
+    fn energy(&self) -> f64 {
+        self.result.total_energy_ha() * HARTREE_EV
+    }
+
+    /// Whether the loop converged.
+    #[getter]
+    fn converged(&self) -> bool {
+        self.result.is_converged()
+    }
+
+    /// How the loop ended: `converged`, `iteration_limit`, `stagnated`, `diagonalization_failed`
+    /// or `cancelled`.
+    #[getter]
+    fn end(&self) -> &'static str {
+        match self.result.end {
+            ScfEnd::Converged => "converged",
+            ScfEnd::IterationLimit => "iteration_limit",
+            ScfEnd::Stagnated => "stagnated",
+            ScfEnd::DiagonalizationFailed => "diagonalization_failed",
+            ScfEnd::Cancelled => "cancelled",
+            _ => "other",
+        }
+    }
+
+    /// Estimated error of the energy in eV after each iteration, shape (n_iterations,).
+    #[getter]
+    fn error_history<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
+        let history = self.result.history.iter();
+        PyArray1::from_iter(py, history.map(|one| one.estimated_error_ha * HARTREE_EV))
+    }
+
+    /// Divisions of the k-mesh.
+    #[getter]
+    fn k_mesh(&self) -> (u32, u32, u32) {
+        let [a, b, c] = self.k_mesh;
+        (a, b, c)
+    }
+
+    /// Irreducible k-points in units of the reciprocal lattice vectors, shape (n_k, 3).
+    #[getter]
+    fn k_points<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        let points: Vec<[f64; 3]> = self.result.k_points.iter().map(|k| k.frac).collect();
+        array2(py, &points)
+    }
+
+    /// Weight of each irreducible k-point, shape (n_k,); they sum to 1.
+    #[getter]
+    fn k_weights<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
+        PyArray1::from_iter(py, self.result.k_points.iter().map(|k| k.weight))
+    }
+
+    /// Band energies in eV, ascending, shape (n_k, n_bands).
+    #[getter]
+    fn bands<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        matrix(py, &self.result.eigenvalues_ha, HARTREE_EV)
+    }
+
+    /// Electrons in each band, 0 to 2, shape (n_k, n_bands).
+    #[getter]
+    fn occupations<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        matrix(py, &self.result.occupations, 1.0)
+    }
+
+    /// Fermi level in eV, for smeared occupations.
+    #[getter]
+    fn fermi_level(&self) -> Option<f64> {
+        self.result.fermi_level_ha.map(|level| level * HARTREE_EV)
+    }
+
+    /// Highest occupied level on the mesh in eV.
+    #[getter]
+    fn homo(&self) -> Option<f64> {
+        self.edges.map(|edges| edges.homo_ha * HARTREE_EV)
+    }
+
+    /// Lowest unoccupied level on the mesh in eV.
+    #[getter]
+    fn lumo(&self) -> Option<f64> {
+        self.edges.map(|edges| edges.lumo_ha * HARTREE_EV)
+    }
+
+    /// LUMO − HOMO on the mesh in eV, 0 where bands overlap.
+    #[getter]
+    fn band_gap(&self) -> Option<f64> {
+        self.edges.map(|edges| edges.gap_ha() * HARTREE_EV)
+    }
+
+    fn __repr__(&self) -> String {
+        format!(
+            "GroundState({} after {} iterations, {:.6} eV)",
+            self.end(),
+            self.result.history.len(),
+            self.energy()
+        )
+    }
+}
+
+/// Solves the Kohn–Sham equations of a structure.
+///
+/// The interpreter lock is released; Ctrl-C stops the calculation.
+///
+/// Parameters
+/// ----------
+/// structure : structure-like
+/// cutoff_ev : float
+///     Kinetic-energy cutoff of the wave functions.
+/// density_cutoff_ev : float, optional
+///     Cutoff of the density; four times the other by default.
+/// k_mesh : tuple of 3 int, optional
+///     Divisions of the Γ-centred mesh; from 1000 points per reciprocal atom by default.
+/// pseudopotentials : str
+///     `gth` (built in), a folder of UPF files, or the name of an installed family.
+/// smearing : str, optional
+///     `gaussian`, `methfessel_paxton`, `marzari_vanderbilt` or `fermi_dirac`; without it
+///     occupations are fixed.
+/// width_ev : float
+///     Width of the smearing.
+/// bands : int, optional
+///     Number of bands.
+/// convergence_ev : float
+///     Estimated error of the energy at which to stop.
+/// max_iterations : int
+/// use_symmetry : bool
+/// threads : int
+///     Results do not depend on it.
+///
+/// Raises
+/// ------
+/// DftError
+///     If the input is wrong. Non-convergence is a result.
+#[pyfunction]
+#[pyo3(signature = (
+    structure, *, cutoff_ev, density_cutoff_ev = None, k_mesh = None, pseudopotentials = GTH,
+    smearing = None, width_ev = 0.1, bands = None, convergence_ev = 1e-5, max_iterations = 300,
+    use_symmetry = true, threads = 1
+))]
+#[expect(clippy::too_many_arguments, reason = "keywords, each with a default")]
+pub(crate) fn ground_state(
+    structure: &Bound<'_, PyAny>,
+    cutoff_ev: f64,
+    density_cutoff_ev: Option<f64>,
+    k_mesh: Option<[u32; 3]>,
+    pseudopotentials: &str,
+    smearing: Option<&str>,
+    width_ev: f64,
+    bands: Option<usize>,
+    convergence_ev: f64,
+    max_iterations: usize,
+    use_symmetry: bool,
+    threads: usize,
+) -> PyResult<GroundState> {
+    let py = structure.py();
+    let structure = coerce(structure)?.0;
+    let k_mesh = k_mesh
+        .unwrap_or_else(|| automatic_density(&structure.lattice, structure.elements.len(), 1000.0));
+    let occupations = occupations(smearing, width_ev)?;
+    let threads = NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN);
+    let discretisation = Discretisation {
+        ecut_ha: cutoff_ev / HARTREE_EV,
+        ecut_density_ha: density_cutoff_ev.unwrap_or(4.0 * cutoff_ev) / HARTREE_EV,
+        k_mesh: KMesh::gamma_centred(k_mesh),
+        use_symmetry,
+    };
+    let options = ScfOptions {
+        bands,
+        convergence_ha: convergence_ev / HARTREE_EV,
+        max_iterations,
+        threads,
+        ..ScfOptions::default()
+    };
+    let model = model(&structure, pseudopotentials, occupations)?;
+    let result = engine::enter(py, move |cancel: &CancelToken| {
+        let basis = PlaneWaveBasis::new(Arc::new(model), discretisation)?;
+        let is_cancelled = || cancel.is_cancelled();
+        let control = ScfControl {
+            is_cancelled: Some(&is_cancelled),
+            progress: None,
+        };
+        self_consistent_field(&basis, &options, control)
+    })?
+    .map_err(|error| dft_error(&error))?;
+    Ok(GroundState {
+        edges: BandEdges::of(&result),
+        result,
+        k_mesh,
+    })
+}
+
+fn occupations(smearing: Option<&str>, width_ev: f64) -> PyResult<Occupations> {
+    let Some(name) = smearing else {
+        return Ok(Occupations::Fixed);
+    };
+    let smearing = match name {
+        "gaussian" => Smearing::Gaussian,
+        "methfessel_paxton" => Smearing::MethfesselPaxton,
+        "marzari_vanderbilt" => Smearing::MarzariVanderbilt,
+        "fermi_dirac" => Smearing::FermiDirac,
+        _ => {
+            return Err(raised(&Raised {
+                class: "DftError",
+                code: "invalid_setting",
+                message: format!(
+                    "smearing is '{name}', expected gaussian, methfessel_paxton, \
+                     marzari_vanderbilt or fermi_dirac"
+                ),
+                values: json!({ "smearing": name }),
+            }));
+        }
+    };
+    Ok(Occupations::Smeared {
+        smearing,
+        width_ha: width_ev / HARTREE_EV,
+    })
+}
+
+fn model(
+    structure: &InnerStructure,
+    pseudopotentials: &str,
+    occupations: Occupations,
+) -> PyResult<Model> {
+    let mut kinds = structure.elements.clone();
+    kinds.sort_unstable();
+    kinds.dedup();
+    let species = kinds
+        .iter()
+        .map(|&element| pseudopotential(element, pseudopotentials).map(Arc::new))
+        .collect::<PyResult<Vec<_>>>()?;
+    let atoms = structure
+        .elements
+        .iter()
+        .zip(&structure.frac_coords)
+        .map(|(element, &frac)| Atom {
+            species: kinds.binary_search(element).unwrap_or_default(),
+            frac,
+        })
+        .collect();
+    let vectors = structure
+        .lattice
+        .vectors()
+        .map(|row| row.map(|x| x / BOHR_ANG));
+    let Some(functional) = species.first().map(|first| first.functional()) else {
+        return Err(raised(&Raised {
+            class: "DftError",
+            code: "no_atoms",
+            message: "the structure has no atom, expected at least one".to_owned(),
+            values: json!({}),
+        }));
+    };
+    Ok(Model {
+        cell: Cell::new(vectors).map_err(|error| dft_error(&error))?,
+        functional,
+        species,
+        atoms,
+        occupations,
+    })
+}
+
+fn pseudopotential(element: Element, family: &str) -> PyResult<Pseudopotential> {
+    let missing = |message: String| {
+        raised(&Raised {
+            class: "DftError",
+            code: "pseudopotential",
+            message,
+            values: json!({ "element": element.symbol(), "pseudopotentials": family }),
+        })
+    };
+    if family == GTH && !Path::new(GTH).is_dir() {
+        return Pseudopotential::gth_pbe(element).map_err(|error| missing(error.to_string()));
+    }
+    let family = PseudopotentialFamily::open(family).map_err(|error| missing(error.to_string()))?;
+    let found = family
+        .pseudopotential(element)
+        .map_err(|error| missing(error.to_string()))?;
+    Pseudopotential::from_upf_file(&found.path).map_err(|error| missing(error.to_string()))
+}
