@@ -9,7 +9,7 @@ use crystalgym_dft::{
 use crystalgym_evaluation::CancelToken;
 use crystalgym_pseudopotential::PseudopotentialFamily;
 use numpy::{PyArray1, PyArray2};
-use pyo3::{prelude::*, types::PyDict};
+use pyo3::prelude::*;
 use serde_json::json;
 
 use crate::{

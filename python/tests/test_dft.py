@@ -1,0 +1,91 @@
+"""The plane-wave engine from Python and through ASE."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.calculators.calculator import CalculatorSetupError, SCFError
+
+import crystalgym as cg
+from crystalgym.ase import PlaneWaveCalculator
+
+HALF = 5.43 / 2
+SILICON = cg.Structure(
+    [[0, HALF, HALF], [HALF, 0, HALF], [HALF, HALF, 0]],
+    ["Si", "Si"],
+    [[0, 0, 0], [0.25, 0.25, 0.25]],
+)
+SETTINGS = {"cutoff_ev": 150.0, "k_mesh": (2, 2, 2), "convergence_ev": 1e-7}
+
+
+def test_what_a_calculation_says_fits_together() -> None:
+    found = cg.ground_state(SILICON, **SETTINGS)
+    assert found.converged and found.end == "converged"
+    assert found.error_history[-1] < 1e-7 < found.error_history[0]
+    assert found.k_points.shape == (len(found.k_weights), 3)
+    assert found.bands.shape == found.occupations.shape
+    assert found.k_weights.sum() == pytest.approx(1, abs=1e-14)
+    # Identity: eight valence electrons.
+    assert found.k_weights @ found.occupations.sum(axis=1) == pytest.approx(8, abs=1e-12)
+    assert found.homo == found.bands[found.occupations > 1].max()
+    assert found.lumo == found.bands[found.occupations < 1].min()
+    assert found.band_gap == pytest.approx(found.lumo - found.homo)
+    assert found.fermi_level is None
+
+
+def test_threads_symmetry_and_smearing() -> None:
+    """Oracles: the same bits on two threads; the same energy without symmetry; a gap keeps
+    smeared electrons where fixed ones are."""
+    energy = cg.ground_state(SILICON, **SETTINGS).energy
+    assert cg.ground_state(SILICON, **SETTINGS, threads=2).energy == energy
+    whole = cg.ground_state(SILICON, **SETTINGS, use_symmetry=False)
+    assert len(whole.k_points) > 3
+    assert whole.energy == pytest.approx(energy, abs=1e-6)
+    smeared = cg.ground_state(SILICON, **SETTINGS, smearing="gaussian", width_ev=0.01)
+    assert smeared.energy == pytest.approx(energy, abs=1e-6)
+    assert smeared.fermi_level is not None
+
+
+def test_ase_gets_the_engines_energy() -> None:
+    atoms = SILICON.to_ase()
+    atoms.calc = PlaneWaveCalculator(**SETTINGS)
+    expected = cg.ground_state(SILICON, **SETTINGS).energy
+    assert atoms.get_potential_energy() == expected
+    # Nothing moved: nothing is computed again.
+    state = atoms.calc.ground_state
+    atoms.get_potential_energy()
+    assert atoms.calc.ground_state is state
+    # Symmetry: the energy does not change where the origin is moved.
+    atoms.positions += [0.1, 0.2, 0.3]
+    assert atoms.get_potential_energy() == pytest.approx(expected, abs=2e-3)
+    assert atoms.calc.ground_state is not state
+
+
+def test_wrong_input_is_named() -> None:
+    with pytest.raises(cg.DftError) as error:
+        cg.ground_state(SILICON, cutoff_ev=-1.0)
+    assert error.value.values["setting"] == "ecut_ha"
+    with pytest.raises(cg.DftError) as error:
+        cg.ground_state(cg.Structure(np.eye(3) * 4, ["H"], [[0, 0, 0]]), cutoff_ev=100)
+    assert (error.value.code, error.value.values) == ("odd_electron_count", {"electrons": 1.0})
+    with pytest.raises(cg.DftError) as error:
+        cg.ground_state(SILICON, cutoff_ev=100, pseudopotentials="no-such-family")
+    assert error.value.code == "pseudopotential"
+    with pytest.raises(cg.DftError, match="'square'"):
+        cg.ground_state(SILICON, cutoff_ev=100, smearing="square")
+    unfinished = cg.ground_state(SILICON, **SETTINGS, max_iterations=2)
+    assert not unfinished.converged and unfinished.end == "iteration_limit"
+
+
+def test_ase_hears_of_wrong_input_and_of_non_convergence() -> None:
+    atoms = Atoms("H", cell=[4, 4, 4], pbc=True, calculator=PlaneWaveCalculator(cutoff_ev=100))
+    with pytest.raises(CalculatorSetupError, match="smeared"):
+        atoms.get_potential_energy()
+    atoms.calc = PlaneWaveCalculator()
+    with pytest.raises(CalculatorSetupError, match="cutoff_ev"):
+        atoms.get_potential_energy()
+    silicon = SILICON.to_ase()
+    silicon.calc = PlaneWaveCalculator(**SETTINGS, max_iterations=2)
+    with pytest.raises(SCFError, match="iteration_limit"):
+        silicon.get_potential_energy()
