@@ -27,6 +27,7 @@ from crystalgym._crystalgym import (
     element_data,
     evaluate,
     ground_state,
+    gth_upf,
     k_mesh,
     niggli_reduce,
     properties,
@@ -70,6 +71,7 @@ __all__ = [
     # Density functional theory
     "GroundState",
     "ground_state",
+    "gth_upf",
     # Runs
     "read_episodes",
     # Environments

@@ -25,14 +25,14 @@ _StepOutput: TypeAlias = tuple[
 _Format: TypeAlias = Literal["cif", "poscar", "extxyz", "json"]
 _Path: TypeAlias = str | PathLike[str]
 # Any: pymatgen Structure and ASE Atoms, which need not be installed.
-StructureLike: TypeAlias = Structure | Crystal | _Path | Any
+_StructureLike: TypeAlias = Structure | Crystal | _Path | Any
 
-class CalculatorObject(Protocol):
+class _CalculatorObject(Protocol):
     def evaluate(self, structure: Structure, property: str, /) -> float | dict[str, float]: ...
 
-CalculatorFunction: TypeAlias = Callable[[Structure, str], float | dict[str, float]]
-CalculatorLike: TypeAlias = (
-    Calculator | str | dict[str, Any] | CalculatorFunction | CalculatorObject
+_CalculatorFunction: TypeAlias = Callable[[Structure, str], float | dict[str, float]]
+_CalculatorLike: TypeAlias = (
+    Calculator | str | dict[str, Any] | _CalculatorFunction | _CalculatorObject
 )
 
 @final
@@ -70,8 +70,8 @@ class Structure:
     def formula(self) -> str: ...
     def graph(self) -> CrystalGraph: ...
     def __len__(self) -> int: ...
-    def __eq__(self, other: object) -> bool: ...
-    def __ne__(self, other: object) -> bool: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
 
 @final
 class CrystalGraph:
@@ -98,7 +98,7 @@ class Skeleton:
     def builtins() -> list[Skeleton]: ...
     @staticmethod
     def from_structure(
-        structure: StructureLike, label: str = ..., *, tolerance: float = 0.01
+        structure: _StructureLike, label: str = ..., *, tolerance: float = 0.01
     ) -> Skeleton: ...
     @property
     def label(self) -> str: ...
@@ -144,7 +144,7 @@ class Calculator:
     def from_config(config: dict[str, Any]) -> Calculator: ...
     @staticmethod
     def from_function(
-        function: CalculatorFunction | CalculatorObject,
+        function: _CalculatorFunction | _CalculatorObject,
         *,
         name: str | None = None,
         fingerprint: str | None = None,
@@ -235,7 +235,7 @@ class EnvironmentBatch:
     def __new__(
         cls,
         tasks: Sequence[Task],
-        calculator: CalculatorLike,
+        calculator: _CalculatorLike,
         store: ResultStore | _Path | None,
         autoreset: str,
         workers: int | None,
@@ -256,10 +256,10 @@ class EnvironmentBatch:
     def close(self) -> None: ...
 
 def evaluate(
-    structure: StructureLike,
+    structure: _StructureLike,
     property: str,
     *,
-    calculator: CalculatorLike,
+    calculator: _CalculatorLike,
     store: ResultStore | _Path | None = None,
 ) -> Evaluation: ...
 @final
@@ -291,8 +291,26 @@ class GroundState:
     @property
     def band_gap(self) -> float | None: ...
 
+@final
+class TrainedPolicy:
+    def __new__(
+        cls, folder: _Path, task: Task | None = None, seed: int | None = None
+    ) -> TrainedPolicy: ...
+    @property
+    def task(self) -> Task: ...
+    @property
+    def algorithm(self) -> str: ...
+    @property
+    def steps(self) -> int: ...
+    @property
+    def config(self) -> dict[str, Any]: ...
+    def act(
+        self, skeleton: _Integer, focus: _Integer, nodes: _Integer, target: float | None = None
+    ) -> _Integer: ...
+
+def gth_upf(symbol: str) -> str: ...
 def ground_state(
-    structure: StructureLike,
+    structure: _StructureLike,
     *,
     cutoff_ev: float,
     density_cutoff_ev: float | None = None,
@@ -309,11 +327,11 @@ def ground_state(
 def command_line(arguments: Sequence[str]) -> int: ...
 def element_data(symbol: str) -> dict[str, Any]: ...
 def k_mesh(
-    structure: StructureLike, points_per_reciprocal_atom: float = 1000.0
+    structure: _StructureLike, points_per_reciprocal_atom: float = 1000.0
 ) -> tuple[int, int, int]: ...
-def niggli_reduce(structure: StructureLike) -> tuple[Structure, _Integer]: ...
+def niggli_reduce(structure: _StructureLike) -> tuple[Structure, _Integer]: ...
 def properties() -> dict[str, str]: ...
 def read_episodes(path: _Path) -> Table: ...
 def reward(property: str, value: float | None, target: float) -> float: ...
-def space_group(structure: StructureLike, *, tolerance: float = 0.01) -> tuple[int, str]: ...
+def space_group(structure: _StructureLike, *, tolerance: float = 0.01) -> tuple[int, str]: ...
 def tasks() -> dict[str, dict[str, Any]]: ...

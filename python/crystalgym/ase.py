@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from ase import Atoms
 from ase.calculators.calculator import Calculator, CalculatorSetupError, SCFError, all_changes
@@ -13,7 +13,7 @@ from crystalgym.errors import DftError
 __all__ = ["PlaneWaveCalculator"]
 
 
-class PlaneWaveCalculator(Calculator):  # type: ignore[misc]
+class PlaneWaveCalculator(Calculator):
     """Energies of periodic crystals by :func:`crystalgym.ground_state`.
 
     ``energy`` and ``free_energy`` are both the total energy in eV that is variational, which with
@@ -33,7 +33,7 @@ class PlaneWaveCalculator(Calculator):  # type: ignore[misc]
     -213
     """
 
-    implemented_properties: ClassVar = ["energy", "free_energy"]
+    implemented_properties: list[str] = ["energy", "free_energy"]
     discard_results_on_any_change = True
 
     def calculate(
@@ -51,7 +51,7 @@ class PlaneWaveCalculator(Calculator):  # type: ignore[misc]
         ase.calculators.calculator.SCFError
             If the loop did not converge.
         """
-        super().calculate(atoms, properties, system_changes)
+        super().calculate(atoms, properties, system_changes)  # type: ignore[no-untyped-call]
         parameters: dict[str, Any] = dict(self.parameters)
         if "cutoff_ev" not in parameters:
             raise CalculatorSetupError("cutoff_ev is missing, expected a number of eV")

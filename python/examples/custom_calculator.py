@@ -20,7 +20,7 @@ class CohesiveDensity:
 
     def evaluate(self, structure: cg.Structure, property: str) -> dict[str, float]:
         atoms = structure.to_ase()
-        atoms.calc = EMT()
+        atoms.calc = EMT()  # type: ignore[no-untyped-call]
         try:
             energy = float(atoms.get_potential_energy())
         except NotImplementedError as error:

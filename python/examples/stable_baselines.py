@@ -44,7 +44,7 @@ def main() -> None:
     terminated = False
     while not terminated:
         action, _ = masked.predict(observation, action_masks=env.action_masks(), deterministic=True)
-        observation, reward, terminated, _, info = env.step(action)
+        observation, reward, terminated, _, info = env.step(int(action))
     print(f"maskable PPO: {info['formula']}, reward {reward:.4f}")
 
 

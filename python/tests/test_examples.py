@@ -12,6 +12,7 @@ EXAMPLES = {
     "random_agent.py": ["--episodes", "20"],
     "custom_calculator.py": ["--episodes", "10"],
     "dqn.py": ["--total-steps", "1000"],
+    "read_run.py": [],
     "stable_baselines.py": ["--steps", "1024"],
 }
 

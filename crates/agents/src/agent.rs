@@ -65,7 +65,7 @@ pub enum Progress {
 }
 
 /// Chooses actions.
-pub trait Policy {
+pub trait Policy: Send {
     /// One allowed action for each state, none of which is terminal.
     ///
     /// # Errors

@@ -3,7 +3,8 @@ use std::{num::NonZeroUsize, path::Path, sync::Arc};
 use crystalgym_crystal::{Element, Structure as InnerStructure, automatic_density};
 use crystalgym_dft::{
     Atom, BOHR_ANG, BandEdges, Cell, Discretisation, HARTREE_EV, KMesh, Model, Occupations,
-    PlaneWaveBasis, ScfControl, ScfEnd, ScfOptions, ScfResult, Smearing, pseudo::Pseudopotential,
+    PlaneWaveBasis, ScfControl, ScfEnd, ScfOptions, ScfResult, Smearing,
+    pseudo::{GthParameters, Pseudopotential},
     self_consistent_field,
 };
 use crystalgym_evaluation::CancelToken;
@@ -13,8 +14,8 @@ use pyo3::prelude::*;
 use serde_json::json;
 
 use crate::{
-    engine,
-    errors::{Raised, dft_error, raised},
+    engine::{self, WindUp},
+    errors::{Raised, dft_error, raised, structure_error},
     structure::{array2, coerce},
 };
 
@@ -179,7 +180,7 @@ impl GroundState {
 ///     If the input is wrong. Non-convergence is a result.
 #[pyfunction]
 #[pyo3(signature = (
-    structure, *, cutoff_ev, density_cutoff_ev = None, k_mesh = None, pseudopotentials = GTH,
+    structure, *, cutoff_ev, density_cutoff_ev = None, k_mesh = None, pseudopotentials = "gth",
     smearing = None, width_ev = 0.1, bands = None, convergence_ev = 1e-5, max_iterations = 300,
     use_symmetry = true, threads = 1
 ))]
@@ -218,7 +219,7 @@ pub(crate) fn ground_state(
         ..ScfOptions::default()
     };
     let model = model(&structure, pseudopotentials, occupations)?;
-    let result = engine::enter(py, move |cancel: &CancelToken| {
+    let result = engine::enter(py, WindUp::Leave, move |cancel: &CancelToken| {
         let basis = PlaneWaveBasis::new(Arc::new(model), discretisation)?;
         let is_cancelled = || cancel.is_cancelled();
         let control = ScfControl {
@@ -321,4 +322,20 @@ fn pseudopotential(element: Element, family: &str) -> PyResult<Pseudopotential> 
         .pseudopotential(element)
         .map_err(|error| missing(error.to_string()))?;
     Pseudopotential::from_upf_file(&found.path).map_err(|error| missing(error.to_string()))
+}
+
+/// Text of a UPF file of a built-in analytic pseudopotential (GTH, PBE), for other programs.
+#[pyfunction]
+pub(crate) fn gth_upf(symbol: &str) -> PyResult<String> {
+    let element: Element = symbol.parse().map_err(|error| structure_error(&error))?;
+    GthParameters::pbe(element)
+        .map(|parameters| parameters.to_upf())
+        .map_err(|error| {
+            raised(&Raised {
+                class: "DftError",
+                code: "pseudopotential",
+                message: error.to_string(),
+                values: json!({ "element": symbol }),
+            })
+        })
 }

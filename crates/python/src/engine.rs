@@ -14,15 +14,27 @@ use crate::errors::internal;
 /// How often Python is asked whether somebody pressed Ctrl-C.
 pub(crate) const LOOK_UP: Duration = Duration::from_millis(50);
 
+/// How long to wait for cancelled work to wind up.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum WindUp {
+    /// To the end: it may have started programs.
+    Wait,
+    /// For a moment: it is nothing but arithmetic, which may go on until it looks at the token.
+    Leave,
+}
+
+const MOMENT: Duration = Duration::from_millis(500);
+
 /// Runs `work` on a thread of its own without the interpreter lock.
 ///
-/// A signal handler that raises (Ctrl-C) cancels the token, waits until `work` has wound up, so
-/// that no program stays behind, and raises.
+/// A signal handler that raises (Ctrl-C) cancels the token, waits as long as `wind_up` says, and
+/// raises.
 ///
 /// # Errors
 /// What the signal handler raised.
 pub(crate) fn enter<T: Send + 'static>(
     py: Python<'_>,
+    wind_up: WindUp,
     work: impl FnOnce(&CancelToken) -> T + Send + 'static,
 ) -> PyResult<T> {
     let cancel = CancelToken::default();
@@ -47,10 +59,10 @@ pub(crate) fn enter<T: Send + 'static>(
         }
         if let Err(interrupt) = py.check_signals() {
             cancel.cancel();
-            py.detach(move || {
-                drop(receiver);
-                // A panic while winding up changes nothing about the interrupt.
-                let _ = worker.join();
+            // An answer or a panic by now changes nothing about the interrupt.
+            py.detach(move || match wind_up {
+                WindUp::Wait => drop(worker.join()),
+                WindUp::Leave => drop(receiver.recv_timeout(MOMENT)),
             });
             return Err(interrupt);
         }

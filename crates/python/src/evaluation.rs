@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::{
     calculator::{self, Calculator, parse_property},
-    engine,
+    engine::{self, WindUp},
     errors::{Raised, raised, structure_error, to_python},
     skeleton::Crystal,
     store::ResultStore,
@@ -257,7 +257,7 @@ pub(crate) fn run(
     } else {
         let calculator = Arc::clone(&calculator.inner);
         let crystal = crystal.clone();
-        engine::enter(py, move |cancel| {
+        engine::enter(py, WindUp::Wait, move |cancel| {
             evaluate_crystal(
                 calculator.as_ref(),
                 store.as_deref(),

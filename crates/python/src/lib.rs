@@ -32,11 +32,11 @@ mod _crystalgym {
     use crate::{
         calculator::Calculator,
         command_line::command_line,
-        dft::{GroundState, ground_state},
+        dft::{GroundState, ground_state, gth_upf},
         environment::EnvironmentBatch,
         evaluation::{Evaluation, evaluate},
         graph::CrystalGraph,
-        run::read_episodes,
+        run::{TrainedPolicy, read_episodes},
         skeleton::{Crystal, Skeleton},
         store::ResultStore,
         structure::{Structure, element_data, k_mesh, niggli_reduce, properties, space_group},

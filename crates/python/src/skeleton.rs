@@ -72,7 +72,7 @@ impl Skeleton {
     /// tolerance : float
     ///     Distance in Å within which positions count as symmetric.
     #[staticmethod]
-    #[pyo3(signature = (structure, label = "custom".to_owned(), *, tolerance = SYMMETRY_TOLERANCE_ANG))]
+    #[pyo3(signature = (structure, label = "custom".to_owned(), *, tolerance = 0.01))]
     fn from_structure(
         structure: &Bound<'_, PyAny>,
         label: String,

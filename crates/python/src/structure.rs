@@ -1,8 +1,8 @@
 use std::path::{Path, PathBuf};
 
 use crystalgym_crystal::{
-    CrystalError, CrystalGraph as Graph, Element, Lattice, SYMMETRY_TOLERANCE_ANG,
-    Structure as Inner, StructureFormat, automatic_density,
+    CrystalError, CrystalGraph as Graph, Element, Lattice, Structure as Inner, StructureFormat,
+    automatic_density,
 };
 use crystalgym_evaluation::Property;
 use numpy::{PyArray2, PyArrayMethods};
@@ -307,7 +307,7 @@ pub(crate) fn niggli_reduce<'py>(
 /// tolerance : float
 ///     Distance in Å within which positions count as symmetric.
 #[pyfunction]
-#[pyo3(signature = (structure, *, tolerance = SYMMETRY_TOLERANCE_ANG))]
+#[pyo3(signature = (structure, *, tolerance = 0.01))]
 pub(crate) fn space_group(structure: &Bound<'_, PyAny>, tolerance: f64) -> PyResult<(u16, String)> {
     let Inner {
         lattice,

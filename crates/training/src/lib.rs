@@ -10,6 +10,7 @@ mod config;
 mod episodes;
 mod error;
 mod layers;
+mod load;
 mod run;
 mod run_log;
 mod statistics;
@@ -24,6 +25,7 @@ pub use config::{
 pub use episodes::{EpisodeRow, EpisodeTable, read_episodes};
 pub use error::TrainingError;
 pub use layers::ConfigLayers;
+pub use load::TrainedAgent;
 pub use run::{RunEnd, TrainingRun};
 pub use statistics::RunStatistics;
 pub use tensorboard::EventWriter;

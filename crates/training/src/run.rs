@@ -221,9 +221,9 @@ impl TrainingRun {
     }
 }
 
-const CONFIG_FILE: &str = "config.toml";
+pub(crate) const CONFIG_FILE: &str = "config.toml";
 const EPISODES_FILE: &str = "episodes.csv";
-const CHECKPOINTS: &str = "checkpoints";
+pub(crate) const CHECKPOINTS: &str = "checkpoints";
 const BEST: &str = "best";
 const LOCK_FILE: &str = ".lock";
 

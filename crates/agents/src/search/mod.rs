@@ -30,7 +30,7 @@ use crate::{
 pub type Filling = Box<[u8]>;
 
 /// Proposes fillings and hears what they were worth.
-pub trait Proposer: Clone + Serialize + DeserializeOwned {
+pub trait Proposer: Send + Clone + Serialize + DeserializeOwned {
     /// Settings, those of [`CollectConfig`] among them.
     type Config: Clone + Serialize + DeserializeOwned;
 

@@ -1,0 +1,104 @@
+"""Trained agents of ``crystalgym train``: load them, and ask what they would do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from os import PathLike
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from crystalgym._crystalgym import Task, TrainedPolicy
+from crystalgym._tasks import make_task
+
+__all__ = ["TrainedAgent", "load"]
+
+
+class TrainedAgent:
+    """An agent as its run's latest checkpoint has it; made by :func:`load`."""
+
+    def __init__(self, policy: TrainedPolicy) -> None:
+        self._policy = policy
+
+    @property
+    def task(self) -> Task:
+        """What it acts in."""
+        return self._policy.task
+
+    @property
+    def algorithm(self) -> str:
+        """Name of the algorithm that trained it."""
+        return self._policy.algorithm
+
+    @property
+    def steps(self) -> int:
+        """Environment steps that it was trained for."""
+        return self._policy.steps
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Configuration of the run."""
+        return self._policy.config
+
+    def act(
+        self, observation: Mapping[str, Any], *, target: float | None = None
+    ) -> np.int64 | npt.NDArray[np.int64]:
+        """Allowed actions for an observation of its task, or for a batch of them.
+
+        Parameters
+        ----------
+        observation : mapping
+            Of a :class:`crystalgym.CrystalEnv` (one action comes back) or a
+            :class:`crystalgym.CrystalVectorEnv` (an array of them), in either mode.
+        target : float, optional
+            Target of the property; that of the task by default.
+        """
+        focus = np.asarray(observation["focus"], dtype=np.int64)
+        skeleton = np.atleast_1d(np.asarray(observation["skeleton"], dtype=np.int64))
+        actions = self._policy.act(skeleton, np.atleast_1d(focus), self._nodes(observation), target)
+        return actions if focus.ndim else np.int64(actions[0])
+
+    def _nodes(self, observation: Mapping[str, Any]) -> npt.NDArray[np.int64]:
+        if "nodes" in observation:
+            rows = np.atleast_2d(np.asarray(observation["nodes"], dtype=np.int64))
+            return np.ascontiguousarray(rows)
+        graphs = observation["graph"]
+        # A single graph is a tuple too, but of arrays.
+        graphs = [graphs] if hasattr(graphs, "nodes") else graphs
+        blank = len(self.task.elements)
+        padded = np.full((len(graphs), self.task.max_sites), blank, dtype=np.int64)
+        for row, graph in zip(padded, graphs):
+            row[: len(graph.nodes)] = graph.nodes
+        return padded
+
+    def __repr__(self) -> str:
+        return f"TrainedAgent({self.algorithm}, {self.steps} steps, {self.task!r})"
+
+
+def load(
+    folder: str | PathLike[str],
+    *,
+    task: Task | Mapping[str, Any] | str | None = None,
+    seed: int | None = None,
+) -> TrainedAgent:
+    """Load the agent of a run of ``crystalgym train``.
+
+    Neither the run's calculator nor its store is needed, and a run that is going on is left alone.
+
+    Parameters
+    ----------
+    folder : path-like
+        Folder of the run.
+    task : Task, dict or str, optional
+        What it is to act in: other skeletons or another target, but the same elements.
+    seed : int, optional
+        Draw actions as in training; without it the best ones are taken.
+
+    Raises
+    ------
+    crystalgym.TrainingError
+        If there is no run, no checkpoint, or the task does not fit.
+    """
+    chosen = None if task is None else make_task(task, {})
+    return TrainedAgent(TrainedPolicy(folder, chosen, seed))

@@ -1,0 +1,108 @@
+"""Runs of the command, read from Python, and their agents."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import crystalgym as cg
+from crystalgym import agents
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    command = [sys.executable, "-m", "crystalgym", "train", "--task", "density-mixed-easy-small"]
+    settings = ["--set", "dqn.total_steps=600", "--set", "output.evaluation_rollouts=3"]
+    subprocess.run([*command, *settings, "--output", str(folder)], check=True, capture_output=True)
+    return folder
+
+
+def test_episodes_as_a_table(run: Path) -> None:
+    """Oracle: pandas' own reader of the same file."""
+    import pandas
+
+    expected = pandas.read_csv(run / "episodes.csv")
+    found = cg.read_episodes(run / "episodes.csv").to_pandas()
+    assert list(found.columns) == list(expected.columns)
+    for column in ("episode", "step", "elements", "value", "episodic_return", "source"):
+        assert found[column].tolist() == expected[column].tolist()
+    with pytest.raises(cg.TrainingError) as error:
+        cg.read_episodes(run / "config.toml")
+    assert error.value.values["path"] == str(run / "config.toml")
+
+
+def rollout(agent: agents.TrainedAgent, seed: int, obs: str) -> str:
+    env = cg.CrystalEnv(agent.task, calculator="rigid", obs=obs)
+    observation, _ = env.reset(seed=seed)
+    terminated = False
+    while not terminated:
+        observation, _, terminated, _, _ = env.step(int(agent.act(observation)))
+    return " ".join(element or "" for element in env.elements)
+
+
+def test_an_agent_acts_as_in_its_run(run: Path) -> None:
+    """Oracle: the run's own greedy rollouts, which print their crystals in the last line."""
+    resumed = subprocess.run(
+        [sys.executable, "-m", "crystalgym", "train", "--resume", str(run)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    last = resumed.stdout.strip().splitlines()[-1]
+    assert last.startswith("final policy")
+    expected = last[last.index("(") + 1 : -1].split(", ")
+    agent = agents.load(run)
+    assert (agent.algorithm, agent.steps) == ("dqn", 600)
+    # Where the final rollouts of a run start.
+    first = 1_000_000 + agent.config["dqn"]["seed"]
+    for obs in ("dict", "graph"):
+        made = [rollout(agent, first + i, obs) for i in range(3)]
+        assert [formula(elements) for elements in made] == expected
+
+
+def formula(elements: str) -> str:
+    symbols = elements.split()
+    counts = {symbol: symbols.count(symbol) for symbol in sorted(set(symbols))}
+    return "".join(s if n == 1 else f"{s}{n}" for s, n in counts.items())
+
+
+def test_batches_act_as_single_observations_do(run: Path) -> None:
+    agent = agents.load(run)
+    for obs in ("dict", "graph"):
+        envs = cg.CrystalVectorEnv(5, agent.task, obs=obs, calculator="rigid")
+        single = [cg.CrystalEnv(agent.task, obs=obs, calculator="rigid") for _ in range(5)]
+        observations, _ = envs.reset(seed=9)
+        alone = [env.reset(seed=9 + i)[0] for i, env in enumerate(single)]
+        for _ in range(4):
+            actions = agent.act(observations)
+            assert np.array_equal(actions, [agent.act(observation) for observation in alone])
+            observations, _, terminated, _, _ = envs.step(actions)
+            assert not terminated[:0].any()
+            alone = [env.step(int(a))[0] for env, a in zip(single, actions)]
+            if terminated.any():
+                break
+
+
+def test_an_agent_can_act_on_other_skeletons(run: Path) -> None:
+    agent = agents.load(run, task="density-C1-easy-small", seed=4)
+    assert [skeleton.label for skeleton in agent.task.skeletons] == ["C1"]
+    assert len(rollout(agent, 0, "dict").split()) == 5
+
+
+def test_what_does_not_fit_is_named(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(cg.TrainingError):
+        agents.load(tmp_path)
+    with pytest.raises(cg.TrainingError):
+        agents.load(run, task="density-C1-easy-large")
+    agent = agents.load(run)
+    env = cg.CrystalEnv(agent.task)
+    observation, _ = env.reset(seed=0)
+    observation["focus"] = np.int64(17)
+    with pytest.raises(cg.TaskError) as error:
+        agent.act(observation)
+    assert error.value.code == "no_state"
