@@ -53,15 +53,6 @@ impl Cell {
         self.volume
     }
 
-    /// The cell with every length multiplied by `factor`.
-    pub(crate) fn scaled(self, factor: f64) -> Self {
-        Self {
-            vectors: self.vectors.map(|v| v.map(|x| x * factor)),
-            reciprocal: self.reciprocal.map(|v| v.map(|x| x / factor)),
-            volume: self.volume * factor.powi(3),
-        }
-    }
-
     /// Metric tensor `aᵢ·aⱼ` in bohr².
     pub(crate) fn metric(&self) -> Matrix3 {
         self.vectors.map(|u| self.vectors.map(|v| dot(u, v)))

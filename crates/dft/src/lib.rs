@@ -35,7 +35,9 @@ pub use constants::{BOHR_ANG, HARTREE_EV, HARTREE_PER_BOHR3_GPA, RYDBERG_HARTREE
 pub use error::DftError;
 pub use model::{Atom, Model};
 pub use occupation::{Occupations, Smearing};
-pub use properties::{BandEdges, pressure};
+pub use properties::{
+    BandEdges, MovedCrystal, first_variable_cell_step, forces, forces_and_stress, pressure, stress,
+};
 pub use scf::{
     EnergyParts, Mixing, ScfControl, ScfEnd, ScfIteration, ScfOptions, ScfResult,
     self_consistent_field,

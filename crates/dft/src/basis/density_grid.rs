@@ -75,22 +75,6 @@ impl DensityGrid {
         }
     }
 
-    /// The same waves in the cell with every length multiplied by `factor`.
-    pub(crate) fn scaled(&self, factor: f64) -> Self {
-        let mut grid = self.clone();
-        grid.cell = self.cell.scaled(factor);
-        for g in &mut grid.g_cart {
-            *g = g.map(|x| x / factor);
-        }
-        for g2 in &mut grid.g2 {
-            *g2 /= factor * factor;
-        }
-        for g in &mut grid.shell_g {
-            *g /= factor;
-        }
-        grid
-    }
-
     /// One G of each pair ±G, by its index, with the index of its opposite; G = 0, which is its
     /// own, comes first.
     pub(crate) fn opposite_pairs(&self) -> Vec<(u32, u32)> {

@@ -137,22 +137,6 @@ impl PlaneWaveBasis {
         })
     }
 
-    /// The same plane waves, by their Miller indices, in the cell with every length multiplied.
-    pub(crate) fn scaled(&self, factor: f64) -> Self {
-        let mut model = Model::clone(&self.model);
-        model.cell = model.cell.scaled(factor);
-        Self {
-            model: Arc::new(model),
-            density_grid: self.density_grid.scaled(factor),
-            waves: self
-                .waves
-                .iter()
-                .map(|waves| waves.scaled(factor))
-                .collect(),
-            ..self.clone()
-        }
-    }
-
     /// The model.
     pub fn model(&self) -> &Model {
         &self.model

@@ -68,18 +68,6 @@ impl WaveBasis {
         }
     }
 
-    /// The same waves in the cell with every length multiplied by `factor`.
-    pub(crate) fn scaled(&self, factor: f64) -> Self {
-        let mut waves = self.clone();
-        for q in &mut waves.q_cart {
-            *q = q.map(|x| x / factor);
-        }
-        for kinetic in &mut waves.kinetic {
-            *kinetic /= factor * factor;
-        }
-        waves
-    }
-
     /// Number of plane waves.
     pub(crate) fn len(&self) -> usize {
         self.miller.len()

@@ -1,7 +1,36 @@
 //! What is read off a converged calculation, one file each.
 
+mod augmentation_moments;
 mod band_edges;
-mod pressure;
+mod forces;
+mod ground_state;
+mod nonlocal_weights;
+mod strain;
+mod stress;
+mod variable_cell_step;
+
+use std::num::NonZeroUsize;
+
+use crate::{
+    basis::PlaneWaveBasis,
+    scf::ScfResult,
+    vector::{Matrix3, Vector3},
+};
 
 pub use band_edges::BandEdges;
-pub use pressure::pressure;
+pub use forces::forces;
+pub use stress::{pressure, stress};
+pub use variable_cell_step::{MovedCrystal, first_variable_cell_step};
+
+/// [`forces`] and [`stress`] with what they share computed once.
+pub fn forces_and_stress(
+    basis: &PlaneWaveBasis,
+    result: &ScfResult,
+    threads: NonZeroUsize,
+) -> (Vec<Vector3>, Matrix3) {
+    let state = ground_state::GroundState::new(basis, result, threads);
+    (forces::forces_of(&state), stress::stress_of(&state))
+}
+
+#[cfg(test)]
+mod tests;

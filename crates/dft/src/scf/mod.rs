@@ -13,7 +13,7 @@ pub use options::{ScfControl, ScfOptions};
 pub use result::{ScfEnd, ScfIteration, ScfResult};
 pub use self_consistent_field::self_consistent_field;
 
-pub(crate) use energy::FixedTerms;
+pub(crate) use energy::{DensityFunctionals, FixedTerms};
 #[cfg(test)]
 pub(crate) use start::starting_bands;
 

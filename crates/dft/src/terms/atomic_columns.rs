@@ -120,7 +120,7 @@ pub(crate) fn atomic_columns<S: AtomicScalar>(
 }
 
 /// `(−i)^l`
-fn minus_i_to_the(l: usize) -> Complex64 {
+pub(crate) fn minus_i_to_the(l: usize) -> Complex64 {
     [
         Complex64::new(1.0, 0.0),
         Complex64::new(0.0, -1.0),

@@ -2,6 +2,8 @@
 
 use std::f64::consts::PI;
 
+use rustfft::num_complex::Complex64;
+
 use crate::{
     cell::Cell,
     model::Model,
@@ -11,54 +13,125 @@ use crate::{
 /// Exponent beyond which a Gaussian is below rounding: e^{−40} ≈ 4e-18.
 const EXPONENT_LIMIT: f64 = 40.0;
 
-/// `E = ½ Σ' ZᵢZⱼ erfc(√η r)/r + 2π/Ω Σ_{G≠0} e^{−G²/4η}/G² |S(G)|² − √(η/π) ΣZ² − π/(2Ωη) (ΣZ)²`
-/// in hartree; the sum does not depend on η.
+/// Energy of the ions in hartree.
 pub(crate) fn ewald_energy(model: &Model) -> f64 {
-    let charges: Vec<f64> = model.atoms.iter().map(|atom| model.valence(atom)).collect();
-    let positions: Vec<Vector3> = model.atoms.iter().map(|atom| atom.frac).collect();
-    // √η = √π / Ω^{1/3} gives both sums the same reach in a cube.
-    let eta = PI / model.cell.volume().powf(2.0 / 3.0);
-    point_charge_energy(&model.cell, &positions, &charges, eta)
+    PointCharges::of(model).energy()
 }
 
-/// As [`ewald_energy`], for any charges and a chosen split η (bohr⁻²).
-pub(crate) fn point_charge_energy(cell: &Cell, frac: &[Vector3], charges: &[f64], eta: f64) -> f64 {
-    let total: f64 = charges.iter().sum();
-    let squares: f64 = charges.iter().map(|z| z * z).sum();
+/// Point charges in a neutralising background.
+pub(crate) struct PointCharges {
+    cell: Cell,
+    frac: Vec<Vector3>,
+    pub(crate) charges: Vec<f64>,
+    /// Split η between both sums in bohr⁻²; nothing depends on it.
+    pub(crate) eta: f64,
+}
 
-    let g_max = (4.0 * eta * EXPONENT_LIMIT).sqrt();
-    let mut reciprocal_sum = 0.0;
-    visit_lattice(cell.reciprocal(), cell.vectors(), g_max, |m, g| {
-        let g2 = dot(g, g);
-        if m == [0; 3] || g2 > g_max * g_max {
-            return;
-        }
-        let (mut re, mut im) = (0.0, 0.0);
-        for (x, z) in frac.iter().zip(charges) {
-            let phase = 2.0 * PI * dot(*x, m.map(f64::from));
-            re += z * phase.cos();
-            im -= z * phase.sin();
-        }
-        reciprocal_sum += (-g2 / (4.0 * eta)).exp() / g2 * (re * re + im * im);
-    });
+/// Two charges, one of them in any cell.
+pub(crate) struct Pair {
+    /// Index of the charge in the home cell.
+    pub(crate) home: usize,
+    /// From the first to the second, in bohr.
+    pub(crate) apart: Vector3,
+    /// Its length.
+    pub(crate) r: f64,
+    /// Product of the charges.
+    pub(crate) product: f64,
+}
 
-    let r_max = (EXPONENT_LIMIT / eta).sqrt();
-    let mut real_sum = 0.0;
-    for (xi, zi) in frac.iter().zip(charges) {
-        for (xj, zj) in frac.iter().zip(charges) {
-            let apart = cell.to_cart(subtract(*xj, *xi).map(|x| x - x.round()));
-            let reach = r_max + norm(apart);
-            visit_lattice(cell.vectors(), cell.reciprocal(), reach, |_, lattice| {
-                let r = norm(std::array::from_fn(|i| lattice[i] + apart[i]));
-                if r > 1e-8 && r < r_max {
-                    real_sum += zi * zj * libm::erfc(eta.sqrt() * r) / r;
-                }
-            });
+impl PointCharges {
+    pub(crate) fn of(model: &Model) -> Self {
+        Self {
+            cell: model.cell,
+            frac: model.atoms.iter().map(|atom| atom.frac).collect(),
+            charges: model.atoms.iter().map(|atom| model.valence(atom)).collect(),
+            // √η = √π / Ω^{1/3} gives both sums the same reach in a cube.
+            eta: PI / model.cell.volume().powf(2.0 / 3.0),
         }
     }
-    0.5 * real_sum + 2.0 * PI / cell.volume() * reciprocal_sum
-        - (eta / PI).sqrt() * squares
-        - PI / (2.0 * cell.volume() * eta) * total * total
+
+    /// `E = ½ Σ' ZᵢZⱼ erfc(√η r)/r + 2π/Ω Σ_{G≠0} e^{−G²/4η}/G² |S(G)|² − √(η/π) ΣZ² − π/(2Ωη) (ΣZ)²`
+    /// in hartree.
+    pub(crate) fn energy(&self) -> f64 {
+        let (eta, volume) = (self.eta, self.cell.volume());
+        let total: f64 = self.charges.iter().sum();
+        let squares: f64 = self.charges.iter().map(|z| z * z).sum();
+        let (mut reciprocal_sum, mut real_sum) = (0.0, 0.0);
+        self.visit_reciprocal(|_, _, _, damping, structure| {
+            reciprocal_sum += damping * structure.norm_sqr();
+        });
+        self.visit_pairs(|pair| {
+            real_sum += pair.product * libm::erfc(eta.sqrt() * pair.r) / pair.r;
+        });
+        0.5 * real_sum + 2.0 * PI / volume * reciprocal_sum
+            - (eta / PI).sqrt() * squares
+            - PI / (2.0 * volume * eta) * total * total
+    }
+
+    /// `d/dr [erfc(√η r)/r]`
+    pub(crate) fn slope(&self, r: f64) -> f64 {
+        let eta = self.eta;
+        let gaussian = 2.0 * (eta / PI).sqrt() * (-eta * r * r).exp();
+        -(libm::erfc(eta.sqrt() * r) / r + gaussian) / r
+    }
+
+    /// `e^{−iG·τ}` of one charge.
+    pub(crate) fn phase(&self, charge: usize, miller: [i32; 3]) -> Complex64 {
+        Complex64::cis(-2.0 * PI * dot(self.frac[charge], miller.map(f64::from)))
+    }
+
+    /// Calls `visit(m, G, G², e^{−G²/4η}/G², S(G))` for all G ≠ 0 of the reciprocal sum.
+    pub(crate) fn visit_reciprocal(
+        &self,
+        mut visit: impl FnMut([i32; 3], Vector3, f64, f64, Complex64),
+    ) {
+        let g_max = (4.0 * self.eta * EXPONENT_LIMIT).sqrt();
+        visit_lattice(
+            self.cell.reciprocal(),
+            self.cell.vectors(),
+            g_max,
+            |m, g| {
+                let g2 = dot(g, g);
+                if m == [0; 3] || g2 > g_max * g_max {
+                    return;
+                }
+                let structure = (0..self.charges.len())
+                    .map(|i| self.phase(i, m) * self.charges[i])
+                    .sum();
+                let damping = (-g2 / (4.0 * self.eta)).exp() / g2;
+                visit(m, g, g2, damping, structure);
+            },
+        );
+    }
+
+    /// Calls `visit` for all ordered pairs of the real-space sum.
+    pub(crate) fn visit_pairs(&self, mut visit: impl FnMut(Pair)) {
+        let r_max = (EXPONENT_LIMIT / self.eta).sqrt();
+        let sites = || self.frac.iter().zip(&self.charges);
+        for (home, (xi, zi)) in sites().enumerate() {
+            for (xj, zj) in sites() {
+                let apart = self.cell.to_cart(subtract(*xj, *xi).map(|x| x - x.round()));
+                let reach = r_max + norm(apart);
+                visit_lattice(
+                    self.cell.vectors(),
+                    self.cell.reciprocal(),
+                    reach,
+                    |_, lattice| {
+                        let apart: Vector3 = std::array::from_fn(|i| lattice[i] + apart[i]);
+                        let r = norm(apart);
+                        if r > 1e-8 && r < r_max {
+                            visit(Pair {
+                                home,
+                                apart,
+                                r,
+                                product: zi * zj,
+                            });
+                        }
+                    },
+                );
+            }
+        }
+    }
 }
 
 /// Calls `visit` for all lattice vectors `Σ nᵢ rowᵢ` that can be shorter than `reach`; `dual` are
@@ -98,8 +171,13 @@ mod tests {
         ];
         for (cell, nearest, madelung) in cases {
             for eta in [0.08, 0.2, 0.5] {
-                let frac = [[0.1, 0.2, 0.3], [0.6, 0.7, 0.8]];
-                let energy = point_charge_energy(&cell, &frac, &[1.0, -1.0], eta);
+                let charges = PointCharges {
+                    cell,
+                    frac: vec![[0.1, 0.2, 0.3], [0.6, 0.7, 0.8]],
+                    charges: vec![1.0, -1.0],
+                    eta,
+                };
+                let energy = charges.energy();
                 assert!((-energy * nearest - madelung).abs() < 1e-12, "{energy}");
             }
         }
@@ -113,7 +191,13 @@ mod tests {
         let h = a / 2.0;
         let cell = Cell::new([[-h, h, h], [h, -h, h], [h, h, -h]]).unwrap();
         let r_s = (3.0 * cell.volume() / (4.0 * PI)).cbrt();
-        let energy = point_charge_energy(&cell, &[[0.0; 3]], &[1.0], 0.3);
+        let charges = PointCharges {
+            cell,
+            frac: vec![[0.0; 3]],
+            charges: vec![1.0],
+            eta: 0.3,
+        };
+        let energy = charges.energy();
         assert!(
             (energy * r_s + 0.895_929_255_682).abs() < 1e-11,
             "{}",

@@ -13,6 +13,7 @@ pub(crate) fn apply_kinetic<S: Scalar>(basis: &WaveBasis, psi: &[S], out: &mut [
 }
 
 /// `½|k+G|² |c(G)|²` summed, for one band.
+#[cfg(test)]
 pub(crate) fn kinetic_energy<S: Scalar>(basis: &WaveBasis, band: &[S]) -> f64 {
     basis
         .kinetic

@@ -79,6 +79,7 @@ impl<S: AtomicScalar> Projectors<S> {
     }
 
     /// `⟨ψ|β⟩ D ⟨β|ψ⟩` of each band, in hartree.
+    #[cfg(test)]
     pub(crate) fn energies(&self, coupling: &AtomMatrices, bands: &[S]) -> Vec<f64> {
         let count = bands.len() / self.n.max(1);
         let projections = self.project(bands);

@@ -92,7 +92,7 @@ fn evaluate_points(
 }
 
 /// `∇f = Σ_G iG f(G) e^{iGr}`
-fn gradient(grid: &DensityGrid, field: &[Complex64]) -> [Vec<f64>; 3] {
+pub(crate) fn gradient(grid: &DensityGrid, field: &[Complex64]) -> [Vec<f64>; 3] {
     let component = |axis: usize| -> Vec<Complex64> {
         field
             .iter()

@@ -7,7 +7,7 @@ use crystalgym_crystal::{Crystal, Element, automatic_density};
 use crystalgym_dft::{
     Atom, BOHR_ANG, BandEdges, Cell, DftError, Discretisation, HARTREE_EV, HARTREE_PER_BOHR3_GPA,
     KMesh, Mixing, Model, Occupations, PlaneWaveBasis, ScfControl, ScfEnd, ScfOptions, ScfResult,
-    Smearing, pressure, self_consistent_field,
+    Smearing, pressure, self_consistent_field, stress,
 };
 use crystalgym_pseudopotential::Cutoffs;
 
@@ -119,7 +119,8 @@ impl<'a> Evaluation<'a> {
             });
         }
         let fit = self.fit(&energies_ev)?;
-        let pressure_ha = pressure(&given.basis, &given.result, settings.threads);
+        let stress_ha = stress(&given.basis, &given.result, settings.threads);
+        let pressure_ha = pressure(&stress_ha);
         Ok(Values {
             value: fit.bulk_modulus_gpa,
             pressure_gpa: Some(pressure_ha * HARTREE_PER_BOHR3_GPA),

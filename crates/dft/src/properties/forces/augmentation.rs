@@ -1,0 +1,33 @@
+use crate::{
+    properties::{augmentation_moments::AugmentationMoments, ground_state::GroundState},
+    pseudo::real_spherical_harmonics,
+    vector::Vector3,
+};
+
+/// `F = −Σ_G Re V* (−iG) e^{−iG·τ} Σ_ij ρ_ij Q_ij(G)`: the augmentation charge moved along, its
+/// electrons held. The change of ρ_ij belongs to the non-local term.
+pub(super) fn augmentation(state: &GroundState<'_>) -> Vec<Vector3> {
+    let (model, grid) = (&state.basis.model, &state.basis.density_grid);
+    let mut forces = vec![[0.0; 3]; model.atoms.len()];
+    let occupations = &state.result.density.projector_occupations;
+    let atoms = AugmentationMoments::of_atoms(model, grid, occupations);
+    let Some(l_max) = atoms.iter().map(|atom| atom.l_max).max() else {
+        return forces;
+    };
+    let potential = &state.functionals.potential;
+    // G = 0 comes first and pulls nowhere.
+    for (index, _) in grid.opposite_pairs().into_iter().skip(1) {
+        let index = index as usize;
+        let g = grid.g_cart[index];
+        let y = real_spherical_harmonics(l_max, g);
+        for atom in &atoms {
+            let charge = atom.phases.phase(grid.miller[index]) * atom.sum(grid.shell[index], &y);
+            // Twice for the opposite wave.
+            let factor = 2.0 * (potential[index].conj() * charge).im;
+            for (force, g) in forces[atom.atom].iter_mut().zip(g) {
+                *force -= g * factor;
+            }
+        }
+    }
+    forces
+}

@@ -1,0 +1,87 @@
+//! Forces on the atoms, one file a term of the energy, in hartree/bohr.
+
+mod augmentation;
+mod ewald;
+mod local;
+mod nonlocal;
+
+use std::num::NonZeroUsize;
+
+use super::ground_state::GroundState;
+use crate::{
+    basis::PlaneWaveBasis,
+    scf::ScfResult,
+    symmetry::image_of_atoms,
+    vector::{Vector3, dot},
+};
+
+/// The forces on the atoms `F = −∂E/∂τ` in hartree/bohr, Cartesian, one an atom.
+///
+/// By the Hellmann–Feynman theorem, with the potentials that the atoms carry along: P. Giannozzi et
+/// al., J. Phys.: Condens. Matter 29, 465901 (2017); for augmentation charges K. Laasonen et al.,
+/// Phys. Rev. B 47, 10142 (1993), eq. (39). Symmetrised, and their mean, which is an error of the
+/// mesh on which exchange and correlation are summed, taken off, as `pw.x` does.
+///
+/// The error is of first order in what is left of the density's residual: converge well.
+pub fn forces(basis: &PlaneWaveBasis, result: &ScfResult, threads: NonZeroUsize) -> Vec<Vector3> {
+    forces_of(&GroundState::new(basis, result, threads))
+}
+
+pub(super) fn forces_of(state: &GroundState<'_>) -> Vec<Vector3> {
+    let total = raw_forces(state);
+    let mut forces = symmetrized(state.basis, &total);
+    let count = forces.len() as f64;
+    let mean: Vector3 =
+        std::array::from_fn(|axis| forces.iter().map(|f| f[axis]).sum::<f64>() / count);
+    for force in &mut forces {
+        for (force, mean) in force.iter_mut().zip(mean) {
+            *force -= mean;
+        }
+    }
+    forces
+}
+
+/// The forces as they are computed, neither symmetrised nor freed of their mean.
+pub(super) fn raw_forces(state: &GroundState<'_>) -> Vec<Vector3> {
+    let model = &state.basis.model;
+    sum(
+        model.atoms.len(),
+        [
+            local::local(state),
+            local::core_correction(state),
+            nonlocal::nonlocal(state),
+            augmentation::augmentation(state),
+            ewald::ewald(model),
+        ],
+    )
+}
+
+/// `F_b ← N⁻¹ Σ_ops R F_a`, a the atom that the operation moves to b.
+fn symmetrized(basis: &PlaneWaveBasis, forces: &[Vector3]) -> Vec<Vector3> {
+    let share = 1.0 / basis.operations.len() as f64;
+    let mut mean = vec![[0.0; 3]; forces.len()];
+    for operation in &basis.operations {
+        let Some(image) = image_of_atoms(&basis.model, operation) else {
+            continue;
+        };
+        let rotation = operation.cartesian_rotation(&basis.model.cell);
+        for (&to, &force) in image.iter().zip(forces) {
+            for (mean, row) in mean[to].iter_mut().zip(rotation) {
+                *mean += share * dot(row, force);
+            }
+        }
+    }
+    mean
+}
+
+fn sum(atoms: usize, parts: impl IntoIterator<Item = Vec<Vector3>>) -> Vec<Vector3> {
+    let mut sum = vec![[0.0; 3]; atoms];
+    for part in parts {
+        for (sum, part) in sum.iter_mut().zip(part) {
+            for (sum, part) in sum.iter_mut().zip(part) {
+                *sum += part;
+            }
+        }
+    }
+    sum
+}

@@ -1,0 +1,42 @@
+use std::num::NonZeroUsize;
+
+use rustfft::num_complex::Complex64;
+
+use crate::{
+    basis::PlaneWaveBasis,
+    parallel::parallel_map,
+    scf::{DensityFunctionals, FixedTerms, ScfResult},
+    terms::nonlocal::Projectors,
+};
+
+/// What the derivatives of the energy are computed from: the bands, and the potential and the
+/// couplings of their density.
+pub(super) struct GroundState<'a> {
+    pub(super) basis: &'a PlaneWaveBasis,
+    pub(super) result: &'a ScfResult,
+    pub(super) terms: FixedTerms,
+    pub(super) functionals: DensityFunctionals,
+    /// One for each k-point.
+    pub(super) projectors: Vec<Projectors<Complex64>>,
+    pub(super) threads: NonZeroUsize,
+}
+
+impl<'a> GroundState<'a> {
+    pub(super) fn new(
+        basis: &'a PlaneWaveBasis,
+        result: &'a ScfResult,
+        threads: NonZeroUsize,
+    ) -> Self {
+        let terms = FixedTerms::new(basis);
+        let functionals = terms.evaluate(basis, &result.density, threads);
+        let projectors = parallel_map(threads, &basis.waves, |waves| Projectors::new(basis, waves));
+        Self {
+            projectors,
+            basis,
+            result,
+            terms,
+            functionals,
+            threads,
+        }
+    }
+}

@@ -1,0 +1,39 @@
+use crate::{
+    properties::{
+        augmentation_moments::AugmentationMoments, ground_state::GroundState, strain::add_outer,
+    },
+    pseudo::{real_spherical_harmonics, real_spherical_harmonics_gradient},
+    vector::{Matrix3, dot},
+};
+
+/// `∂E/∂ε_ab = −Σ_G Re V* e^{−iG·τ} Σ_ij ρ_ij G_b ∂_a Q_ij(G)`: the change of the augmentation
+/// charges' shape, their electrons held. That of ρ_ij belongs to the non-local term.
+pub(super) fn augmentation(state: &GroundState<'_>) -> Matrix3 {
+    let grid = &state.basis.density_grid;
+    let occupations = &state.result.density.projector_occupations;
+    let atoms = AugmentationMoments::of_atoms(&state.basis.model, grid, occupations);
+    let mut sum = [[0.0; 3]; 3];
+    let Some(l_max) = atoms.iter().map(|atom| atom.l_max).max() else {
+        return sum;
+    };
+    let potential = &state.functionals.potential;
+    // G = 0 comes first and has no strain.
+    for (index, _) in grid.opposite_pairs().into_iter().skip(1) {
+        let index = index as usize;
+        let (g, shell) = (grid.g_cart[index], grid.shell[index]);
+        let y = real_spherical_harmonics(l_max, g);
+        let dy = real_spherical_harmonics_gradient(l_max, g);
+        let length = dot(g, g).sqrt();
+        let dy: [Vec<f64>; 3] = std::array::from_fn(|a| dy.iter().map(|dy| dy[a]).collect());
+        for atom in &atoms {
+            // Twice for the opposite wave.
+            let z = potential[index].conj() * atom.phases.phase(grid.miller[index]) * 2.0;
+            let radial = z * atom.sum_of_derivatives(shell, &y);
+            let slope = std::array::from_fn(|a| {
+                radial.re * g[a] / length + (z * atom.sum(shell, &dy[a])).re
+            });
+            add_outer(&mut sum, -1.0, slope, g);
+        }
+    }
+    sum
+}

@@ -1,0 +1,29 @@
+use crate::{
+    parallel::parallel_map,
+    properties::{ground_state::GroundState, strain::add_outer},
+    vector::Matrix3,
+};
+
+/// `∂E/∂ε_ab = −Σ f q_a q_b |c(G)|²`, q = k + G: a strain shortens the wave vectors.
+pub(super) fn kinetic(state: &GroundState<'_>) -> Matrix3 {
+    let work =
+        (state.basis.waves.iter()).zip(state.result.bands.iter().zip(&state.result.occupations));
+    let by_k_point = parallel_map(state.threads, work, |(waves, (bands, occupations))| {
+        let mut charge = vec![0.0; waves.len()];
+        for (band, occupation) in bands.chunks_exact(waves.len()).zip(occupations) {
+            let weight = waves.k_point.weight * occupation;
+            if weight == 0.0 {
+                continue;
+            }
+            for (sum, c) in charge.iter_mut().zip(band) {
+                *sum += weight * c.norm_sqr();
+            }
+        }
+        let mut sum = [[0.0; 3]; 3];
+        for (&q, charge) in waves.q_cart.iter().zip(charge) {
+            add_outer(&mut sum, -charge, q, q);
+        }
+        sum
+    });
+    super::sum(by_k_point)
+}

@@ -1,0 +1,78 @@
+//! The stress tensor, one file a term of the energy: each gives `∂E/∂ε` in hartree at fixed
+//! plane-wave coefficients and fractional positions.
+
+mod augmentation;
+mod ewald;
+mod hartree;
+mod kinetic;
+mod local;
+mod nonlocal;
+mod xc;
+
+use std::num::NonZeroUsize;
+
+use super::{ground_state::GroundState, strain::symmetric_part};
+use crate::{basis::PlaneWaveBasis, scf::ScfResult, vector::Matrix3};
+
+/// The stress tensor `σ = Ω⁻¹ ∂E/∂ε` in hartree/bohr³, Cartesian, positive under tension.
+///
+/// With the coefficients of the bands held fixed, as the Hellmann–Feynman theorem allows, it is the
+/// derivative at a fixed set of plane waves, as that of `pw.x` (whose sign is the opposite):
+/// O. H. Nielsen and R. M. Martin, Phys. Rev. B 32, 3780 (1985); for augmentation charges
+/// P. Focher and G. L. Chiarotti, Prog. Comput. Phys. Mol. Des. (1990). PAW's one-centre terms
+/// depend on the strain by the occupations of the projectors alone.
+///
+/// The error is of first order in what is left of the density's residual: converge well.
+pub fn stress(basis: &PlaneWaveBasis, result: &ScfResult, threads: NonZeroUsize) -> Matrix3 {
+    stress_of(&GroundState::new(basis, result, threads))
+}
+
+/// Pressure in hartree/bohr³ of a [`stress`]: `−tr σ/3`, positive when the cell wants to expand.
+pub fn pressure(stress: &Matrix3) -> f64 {
+    -(stress[0][0] + stress[1][1] + stress[2][2]) / 3.0
+}
+
+pub(super) fn stress_of(state: &GroundState<'_>) -> Matrix3 {
+    let total = symmetric_part(sum([
+        kinetic::kinetic(state),
+        hartree::hartree(state),
+        local::local(state),
+        xc::exchange_correlation(state),
+        nonlocal::nonlocal(state),
+        augmentation::augmentation(state),
+        ewald::ewald(&state.basis.model),
+    ]));
+    let volume = state.basis.model.cell.volume();
+    symmetrized(state.basis, total.map(|row| row.map(|x| x / volume)))
+}
+
+/// `N⁻¹ Σ_ops R σ Rᵀ`
+fn symmetrized(basis: &PlaneWaveBasis, stress: Matrix3) -> Matrix3 {
+    let share = 1.0 / basis.operations.len() as f64;
+    let mut mean = [[0.0; 3]; 3];
+    for operation in &basis.operations {
+        let r = operation.cartesian_rotation(&basis.model.cell);
+        for (a, row) in mean.iter_mut().enumerate() {
+            for (b, mean) in row.iter_mut().enumerate() {
+                for (c, stress) in stress.iter().enumerate() {
+                    for (d, stress) in stress.iter().enumerate() {
+                        *mean += share * r[a][c] * stress * r[b][d];
+                    }
+                }
+            }
+        }
+    }
+    mean
+}
+
+fn sum(parts: impl IntoIterator<Item = Matrix3>) -> Matrix3 {
+    let mut sum = [[0.0; 3]; 3];
+    for part in parts {
+        for (sum, part) in sum.iter_mut().zip(part) {
+            for (sum, part) in sum.iter_mut().zip(part) {
+                *sum += part;
+            }
+        }
+    }
+    sum
+}

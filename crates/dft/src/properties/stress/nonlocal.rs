@@ -1,0 +1,139 @@
+use rustfft::num_complex::Complex64;
+
+use crate::{
+    basis::WaveBasis,
+    linear_algebra::Scalar,
+    model::Model,
+    parallel::parallel_map,
+    properties::{
+        ground_state::GroundState,
+        nonlocal_weights::coupled_projections,
+        strain::{COMPONENTS, add_diagonal},
+    },
+    pseudo::{Pseudopotential, real_spherical_harmonics, real_spherical_harmonics_gradient},
+    structure_factor::StructurePhases,
+    terms::{atomic_columns::minus_i_to_the, nonlocal::projector_channels},
+    vector::{Matrix3, Vector3, norm},
+};
+
+/// `∂E/∂ε_ab = Σ_n f_n 2 Re Σ_ij ⟨ψ|∂β_i/∂ε_ab⟩ (D_ij − ε_n q_ij) ⟨β_j|ψ⟩`.
+///
+/// D holds the augmentation charges' `∫ V Q` and PAW's one-centre couplings; `ε_n q_ij` keeps the
+/// bands orthonormal as the overlap changes with the cell.
+pub(super) fn nonlocal(state: &GroundState<'_>) -> Matrix3 {
+    let model = &state.basis.model;
+    let work = 0..state.basis.waves.len();
+    let by_k_point = parallel_map(state.threads, work, |k| {
+        let waves = &state.basis.waves[k];
+        let bands = &state.result.bands[k];
+        let found = coupled_projections(state, k);
+        let mut sum = [[0.0; 3]; 3];
+        if found.coupled.is_empty() {
+            return sum;
+        }
+        let parts = species_parts(model, waves);
+        for (a, b) in COMPONENTS {
+            let strained = strained_projectors(model, waves, &parts, (a, b));
+            let projections = Complex64::adjoint_product(&strained, bands, waves.len());
+            let value = 2.0 * real_product(&projections, &found.coupled);
+            sum[a][b] += value;
+            if a != b {
+                sum[b][a] += value;
+            }
+        }
+        // β ∝ Ω^{−1/2}
+        add_diagonal(&mut sum, -real_product(&found.projections, &found.coupled));
+        sum
+    });
+    super::sum(by_k_point)
+}
+
+/// `Σ Re a* b`
+fn real_product(a: &[Complex64], b: &[Complex64]) -> f64 {
+    a.iter()
+        .zip(b)
+        .map(|(a, b)| a.re * b.re + a.im * b.im)
+        .sum()
+}
+
+/// `β(q) Y_lm(q̂)/√Ω` of one projector and its gradient in q, plane wave by plane wave.
+struct ProjectorParts {
+    l: usize,
+    gradient: Vec<Vector3>,
+}
+
+fn species_parts(model: &Model, waves: &WaveBasis) -> Vec<Vec<ProjectorParts>> {
+    let scale = 1.0 / model.cell.volume().sqrt();
+    let parts = |species: &Pseudopotential| {
+        let channels = projector_channels(species);
+        let slopes = radial_projectors(species, waves);
+        let mut parts: Vec<ProjectorParts> = (channels.iter())
+            .map(|channel| ProjectorParts {
+                l: channel.l,
+                gradient: Vec::with_capacity(waves.len()),
+            })
+            .collect();
+        let l_max = species.l_max();
+        for (g, &q) in waves.q_cart.iter().enumerate() {
+            let y = real_spherical_harmonics(l_max, q);
+            let dy = real_spherical_harmonics_gradient(l_max, q);
+            // q̂ = 0 at q = 0, where the factor q of the strain leaves nothing.
+            let unit = q.map(|x| x / norm(q).max(f64::MIN_POSITIVE));
+            for (channel, parts) in channels.iter().zip(&mut parts) {
+                let (value, slope) = slopes[channel.radial][g];
+                let harmonic = channel.harmonic;
+                parts.gradient.push(std::array::from_fn(|a| {
+                    scale * (slope * unit[a] * y[harmonic] + value * dy[harmonic][a])
+                }));
+            }
+        }
+        parts
+    };
+    model.species.iter().map(|species| parts(species)).collect()
+}
+
+/// β and dβ/dq at each |k + G| of each radial projector, from the tables that the energy is made
+/// with.
+fn radial_projectors(species: &Pseudopotential, waves: &WaveBasis) -> Vec<Vec<(f64, f64)>> {
+    let tables = species
+        .radial_functions()
+        .map(|_| species.wave_tables(waves.q_max()));
+    (0..species.projector_count())
+        .map(|index| {
+            let form = |q: f64| match &tables {
+                Some(tables) => {
+                    let table = &tables.projectors[index];
+                    (table.value(q), table.derivative(q))
+                }
+                None => (
+                    species.projector(index, q),
+                    species.projector_derivative(index, q),
+                ),
+            };
+            waves.q_cart.iter().map(|&q| form(norm(q))).collect()
+        })
+        .collect()
+}
+
+/// `∂⟨k+G|β⟩/∂ε_ab` but for the part of Ω: `−½ (q_b ∂_a + q_a ∂_b)` of the form factor; columns in
+/// the order of the projectors.
+fn strained_projectors(
+    model: &Model,
+    waves: &WaveBasis,
+    parts: &[Vec<ProjectorParts>],
+    (a, b): (usize, usize),
+) -> Vec<Complex64> {
+    let mut matrix = Vec::new();
+    for atom in &model.atoms {
+        let phases = StructurePhases::new(atom.frac, &waves.miller);
+        let phases: Vec<Complex64> = waves.miller.iter().map(|&m| phases.phase(m)).collect();
+        for part in &parts[atom.species] {
+            let factor = minus_i_to_the(part.l) * -0.5;
+            let columns = part.gradient.iter().zip(&waves.q_cart).zip(&phases);
+            matrix.extend(columns.map(|((gradient, q), phase)| {
+                phase * factor * (q[b] * gradient[a] + q[a] * gradient[b])
+            }));
+        }
+    }
+    matrix
+}

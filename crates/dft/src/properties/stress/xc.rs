@@ -1,0 +1,43 @@
+use super::local::form_factor_strain;
+use crate::{
+    properties::{
+        ground_state::GroundState,
+        strain::{add_diagonal, add_outer},
+    },
+    terms::{local::sum_over_atoms, xc::gradient},
+    vector::Matrix3,
+};
+
+/// `∂E/∂ε_ab = (E − ∫ V ρ) δ_ab − 2 ∫ ∂f/∂σ ∂_aρ ∂_bρ − Ω Σ_G Re V* (dρ_core/d|G|) G_a G_b / |G|`,
+/// ρ with the core density, the electrons Ωρ(G) held.
+pub(super) fn exchange_correlation(state: &GroundState<'_>) -> Matrix3 {
+    let (model, grid) = (&state.basis.model, &state.basis.density_grid);
+    let potential = &state.functionals.xc_potential;
+    let mut density = state.result.density.field.clone();
+    let mut sum = [[0.0; 3]; 3];
+    if let Some(core) = &state.terms.core {
+        for (rho, core) in density.iter_mut().zip(core) {
+            *rho += core;
+        }
+        let derivative = sum_over_atoms(model, grid, |species, g| {
+            model.species[species].core_density_derivative(g)
+        });
+        sum = form_factor_strain(grid, potential, &derivative);
+    }
+    add_diagonal(
+        &mut sum,
+        state.functionals.xc_ha - grid.integrate_product(potential, &density),
+    );
+    if model.functional.needs_gradient() {
+        let values = grid.to_real(&density);
+        let slopes = gradient(grid, &density);
+        let share = grid.cell.volume() / values.len() as f64;
+        for (r, &rho) in values.iter().enumerate() {
+            let slope = [0, 1, 2].map(|axis| slopes[axis][r]);
+            let sigma = slope.iter().map(|x| x * x).sum();
+            let v_sigma = model.functional.evaluate(rho, sigma).v_sigma;
+            add_outer(&mut sum, -2.0 * share * v_sigma, slope, slope);
+        }
+    }
+    sum
+}
