@@ -4,16 +4,21 @@
 
 mod common;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use common::{Record, delayed, drive, finish, rigid, short_run, task};
 use crystalgym_agents::{
     Agent, Dqn, DqnConfig, Evaluator, NetworkConfig, PUBLISHED_ROLLOUTS, PolicyMode, RandomSearch,
-    RandomSearchConfig, evaluate_policy,
+    RandomSearchConfig, RelabelConfig, Rollout, evaluate_policy,
 };
 use crystalgym_crystal::{Crystal, Element, Lattice, Structure};
 use crystalgym_environment::{Task, TaskConfig, reward};
-use crystalgym_evaluation::{Calculator, CancelToken, FailureCode, Property, RigidCalculator};
+use crystalgym_evaluation::{
+    Calculator, CancelToken, FailureCode, Fingerprint, Outcome, Property, RigidCalculator, Values,
+};
 
 fn elements(symbols: &[&str]) -> Vec<Element> {
     symbols
@@ -82,7 +87,7 @@ fn dqn_finds_the_exact_optimum_of_two_sites() {
     }
 }
 
-/// Oracle: the best return of all fillings is 1.000000 (enumerated by `examples/learning_curve`).
+/// Oracle: the best return of all fillings is 1.000000 (enumerated by `crystalgym bench agents`).
 #[test]
 fn standard_settings_come_near_the_optimum_on_c2() {
     let task = task(TaskConfig {
@@ -195,4 +200,118 @@ fn evaluation_does_not_depend_on_the_speed_of_the_calculator() {
         rollouts.iter().map(|rollout| rollout.reward).collect()
     };
     assert_eq!(rewards(&rigid()), rewards(&delayed()));
+}
+
+/// Oracle: the parity of the atomic numbers, summed here. A calculator that counts its calls sees
+/// the even ones alone.
+#[test]
+fn odd_electrons_fail_at_once_in_evaluations_too() {
+    struct Counting(AtomicUsize);
+
+    impl Calculator for Counting {
+        fn name(&self) -> &str {
+            "counting"
+        }
+
+        fn fingerprint(&self, elements: &[Element], property: Property) -> Fingerprint {
+            RigidCalculator.fingerprint(elements, property)
+        }
+
+        fn evaluate(&self, _: &Crystal, _: Property, _: &CancelToken) -> Outcome {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Outcome::Success(Values {
+                value: 1.12,
+                ..Values::default()
+            })
+        }
+    }
+
+    let task = task(TaskConfig {
+        property: Property::BandGap,
+        target: 1.12,
+        odd_electrons_fail_at_once: true,
+        ..TaskConfig::default()
+    });
+    let calculator = Arc::new(Counting(AtomicUsize::new(0)));
+    let evaluator = Evaluator {
+        calculator: Arc::clone(&calculator) as Arc<dyn Calculator>,
+        store: None,
+        workers: 2,
+    };
+    let search =
+        RandomSearch::new(RandomSearchConfig::default(), Arc::clone(&task), &evaluator).unwrap();
+    let mode = PolicyMode::Sampled { seed: 3 };
+    let mut policy = search.policy(&task, mode).unwrap();
+    let rollouts = evaluate_policy(policy.as_mut(), &task, &evaluator, 40, 1).unwrap();
+    let is_odd = |rollout: &Rollout| {
+        let elements = rollout.crystal.elements().iter();
+        let electrons: u32 = elements.map(|e| u32::from(e.atomic_number())).sum();
+        electrons % 2 == 1
+    };
+    let odd = rollouts.iter().filter(|rollout| is_odd(rollout)).count();
+    assert!((5..35).contains(&odd), "{odd}");
+    assert_eq!(calculator.0.load(Ordering::Relaxed), 40 - odd);
+    for rollout in &rollouts {
+        if is_odd(rollout) {
+            let code = rollout.outcome.failure().unwrap().code;
+            assert_eq!(
+                (code, rollout.reward),
+                (FailureCode::OddElectronCount, -1.0)
+            );
+        } else {
+            assert_eq!(rollout.reward, 1.0);
+        }
+    }
+}
+
+/// One evaluation teaches every target: an agent that only ever aimed at one density hits another
+/// that its relabelled experience covered.
+#[test]
+fn relabelled_targets_are_learned_without_being_aimed_at() {
+    let aimed = task(TaskConfig {
+        skeletons: vec!["C6".into()],
+        elements: elements(&["H", "Na", "K", "Rb"]),
+        target: 1.5,
+        ..TaskConfig::default()
+    });
+    let other = task(TaskConfig {
+        skeletons: vec!["C6".into()],
+        elements: elements(&["H", "Na", "K", "Rb"]),
+        target: 4.0,
+        ..TaskConfig::default()
+    });
+    let greedy = |copies: usize| {
+        let config = DqnConfig {
+            total_steps: 2400,
+            // Longer returns hold what was done for the other target.
+            n_step: 1,
+            gradient_steps: 4,
+            exploration_fraction: 0.8,
+            relabel: RelabelConfig {
+                copies,
+                order: true,
+                symmetry: true,
+                targets: Some([1.0, 5.0]),
+            },
+            ..DqnConfig::standard()
+        };
+        let config = DqnConfig {
+            network: NetworkConfig {
+                hidden: 16,
+                blocks: 1,
+                ..NetworkConfig::default()
+            },
+            ..config
+        };
+        let mut agent = Dqn::new(config, Arc::clone(&aimed), &rigid()).unwrap();
+        finish(&mut agent, &mut ());
+        let mut policy = agent.policy(&other, PolicyMode::Greedy).unwrap();
+        let rollouts = evaluate_policy(policy.as_mut(), &other, &rigid(), 8, 1).unwrap();
+        rollouts.iter().map(|rollout| rollout.reward).sum::<f64>() / 8.0 / best_return(&other)
+    };
+    let (with, without) = (greedy(4), greedy(0));
+    assert!(
+        with > 0.9 && without < 0.8,
+        "with {with}, without {without}"
+    );
 }

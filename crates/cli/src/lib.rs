@@ -29,6 +29,8 @@ struct Arguments {
 enum Command {
     /// Train an agent; ends with its best crystals.
     Train(commands::train::TrainArguments),
+    /// Let the agent of a run make crystals, also on held-out skeletons, and compute them.
+    Rollout(commands::rollout::RolloutArguments),
     /// Compute one property of one crystal.
     Evaluate(commands::evaluate::EvaluateArguments),
     /// List skeletons, action sets, tasks, calculators or failure codes.
@@ -49,6 +51,7 @@ enum Command {
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let result = match Arguments::parse_from(arguments).command {
         Command::Train(arguments) => commands::train::run(&arguments),
+        Command::Rollout(arguments) => commands::rollout::run(&arguments),
         Command::Evaluate(arguments) => commands::evaluate::run(&arguments),
         Command::List(arguments) => commands::list::run(&arguments),
         Command::Pseudo(arguments) => commands::pseudo::run(&arguments),

@@ -307,6 +307,56 @@ fn bad_settings_end_with_status_2_and_leave_nothing_behind() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
+/// Every algorithm trains from the command line, and its checkpoint makes crystals on skeletons that
+/// it never saw, for a target that it was not trained for.
+#[test]
+fn every_algorithm_trains_and_rolls_out_on_held_out_skeletons() {
+    let folder = tempfile::tempdir().unwrap();
+    for algorithm in [
+        "dqn",
+        "rainbow",
+        "ppo",
+        "sac",
+        "random",
+        "genetic",
+        "local_search",
+    ] {
+        let section = if algorithm == "random" {
+            "random_search"
+        } else {
+            algorithm
+        };
+        let steps = format!("{section}.total_steps=300");
+        let arguments = [
+            "train",
+            "--algorithm",
+            algorithm,
+            "--set",
+            &steps,
+            "--output",
+            algorithm,
+        ];
+        assert_success(&run(folder.path(), &arguments));
+        let held_out = ["--skeletons", "C1,C5", "--target", "4", "--sampled"];
+        let arguments = [&["rollout", algorithm][..], &held_out].concat();
+        let output = run(folder.path(), &arguments);
+        assert_success(&output);
+        let shown = text(&output.stdout);
+        assert!(
+            shown.contains("of 5 rollouts, 0 of them failures"),
+            "{shown}"
+        );
+        assert!(!shown.contains("C2"), "{shown}");
+    }
+    let output = run(folder.path(), &["train", "--algorithm", "dqm"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        text(&output.stderr).contains("local_search"),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
 #[test]
 fn a_second_run_of_the_same_task_gets_a_folder_of_its_own() {
     let folder = tempfile::tempdir().unwrap();

@@ -20,7 +20,7 @@ use crate::{
 /// Time between two reports to the caller.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
 /// Seed of the final rollouts, away from those of training.
-const EVALUATION_SEED_OFFSET: u64 = 1_000_000;
+pub(crate) const EVALUATION_SEED_OFFSET: u64 = 1_000_000;
 
 /// A training run and its folder:
 ///
@@ -239,7 +239,7 @@ fn save(
     state.statistics.best.write_folder(&folder.join(BEST))
 }
 
-fn elements_of(task: &Task) -> Vec<crystalgym_crystal::Element> {
+pub(crate) fn elements_of(task: &Task) -> Vec<crystalgym_crystal::Element> {
     task.actions().elements().to_vec()
 }
 

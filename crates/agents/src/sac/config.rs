@@ -139,7 +139,10 @@ impl SacConfig {
     }
 
     /// Our own settings, for rewards that cost a calculation each: an entropy-free critic on
-    /// three-step returns, the mean of two critics, soft targets and a temperature that goes down.
+    /// one-step targets, the mean of two critics, soft targets and a temperature that goes down.
+    ///
+    /// Three-step returns, which keep what the policy did long ago, left one seed of two below 0.95
+    /// of the optimum on C6 (rigid density 3 g/cm³) after 1000 episodes; one-step targets none.
     pub fn standard() -> Self {
         Self {
             total_steps: 4000,
@@ -157,7 +160,7 @@ impl SacConfig {
             train_every: 2,
             target_every: 2,
             target_rate: 0.02,
-            n_step: 3,
+            n_step: 1,
             critic_entropy: false,
             critics: CriticCombination::Mean,
             temperature: 0.1,

@@ -5,5 +5,6 @@ pub(crate) mod convert;
 pub(crate) mod evaluate;
 pub(crate) mod list;
 pub(crate) mod pseudo;
+pub(crate) mod rollout;
 pub(crate) mod store;
 pub(crate) mod train;

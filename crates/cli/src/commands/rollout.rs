@@ -1,0 +1,73 @@
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::Args;
+use crystalgym_training::{PolicyEvaluation, evaluate_run};
+
+/// Arguments of `crystalgym rollout`.
+#[derive(Debug, Args)]
+pub(crate) struct RolloutArguments {
+    /// Folder of a run.
+    run: PathBuf,
+    /// Other skeletons than those of the training, such as held-out ones, separated by commas.
+    #[arg(long, value_delimiter = ',')]
+    skeletons: Vec<String>,
+    /// Another target than that of the training, in the property's unit.
+    #[arg(long)]
+    target: Option<f64>,
+    /// Number of crystals.
+    #[arg(long, default_value_t = 5)]
+    rollouts: usize,
+    /// Draw actions as the agent does while it learns, instead of taking the best one.
+    #[arg(long)]
+    sampled: bool,
+    /// Seed of the traversals and draws.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+pub(crate) fn run(arguments: &RolloutArguments) -> anyhow::Result<ExitCode> {
+    let evaluation = PolicyEvaluation {
+        skeletons: arguments.skeletons.clone(),
+        target: arguments.target,
+        rollouts: arguments.rollouts,
+        sampled: arguments.sampled,
+        seed: arguments.seed,
+    };
+    let rollouts = evaluate_run(&arguments.run, &evaluation)?;
+    let mut out = io::stdout().lock();
+    writeln!(
+        out,
+        "return    value      skeleton  crystal (elements in site order)"
+    )?;
+    for rollout in &rollouts {
+        let value = match (rollout.outcome.value(), rollout.outcome.failure()) {
+            (Some(value), _) => format!("{value:.5}"),
+            (None, Some(failure)) => failure.code.name().to_owned(),
+            (None, None) => String::new(),
+        };
+        let elements = rollout.crystal.elements().iter();
+        let symbols: Vec<&str> = elements.map(|element| element.symbol()).collect();
+        writeln!(
+            out,
+            "{:<8.5}  {value:<9}  {:<8}  {} ({})",
+            rollout.reward,
+            rollout.crystal.skeleton().label,
+            rollout.crystal.formula(),
+            symbols.join(" ")
+        )?;
+    }
+    let failures = rollouts.iter().filter(|r| r.outcome.failure().is_some());
+    let sum: f64 = rollouts.iter().map(|rollout| rollout.reward).sum();
+    writeln!(
+        out,
+        "\nmean return {:.5} of {} rollouts, {} of them failures",
+        sum / rollouts.len().max(1) as f64,
+        rollouts.len(),
+        failures.count()
+    )?;
+    Ok(ExitCode::SUCCESS)
+}
