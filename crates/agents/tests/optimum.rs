@@ -8,7 +8,7 @@ use std::{path::Path, sync::Arc};
 
 use common::{finish, rigid, task};
 use crystalgym_agents::{
-    Agent, AgentConfig, CriticCombination, DqnConfig, NetworkConfig, PolicyMode, PpoConfig, Sac,
+    AgentConfig, CriticCombination, DqnConfig, NetworkConfig, PolicyMode, PpoConfig, Sac,
     SacConfig, evaluate_policy,
 };
 use crystalgym_crystal::{Element, Lattice, Structure};
