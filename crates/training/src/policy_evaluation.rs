@@ -1,12 +1,11 @@
 use std::{path::Path, sync::Arc};
 
-use crystalgym_agents::{PolicyMode, Rollout, evaluate_policy, load_agent};
+use crystalgym_agents::{PolicyMode, Rollout, evaluate_policy};
 use crystalgym_environment::Task;
 
 use crate::{
-    TrainingConfig, TrainingError,
-    checkpoints::latest,
-    run::{CHECKPOINTS, CONFIG_FILE, EVALUATION_SEED_OFFSET, elements_of},
+    TrainedAgent, TrainingError,
+    run::{EVALUATION_SEED_OFFSET, elements_of},
 };
 
 /// How the agent of a run is evaluated.
@@ -33,16 +32,8 @@ pub fn evaluate_run(
     folder: &Path,
     evaluation: &PolicyEvaluation,
 ) -> Result<Vec<Rollout>, TrainingError> {
-    let config = TrainingConfig::read(&folder.join(CONFIG_FILE))?;
-    let checkpoints = folder.join(CHECKPOINTS);
-    let Some((checkpoint, _)) = latest(&checkpoints)? else {
-        return Err(TrainingError::RunFolder {
-            path: checkpoints,
-            message: "no checkpoint yet".to_owned(),
-        });
-    };
+    let TrainedAgent { config, agent, .. } = TrainedAgent::load(folder)?;
     let evaluator = config.evaluator()?;
-    let trained = Arc::new(Task::new(&config.task)?);
     let mut other = config.task;
     if !evaluation.skeletons.is_empty() {
         other.skeletons.clone_from(&evaluation.skeletons);
@@ -61,7 +52,6 @@ pub fn evaluate_run(
     } else {
         PolicyMode::Greedy
     };
-    let agent = load_agent(&checkpoint, trained, &evaluator)?;
     let mut policy = agent.policy(&task, mode)?;
     let rollouts = evaluation.rollouts;
     Ok(evaluate_policy(
