@@ -132,3 +132,34 @@ fn bulk_modulus() {
         assert_near("energy (eV)", *ours, theirs, 5e-5 * EV_PER_RY);
     }
 }
+
+// Oracle: `pw.x`, whose `vc-relax` takes one step on the same files, cutoffs, mesh and smearing. The
+// crystal has forces and an anisotropic stress.
+#[test]
+fn density() {
+    if program("pw.x").is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let family = family(folder.path(), &["Mg", "Na", "Al", "Li"]);
+    for (skeleton, symbols) in [
+        ("C6", ["Mg", "Al", "Na", "Li"].as_slice()),
+        ("C2", &["Na", "Mg", "Li", "Li", "Li"]),
+    ] {
+        let crystal = crystal(skeleton, symbols);
+        let pw_x = pw_x(Arc::clone(&family), 16.0);
+        let theirs = values(&pw_x, &crystal, Property::Density);
+        let ours = values(
+            &native(SpeciesSource::Gth, 16.0),
+            &crystal,
+            Property::Density,
+        );
+        println!("unmoved: {}", ours.rigid_density_g_cm3);
+        assert_near(
+            "density (g/cm³)",
+            ours.value,
+            theirs.value,
+            1e-4 * theirs.value,
+        );
+    }
+}

@@ -143,7 +143,7 @@ fn calculators() -> Table {
         ],
         vec![
             json!("native"),
-            json!("band_gap bulk_modulus"),
+            json!("band_gap bulk_modulus density"),
             json!("the project's own plane-wave engine with built-in GTH pseudopotentials"),
         ],
         vec![

@@ -5,7 +5,7 @@ use crystalgym_qe::Smearing;
 use serde::Serialize;
 
 use super::{
-    evaluation::{Evaluation, unsupported},
+    evaluation::Evaluation,
     settings::{InvalidNativeSettings, NativeSettings, Verdict},
     species::{SpeciesLibrary, SpeciesSource},
 };
@@ -24,6 +24,7 @@ const ENGINE_NUMBERS: u32 = 1;
 /// |---|---|---|
 /// | band gap | one SCF | fixed |
 /// | bulk modulus | five SCF at 0.98 to 1.02 of the volume | smearing |
+/// | density | one SCF, and the first step of pw.x's `vc-relax` by its forces and stress | smearing |
 ///
 /// Every calculation is on the crystal's exact geometry with its full symmetry. What counts as a
 /// failure is the [`Verdict`]'s choice.
@@ -71,6 +72,8 @@ struct Identity<'a> {
     smearing: Option<(Smearing, f64)>,
     #[serde(skip_serializing_if = "Option::is_none")]
     equation_of_state: Option<(f64, &'a EquationOfStateLimits)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stress_convergence_ry: Option<f64>,
 }
 
 impl Calculator for NativeCalculator {
@@ -100,22 +103,21 @@ impl Calculator for NativeCalculator {
             smearing: (property != Property::BandGap)
                 .then_some((settings.smearing, settings.degauss_ry)),
             equation_of_state: is_bulk_modulus.then_some((
-                settings.equation_of_state_convergence_ry,
+                settings.derivative_convergence_ry,
                 &settings.equation_of_state,
             )),
+            stress_convergence_ry: (property == Property::Density)
+                .then_some(settings.derivative_convergence_ry),
         };
         // Numbers and strings only: writing them as JSON cannot fail.
         Fingerprint(serde_json::to_string(&identity).unwrap_or_default())
     }
 
-    fn check(&self, elements: &[Element], property: Property) -> Result<(), CalculatorError> {
+    fn check(&self, elements: &[Element], _: Property) -> Result<(), CalculatorError> {
         let error = |failure: Failure| CalculatorError {
             calculator: self.name().to_owned(),
             message: failure.message,
         };
-        if property == Property::Density {
-            return Err(error(unsupported(property)));
-        }
         self.library
             .cutoffs(elements, &self.settings)
             .map(|_| ())

@@ -7,7 +7,7 @@ use crystalgym_crystal::{Crystal, Element, automatic_density};
 use crystalgym_dft::{
     Atom, BOHR_ANG, BandEdges, Cell, DftError, Discretisation, HARTREE_EV, HARTREE_PER_BOHR3_GPA,
     KMesh, Mixing, Model, Occupations, PlaneWaveBasis, ScfControl, ScfEnd, ScfOptions, ScfResult,
-    Smearing, pressure, self_consistent_field, stress,
+    Smearing, first_variable_cell_step, forces_and_stress, pressure, self_consistent_field, stress,
 };
 use crystalgym_pseudopotential::Cutoffs;
 
@@ -80,7 +80,7 @@ impl<'a> Evaluation<'a> {
         match property {
             Property::BandGap => self.band_gap(),
             Property::BulkModulus => self.bulk_modulus(),
-            other => Err(unsupported(other)),
+            Property::Density => self.density(),
         }
     }
 
@@ -101,11 +101,8 @@ impl<'a> Evaluation<'a> {
     fn bulk_modulus(&mut self) -> Result<Values, Failure> {
         let ingredients = self.ingredients()?;
         let settings = &self.calculator.settings;
-        let convergence_ry = self.convergence_ry(settings.equation_of_state_convergence_ry);
-        let occupations = Occupations::Smeared {
-            smearing: smearing(settings.smearing),
-            width_ha: settings.degauss_ry * HARTREE_PER_RY,
-        };
+        let convergence_ry = self.convergence_ry(settings.derivative_convergence_ry);
+        let occupations = self.smeared();
         // The given volume first: a crystal that fails there needs no other calculation.
         let given = self.solve(1.0, &ingredients, occupations, convergence_ry)?;
         let given_energy_ev = given.result.total_energy_ha() * HARTREE_EV;
@@ -119,14 +116,39 @@ impl<'a> Evaluation<'a> {
             });
         }
         let fit = self.fit(&energies_ev)?;
-        let stress_ha = stress(&given.basis, &given.result, settings.threads);
-        let pressure_ha = pressure(&stress_ha);
+        let pressure_ha = pressure(&stress(&given.basis, &given.result, settings.threads));
         Ok(Values {
             value: fit.bulk_modulus_gpa,
             pressure_gpa: Some(pressure_ha * HARTREE_PER_BOHR3_GPA),
             equation_of_state: Some(fit),
             ..given.values()
         })
+    }
+
+    /// The density after the first step of `pw.x`'s variable-cell relaxation, as published.
+    fn density(&mut self) -> Result<Values, Failure> {
+        let ingredients = self.ingredients()?;
+        let settings = &self.calculator.settings;
+        let convergence_ry = self.convergence_ry(settings.derivative_convergence_ry);
+        let solved = self.solve(1.0, &ingredients, self.smeared(), convergence_ry)?;
+        let (forces, stress) = forces_and_stress(&solved.basis, &solved.result, settings.threads);
+        let model = solved.basis.model();
+        let moved = first_variable_cell_step(model, &forces, &stress)
+            .map_err(|error| self.invalid(error))?;
+        let compression = model.cell.volume() / moved.cell.volume();
+        Ok(Values {
+            value: self.crystal.rigid_density_g_cm3() * compression,
+            pressure_gpa: Some(pressure(&stress) * HARTREE_PER_BOHR3_GPA),
+            ..solved.values()
+        })
+    }
+
+    fn smeared(&self) -> Occupations {
+        let settings = &self.calculator.settings;
+        Occupations::Smeared {
+            smearing: smearing(settings.smearing),
+            width_ha: settings.degauss_ry * HARTREE_PER_RY,
+        }
     }
 
     fn fit(&self, energies_ev: &[f64]) -> Result<EquationOfStateFit, Failure> {
@@ -317,13 +339,4 @@ fn failure_of(result: &ScfResult, is_cancelled: bool) -> Option<Failure> {
         code,
         format!("{reason} after {iterations} SCF iterations{left}"),
     ))
-}
-
-pub(super) fn unsupported(property: Property) -> Failure {
-    Failure::new(
-        FailureCode::UnsupportedProperty,
-        format!(
-            "the native calculator knows the band gap and the bulk modulus, not the {property}"
-        ),
-    )
 }

@@ -32,8 +32,9 @@ pub struct NativeSettings {
     pub degauss_ry: f64,
     /// Estimated error of the energy in Ry at which an SCF stops.
     pub convergence_ry: f64,
-    /// The same for the energies of an equation of state, which takes a second derivative of them.
-    pub equation_of_state_convergence_ry: f64,
+    /// The same where derivatives are taken: of the energies of an equation of state, and for forces
+    /// and stress, whose error is of first order in the density's.
+    pub derivative_convergence_ry: f64,
     /// Most SCF iterations.
     pub max_iterations: usize,
     /// What counts as a failure.
@@ -56,7 +57,7 @@ impl Default for NativeSettings {
             smearing: Smearing::Gaussian,
             degauss_ry: 0.001,
             convergence_ry: 1e-6,
-            equation_of_state_convergence_ry: 1e-9,
+            derivative_convergence_ry: 1e-9,
             max_iterations: 300,
             verdict: Verdict::Engine,
             threads: NonZeroUsize::MIN,
@@ -136,8 +137,8 @@ impl NativeSettings {
             ("degauss_ry", Some(self.degauss_ry)),
             ("convergence_ry", Some(self.convergence_ry)),
             (
-                "equation_of_state_convergence_ry",
-                Some(self.equation_of_state_convergence_ry),
+                "derivative_convergence_ry",
+                Some(self.derivative_convergence_ry),
             ),
             ("max_iterations", Some(self.max_iterations as f64)),
             ("time_limit_seconds", self.time_limit_seconds),
