@@ -61,6 +61,8 @@ fn evaluate_by_skeleton_and_by_file() {
             "Rb,Ca,H,H,H",
             "--property",
             "density",
+            "--calculator",
+            "rigid",
             "--json",
         ],
     ));
@@ -73,19 +75,100 @@ fn evaluate_by_skeleton_and_by_file() {
     let cell = "RbCaH3\n4.544346\n1 0 0\n0 1 0\n0 0 1\nRb Ca H\n1 1 3\nDirect\n0 0 0\n.5 .5 .5\n\
         .5 0 .5\n.5 .5 0\n0 .5 .5\n";
     fs::write(folder.path().join("POSCAR"), cell).unwrap();
-    let by_file = json(&run(
-        folder.path(),
-        &["evaluate", "POSCAR", "--property", "density", "--json"],
-    ));
+    let evaluate = [
+        "evaluate",
+        "POSCAR",
+        "--property",
+        "density",
+        "--calculator",
+        "rigid",
+    ];
+    let by_file = json(&run(folder.path(), &[&evaluate[..], &["--json"]].concat()));
     assert!((by_file["outcome"]["value"].as_f64().unwrap() - density).abs() < 1e-9);
-    let table = run(
-        folder.path(),
-        &["evaluate", "POSCAR", "--property", "density"],
-    );
+    let table = run(folder.path(), &evaluate);
     assert!(
         text(&table.stdout).contains("2.2"),
         "{}",
         text(&table.stdout)
+    );
+}
+
+/// What somebody gets who says nothing about calculators: a real calculation, stored.
+///
+/// Oracle: the second run finds the value of the first in the store, and the same case is compared
+/// with pw.x in the tests of the evaluation crate.
+#[test]
+fn evaluate_computes_with_nothing_installed() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = [
+        "evaluate",
+        "--skeleton",
+        "C2",
+        "--elements",
+        "Rb,Ca,H,H,H",
+        "--property",
+        "band_gap",
+        "--set",
+        "native.ecutwfc_ry=16",
+        "--set",
+        "native.kppa=100",
+        "--json",
+    ];
+    let [first, second] = [(); 2].map(|()| json(&run(folder.path(), &arguments)));
+    assert_eq!(
+        (&first["calculator"], &first["source"]),
+        (&"native".into(), &"computed".into())
+    );
+    assert_eq!(second["source"], "store");
+    assert_eq!(first["outcome"], second["outcome"]);
+    let gap = first["outcome"]["value"].as_f64().unwrap();
+    assert!((gap - 3.5719).abs() < 2e-3, "{gap}");
+}
+
+/// Two crystals with electrons that pair up or do not; the second time from the store.
+#[test]
+fn coverage_counts_outcomes_and_goes_on_from_the_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = [
+        "bench",
+        "coverage",
+        "--count",
+        "6",
+        "--seed",
+        "3",
+        "--skeleton",
+        "C2,C6",
+        "--set",
+        "native.ecutwfc_ry=8",
+        "--set",
+        "native.kppa=1",
+        "--csv",
+        "rows.csv",
+    ];
+    let first = run(folder.path(), &arguments);
+    assert!(first.status.success(), "{}", text(&first.stderr));
+    let rows = fs::read_to_string(folder.path().join("rows.csv")).unwrap();
+    assert_eq!(rows.lines().count(), 7, "{rows}");
+    let odd = rows
+        .lines()
+        .filter(|row| row.contains(",odd_electron_count,,0,"))
+        .count();
+    assert!(odd > 0, "{rows}");
+    let line = format!("| odd_electron_count | {odd} |");
+    assert!(
+        text(&first.stdout).contains(&line),
+        "{}",
+        text(&first.stdout)
+    );
+    let second = run(folder.path(), &arguments);
+    assert!(
+        !text(&second.stderr).contains("computed"),
+        "{}",
+        text(&second.stderr)
+    );
+    assert_eq!(
+        fs::read_to_string(folder.path().join("rows.csv")).unwrap(),
+        rows
     );
 }
 

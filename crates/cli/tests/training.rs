@@ -31,8 +31,10 @@ fn assert_success(output: &Output) {
 }
 
 /// A short run with frequent checkpoints.
-const SHORT: [&str; 9] = [
+const SHORT: [&str; 11] = [
     "train",
+    "--set",
+    "calculator.name=rigid",
     "--set",
     "dqn.total_steps=2400",
     "--set",
@@ -96,9 +98,13 @@ fn best_possible_return(target: f64) -> f64 {
 }
 
 #[test]
-fn the_default_run_learns_to_near_the_optimum_and_leaves_its_best_crystals() {
+fn a_run_learns_to_near_the_optimum_and_leaves_its_best_crystals() {
     let folder = tempfile::tempdir().unwrap();
-    let output = run(folder.path(), &["train"]);
+    let density = ["task.target=3", "calculator.name=rigid"];
+    let output = run(
+        folder.path(),
+        &["train", "--set", density[0], "--set", density[1]],
+    );
     assert_success(&output);
     let shown = text(&output.stdout);
     let run = folder.path().join("runs/density-C2-dqn-seed1");
@@ -289,7 +295,13 @@ fn bad_settings_end_with_status_2_and_leave_nothing_behind() {
             "unknown skeleton 'C9'",
         ),
         (
-            vec!["train", "--set", "task.property=band_gap"],
+            vec![
+                "train",
+                "--set",
+                "task.property=band_gap",
+                "--set",
+                "calculator.name=rigid",
+            ],
             "it knows the density only",
         ),
         (
@@ -333,6 +345,10 @@ fn every_algorithm_trains_and_rolls_out_on_held_out_skeletons() {
             algorithm,
             "--set",
             &steps,
+            "--set",
+            "calculator.name=rigid",
+            "--set",
+            "task.property=density",
             "--output",
             algorithm,
         ];
@@ -357,6 +373,46 @@ fn every_algorithm_trains_and_rolls_out_on_held_out_skeletons() {
     );
 }
 
+/// The first command of the README, cut short: gaps of real calculations, none of which fails.
+#[test]
+fn nothing_but_train_computes_band_gaps() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = crystalgym(
+        folder.path(),
+        &[
+            "train",
+            "--set",
+            "algorithm.name=random_search",
+            "--set",
+            "random_search.total_steps=15",
+            "--set",
+            "calculator.native.gth_cutoff_ry=12",
+            "--set",
+            "calculator.native.kppa=40",
+            "--set",
+            "output.evaluation_rollouts=1",
+        ],
+    )
+    .env("XDG_DATA_HOME", folder.path())
+    .output()
+    .unwrap();
+    assert_success(&output);
+    let message = text(&output.stderr);
+    assert!(message.contains("rewards by native"), "{message}");
+    let table = folder
+        .path()
+        .join("runs/band_gap-C2-random_search-seed1/episodes.csv");
+    let episodes = read_episodes(&table).unwrap();
+    assert!(episodes.len() >= 3);
+    for row in &episodes {
+        assert!(
+            row.value.is_some_and(|gap| (0.0..10.0).contains(&gap)),
+            "{row:?}"
+        );
+    }
+    assert!(folder.path().join("crystalgym/store.sqlite").exists());
+}
+
 #[test]
 fn a_second_run_of_the_same_task_gets_a_folder_of_its_own() {
     let folder = tempfile::tempdir().unwrap();
@@ -368,7 +424,16 @@ fn a_second_run_of_the_same_task_gets_a_folder_of_its_own() {
             "algorithm.name=random_search",
             "random_search.total_steps=100",
         ];
-        let arguments = ["train", "--set", settings[0], "--set", settings[1]];
+        let density = ["task.target=3", "calculator.name=rigid"];
+        let arguments: Vec<&str> = ["train"]
+            .into_iter()
+            .chain(
+                density
+                    .into_iter()
+                    .chain(settings)
+                    .flat_map(|s| ["--set", s]),
+            )
+            .collect();
         assert_success(&run(folder.path(), &arguments));
         assert!(folder.path().join("runs").join(name).join("best").exists());
     }

@@ -76,6 +76,12 @@ impl ConfigLayers {
         })
     }
 
+    /// Whether any layer says anything about `key`, such as `task` or `task.target`.
+    pub fn mentions(&self, key: &str) -> bool {
+        let mut tables = self.layers.iter().map(|(_, table)| table);
+        tables.any(|table| lookup(table, key).is_some())
+    }
+
     /// Lays the table `name` of every layer over `defaults`, for a caller that needs that part of
     /// a configuration alone.
     ///

@@ -21,7 +21,7 @@ pub use benchmark::{LearningMeasure, exact_optimum, measure_learning};
 pub use best::{BestCrystal, BestCrystals};
 pub use config::{
     Algorithm, AlgorithmConfig, EvaluationConfig, OutputConfig, Preset, TrainingConfig,
-    default_store_path,
+    default_store_path, first_task,
 };
 pub use episodes::{EpisodeRow, EpisodeTable, read_episodes};
 pub use error::TrainingError;

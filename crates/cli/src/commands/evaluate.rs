@@ -11,7 +11,8 @@ use anyhow::Context;
 use clap::Args;
 use crystalgym_crystal::{Crystal, Element, SYMMETRY_TOLERANCE_ANG, Skeleton, Structure};
 use crystalgym_evaluation::{
-    CalculatorConfig, CancelToken, Evaluation, Outcome, Property, ResultStore, Values, evaluate,
+    Calculator, CalculatorConfig, CancelToken, Evaluation, Outcome, Property, ResultStore, Values,
+    evaluate,
 };
 use crystalgym_training::{ConfigLayers, default_store_path};
 use serde_json::json;
@@ -33,18 +34,8 @@ pub(crate) struct EvaluateArguments {
     /// band_gap, bulk_modulus or density.
     #[arg(long)]
     property: Property,
-    /// native, qe, rigid or empirical.
-    #[arg(long, default_value = "rigid")]
-    calculator: String,
-    /// Pseudopotential family: a folder, or the name of an installed one.
-    #[arg(long)]
-    pseudo: Option<String>,
-    /// Settings from a TOML file (its table [calculator]).
-    #[arg(long)]
-    config: Vec<PathBuf>,
-    /// One setting of the calculator, such as qe.ecutwfc_ry=30.
-    #[arg(long, value_name = "KEY=VALUE")]
-    set: Vec<String>,
+    #[command(flatten)]
+    calculator: CalculatorArguments,
     /// `default`, `none`, or the file of a store.
     #[arg(long, default_value = "default")]
     store: String,
@@ -53,17 +44,81 @@ pub(crate) struct EvaluateArguments {
     json: bool,
 }
 
-pub(crate) fn run(arguments: &EvaluateArguments) -> anyhow::Result<ExitCode> {
-    let stop = StopFlag::install()?;
-    let crystal = crystal(arguments)?;
-    let calculator = calculator_config(arguments)?.build()?;
-    calculator.check(crystal.elements(), arguments.property)?;
-    let store = match arguments.store.as_str() {
+/// Which calculator, and its settings.
+#[derive(Debug, Args)]
+pub(crate) struct CalculatorArguments {
+    /// native, qe, rigid or empirical.
+    #[arg(long, default_value = "native")]
+    calculator: String,
+    /// Pseudopotential family: a folder, or the name of an installed one. By default the built-in
+    /// GTH potentials for native, SSSP 1.3.0 PBE efficiency for qe.
+    #[arg(long)]
+    pseudo: Option<String>,
+    /// Settings from a TOML file (its table [calculator]).
+    #[arg(long)]
+    config: Vec<PathBuf>,
+    /// One setting of the calculator, such as native.ecutwfc_ry=40.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+impl CalculatorArguments {
+    /// Name of the calculator, as given.
+    pub(crate) fn name(&self) -> &str {
+        &self.calculator
+    }
+
+    /// The calculator's table of the configuration, under the options that name its parts;
+    /// `defaults` are assignments that everything else wins over.
+    pub(crate) fn config(&self, defaults: &[String]) -> anyhow::Result<CalculatorConfig> {
+        let mut layers = ConfigLayers::default();
+        for assignment in defaults {
+            layers.add_assignment(&format!("calculator.{assignment}"))?;
+        }
+        for file in &self.config {
+            layers.add_file(file)?;
+        }
+        layers.add_assignment(&format!(
+            "calculator.name={}",
+            toml_string(&self.calculator)
+        ))?;
+        if let Some(family) = &self.pseudo {
+            layers.add_assignment(&format!(
+                "calculator.pseudopotentials={}",
+                toml_string(family)
+            ))?;
+        }
+        for assignment in &self.set {
+            layers.add_assignment(&format!("calculator.{assignment}"))?;
+        }
+        Ok(layers.resolve_table("calculator", &CalculatorConfig::default())?)
+    }
+}
+
+/// The store that `default`, `none` or a path means; none for a calculator that needs none.
+pub(crate) fn open_store(
+    name: &str,
+    calculator: &dyn Calculator,
+) -> anyhow::Result<Option<ResultStore>> {
+    Ok(match name {
         _ if calculator.is_instant() => None,
         "none" => None,
         "default" => Some(ResultStore::open(&default_store_path()?)?),
         path => Some(ResultStore::open(Path::new(path))?),
-    };
+    })
+}
+
+pub(crate) fn run(arguments: &EvaluateArguments) -> anyhow::Result<ExitCode> {
+    let stop = StopFlag::install()?;
+    let crystal = crystal(arguments)?;
+    // One evaluation has the machine to itself.
+    let cores = thread::available_parallelism()?;
+    let calculator = arguments
+        .calculator
+        .config(&[format!("native.threads={cores}")])?
+        .build()?;
+    calculator.check(crystal.elements(), arguments.property)?;
+    let store = open_store(&arguments.store, calculator.as_ref())?;
     let cancel = CancelToken::default();
     let evaluation = thread::scope(|scope| {
         let worker = scope.spawn(|| {
@@ -113,28 +168,6 @@ fn crystal(arguments: &EvaluateArguments) -> anyhow::Result<Crystal> {
         .map(|symbol| symbol.trim().parse::<Element>())
         .collect::<Result<_, _>>()?;
     Ok(Crystal::new(Skeleton::builtin(name)?, elements)?)
-}
-
-/// The calculator's table of the configuration, under the options that name its parts.
-fn calculator_config(arguments: &EvaluateArguments) -> anyhow::Result<CalculatorConfig> {
-    let mut layers = ConfigLayers::default();
-    for file in &arguments.config {
-        layers.add_file(file)?;
-    }
-    layers.add_assignment(&format!(
-        "calculator.name={}",
-        toml_string(&arguments.calculator)
-    ))?;
-    if let Some(family) = &arguments.pseudo {
-        layers.add_assignment(&format!(
-            "calculator.pseudopotentials={}",
-            toml_string(family)
-        ))?;
-    }
-    for assignment in &arguments.set {
-        layers.add_assignment(&format!("calculator.{assignment}"))?;
-    }
-    Ok(layers.resolve_table("calculator", &CalculatorConfig::default())?)
 }
 
 /// A text as a TOML string, whatever it holds.

@@ -31,13 +31,13 @@ pub struct CalculatorConfig {
 #[serde(rename_all = "snake_case")]
 pub enum CalculatorName {
     /// Mass over volume, no DFT.
-    #[default]
     Rigid,
     /// Textbook formulas of tabulated data, no DFT.
     Empirical,
     /// Quantum ESPRESSO's pw.x.
     Qe,
     /// The project's own plane-wave engine.
+    #[default]
     Native,
 }
 

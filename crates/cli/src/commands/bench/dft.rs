@@ -1,0 +1,253 @@
+use std::{
+    fs,
+    io::{self, Write},
+    num::NonZeroUsize,
+    process::ExitCode,
+    sync::Arc,
+};
+
+use anyhow::Context;
+use clap::Args;
+use crystalgym_crystal::{Crystal, Element, Skeleton};
+use crystalgym_dft::pseudo::GthParameters;
+use crystalgym_evaluation::{
+    Calculator, NativeCalculator, NativeSettings, Outcome, Property, QeCalculator, QeSettings,
+    SpeciesSource,
+};
+use crystalgym_pseudopotential::PseudopotentialFamily;
+use crystalgym_qe::PwSettings;
+
+use super::coverage::evaluate_until;
+use crate::signals::StopFlag;
+
+/// Arguments of `crystalgym bench dft`.
+#[derive(Debug, Args)]
+pub(crate) struct DftArguments {
+    /// band_gap, bulk_modulus or density, separated by commas.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "band_gap,bulk_modulus,density"
+    )]
+    property: Vec<Property>,
+    /// Crystals as SKELETON:ELEMENTS, such as C6:Na-Cl-F-Li, separated by commas.
+    #[arg(
+        long = "crystal",
+        value_delimiter = ',',
+        default_value = "C2:Rb-Ca-H-H-H,C6:Na-Cl-F-Li,C7:Si-Cl-Cl-Cl-Cl"
+    )]
+    crystals: Vec<String>,
+    /// Pseudopotential family for both: a folder, or the name of an installed one; by default the
+    /// built-in GTH potentials, written as UPF files.
+    #[arg(long)]
+    pseudo: Option<String>,
+    /// Cutoffs and k-mesh of the published decks (50 and 400 Ry, 1000 points per reciprocal atom)
+    /// instead of small ones (25 and 100 Ry, 200).
+    #[arg(long)]
+    full: bool,
+    /// Cutoff of the wave functions in Ry.
+    #[arg(long)]
+    ecutwfc: Option<f64>,
+    /// Cutoff of the density in Ry.
+    #[arg(long)]
+    ecutrho: Option<f64>,
+    /// k-points per reciprocal atom.
+    #[arg(long)]
+    kppa: Option<f64>,
+    /// Threads of the engine, and ranks and k-point pools of pw.x.
+    #[arg(long, default_value = "2")]
+    cores: NonZeroUsize,
+    /// The pw.x to compare with; `mpirun -np CORES` comes before it and `-nk CORES` after it unless
+    /// there is but one core.
+    #[arg(long, default_value = "pw.x")]
+    program: String,
+}
+
+/// What both programs are given.
+struct Comparison {
+    family: Arc<PseudopotentialFamily>,
+    native: NativeSettings,
+    qe: QeSettings,
+}
+
+pub(crate) fn run(arguments: &DftArguments) -> anyhow::Result<ExitCode> {
+    let stop = StopFlag::install()?;
+    let crystals = arguments
+        .crystals
+        .iter()
+        .map(|text| parse_crystal(text))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let scratch = tempfile::tempdir()?;
+    let family = match &arguments.pseudo {
+        Some(family) => PseudopotentialFamily::open(family)?,
+        None => {
+            for element in crystals.iter().flat_map(Crystal::elements) {
+                let path = scratch.path().join(format!("{element}.upf"));
+                fs::write(path, GthParameters::pbe(*element)?.to_upf())?;
+            }
+            PseudopotentialFamily::open_folder(scratch.path())?
+        }
+    };
+    let comparison = Comparison::new(arguments, family);
+    let mut out = io::stdout().lock();
+    writeln!(
+        out,
+        "{} and {} Ry, {} points per reciprocal atom, {} cores, {}, pw.x {}\n",
+        comparison.qe.pw.ecutwfc_ry,
+        comparison.qe.pw.ecutrho_ry,
+        comparison.qe.pw.kppa,
+        arguments.cores,
+        match &arguments.pseudo {
+            Some(family) => family,
+            None => "GTH-PBE as UPF files",
+        },
+        comparison.pw_x()?.program_version()?,
+    )?;
+    writeln!(
+        out,
+        "| property | crystal | engine | pw.x | engine s | pw.x s | ratio |\n\
+         |---|---|---|---|---|---|---|"
+    )?;
+    let mut summary = Vec::new();
+    for &property in &arguments.property {
+        let mut ratios = Vec::new();
+        for crystal in &crystals {
+            // A new one for each crystal: reading and tabulating the files is part of the time.
+            let engine = comparison.engine()?;
+            if let Err(error) = engine.check(crystal.elements(), property) {
+                eprintln!("left out: {error}");
+                continue;
+            }
+            let [ours, theirs] = [&engine as &dyn Calculator, &comparison.pw_x()?]
+                .map(|calculator| evaluate_until(&stop, calculator, None, crystal, property));
+            let (ours, theirs) = (ours?.outcome, theirs?.outcome);
+            if stop.is_set() {
+                return Ok(ExitCode::FAILURE);
+            }
+            let ratio = theirs.seconds() / ours.seconds();
+            if ours.value().is_some() && theirs.value().is_some() {
+                ratios.push(ratio);
+            }
+            writeln!(
+                out,
+                "| {property} | {} {} | {} | {} | {:.2} | {:.2} | {ratio:.1} |",
+                crystal.skeleton().label,
+                crystal.formula(),
+                shown(&ours),
+                shown(&theirs),
+                ours.seconds(),
+                theirs.seconds(),
+            )?;
+            out.flush()?;
+        }
+        summary.push((property, ratios));
+    }
+    writeln!(
+        out,
+        "\n| property | cases | geometric mean of pw.x / engine |\n|---|---|---|"
+    )?;
+    for (property, ratios) in summary.iter().filter(|(_, ratios)| !ratios.is_empty()) {
+        let mean = geometric_mean(ratios);
+        writeln!(out, "| {property} | {} | {mean:.1} |", ratios.len())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Comparison {
+    fn new(arguments: &DftArguments, family: PseudopotentialFamily) -> Self {
+        let (ecutwfc, ratio, kppa) = if arguments.full {
+            (50.0, 8.0, 1000.0)
+        } else {
+            (25.0, 4.0, 200.0)
+        };
+        let pw = PwSettings {
+            ecutwfc_ry: arguments.ecutwfc.unwrap_or(ecutwfc),
+            kppa: arguments.kppa.unwrap_or(kppa),
+            ..PwSettings::default()
+        };
+        let pw = PwSettings {
+            ecutrho_ry: arguments.ecutrho.unwrap_or(ratio * pw.ecutwfc_ry),
+            ..pw
+        };
+        let cores = arguments.cores.to_string();
+        let words: Vec<&str> = match arguments.cores.get() {
+            1 => vec![&arguments.program],
+            _ => vec!["mpirun", "-np", &cores, &arguments.program, "-nk", &cores],
+        };
+        Self {
+            family: Arc::new(family),
+            native: NativeSettings {
+                ecutwfc_ry: Some(pw.ecutwfc_ry),
+                ecutrho_ry: Some(pw.ecutrho_ry),
+                kppa: pw.kppa,
+                smearing: pw.smearing,
+                degauss_ry: pw.degauss_ry,
+                convergence_ry: pw.conv_thr_ry,
+                equation_of_state_convergence_ry: pw.equation_of_state_conv_thr_ry,
+                threads: arguments.cores,
+                ..NativeSettings::default()
+            },
+            qe: QeSettings {
+                command: words.into_iter().map(str::to_owned).collect(),
+                // One thread a rank: OpenBLAS threads on top of ranks slow both down.
+                environment: [("OMP_NUM_THREADS".to_owned(), "1".to_owned())].into(),
+                pw,
+                ..QeSettings::default()
+            },
+        }
+    }
+
+    fn engine(&self) -> anyhow::Result<NativeCalculator> {
+        let source = SpeciesSource::Family(Arc::clone(&self.family));
+        Ok(NativeCalculator::new(self.native.clone(), source)?)
+    }
+
+    fn pw_x(&self) -> anyhow::Result<QeCalculator> {
+        Ok(QeCalculator::new(
+            self.qe.clone(),
+            Arc::clone(&self.family),
+        )?)
+    }
+}
+
+/// `C6:Na-Cl-F-Li`
+fn parse_crystal(text: &str) -> anyhow::Result<Crystal> {
+    let (skeleton, symbols) = text.split_once(':').with_context(|| {
+        format!("--crystal {text}: expected SKELETON:ELEMENTS, as C6:Na-Cl-F-Li")
+    })?;
+    let elements = symbols
+        .split('-')
+        .map(|symbol| symbol.trim().parse::<Element>())
+        .collect::<Result<_, _>>()?;
+    Ok(Crystal::new(Skeleton::builtin(skeleton)?, elements)?)
+}
+
+fn shown(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Success(values) => format!("{:.4}", values.value),
+        Outcome::Failure(failure) => failure.code.to_string(),
+    }
+}
+
+fn geometric_mean(values: &[f64]) -> f64 {
+    (values.iter().map(|value| value.ln()).sum::<f64>() / values.len() as f64).exp()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Oracle: √(2·8) = 4.
+    #[test]
+    fn ratios_are_averaged_geometrically() {
+        assert!((geometric_mean(&[2.0, 8.0]) - 4.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_crystal_is_skeleton_and_elements() {
+        let crystal = parse_crystal("C6:Na-Cl-F-Li").unwrap();
+        assert_eq!(crystal.formula(), "ClFLiNa");
+        assert!(parse_crystal("C6").is_err());
+        assert!(parse_crystal("C6:Na-Cl").is_err());
+    }
+}
