@@ -18,6 +18,7 @@ from crystalgym import agents
 def train(folder: Path) -> None:
     command = [sys.executable, "-m", "crystalgym", "train", "--task", "density-C6-easy-small"]
     short = ["--set", "dqn.total_steps=800", "--set", "output.checkpoint_every=400"]
+    short += ["--set", "calculator.name=rigid"]
     subprocess.run([*command, *short, "--output", str(folder)], check=True, capture_output=True)
 
 

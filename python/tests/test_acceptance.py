@@ -65,7 +65,9 @@ COMMAND = [sys.executable, "-m", "crystalgym"]
 
 def test_the_command_trains_stops_at_ctrl_c_and_goes_on(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    start = [*COMMAND, "train", "--output", str(folder), "--set", "dqn.total_steps=100000000"]
+    settings = ["dqn.total_steps=100000000", "calculator.name=rigid", "task.property=density"]
+    start = [*COMMAND, "train", "--output", str(folder)]
+    start += [word for setting in settings for word in ("--set", setting)]
     process = subprocess.Popen(start, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while not (folder / "episodes.csv").exists() or not (folder / "episodes.csv").stat().st_size:

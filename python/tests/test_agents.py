@@ -18,6 +18,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "run"
     command = [sys.executable, "-m", "crystalgym", "train", "--task", "density-mixed-easy-small"]
     settings = ["--set", "dqn.total_steps=600", "--set", "output.evaluation_rollouts=3"]
+    settings += ["--set", "calculator.name=rigid"]
     subprocess.run([*command, *settings, "--output", str(folder)], check=True, capture_output=True)
     return folder
 
