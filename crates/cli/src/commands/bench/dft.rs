@@ -183,7 +183,7 @@ impl Comparison {
                 smearing: pw.smearing,
                 degauss_ry: pw.degauss_ry,
                 convergence_ry: pw.conv_thr_ry,
-                equation_of_state_convergence_ry: pw.equation_of_state_conv_thr_ry,
+                derivative_convergence_ry: pw.equation_of_state_conv_thr_ry,
                 threads: arguments.cores,
                 ..NativeSettings::default()
             },
