@@ -6,6 +6,7 @@ from typing import Any
 
 from ase import Atoms
 from ase.calculators.calculator import Calculator, CalculatorSetupError, SCFError, all_changes
+from ase.units import GPa
 
 from crystalgym._crystalgym import ground_state
 from crystalgym.errors import DftError
@@ -14,7 +15,7 @@ __all__ = ["PlaneWaveCalculator"]
 
 
 class PlaneWaveCalculator(Calculator):
-    """Energies of periodic crystals by :func:`crystalgym.ground_state`.
+    """Energies, forces and stresses of periodic crystals by :func:`crystalgym.ground_state`.
 
     ``energy`` and ``free_energy`` are both the total energy in eV that is variational, which with
     smearing is the free energy.
@@ -33,7 +34,7 @@ class PlaneWaveCalculator(Calculator):
     -213
     """
 
-    implemented_properties: list[str] = ["energy", "free_energy"]
+    implemented_properties: list[str] = ["energy", "free_energy", "forces", "stress"]
     discard_results_on_any_change = True
 
     def calculate(
@@ -55,6 +56,8 @@ class PlaneWaveCalculator(Calculator):
         parameters: dict[str, Any] = dict(self.parameters)
         if "cutoff_ev" not in parameters:
             raise CalculatorSetupError("cutoff_ev is missing, expected a number of eV")
+        wanted = not {"forces", "stress"}.isdisjoint(properties or ())
+        parameters["forces"] = parameters.get("forces", False) or wanted
         try:
             self.ground_state = ground_state(self.atoms, **parameters)
         except DftError as error:
@@ -63,3 +66,8 @@ class PlaneWaveCalculator(Calculator):
             raise SCFError(f"the SCF ended as '{self.ground_state.end}'")
         energy = self.ground_state.energy
         self.results = {"energy": energy, "free_energy": energy}
+        forces, stress = self.ground_state.forces, self.ground_state.stress
+        if forces is not None and stress is not None:
+            self.results["forces"] = forces
+            # ASE: eV/Å³, in the order xx, yy, zz, yz, xz, xy.
+            self.results["stress"] = stress[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]] * GPa

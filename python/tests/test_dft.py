@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.calculators.calculator import CalculatorSetupError, SCFError
+from ase.units import GPa
 
 import crystalgym as cg
 from crystalgym.ase import PlaneWaveCalculator
@@ -60,6 +61,38 @@ def test_ase_gets_the_engines_energy() -> None:
     atoms.positions += [0.1, 0.2, 0.3]
     assert atoms.get_potential_energy() == pytest.approx(expected, abs=2e-3)
     assert atoms.calc.ground_state is not state
+
+
+def test_forces_and_stress_are_derivatives_of_the_energy() -> None:
+    """Oracle: central differences of energies through ASE; of the stress, whose plane waves are
+    held fixed, the engine's own tests see to the basis, here the signs and units count."""
+    tight = {**SETTINGS, "convergence_ev": 1e-9}
+    atoms = SILICON.to_ase()
+    atoms.positions[1] += [0.05, -0.03, 0.02]
+    atoms.calc = PlaneWaveCalculator(**tight)
+    forces = atoms.get_forces()
+    direct = cg.ground_state(atoms, **tight, forces=True)
+    assert np.array_equal(forces, direct.forces)
+    assert atoms.get_potential_energy() == direct.energy
+    assert np.allclose(forces.sum(axis=0), 0, atol=1e-10)
+    step = 0.01
+    for axis in range(3):
+        energies = []
+        for sign in (1, -1):
+            moved = atoms.copy()
+            moved.positions[1, axis] += sign * step
+            moved.calc = PlaneWaveCalculator(**tight)
+            energies.append(moved.get_potential_energy())
+        slope = -(energies[0] - energies[1]) / (2 * step)
+        assert forces[1, axis] == pytest.approx(slope, abs=5e-3)
+    stress = atoms.get_stress(voigt=False)
+    assert np.allclose(stress / GPa, direct.stress, rtol=1e-12)
+    assert np.allclose(stress, stress.T)
+    # Compressed by 5 % in each direction it pushes outwards: the stress is negative.
+    small = atoms.copy()
+    small.set_cell(0.95 * atoms.cell, scale_atoms=True)
+    small.calc = PlaneWaveCalculator(**tight)
+    assert (small.get_stress()[:3] < -5 * GPa).all()
 
 
 def test_wrong_input_is_named() -> None:

@@ -2,8 +2,9 @@ use std::{num::NonZeroUsize, path::Path, sync::Arc};
 
 use crystalgym_crystal::{Element, Structure as InnerStructure, automatic_density};
 use crystalgym_dft::{
-    Atom, BOHR_ANG, BandEdges, Cell, Discretisation, HARTREE_EV, KMesh, Model, Occupations,
-    PlaneWaveBasis, ScfControl, ScfEnd, ScfOptions, ScfResult, Smearing,
+    Atom, BOHR_ANG, BandEdges, Cell, DftError, Discretisation, HARTREE_EV, HARTREE_PER_BOHR3_GPA,
+    KMesh, Model, Occupations, PlaneWaveBasis, ScfControl, ScfEnd, ScfOptions, ScfResult, Smearing,
+    forces_and_stress,
     pseudo::{GthParameters, Pseudopotential},
     self_consistent_field,
 };
@@ -30,7 +31,11 @@ pub(crate) struct GroundState {
     result: ScfResult,
     k_mesh: [u32; 3],
     edges: Option<BandEdges>,
+    derivatives: Option<Derivatives>,
 }
+
+/// Forces in hartree/bohr and the stress in hartree/bohr³, Cartesian.
+type Derivatives = (Vec<[f64; 3]>, [[f64; 3]; 3]);
 
 fn matrix<'py>(
     py: Python<'py>,
@@ -135,6 +140,33 @@ impl GroundState {
         self.edges.map(|edges| edges.gap_ha() * HARTREE_EV)
     }
 
+    /// Forces on the atoms in eV/Å, Cartesian, shape (n_sites, 3); if asked for and converged.
+    #[getter]
+    fn forces<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyArray2<f64>>>> {
+        let Some((forces, _)) = &self.derivatives else {
+            return Ok(None);
+        };
+        let scaled: Vec<[f64; 3]> = forces
+            .iter()
+            .map(|force| force.map(|f| f * HARTREE_EV / BOHR_ANG))
+            .collect();
+        array2(py, &scaled).map(Some)
+    }
+
+    /// Stress tensor in GPa, Cartesian, positive under tension, shape (3, 3); if asked for and
+    /// converged.
+    #[getter]
+    fn stress<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyArray2<f64>>>> {
+        let Some((_, stress)) = &self.derivatives else {
+            return Ok(None);
+        };
+        array2(
+            py,
+            &stress.map(|row| row.map(|x| x * HARTREE_PER_BOHR3_GPA)),
+        )
+        .map(Some)
+    }
+
     fn __repr__(&self) -> String {
         format!(
             "GroundState({} after {} iterations, {:.6} eV)",
@@ -171,6 +203,8 @@ impl GroundState {
 ///     Estimated error of the energy at which to stop.
 /// max_iterations : int
 /// use_symmetry : bool
+/// forces : bool
+///     Whether forces and stress are computed too; converge well for them (1e-7 eV or less).
 /// threads : int
 ///     Results do not depend on it.
 ///
@@ -182,7 +216,7 @@ impl GroundState {
 #[pyo3(signature = (
     structure, *, cutoff_ev, density_cutoff_ev = None, k_mesh = None, pseudopotentials = "gth",
     smearing = None, width_ev = 0.1, bands = None, convergence_ev = 1e-5, max_iterations = 300,
-    use_symmetry = true, threads = 1
+    use_symmetry = true, forces = false, threads = 1
 ))]
 #[expect(clippy::too_many_arguments, reason = "keywords, each with a default")]
 pub(crate) fn ground_state(
@@ -197,6 +231,7 @@ pub(crate) fn ground_state(
     convergence_ev: f64,
     max_iterations: usize,
     use_symmetry: bool,
+    forces: bool,
     threads: usize,
 ) -> PyResult<GroundState> {
     let py = structure.py();
@@ -219,17 +254,21 @@ pub(crate) fn ground_state(
         ..ScfOptions::default()
     };
     let model = model(&structure, pseudopotentials, occupations)?;
-    let result = engine::enter(py, WindUp::Leave, move |cancel: &CancelToken| {
+    let (result, derivatives) = engine::enter(py, WindUp::Leave, move |cancel: &CancelToken| {
         let basis = PlaneWaveBasis::new(Arc::new(model), discretisation)?;
         let is_cancelled = || cancel.is_cancelled();
         let control = ScfControl {
             is_cancelled: Some(&is_cancelled),
             progress: None,
         };
-        self_consistent_field(&basis, &options, control)
+        let result = self_consistent_field(&basis, &options, control)?;
+        let derivatives = (forces && result.is_converged())
+            .then(|| forces_and_stress(&basis, &result, options.threads));
+        Ok((result, derivatives))
     })?
-    .map_err(|error| dft_error(&error))?;
+    .map_err(|error: DftError| dft_error(&error))?;
     Ok(GroundState {
+        derivatives,
         edges: BandEdges::of(&result),
         result,
         k_mesh,
