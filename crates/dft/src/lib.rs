@@ -36,7 +36,8 @@ pub use error::DftError;
 pub use model::{Atom, Model};
 pub use occupation::{Occupations, Smearing};
 pub use properties::{
-    BandEdges, MovedCrystal, first_variable_cell_step, forces, forces_and_stress, pressure, stress,
+    BandEdges, ChargeDensity, MovedCrystal, first_variable_cell_step, forces, forces_and_stress,
+    pressure, stress,
 };
 pub use scf::{
     EnergyParts, Mixing, ScfControl, ScfEnd, ScfIteration, ScfOptions, ScfResult,

@@ -2,6 +2,7 @@
 
 mod augmentation_moments;
 mod band_edges;
+mod charge_density;
 mod forces;
 mod ground_state;
 mod nonlocal_weights;
@@ -18,6 +19,7 @@ use crate::{
 };
 
 pub use band_edges::BandEdges;
+pub use charge_density::ChargeDensity;
 pub use forces::forces;
 pub use stress::{pressure, stress};
 pub use variable_cell_step::{MovedCrystal, first_variable_cell_step};
