@@ -46,6 +46,7 @@ fn a_synthetic_curve_gives_back_its_parameters() {
         let expected = b0 * (v0 / 100.0f64).powf(derivative);
         assert!((fit.modulus_at_reference_gpa / expected - 1.0).abs() < 1e-5);
         EquationOfStateLimits::default().check(&fit, 100.0).unwrap();
+        assert_eq!(fit.brackets_minimum(), (98.0..102.0).contains(&v0));
     }
 }
 

@@ -89,6 +89,16 @@ pub struct EquationOfStateFit {
     pub modulus_at_reference_gpa: f64,
 }
 
+impl EquationOfStateFit {
+    /// Whether the equilibrium volume lies between the smallest and the largest volume computed; if
+    /// not, it is an extrapolation.
+    pub fn brackets_minimum(&self) -> bool {
+        let beyond = |volume: &&f64| **volume > self.equilibrium_volume_ang3;
+        let above = self.volumes_ang3.iter().filter(beyond).count();
+        above > 0 && above < self.volumes_ang3.len()
+    }
+}
+
 /// A calculation that gave no value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Failure {
