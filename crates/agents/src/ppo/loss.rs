@@ -18,6 +18,10 @@ pub(super) fn clipped_policy_loss(log_ratio: f64, advantage: f64, clip: f64) -> 
 pub(super) fn value_loss(value: f64, old: f64, goal: f64, clip: Option<f64>) -> (f64, f64) {
     let plain = (0.5 * (value - goal).powi(2), value - goal);
     let Some(clip) = clip else { return plain };
+    // Within the limit both are the same but for rounding, which must not choose the derivative.
+    if (value - old).abs() <= clip {
+        return plain;
+    }
     let kept = old + (value - old).clamp(-clip, clip);
     let clipped = 0.5 * (kept - goal).powi(2);
     if plain.0 >= clipped {
