@@ -2,7 +2,8 @@ use rustfft::num_complex::Complex64;
 
 use crate::{
     basis::DensityGrid, model::Model, structure_factor::StructurePhases,
-    terms::atom_matrices::AtomMatrices, terms::pair_expansion::PairExpansion,
+    terms::atom_matrices::AtomMatrices, terms::augmentation::sum_over_harmonics,
+    terms::pair_expansion::PairExpansion,
 };
 
 /// The augmentation charge of one atom, `N(G) = e^{−iG·τ} Σ_LM (−i)^L Y_LM(Ĝ) m_LM(|G|)`, by its
@@ -72,13 +73,6 @@ impl AugmentationMoments {
     fn sum_of(&self, by_shell: &[f64], shell: u32, y: &[f64]) -> Complex64 {
         let count = (self.l_max + 1).pow(2);
         let moments = &by_shell[shell as usize * count..(shell as usize + 1) * count];
-        // 1, −i, −1, i, 1, …
-        let mut parts = [0.0; 4];
-        for l in 0..=self.l_max {
-            let range = l * l..(l + 1) * (l + 1);
-            let pairs = y[range.clone()].iter().zip(&moments[range]);
-            parts[l % 4] += pairs.map(|(y, m)| y * m).sum::<f64>();
-        }
-        Complex64::new(parts[0] - parts[2], parts[3] - parts[1])
+        sum_over_harmonics(self.l_max, y, moments)
     }
 }

@@ -240,7 +240,7 @@ impl SpeciesCharges {
 }
 
 /// `Σ_LM (−i)^L Y_LM c_LM`
-fn sum_over_harmonics(l_max: usize, y: &[f64], c: &[f64]) -> Complex64 {
+pub(crate) fn sum_over_harmonics(l_max: usize, y: &[f64], c: &[f64]) -> Complex64 {
     // 1, −i, −1, i, 1, …
     let mut parts = [0.0; 4];
     for l in 0..=l_max {

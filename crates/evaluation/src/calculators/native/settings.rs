@@ -98,7 +98,7 @@ pub enum Verdict {
     /// state.
     #[default]
     Engine,
-    /// What pw.x with the published decks would hardly have computed: plain Broyden mixing with
+    /// What pw.x with the published decks would hardly have computed: plain mixing with
     /// factor 0.7 and 8 steps of history, 1e-6 Ry, 300 iterations; an odd number of electrons is
     /// pw.x's "charge is wrong"; and any fitted equation of state counts, however rough.
     Paper,
