@@ -1,11 +1,13 @@
-//! Where the time of one band gap goes: C6 filled with Li, Cl, F and Na at 50/400 Ry.
+//! Where the time of one band gap goes, iteration by iteration.
 //!
-//! `cargo bench -p crystalgym-dft --bench self_consistent_field -- [divisions] [conv_thr_ry] [threads]`
-//! with SSSP where the data folder is at hand, else with the built-in GTH potentials.
+//! `cargo bench -p crystalgym-dft --bench self_consistent_field -- [crystal] [potentials] [ecutwfc_ry]
+//! [kppa] [conv_thr_ry] [threads]`, by default `C6:Na-Cl-F-Li sssp 50 1000 1e-6 1`. The potentials
+//! are `gth`, or `sssp` (density cutoff eight times the other) where the data folder is at hand.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
 
 use std::{env, num::NonZeroUsize, sync::Arc, time::Instant};
 
+use crystalgym_crystal::{Element, Skeleton, automatic_density};
 use crystalgym_dft::{
     Atom, BOHR_ANG, BandEdges, Cell, Discretisation, HARTREE_EV, KMesh, Model, Occupations,
     PlaneWaveBasis, ScfControl, ScfIteration, ScfOptions, pseudo::Pseudopotential,
@@ -13,47 +15,64 @@ use crystalgym_dft::{
 };
 
 fn main() {
-    let numbers: Vec<f64> = env::args().skip(1).filter_map(|a| a.parse().ok()).collect();
-    let divisions = numbers.first().map_or(6, |n| *n as u32);
-    let convergence_ry = numbers.get(1).copied().unwrap_or(1e-6);
-    let threads = numbers.get(2).map_or(1, |n| *n as usize);
+    let arguments: Vec<String> = env::args().skip(1).filter(|a| a != "--bench").collect();
+    let argument = |index: usize, default: &str| {
+        arguments
+            .get(index)
+            .map_or_else(|| default.to_owned(), String::clone)
+    };
+    let number = |index: usize, default: &str| -> f64 { argument(index, default).parse().unwrap() };
+    let crystal = argument(0, "C6:Na-Cl-F-Li");
+    let potentials = argument(1, "sssp");
+    let ecutwfc_ry = number(2, "50");
+    let kppa = number(3, "1000");
+    let convergence_ry = number(4, "1e-6");
+    let threads = number(5, "1") as usize;
 
     let started = Instant::now();
-    let sssp = crystalgym_testing::shared_data("data/sssp-1.3.0-pbe-efficiency");
-    let species = ["Li", "Cl", "F", "Na"].map(|symbol| {
-        Arc::new(
-            match &sssp {
-                Some(folder) => {
-                    Pseudopotential::from_upf_file(&folder.join(format!("{symbol}.upf")))
-                }
-                None => Pseudopotential::gth_pbe(symbol.parse().unwrap()),
+    let (skeleton, symbols) = crystal.split_once(':').unwrap();
+    let skeleton = Skeleton::builtin(skeleton).unwrap();
+    let filling: Vec<Element> = symbols.split('-').map(|s| s.parse().unwrap()).collect();
+    let mut elements = filling.clone();
+    elements.sort_unstable();
+    elements.dedup();
+    let sssp = (potentials == "sssp")
+        .then(|| crystalgym_testing::shared_data("data/sssp-1.3.0-pbe-efficiency"))
+        .flatten();
+    let species: Vec<Arc<Pseudopotential>> = elements
+        .iter()
+        .map(|&element| match &sssp {
+            Some(folder) => {
+                let file = folder.join(format!("{}.upf", element.symbol()));
+                Arc::new(Pseudopotential::from_upf_file(&file).unwrap())
             }
-            .unwrap(),
-        )
-    });
-    let h = 5.169_298_71 / 3f64.sqrt() / BOHR_ANG;
-    let sites = [[0.0; 3], [0.5, 0.5, 0.0], [0.5, 0.0, 0.5], [0.0, 0.5, 0.5]];
+            None => Arc::new(Pseudopotential::gth_pbe(element).unwrap()),
+        })
+        .collect();
+    let vectors = skeleton.lattice.vectors();
+    let atoms = filling.iter().zip(&skeleton.frac_coords);
     let model = Model {
-        cell: Cell::new([[-h, h, h], [h, -h, h], [h, h, -h]]).unwrap(),
+        cell: Cell::new(vectors.map(|row| row.map(|x| x / BOHR_ANG))).unwrap(),
         functional: species[0].functional(),
-        atoms: (0..4)
-            .map(|i| Atom {
-                species: i,
-                frac: sites[i],
+        atoms: atoms
+            .map(|(element, &frac)| Atom {
+                species: elements.partition_point(|kind| kind < element),
+                frac,
             })
             .collect(),
-        species: species.to_vec(),
+        species,
         occupations: Occupations::Fixed,
     };
+    let k_mesh = KMesh::gamma_centred(automatic_density(&skeleton.lattice, filling.len(), kppa));
     println!("files {:.2} s", started.elapsed().as_secs_f64());
 
     // The second run finds the tables of the potentials made.
     for _ in 0..2 {
         let started = Instant::now();
         let discretisation = Discretisation {
-            ecut_ha: 25.0,
-            ecut_density_ha: 200.0,
-            k_mesh: KMesh::gamma_centred([divisions; 3]),
+            ecut_ha: 0.5 * ecutwfc_ry,
+            ecut_density_ha: 0.5 * ecutwfc_ry * if sssp.is_some() { 8.0 } else { 4.0 },
+            k_mesh,
             use_symmetry: true,
         };
         let basis = PlaneWaveBasis::new(Arc::new(model.clone()), discretisation).unwrap();
@@ -86,6 +105,13 @@ fn main() {
         };
         let result = self_consistent_field(&basis, &options, control).unwrap();
         let edges = BandEdges::of(&result).unwrap();
+        for i in &result.preparation {
+            println!(
+                "    coarse mesh: error {:.1e} Ry, {} applications",
+                2.0 * i.estimated_error_ha,
+                i.hamiltonian_applications
+            );
+        }
         let applications = result.history.iter().map(|i| i.hamiltonian_applications);
         println!(
             "{:?}: {:.8} Ry, HOMO {:.4} eV, LUMO {:.4} eV, {} applications of H, {:.2} s",

@@ -112,7 +112,7 @@ fn smooth_density<S: BandScalar>(
     let work = basis.waves.iter().zip(bands).zip(occupations);
     let by_k_point = parallel_map(threads, work, |((waves, bands), occupations)| {
         let mut density = vec![0.0; grid.fft.len()];
-        let mut space = RealSpace::new(grid);
+        let mut space = RealSpace::new(&grid.fft);
         let weights: Vec<f64> = occupations
             .iter()
             .map(|&f| match f.abs() < OCCUPATION_THRESHOLD {
@@ -120,7 +120,7 @@ fn smooth_density<S: BandScalar>(
                 false => waves.k_point.weight * f / volume,
             })
             .collect();
-        S::add_density(waves, grid, &mut space, bands, &weights, &mut density);
+        S::add_density(waves, &grid.fft, &mut space, bands, &weights, &mut density);
         density
     });
     let mut sum = vec![0.0; grid.fft.len()];

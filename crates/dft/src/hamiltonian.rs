@@ -1,26 +1,27 @@
-use rustfft::num_complex::Complex64;
+use rustfft::num_complex::{Complex, Complex64};
 
 use crate::{
-    basis::{FftScratch, PlaneWaveBasis, WaveBasis, WaveGrid},
+    basis::{FftBox, FftScratch, PlaneWaveBasis, Precision, WaveBasis, WaveGrid},
     eigensolver::Operator,
-    linear_algebra::{Scalar, ZERO},
     terms::{
         atom_matrices::AtomMatrices, atomic_columns::AtomicScalar, kinetic::apply_kinetic,
         nonlocal::Projectors,
     },
 };
 
-/// The operators that a density makes, for all k-points.
-pub(crate) struct Operators {
+/// The operators that a density makes, for all k-points; the local one in precision `T`.
+pub(crate) struct Operators<T = f64> {
     /// V at the points of the wavefunction box, in hartree.
-    potential: Vec<f64>,
+    potential: Vec<T>,
+    /// Its mean, `⟨G|V|G⟩`.
+    mean_potential_ha: f64,
     /// D in hartree.
     coupling: AtomMatrices,
     /// q; `None` where S is the identity.
     overlap: Option<AtomMatrices>,
 }
 
-impl Operators {
+impl<T: Precision> Operators<T> {
     /// From V on the density grid's G and the matrices of all atoms, for bands of `S`.
     pub(crate) fn new<S: BandScalar>(
         basis: &PlaneWaveBasis,
@@ -29,8 +30,10 @@ impl Operators {
         overlap: Option<&AtomMatrices>,
     ) -> Self {
         let in_place = |m: &AtomMatrices| Projectors::<S>::matrices_in_place(basis, m);
+        let potential = basis.wave_grid.field_to_real(potential);
         Self {
-            potential: basis.wave_grid.field_to_real(potential),
+            mean_potential_ha: potential.iter().sum::<f64>() / potential.len() as f64,
+            potential: potential.into_iter().map(T::rounded).collect(),
             coupling: in_place(coupling),
             overlap: overlap.map(in_place),
         }
@@ -38,28 +41,28 @@ impl Operators {
 }
 
 /// The Kohn–Sham Hamiltonian at one k-point: `H = ½|k+G|² + V(r) + Σ |β_i⟩ D_ij ⟨β_j|`, with the
-/// overlap `S = 1 + Σ |β_i⟩ q_ij ⟨β_j|`.
-pub(crate) struct Hamiltonian<'a, S> {
+/// overlap `S = 1 + Σ |β_i⟩ q_ij ⟨β_j|`. Bands are made of `S`; transforms are done in `T`.
+pub(crate) struct Hamiltonian<'a, S, T = f64> {
     basis: &'a WaveBasis,
-    grid: &'a WaveGrid,
-    operators: &'a Operators,
+    fft: &'a FftBox<T>,
+    operators: &'a Operators<T>,
     projectors: &'a Projectors<S>,
     diagonal: Vec<f64>,
     overlap_diagonal: Option<Vec<f64>>,
-    space: RealSpace,
+    space: RealSpace<T>,
 }
 
 /// The box in which products are formed, and what its transforms need.
-pub(crate) struct RealSpace {
-    pub(crate) field: Vec<Complex64>,
-    pub(crate) scratch: FftScratch,
+pub(crate) struct RealSpace<T> {
+    field: Vec<Complex<T>>,
+    scratch: FftScratch<T>,
 }
 
-impl RealSpace {
-    pub(crate) fn new(grid: &WaveGrid) -> Self {
+impl<T: Precision> RealSpace<T> {
+    pub(crate) fn new(fft: &FftBox<T>) -> Self {
         Self {
-            field: vec![ZERO; grid.fft.len()],
-            scratch: grid.fft.scratch(),
+            field: vec![Complex::new(T::zero(), T::zero()); fft.len()],
+            scratch: fft.scratch(),
         }
     }
 }
@@ -67,21 +70,21 @@ impl RealSpace {
 /// A number that bands can be made of: how they meet the real-space box.
 pub(crate) trait BandScalar: AtomicScalar {
     /// `out += V ψ` for a block of bands.
-    fn add_local(
+    fn add_local<T: Precision>(
         basis: &WaveBasis,
-        grid: &WaveGrid,
-        potential: &[f64],
-        space: &mut RealSpace,
+        fft: &FftBox<T>,
+        potential: &[T],
+        space: &mut RealSpace<T>,
         psi: &[Self],
         out: &mut [Self],
     );
 
     /// `ρ(r) += Σ_n w_n |ψ_n(r)|²` for a block of bands; what is odd under the inversion that
     /// makes bands real may be wrong, and goes when the density is symmetrised.
-    fn add_density(
+    fn add_density<T: Precision>(
         basis: &WaveBasis,
-        grid: &WaveGrid,
-        space: &mut RealSpace,
+        fft: &FftBox<T>,
+        space: &mut RealSpace<T>,
         psi: &[Self],
         weights: &[f64],
         density: &mut [f64],
@@ -92,36 +95,37 @@ pub(crate) trait BandScalar: AtomicScalar {
 }
 
 impl BandScalar for Complex64 {
-    fn add_local(
+    fn add_local<T: Precision>(
         basis: &WaveBasis,
-        grid: &WaveGrid,
-        potential: &[f64],
-        space: &mut RealSpace,
+        fft: &FftBox<T>,
+        potential: &[T],
+        space: &mut RealSpace<T>,
         psi: &[Self],
         out: &mut [Self],
     ) {
         let n = basis.len();
         for (psi, out) in psi.chunks_exact(n).zip(out.chunks_exact_mut(n)) {
-            basis.scatter(&grid.fft, psi.iter().copied(), &mut space.field);
-            multiply(basis, grid, potential, space);
+            basis.scatter(fft, psi.iter().copied(), &mut space.field);
+            multiply(basis, fft, potential, space);
             for (out, &position) in out.iter_mut().zip(&basis.positions) {
-                *out += space.field[position as usize];
+                let value = space.field[position as usize];
+                *out += Complex64::new(value.re.widened(), value.im.widened());
             }
         }
     }
 
-    fn add_density(
+    fn add_density<T: Precision>(
         basis: &WaveBasis,
-        grid: &WaveGrid,
-        space: &mut RealSpace,
+        fft: &FftBox<T>,
+        space: &mut RealSpace<T>,
         psi: &[Self],
         weights: &[f64],
         density: &mut [f64],
     ) {
         for (psi, &weight) in psi.chunks_exact(basis.len()).zip(weights) {
             if weight != 0.0 {
-                basis.scatter(&grid.fft, psi.iter().copied(), &mut space.field);
-                add_square(basis, grid, space, weight, density);
+                basis.scatter(fft, psi.iter().copied(), &mut space.field);
+                add_square(basis, fft, space, weight, density);
             }
         }
     }
@@ -134,33 +138,33 @@ impl BandScalar for Complex64 {
 /// Two real bands pass through one transform: `V (a + i b)` has `V a` as real part and `V b` as
 /// imaginary part, since V(G) is real too.
 impl BandScalar for f64 {
-    fn add_local(
+    fn add_local<T: Precision>(
         basis: &WaveBasis,
-        grid: &WaveGrid,
-        potential: &[f64],
-        space: &mut RealSpace,
+        fft: &FftBox<T>,
+        potential: &[T],
+        space: &mut RealSpace<T>,
         psi: &[Self],
         out: &mut [Self],
     ) {
         let n = basis.len();
         for (psi, out) in psi.chunks(2 * n).zip(out.chunks_mut(2 * n)) {
             let (first, second) = psi.split_at(n);
-            scatter_pair(basis, grid, space, [first, second], [1.0, 1.0]);
-            multiply(basis, grid, potential, space);
+            scatter_pair(basis, fft, space, [first, second], [1.0, 1.0]);
+            multiply(basis, fft, potential, space);
             let (first, second) = out.split_at_mut(n);
             for (out, &position) in first.iter_mut().zip(&basis.positions) {
-                *out += space.field[position as usize].re;
+                *out += space.field[position as usize].re.widened();
             }
             for (out, &position) in second.iter_mut().zip(&basis.positions) {
-                *out += space.field[position as usize].im;
+                *out += space.field[position as usize].im.widened();
             }
         }
     }
 
-    fn add_density(
+    fn add_density<T: Precision>(
         basis: &WaveBasis,
-        grid: &WaveGrid,
-        space: &mut RealSpace,
+        fft: &FftBox<T>,
+        space: &mut RealSpace<T>,
         psi: &[Self],
         weights: &[f64],
         density: &mut [f64],
@@ -174,8 +178,8 @@ impl BandScalar for f64 {
                 .collect();
             for pair in chosen.chunks(2) {
                 let (second, root) = pair.get(1).copied().unwrap_or((&[], 0.0));
-                scatter_pair(basis, grid, space, [pair[0].0, second], [pair[0].1, root]);
-                add_square(basis, grid, space, sign, density);
+                scatter_pair(basis, fft, space, [pair[0].0, second], [pair[0].1, root]);
+                add_square(basis, fft, space, sign, density);
             }
         }
     }
@@ -186,56 +190,60 @@ impl BandScalar for f64 {
 }
 
 /// `c₁ a + i c₂ b` in the box; b may be empty.
-fn scatter_pair(
+fn scatter_pair<T: Precision>(
     basis: &WaveBasis,
-    grid: &WaveGrid,
-    space: &mut RealSpace,
+    fft: &FftBox<T>,
+    space: &mut RealSpace<T>,
     [first, second]: [&[f64]; 2],
     [c1, c2]: [f64; 2],
 ) {
     let imaginary = second.iter().copied().chain(std::iter::repeat(0.0));
     let pairs = first.iter().zip(imaginary);
     let values = pairs.map(|(a, b)| Complex64::new(c1 * a, c2 * b));
-    basis.scatter(&grid.fft, values, &mut space.field);
+    basis.scatter(fft, values, &mut space.field);
 }
 
 /// The local operator on what is in the box.
-fn multiply(basis: &WaveBasis, grid: &WaveGrid, potential: &[f64], space: &mut RealSpace) {
+fn multiply<T: Precision>(
+    basis: &WaveBasis,
+    fft: &FftBox<T>,
+    potential: &[T],
+    space: &mut RealSpace<T>,
+) {
     let (field, scratch) = (&mut space.field, &mut space.scratch);
-    (grid.fft).multiply_in_real_space(field, &basis.occupied, scratch, potential);
+    fft.multiply_in_real_space(field, &basis.occupied, scratch, potential);
 }
 
 /// `ρ += w |ψ|²` of what is in the box.
-fn add_square(
+fn add_square<T: Precision>(
     basis: &WaveBasis,
-    grid: &WaveGrid,
-    space: &mut RealSpace,
+    fft: &FftBox<T>,
+    space: &mut RealSpace<T>,
     weight: f64,
     density: &mut [f64],
 ) {
     let (field, scratch) = (&mut space.field, &mut space.scratch);
-    (grid.fft).visit_real_rows(field, &basis.occupied, scratch, |first, chunk| {
+    fft.visit_real_rows(field, &basis.occupied, scratch, |first, chunk| {
         for (rho, psi) in density[first..].iter_mut().zip(chunk.iter()) {
-            *rho += weight * Scalar::norm_sqr(*psi);
+            *rho += weight * psi.norm_sqr().widened();
         }
     });
 }
 
-impl<'a, S: BandScalar> Hamiltonian<'a, S> {
+impl<'a, S: BandScalar, T: Precision> Hamiltonian<'a, S, T> {
     pub(crate) fn new(
         basis: &'a WaveBasis,
         grid: &'a WaveGrid,
-        operators: &'a Operators,
+        operators: &'a Operators<T>,
         projectors: &'a Projectors<S>,
     ) -> Self {
-        // ⟨G|V|G⟩ is the mean of V.
-        let potential = &operators.potential;
-        let mean = potential.iter().sum::<f64>() / potential.len() as f64;
+        let mean = operators.mean_potential_ha;
+        let fft = grid.fft_in();
         let nonlocal = projectors.diagonal(&operators.coupling);
         let diagonal = basis.kinetic.iter().zip(nonlocal);
         Self {
             basis,
-            grid,
+            fft,
             operators,
             projectors,
             overlap_diagonal: operators.overlap.as_ref().map(|q| {
@@ -243,12 +251,12 @@ impl<'a, S: BandScalar> Hamiltonian<'a, S> {
                 diagonal.into_iter().map(|q| 1.0 + q).collect()
             }),
             diagonal: diagonal.map(|(kinetic, d)| kinetic + mean + d).collect(),
-            space: RealSpace::new(grid),
+            space: RealSpace::new(fft),
         }
     }
 }
 
-impl<S: BandScalar> Operator for Hamiltonian<'_, S> {
+impl<S: BandScalar, T: Precision> Operator for Hamiltonian<'_, S, T> {
     type Scalar = S;
 
     fn len(&self) -> usize {
@@ -274,7 +282,7 @@ impl<S: BandScalar> Operator for Hamiltonian<'_, S> {
     fn apply(&mut self, psi: &[S], out: &mut [S]) {
         apply_kinetic(self.basis, psi, out);
         let potential = &self.operators.potential;
-        S::add_local(self.basis, self.grid, potential, &mut self.space, psi, out);
+        S::add_local(self.basis, self.fft, potential, &mut self.space, psi, out);
         let projections = self.projectors.project(psi);
         let coupled = self.operators.coupling.apply(&projections);
         self.projectors.add_combination(&coupled, out);

@@ -41,6 +41,6 @@ pub use properties::{
 };
 pub use scf::{
     EnergyParts, Mixing, ScfControl, ScfEnd, ScfIteration, ScfOptions, ScfResult,
-    self_consistent_field,
+    self_consistent_field, self_consistent_field_near,
 };
 pub use symmetry::{SymmetryOperation, space_group_operations};

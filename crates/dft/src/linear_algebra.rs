@@ -25,6 +25,9 @@ pub(crate) trait Scalar:
 {
     fn from_real(x: f64) -> Self;
 
+    /// The number, or its real part where the scalar is real.
+    fn of_complex(z: Complex64) -> Self;
+
     /// The scalar as a complex number.
     fn to_complex(self) -> Complex64;
 
@@ -119,6 +122,10 @@ impl Scalar for Complex64 {
         Self::new(x, 0.0)
     }
 
+    fn of_complex(z: Complex64) -> Self {
+        z
+    }
+
     fn to_complex(self) -> Complex64 {
         self
     }
@@ -141,6 +148,10 @@ impl Scalar for Complex64 {
 impl Scalar for f64 {
     fn from_real(x: f64) -> Self {
         x
+    }
+
+    fn of_complex(z: Complex64) -> Self {
+        z.re
     }
 
     fn to_complex(self) -> Complex64 {

@@ -36,13 +36,7 @@ impl DensityGrid {
     /// The sphere of `ecut` (hartree) in the smallest box that holds it.
     pub(crate) fn new(cell: Cell, ecut: f64) -> Self {
         let (miller, g2) = sphere(&cell, ecut);
-        let mut reach = [0u32; 3];
-        for m in &miller {
-            for i in 0..3 {
-                reach[i] = reach[i].max(m[i].unsigned_abs());
-            }
-        }
-        let fft = FftBox::new(reach.map(|n| good_fft_size(2 * n as usize + 1)));
+        let fft = FftBox::new(box_sides(&miller).map(good_fft_size));
         let positions: Vec<u32> = miller
             .iter()
             .filter_map(|&m| fft.position(m))
@@ -173,6 +167,17 @@ fn sphere(cell: &Cell, ecut: f64) -> (Vec<[i32; 3]>, Vec<f64>) {
     let rounded = |g2: f64| (g2 * 1e8).round() as u64;
     vectors.sort_by_key(|&(g2, m)| (rounded(g2), m));
     vectors.into_iter().map(|(g2, m)| (m, g2)).unzip()
+}
+
+/// Sides of the smallest box that holds the given Miller indices.
+pub(crate) fn box_sides(miller: &[[i32; 3]]) -> [usize; 3] {
+    let mut reach = [0u32; 3];
+    for m in miller {
+        for i in 0..3 {
+            reach[i] = reach[i].max(m[i].unsigned_abs());
+        }
+    }
+    reach.map(|n| 2 * n as usize + 1)
 }
 
 /// `|mᵢ| ≤ |aᵢ| |G| / 2π`: the largest Miller indices within a sphere of radius `g_max`.

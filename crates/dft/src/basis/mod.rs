@@ -10,5 +10,5 @@ pub use kmesh::{KMesh, KPoint, irreducible_k_points};
 pub use plane_wave_basis::{Discretisation, PlaneWaveBasis};
 
 pub(crate) use density_grid::DensityGrid;
-pub(crate) use fft::FftScratch;
+pub(crate) use fft::{FftBox, FftScratch, Precision};
 pub(crate) use wave_basis::{WaveBasis, WaveGrid};

@@ -84,7 +84,7 @@ impl PlaneWaveBasis {
         }
         let slack = CUTOFF_SLACK;
         let density_grid = DensityGrid::new(model.cell, ecut_density_ha * slack);
-        let wave_grid = WaveGrid::new(model.cell, ecut_ha * slack, &density_grid);
+        let wave_grid = WaveGrid::new(ecut_ha * slack, &density_grid);
         let operations = if use_symmetry {
             let mut operations = space_group_operations(&model);
             operations.retain(|operation| k_mesh.is_invariant_under(operation));

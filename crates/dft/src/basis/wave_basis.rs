@@ -1,8 +1,8 @@
-use rustfft::num_complex::Complex64;
+use rustfft::num_complex::{Complex, Complex64};
 
 use super::{
-    density_grid::{DensityGrid, miller_limits},
-    fft::{FftBox, OccupiedColumns},
+    density_grid::{DensityGrid, box_sides, miller_limits},
+    fft::{FftBox, OccupiedColumns, Precision, fast_fft_size},
     kmesh::KPoint,
 };
 use crate::{
@@ -80,15 +80,15 @@ impl WaveBasis {
     }
 
     /// Writes the coefficients of one band into the box, the rest zero.
-    pub(crate) fn scatter(
+    pub(crate) fn scatter<T: Precision>(
         &self,
-        fft: &FftBox,
+        fft: &FftBox<T>,
         band: impl Iterator<Item = Complex64>,
-        field: &mut [Complex64],
+        field: &mut [Complex<T>],
     ) {
         fft.clear(field, &self.occupied);
         for (&position, c) in self.positions.iter().zip(band) {
-            field[position as usize] = c;
+            field[position as usize] = Complex::new(T::rounded(c.re), T::rounded(c.im));
         }
     }
 }
@@ -101,21 +101,20 @@ impl WaveBasis {
 #[derive(Debug, Clone)]
 pub(crate) struct WaveGrid {
     pub(crate) fft: FftBox,
+    fft_single: FftBox<f32>,
     /// Position in the box of each G of the density grid within 4E, which are its first ones.
     positions: Vec<u32>,
     occupied: OccupiedColumns,
 }
 
 impl WaveGrid {
-    pub(crate) fn new(cell: Cell, ecut: f64, density: &DensityGrid) -> Self {
+    pub(crate) fn new(ecut: f64, density: &DensityGrid) -> Self {
         let limit2 = 8.0 * ecut * (1.0 + 1e-12);
         let g_count = density.g2.partition_point(|&g2| g2 <= limit2);
-        let fft = if g_count == density.len() {
-            density.fft.clone()
-        } else {
-            DensityGrid::new(cell, 4.0 * ecut).fft
-        };
-        let positions: Vec<u32> = density.miller[..g_count]
+        let miller = &density.miller[..g_count];
+        let dims = box_sides(miller).map(fast_fft_size);
+        let fft = FftBox::new(dims);
+        let positions: Vec<u32> = miller
             .iter()
             .filter_map(|&m| fft.position(m))
             .map(|position| position as u32)
@@ -123,8 +122,14 @@ impl WaveGrid {
         Self {
             occupied: OccupiedColumns::of_positions(fft.dims(), &positions),
             positions,
+            fft_single: FftBox::new(dims),
             fft,
         }
+    }
+
+    /// The box for transforms in one precision or the other.
+    pub(crate) fn fft_in<T: Precision>(&self) -> &FftBox<T> {
+        T::choose(&self.fft, &self.fft_single)
     }
 
     /// A real field of the density grid at the points of this box, cut off at 4E.

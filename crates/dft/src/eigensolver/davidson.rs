@@ -9,7 +9,7 @@ pub(crate) struct DavidsonSettings<'a> {
     /// Number of bands that are sought.
     pub(crate) bands: usize,
     /// Largest `|Hψ − εψ|²` of each band, in hartree²: about the error of its eigenvalue times
-    /// the distance to the next one.
+    /// the distance to the next one. Infinite for bands that are only to come along.
     pub(crate) residual2_limits: &'a [f64],
     /// Largest number of times that the subspace is extended.
     pub(crate) max_iterations: usize,
@@ -139,7 +139,10 @@ pub(crate) fn davidson<S: Scalar>(
     if applications < bands {
         return None;
     }
-    let mut active: Vec<usize> = (0..bands).collect();
+    let limits = settings.residual2_limits;
+    let mut active: Vec<usize> = (0..bands)
+        .filter(|&band| limits[band].is_finite())
+        .collect();
     let (mut values, mut coefficients) = lowest(space.solve()?, bands);
 
     for iteration in 0.. {
@@ -150,7 +153,7 @@ pub(crate) fn davidson<S: Scalar>(
             .enumerate()
             .filter_map(|(column, &band)| {
                 let residual2 = norm2(&corrections[column * n..(column + 1) * n]);
-                let converged = residual2 <= settings.residual2_limits[band];
+                let converged = residual2 <= limits[band];
                 if !converged {
                     corrections.copy_within(column * n..(column + 1) * n, kept * n);
                     kept += 1;

@@ -2,6 +2,7 @@
 
 mod energy;
 mod mixing;
+mod neighbour;
 mod options;
 mod result;
 mod self_consistent_field;
@@ -11,7 +12,7 @@ pub use energy::EnergyParts;
 pub use mixing::Mixing;
 pub use options::{ScfControl, ScfOptions};
 pub use result::{ScfEnd, ScfIteration, ScfResult};
-pub use self_consistent_field::self_consistent_field;
+pub use self_consistent_field::{self_consistent_field, self_consistent_field_near};
 
 pub(crate) use energy::{DensityFunctionals, FixedTerms};
 #[cfg(test)]

@@ -12,6 +12,9 @@ pub struct ScfOptions {
     pub convergence_ha: f64,
     /// Largest number of iterations.
     pub max_iterations: usize,
+    /// Within how many iterations the estimated error has to fall by a tenth, lest the loop be given
+    /// up as [`Stagnated`](super::ScfEnd::Stagnated); `None` for no such limit.
+    pub stagnation_window: Option<usize>,
     /// How densities are mixed.
     pub mixing: Mixing,
     /// Whether to begin with the density of a coarser mesh of k-points, where that saves most of
@@ -28,6 +31,7 @@ impl Default for ScfOptions {
             bands: None,
             convergence_ha: 0.5e-6,
             max_iterations: 300,
+            stagnation_window: Some(25),
             mixing: Mixing::default(),
             coarse_start: true,
             threads: NonZeroUsize::MIN,

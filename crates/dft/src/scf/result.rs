@@ -62,6 +62,8 @@ pub struct ScfResult {
     pub(crate) density: Density,
     /// Bands at each k-point.
     pub(crate) bands: Vec<Vec<Complex64>>,
+    /// Unconverged vectors beyond them, of use to start from.
+    pub(crate) spare_bands: Vec<Vec<Complex64>>,
 }
 
 impl ScfResult {

@@ -4,11 +4,11 @@ use rustfft::num_complex::Complex64;
 
 use super::{
     EnergyParts, FixedTerms, ScfControl, ScfEnd, ScfIteration, ScfOptions, ScfResult,
-    energy::DensityFunctionals, mixing::Mixer, start::starting_bands,
+    energy::DensityFunctionals, mixing::Mixer, neighbour::Neighbour, start::starting_bands,
 };
 use crate::{
     DftError,
-    basis::{KPoint, PlaneWaveBasis},
+    basis::{KPoint, PlaneWaveBasis, Precision, WaveBasis},
     density::Density,
     eigensolver::{DavidsonSettings, EigenSolution, davidson},
     hamiltonian::{BandScalar, Hamiltonian, Operators},
@@ -17,17 +17,29 @@ use crate::{
     terms::{atom_matrices::AtomMatrices, hartree::hartree_energy, nonlocal::Projectors},
 };
 
-/// `|Hψ − εψ|²` that the first iteration is content with, in hartree².
-const FIRST_RESIDUAL2: f64 = 1e-4;
+/// `|Hψ − εψ|²` that the first iteration is content with, in hartree²: from the density of atoms,
+/// and from one of a coarser mesh or a neighbour.
+const ATOMIC_RESIDUAL2: f64 = 1e-4;
+const KNOWN_RESIDUAL2: f64 = 1e-6;
+/// The bands' residuals (squared, in hartree²) are kept below this share of the density's error an
+/// electron: the mixer takes what is left of them for the density's own answer. (pw.x: 0.1.)
+const RESIDUAL2_SHARE: f64 = 0.01;
+/// The last bands may have more than that by this factor, of the error that is asked for.
+const FINAL_RESIDUAL2_SLACK: f64 = 400.0;
 /// Residuals are never asked to be smaller than this.
 const SMALLEST_RESIDUAL2: f64 = 1e-16;
+/// Bands are transformed in single precision as long as they are solved to more than this, in
+/// hartree² (its rounding leaves 1e-12), and the density's error exceeds the one asked for by this
+/// factor: the energy, which single precision moves by 1e-5 hartree, is never taken from them.
+const SINGLE_PRECISION_RESIDUAL2: f64 = 1e-10;
+const SINGLE_PRECISION_ERROR: f64 = 30.0;
+/// Bands above those that are sought, which are not converged: their neighbours converge faster.
+const SPARE_BANDS: usize = 2;
 /// Empty bands are never asked for more: the eigenvalue is then good to about 1e-6 hartree.
 const EMPTY_BAND_RESIDUAL2: f64 = 1e-7;
-/// The estimated error has to fall by a tenth within this many iterations.
-const STAGNATION_WINDOW: usize = 40;
 /// Where the density on a coarser mesh of k-points is good enough to go on from: its own error is
 /// larger than this.
-const COARSE_CONVERGENCE_HA: f64 = 1e-4;
+const COARSE_CONVERGENCE_HA: f64 = 1e-5;
 const COARSE_ITERATIONS: usize = 20;
 
 /// Solves the Kohn–Sham equations.
@@ -41,45 +53,96 @@ pub fn self_consistent_field(
     options: &ScfOptions,
     control: ScfControl<'_>,
 ) -> Result<ScfResult, DftError> {
-    let bands = band_count(basis, options)?;
+    solve_from(basis, None, options, control)
+}
+
+/// As [`self_consistent_field`], from what was found for the same atoms in a slightly different
+/// cell, such as the last volume of an equation of state; what does not fit is left out.
+///
+/// # Errors
+/// As [`self_consistent_field`].
+pub fn self_consistent_field_near(
+    basis: &PlaneWaveBasis,
+    (known_basis, known): (&PlaneWaveBasis, &ScfResult),
+    options: &ScfOptions,
+    control: ScfControl<'_>,
+) -> Result<ScfResult, DftError> {
+    let neighbour = Neighbour::of(known_basis, known, basis);
+    solve_from(basis, neighbour, options, control)
+}
+
+fn solve_from(
+    basis: &PlaneWaveBasis,
+    neighbour: Option<Neighbour<'_>>,
+    options: &ScfOptions,
+    control: ScfControl<'_>,
+) -> Result<ScfResult, DftError> {
+    let counts = band_counts(basis, options)?;
     Ok(match basis.inversion {
-        Some(_) => solve::<f64>(basis, bands, options, control),
-        None => solve::<Complex64>(basis, bands, options, control),
+        Some(_) => solve::<f64>(basis, counts, neighbour, options, control),
+        None => solve::<Complex64>(basis, counts, neighbour, options, control),
     })
 }
 
 /// The loop with bands of one kind of number.
 fn solve<S: BandScalar>(
     basis: &PlaneWaveBasis,
-    bands: usize,
+    counts: BandCounts,
+    neighbour: Option<Neighbour<'_>>,
     options: &ScfOptions,
     control: ScfControl<'_>,
 ) -> ScfResult {
     let terms = FixedTerms::new(basis);
-    let start = Density::of_atoms(basis, &terms);
+    let mut mixer = Mixer::new(options.mixing);
     let mut preparation = Vec::new();
-    let coarse = options.coarse_start.then(|| basis.coarser()).flatten();
-    let start = match coarse {
-        Some(coarse) => {
-            let options = ScfOptions {
-                convergence_ha: COARSE_CONVERGENCE_HA.max(options.convergence_ha),
-                max_iterations: COARSE_ITERATIONS,
-                ..options.clone()
-            };
-            let quiet = ScfControl {
-                is_cancelled: control.is_cancelled,
-                progress: None,
-            };
-            let mut state = State::<S>::new(&coarse, bands, start, options.threads);
-            iterate(&coarse, &terms, &options, quiet, &mut state);
-            preparation = state.history;
-            state.density
+    let threads = options.threads;
+    let mut state = match neighbour {
+        Some(neighbour) => {
+            let density = neighbour.density(basis);
+            State::new(
+                basis,
+                counts,
+                density,
+                KNOWN_RESIDUAL2,
+                threads,
+                |waves, k| neighbour.bands(waves, k),
+            )
         }
-        None => start,
+        None => {
+            let from_atoms = |basis: &PlaneWaveBasis, density: Density, residual2: f64| {
+                State::<S>::new(basis, counts, density, residual2, threads, |waves, k| {
+                    starting_bands(basis, waves, counts.total(), k)
+                })
+            };
+            let atoms = Density::of_atoms(basis, &terms);
+            match options.coarse_start.then(|| basis.coarser()).flatten() {
+                None => from_atoms(basis, atoms, ATOMIC_RESIDUAL2),
+                Some(coarse) => {
+                    let options = ScfOptions {
+                        convergence_ha: COARSE_CONVERGENCE_HA.max(options.convergence_ha),
+                        max_iterations: COARSE_ITERATIONS,
+                        ..options.clone()
+                    };
+                    let quiet = ScfControl {
+                        is_cancelled: control.is_cancelled,
+                        progress: None,
+                    };
+                    let mut state = from_atoms(&coarse, atoms, ATOMIC_RESIDUAL2);
+                    iterate(&coarse, &terms, &options, quiet, &mut mixer, &mut state);
+                    mixer.restart();
+                    preparation = state.history;
+                    from_atoms(basis, state.density, KNOWN_RESIDUAL2)
+                }
+            }
+        }
     };
-    let mut state = State::<S>::new(basis, bands, start, options.threads);
-    let end = iterate(basis, &terms, options, control, &mut state);
-    let to_complex = |bands: Vec<S>| bands.into_iter().map(S::to_complex).collect();
+    let end = iterate(basis, &terms, options, control, &mut mixer, &mut state);
+    let split = |(waves, bands): (&WaveBasis, Vec<S>)| {
+        let mut bands: Vec<Complex64> = bands.into_iter().map(S::to_complex).collect();
+        let spare = bands.split_off(bands.len().min(counts.sought * waves.len()));
+        (bands, spare)
+    };
+    let (bands, spare_bands) = basis.waves.iter().zip(state.bands).map(split).unzip();
     ScfResult {
         end,
         energies: state.energies,
@@ -90,7 +153,21 @@ fn solve<S: BandScalar>(
         history: state.history,
         preparation,
         density: state.density,
-        bands: state.bands.into_iter().map(to_complex).collect(),
+        bands,
+        spare_bands,
+    }
+}
+
+/// How many bands are sought, and how many beside them keep the solver fast.
+#[derive(Debug, Clone, Copy)]
+struct BandCounts {
+    sought: usize,
+    spare: usize,
+}
+
+impl BandCounts {
+    fn total(self) -> usize {
+        self.sought + self.spare
     }
 }
 
@@ -99,9 +176,12 @@ struct State<S> {
     /// Output density of the last iteration; before the first one, the input.
     density: Density,
     projectors: Vec<Projectors<S>>,
-    /// Bands at each k-point; before the first iteration as many vectors as there are to start from.
+    /// Bands at each k-point, the spare ones behind those that are sought; before the first
+    /// iteration as many vectors as there are to start from.
     bands: Vec<Vec<S>>,
-    band_count: usize,
+    counts: BandCounts,
+    /// What the next iteration's bands are solved to, in hartree².
+    residual2: f64,
     eigenvalues_ha: Vec<Vec<f64>>,
     occupations: Vec<Vec<f64>>,
     fermi_level_ha: Option<f64>,
@@ -112,11 +192,13 @@ struct State<S> {
 impl<S: BandScalar> State<S> {
     fn new(
         basis: &PlaneWaveBasis,
-        band_count: usize,
+        counts: BandCounts,
         density: Density,
+        residual2: f64,
         threads: NonZeroUsize,
+        bands: impl Fn(&WaveBasis, usize) -> Vec<S> + Sync,
     ) -> Self {
-        let mut occupations = vec![vec![2.0; band_count]; basis.waves.len()];
+        let mut occupations = vec![vec![2.0; counts.sought]; basis.waves.len()];
         if basis.model.occupations == Occupations::Fixed {
             let pairs = (basis.model.electron_count() / 2.0).round() as usize;
             for bands in &mut occupations {
@@ -129,10 +211,9 @@ impl<S: BandScalar> State<S> {
             projectors: parallel_map(threads, each_k(), |(_, waves)| {
                 Projectors::new(basis, waves)
             }),
-            bands: parallel_map(threads, each_k(), |(k, waves)| {
-                starting_bands(basis, waves, band_count, k)
-            }),
-            band_count,
+            bands: parallel_map(threads, each_k(), |(k, waves)| bands(waves, k)),
+            counts,
+            residual2,
             eigenvalues_ha: Vec::new(),
             occupations,
             fermi_level_ha: None,
@@ -147,27 +228,26 @@ fn iterate<S: BandScalar>(
     terms: &FixedTerms,
     options: &ScfOptions,
     mut control: ScfControl<'_>,
+    mixer: &mut Mixer,
     state: &mut State<S>,
 ) -> ScfEnd {
     let electrons = basis.model.electron_count();
     let k_points = basis.k_points();
     let grid = &basis.density_grid;
-    let mut mixer = Mixer::new(options.mixing);
-    let mut residual2 = FIRST_RESIDUAL2;
     let mut density_in = state.density.clone();
 
     while state.history.len() < options.max_iterations {
         // ρ_in → V → ψ, ε
         let input = terms.evaluate(basis, &density_in, options.threads);
-        let Some(solutions) = solve_bands(
-            basis,
-            terms,
-            &input,
-            residual2,
-            options.threads,
-            &control,
-            state,
-        ) else {
+        let last = state.history.last();
+        let last_error = last.map_or(f64::INFINITY, |last| last.estimated_error_ha);
+        let is_draft = state.residual2 > SINGLE_PRECISION_RESIDUAL2
+            && last_error > SINGLE_PRECISION_ERROR * options.convergence_ha;
+        let solve = match is_draft {
+            true => solve_bands::<S, f32>,
+            false => solve_bands::<S, f64>,
+        };
+        let Some(solutions) = solve(basis, terms, &input, options.threads, &control, state) else {
             return match control.cancelled() {
                 true => ScfEnd::Cancelled,
                 false => ScfEnd::DiagonalizationFailed,
@@ -208,13 +288,14 @@ fn iterate<S: BandScalar>(
             progress(&iteration);
         }
         // An error smaller than what the bands were solved to says nothing.
-        let wanted = 0.1 * error / electrons.max(1.0);
-        let bands_are_good = residual2 <= 100.0 * wanted || residual2 <= SMALLEST_RESIDUAL2;
-        residual2 = residual2.min(wanted).max(SMALLEST_RESIDUAL2);
-        if error < options.convergence_ha && bands_are_good {
+        let share = RESIDUAL2_SHARE / electrons.max(1.0);
+        let enough = FINAL_RESIDUAL2_SLACK * share * options.convergence_ha;
+        let bands_are_good = state.residual2 <= enough.max(SMALLEST_RESIDUAL2);
+        state.residual2 = (share * error).clamp(SMALLEST_RESIDUAL2, state.residual2);
+        if error < options.convergence_ha && bands_are_good && !is_draft {
             return ScfEnd::Converged;
         }
-        if has_stagnated(&state.history) {
+        if has_stagnated(&state.history, options.stagnation_window) {
             return ScfEnd::Stagnated;
         }
         density_in = mixer.next(grid, &density_in, &residual);
@@ -222,18 +303,18 @@ fn iterate<S: BandScalar>(
     ScfEnd::IterationLimit
 }
 
-fn band_count(basis: &PlaneWaveBasis, options: &ScfOptions) -> Result<usize, DftError> {
+fn band_counts(basis: &PlaneWaveBasis, options: &ScfOptions) -> Result<BandCounts, DftError> {
     let pairs = (basis.model.electron_count() / 2.0).ceil() as usize;
     let smallest_basis = basis.waves.iter().map(|waves| waves.len()).min();
     let most = smallest_basis.unwrap_or(0) / 2;
-    let bands = options.bands.unwrap_or(match basis.model.occupations {
+    let sought = options.bands.unwrap_or(match basis.model.occupations {
         Occupations::Fixed => pairs + 1,
         Occupations::Smeared { .. } => (pairs + 4).max((1.2 * pairs as f64).ceil() as usize),
     });
-    if bands < pairs.max(1) || bands > most {
+    if sought < pairs.max(1) || sought > most {
         return Err(DftError::InvalidSetting {
             setting: "bands",
-            found: bands.to_string(),
+            found: sought.to_string(),
             expected: "at least half the electrons and at most half the plane waves at any k-point",
         });
     }
@@ -244,24 +325,26 @@ fn band_count(basis: &PlaneWaveBasis, options: &ScfOptions) -> Result<usize, Dft
             expected: "a positive energy in hartree",
         });
     }
-    Ok(bands)
+    Ok(BandCounts {
+        sought,
+        spare: SPARE_BANDS.min(most - sought),
+    })
 }
 
 /// Improves the bands of all k-points in the given potential; `None` if a solver broke down or
 /// the loop was cancelled.
-fn solve_bands<S: BandScalar>(
+fn solve_bands<S: BandScalar, T: Precision>(
     basis: &PlaneWaveBasis,
     terms: &FixedTerms,
     input: &DensityFunctionals,
-    residual2: f64,
     threads: NonZeroUsize,
     control: &ScfControl<'_>,
     state: &mut State<S>,
 ) -> Option<Vec<EigenSolution>> {
     let overlap = terms.overlap.as_ref();
-    let operators = Operators::new::<S>(basis, &input.potential, &input.coupling, overlap);
+    let operators = Operators::<T>::new::<S>(basis, &input.potential, &input.coupling, overlap);
     let is_cancelled = control.is_cancelled;
-    let band_count = state.band_count;
+    let (counts, residual2) = (state.counts, state.residual2);
     let work = (basis.waves.iter().zip(&state.projectors))
         .zip(state.bands.iter_mut().zip(&state.occupations));
     let solutions: Option<Vec<EigenSolution>> = parallel_map(
@@ -271,15 +354,14 @@ fn solve_bands<S: BandScalar>(
             if is_cancelled.is_some_and(|asked| asked()) {
                 return None;
             }
-            let limits: Vec<f64> = occupations
-                .iter()
-                .map(|&f| match f > 0.01 {
-                    true => residual2,
-                    false => residual2.max(EMPTY_BAND_RESIDUAL2),
-                })
-                .collect();
+            let sought = occupations.iter().map(|&f| match f > 0.01 {
+                true => residual2,
+                false => residual2.max(EMPTY_BAND_RESIDUAL2),
+            });
+            let spare = std::iter::repeat_n(f64::INFINITY, counts.spare);
+            let limits: Vec<f64> = sought.chain(spare).collect();
             let settings = DavidsonSettings {
-                bands: band_count,
+                bands: counts.total(),
                 residual2_limits: &limits,
                 max_iterations: 30,
             };
@@ -290,7 +372,8 @@ fn solve_bands<S: BandScalar>(
     .into_iter()
     .collect();
     let solutions = solutions?;
-    state.eigenvalues_ha = solutions.iter().map(|s| s.values.clone()).collect();
+    let sought = |solution: &EigenSolution| solution.values[..counts.sought].to_vec();
+    state.eigenvalues_ha = solutions.iter().map(sought).collect();
     Some(solutions)
 }
 
@@ -337,8 +420,9 @@ fn band_energy(k_points: &[KPoint], eigenvalues_ha: &[Vec<f64>], occupations: &[
         .sum()
 }
 
-fn has_stagnated(history: &[ScfIteration]) -> bool {
-    let Some(split) = history.len().checked_sub(STAGNATION_WINDOW) else {
+/// Whether the error has not fallen by a tenth within the window.
+fn has_stagnated(history: &[ScfIteration], window: Option<usize>) -> bool {
+    let Some(split) = window.and_then(|window| history.len().checked_sub(window)) else {
         return false;
     };
     let best = |iterations: &[ScfIteration]| {

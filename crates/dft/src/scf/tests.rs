@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{ScfControl, ScfOptions, self_consistent_field};
+use super::{ScfControl, ScfOptions, self_consistent_field, self_consistent_field_near};
 use crate::{
     Atom, Cell, Discretisation, KMesh, Model, Occupations, PlaneWaveBasis, Smearing,
     pseudo::Pseudopotential,
@@ -82,4 +82,24 @@ fn the_coarse_start_changes_nothing() {
     assert!(without.preparation.is_empty());
     let difference = with.total_energy_ha() - without.total_energy_ha();
     assert!(difference.abs() < 1e-9, "{difference} Ha");
+}
+
+/// Identity: where the loop begins does not change where it ends, but it gets there sooner.
+#[test]
+fn a_neighbour_is_only_a_start() {
+    let known_basis = basis(2);
+    let known = self_consistent_field(&known_basis, &options(), ScfControl::default()).unwrap();
+    let mut model = known_basis.model().clone();
+    let larger = model.cell.vectors().map(|row| row.map(|x| 1.01 * x));
+    model.cell = Cell::new(larger).unwrap();
+    let basis = PlaneWaveBasis::new(Arc::new(model), known_basis.discretisation()).unwrap();
+    let near = (&known_basis, &known);
+    let from_neighbour =
+        self_consistent_field_near(&basis, near, &options(), ScfControl::default()).unwrap();
+    let from_atoms = self_consistent_field(&basis, &options(), ScfControl::default()).unwrap();
+    assert!(from_neighbour.is_converged() && from_atoms.is_converged());
+    let difference = from_neighbour.total_energy_ha() - from_atoms.total_energy_ha();
+    assert!(difference.abs() < 1e-9, "{difference} Ha");
+    let first_error = |result: &super::ScfResult| result.history[0].estimated_error_ha;
+    assert!(first_error(&from_neighbour) < 0.1 * first_error(&from_atoms));
 }

@@ -10,10 +10,11 @@ use super::{
 };
 use crate::{
     Atom, Cell, Discretisation, KMesh, Model, Occupations, PlaneWaveBasis,
+    basis::Precision,
     density::Density,
     eigensolver::{DavidsonSettings, Operator, davidson, dense_matrix},
     hamiltonian::{Hamiltonian, Operators},
-    linear_algebra::Scalar,
+    linear_algebra::{Scalar, ZERO, norm2},
     pseudo::Pseudopotential,
     scf::FixedTerms,
     terms::local::atomic_density,
@@ -117,6 +118,37 @@ fn potentials_are_derivatives_of_energies() {
     }
 }
 
+/// Oracle: the operator in double precision; single precision rounds at 6e-8.
+#[test]
+fn transforms_in_single_precision_round() {
+    let basis = basis();
+    let terms = FixedTerms::new(&basis);
+    let density = Density::of_atoms(&basis, &terms);
+    let functionals = terms.evaluate(&basis, &density, ONE_THREAD);
+    let waves = &basis.waves[0];
+    let projectors = Projectors::<Complex64>::new(&basis, waves);
+    let psi: Vec<Complex64> = crate::scf::starting_bands(&basis, waves, 4, 0);
+    fn applied<T: Precision>(
+        basis: &PlaneWaveBasis,
+        functionals: &crate::scf::DensityFunctionals,
+        projectors: &Projectors<Complex64>,
+        psi: &[Complex64],
+    ) -> Vec<Complex64> {
+        let (potential, coupling) = (&functionals.potential, &functionals.coupling);
+        let operators = Operators::<T>::new::<Complex64>(basis, potential, coupling, None);
+        let mut hamiltonian =
+            Hamiltonian::new(&basis.waves[0], &basis.wave_grid, &operators, projectors);
+        let mut out = vec![ZERO; psi.len()];
+        hamiltonian.apply(psi, &mut out);
+        out
+    }
+    let double = applied::<f64>(&basis, &functionals, &projectors, &psi);
+    let single = applied::<f32>(&basis, &functionals, &projectors, &psi);
+    let difference: Vec<Complex64> = single.iter().zip(&double).map(|(a, b)| a - b).collect();
+    let error = (norm2(&difference) / norm2(&double)).sqrt();
+    assert!(error > 1e-9 && error < 1e-6, "{error}");
+}
+
 /// Oracle: the operators' matrix elements written as energies, `⟨ψ|T + V_nl|ψ⟩`, the Hermitian
 /// dense matrix, and its direct diagonalisation.
 #[test]
@@ -125,8 +157,12 @@ fn davidson_agrees_with_dense_diagonalisation() {
     let terms = FixedTerms::new(&basis);
     let density = Density::of_atoms(&basis, &terms);
     let functionals = terms.evaluate(&basis, &density, ONE_THREAD);
-    let operators =
-        Operators::new::<Complex64>(&basis, &functionals.potential, &functionals.coupling, None);
+    let operators = Operators::<f64>::new::<Complex64>(
+        &basis,
+        &functionals.potential,
+        &functionals.coupling,
+        None,
+    );
     let waves = &basis.waves[0];
     let n = waves.len();
     let projectors = [Projectors::<Complex64>::new(&basis, waves)];
@@ -194,7 +230,7 @@ fn free_electrons() {
     let projectors = Projectors::<Complex64>::new(&basis, waves);
     let coupling = bare_coupling(&basis.model);
     let potential = vec![Complex64::new(0.0, 0.0); basis.density_grid.len()];
-    let operators = Operators::new::<Complex64>(&basis, &potential, &coupling, None);
+    let operators = Operators::<f64>::new::<Complex64>(&basis, &potential, &coupling, None);
     let mut hamiltonian = Hamiltonian::new(waves, &basis.wave_grid, &operators, &projectors);
     let mut psi = crate::scf::starting_bands(&basis, waves, 5, 3);
     let settings = DavidsonSettings {

@@ -161,7 +161,8 @@ fn davidson_agrees_with_dense_diagonalisation_under_an_overlap() {
     let n = waves.len();
     let projectors = Projectors::<Complex64>::new(&basis, waves);
     let overlap = terms.overlap.as_ref();
-    let operators = Operators::new::<Complex64>(&basis, &input.potential, &input.coupling, overlap);
+    let operators =
+        Operators::<f64>::new::<Complex64>(&basis, &input.potential, &input.coupling, overlap);
     let mut hamiltonian = Hamiltonian::new(waves, &basis.wave_grid, &operators, &projectors);
 
     let h = dense_matrix(&mut hamiltonian);

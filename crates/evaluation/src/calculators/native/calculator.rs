@@ -14,9 +14,9 @@ use crate::{
     Property, Values,
 };
 
-/// To be raised when a change of the engine moves its numbers by more than the SCF's convergence,
-/// so that stored results are computed anew.
-const ENGINE_NUMBERS: u32 = 1;
+/// To be raised when a change of the engine moves its numbers by more than the SCF's convergence, or
+/// lets crystals converge that did not, so that stored results are computed anew.
+const ENGINE_NUMBERS: u32 = 2;
 
 /// Properties by the project's own plane-wave engine, in process: nothing to install.
 ///

@@ -7,7 +7,8 @@ use crystalgym_crystal::{Crystal, Element, automatic_density};
 use crystalgym_dft::{
     Atom, BOHR_ANG, BandEdges, Cell, DftError, Discretisation, HARTREE_EV, HARTREE_PER_BOHR3_GPA,
     KMesh, Mixing, Model, Occupations, PlaneWaveBasis, ScfControl, ScfEnd, ScfOptions, ScfResult,
-    Smearing, first_variable_cell_step, forces_and_stress, pressure, self_consistent_field, stress,
+    Smearing, first_variable_cell_step, forces_and_stress, pressure, self_consistent_field,
+    self_consistent_field_near, stress,
 };
 use crystalgym_pseudopotential::Cutoffs;
 
@@ -19,8 +20,6 @@ use crate::{
 /// Volumes of the equation of state relative to the cell's.
 const VOLUME_FACTORS: [f64; 5] = [0.98, 0.99, 1.0, 1.01, 1.02];
 const HARTREE_PER_RY: f64 = 0.5;
-/// Empty bands beside the lowest one, so that the solver finds that one well.
-const SPARE_BANDS: usize = 2;
 /// How pw.x mixes densities in the published decks.
 const PUBLISHED_MIXING: Mixing = Mixing {
     damping: 0.7,
@@ -87,7 +86,7 @@ impl<'a> Evaluation<'a> {
     fn band_gap(&mut self) -> Result<Values, Failure> {
         let ingredients = self.ingredients()?;
         let convergence_ry = self.convergence_ry(self.calculator.settings.convergence_ry);
-        let solved = self.solve(1.0, &ingredients, Occupations::Fixed, convergence_ry)?;
+        let solved = self.solve(1.0, &ingredients, Occupations::Fixed, convergence_ry, None)?;
         let edges = BandEdges::of(&solved.result)
             .ok_or_else(|| Failure::new(FailureCode::NoBandEdges, "no empty band was computed"))?;
         Ok(Values {
@@ -103,18 +102,26 @@ impl<'a> Evaluation<'a> {
         let settings = &self.calculator.settings;
         let convergence_ry = self.convergence_ry(settings.derivative_convergence_ry);
         let occupations = self.smeared();
-        // The given volume first: a crystal that fails there needs no other calculation.
-        let given = self.solve(1.0, &ingredients, occupations, convergence_ry)?;
-        let given_energy_ev = given.result.total_energy_ha() * HARTREE_EV;
-        let mut energies_ev = Vec::with_capacity(VOLUME_FACTORS.len());
-        for factor in VOLUME_FACTORS {
-            energies_ev.push(if factor == 1.0 {
-                given_energy_ev
-            } else {
-                let solved = self.solve(factor, &ingredients, occupations, convergence_ry)?;
-                solved.result.total_energy_ha() * HARTREE_EV
-            });
-        }
+        // The given volume first: a crystal that fails there needs no other calculation. Each other
+        // one starts from its neighbour on that side.
+        let given = self.solve(1.0, &ingredients, occupations, convergence_ry, None)?;
+        let mut energy_ev = |factors: [f64; 2]| -> Result<[f64; 2], Failure> {
+            let mut solve = |factor, from: &Solved| {
+                self.solve(
+                    factor,
+                    &ingredients,
+                    occupations,
+                    convergence_ry,
+                    Some(from),
+                )
+            };
+            let near = solve(factors[0], &given)?;
+            let far = solve(factors[1], &near)?;
+            Ok([near.energy_ev(), far.energy_ev()])
+        };
+        let [smaller, smallest] = energy_ev([VOLUME_FACTORS[1], VOLUME_FACTORS[0]])?;
+        let [larger, largest] = energy_ev([VOLUME_FACTORS[3], VOLUME_FACTORS[4]])?;
+        let energies_ev = [smallest, smaller, given.energy_ev(), larger, largest];
         let fit = self.fit(&energies_ev)?;
         let pressure_ha = pressure(&stress(&given.basis, &given.result, settings.threads));
         Ok(Values {
@@ -130,7 +137,7 @@ impl<'a> Evaluation<'a> {
         let ingredients = self.ingredients()?;
         let settings = &self.calculator.settings;
         let convergence_ry = self.convergence_ry(settings.derivative_convergence_ry);
-        let solved = self.solve(1.0, &ingredients, self.smeared(), convergence_ry)?;
+        let solved = self.solve(1.0, &ingredients, self.smeared(), convergence_ry, None)?;
         let (forces, stress) = forces_and_stress(&solved.basis, &solved.result, settings.threads);
         let model = solved.basis.model();
         let moved = first_variable_cell_step(model, &forces, &stress)
@@ -170,13 +177,14 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// One SCF at a multiple of the cell's volume.
+    /// One SCF at a multiple of the cell's volume, from nothing or from a neighbour.
     fn solve(
         &mut self,
         volume_factor: f64,
         ingredients: &Ingredients,
         occupations: Occupations,
         convergence_ry: f64,
+        neighbour: Option<&Solved>,
     ) -> Result<Solved, Failure> {
         let settings = &self.calculator.settings;
         let model = self.model(volume_factor, ingredients, occupations)?;
@@ -190,7 +198,7 @@ impl<'a> Evaluation<'a> {
             use_symmetry: true,
         };
         let default = ScfOptions {
-            bands: (occupations == Occupations::Fixed).then_some(pairs + 1 + SPARE_BANDS),
+            bands: (occupations == Occupations::Fixed).then_some(pairs + 1),
             convergence_ha: convergence_ry * HARTREE_PER_RY,
             max_iterations: settings.max_iterations,
             threads: settings.threads,
@@ -201,6 +209,7 @@ impl<'a> Evaluation<'a> {
             Verdict::Paper => ScfOptions {
                 mixing: PUBLISHED_MIXING,
                 max_iterations: PUBLISHED_ITERATIONS,
+                stagnation_window: None,
                 ..default
             },
         };
@@ -213,8 +222,13 @@ impl<'a> Evaluation<'a> {
             is_cancelled: Some(&is_cancelled),
             ..ScfControl::default()
         };
-        let result = self_consistent_field(&basis, &options, control)
-            .map_err(|error| self.invalid(error))?;
+        let result = match neighbour {
+            Some(near) => {
+                self_consistent_field_near(&basis, (&near.basis, &near.result), &options, control)
+            }
+            None => self_consistent_field(&basis, &options, control),
+        }
+        .map_err(|error| self.invalid(error))?;
         self.scf_iterations += result.history.len() as u32;
         match failure_of(&result, cancel.is_cancelled()) {
             None => Ok(Solved { basis, result }),
@@ -291,10 +305,14 @@ impl<'a> Evaluation<'a> {
 }
 
 impl Solved {
+    fn energy_ev(&self) -> f64 {
+        self.result.total_energy_ha() * HARTREE_EV
+    }
+
     fn values(&self) -> Values {
         let result = &self.result;
         Values {
-            total_energy_ev: Some(result.total_energy_ha() * HARTREE_EV),
+            total_energy_ev: Some(self.energy_ev()),
             fermi_ev: result.fermi_level_ha.map(|level| level * HARTREE_EV),
             symmetry_operations: Some(self.basis.symmetry_operations().len() as u32),
             k_points: Some(result.k_points.len() as u32),

@@ -99,7 +99,7 @@ pub enum Verdict {
     #[default]
     Engine,
     /// What pw.x with the published decks would hardly have computed: plain mixing with
-    /// factor 0.7 and 8 steps of history, 1e-6 Ry, 300 iterations; an odd number of electrons is
+    /// factor 0.7 and 8 steps of history, 1e-6 Ry, all of 300 iterations; an odd number of electrons is
     /// pw.x's "charge is wrong"; and any fitted equation of state counts, however rough.
     Paper,
 }
