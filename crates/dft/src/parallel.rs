@@ -38,3 +38,22 @@ pub(crate) fn parallel_map<T: Send, R: Send>(
     results.sort_by_key(|&(index, _)| index);
     results.into_iter().map(|(_, result)| result).collect()
 }
+
+/// `f` and `g`, side by side if there is more than one thread.
+pub(crate) fn parallel_pair<A, B: Send>(
+    threads: NonZeroUsize,
+    f: impl FnOnce() -> A,
+    g: impl FnOnce() -> B + Send,
+) -> (A, B) {
+    if threads == NonZeroUsize::MIN {
+        return (f(), g());
+    }
+    thread::scope(|scope| {
+        let other = scope.spawn(g);
+        let first = f();
+        match other.join() {
+            Ok(second) => (first, second),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}

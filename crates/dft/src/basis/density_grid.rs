@@ -26,6 +26,8 @@ pub(crate) struct DensityGrid {
     pub(crate) shell_g: Vec<f64>,
     /// Position of each G in the FFT box.
     pub(crate) positions: Vec<u32>,
+    /// Position of each −G.
+    opposite_positions: Vec<u32>,
     pub(crate) occupied: OccupiedColumns,
 }
 
@@ -37,11 +39,13 @@ impl DensityGrid {
     pub(crate) fn new(cell: Cell, ecut: f64) -> Self {
         let (miller, g2) = sphere(&cell, ecut);
         let fft = FftBox::new(box_sides(&miller).map(good_fft_size));
-        let positions: Vec<u32> = miller
-            .iter()
-            .filter_map(|&m| fft.position(m))
-            .map(|position| position as u32)
-            .collect();
+        let positions_of = |sign: i32| -> Vec<u32> {
+            let places = miller
+                .iter()
+                .filter_map(|&m| fft.position(m.map(|x| sign * x)));
+            places.map(|position| position as u32).collect()
+        };
+        let positions = positions_of(1);
         debug_assert_eq!(positions.len(), miller.len());
         let occupied = OccupiedColumns::of_positions(fft.dims(), &positions);
         let mut shell = Vec::with_capacity(g2.len());
@@ -59,6 +63,7 @@ impl DensityGrid {
                 .iter()
                 .map(|m| cell.wave_vector(m.map(f64::from)))
                 .collect(),
+            opposite_positions: positions_of(-1),
             fft,
             miller,
             g2,
@@ -122,6 +127,33 @@ impl DensityGrid {
     pub(crate) fn to_reciprocal(&self, field: &[f64]) -> Vec<Complex64> {
         let mut real: Vec<Complex64> = field.iter().map(|&x| Complex64::new(x, 0.0)).collect();
         self.complex_to_reciprocal(&mut real)
+    }
+
+    /// The coefficients of two real fields with one transform: with `f + i h` for field,
+    /// `f(G) = (c(G) + c*(−G))/2` and `h(G) = (c(G) − c*(−G))/2i`.
+    pub(crate) fn pair_to_reciprocal(
+        &self,
+        first: &[f64],
+        second: &[f64],
+    ) -> (Vec<Complex64>, Vec<Complex64>) {
+        let mut packed: Vec<Complex64> = (first.iter().zip(second))
+            .map(|(&f, &h)| Complex64::new(f, h))
+            .collect();
+        let mut scratch = self.fft.scratch();
+        let mut field = vec![Complex64::new(0.0, 0.0); self.fft.len()];
+        self.fft
+            .to_reciprocal(&mut packed, &self.occupied, &mut scratch, &mut field);
+        let at = |position: u32| field[position as usize];
+        (self.positions.iter().zip(&self.opposite_positions))
+            .map(|(&position, &opposite)| {
+                let (c, mirrored) = (at(position), at(opposite).conj());
+                let difference = c - mirrored;
+                (
+                    0.5 * (c + mirrored),
+                    Complex64::new(0.5 * difference.im, -0.5 * difference.re),
+                )
+            })
+            .unzip()
     }
 
     /// As [`Self::to_reciprocal`], for a complex field, which is destroyed.

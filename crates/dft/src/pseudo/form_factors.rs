@@ -10,7 +10,7 @@
 use std::f64::consts::PI;
 
 use super::{
-    radial::{RadialMesh, erf, spherical_bessel, spherical_bessel_derivative},
+    radial::{RadialMesh, spherical_bessel, spherical_bessel_derivative},
     types::{Pseudopotential, RadialFunctions, Source},
 };
 
@@ -64,7 +64,7 @@ impl Pseudopotential {
     ) -> f64 {
         let r = &f.mesh.r;
         let integral = f.mesh.integrate(f.mesh.integration_points(), |i| {
-            (r[i] * f.local[i] + self.z_valence * erf(r[i])) * kernel(q, r[i])
+            f.short_range_local[i] * kernel(q, r[i])
         });
         4.0 * PI * integral
     }

@@ -77,6 +77,8 @@ pub struct RadialFunctions {
     pub mesh: RadialMesh,
     /// V_loc(r) in hartree.
     pub local: Vec<f64>,
+    /// r V_loc(r) + Z erf r in hartree·bohr: its short-ranged part.
+    pub(super) short_range_local: Vec<f64>,
     /// r β_i(r) for each projector.
     pub projectors: Vec<Vec<f64>>,
     /// Number of mesh points over which projectors and augmentation charges are integrated.

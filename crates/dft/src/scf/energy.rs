@@ -106,8 +106,7 @@ impl FixedTerms {
         let grid: &DensityGrid = &basis.density_grid;
         let core = self.core.as_deref();
         let xc = exchange_correlation(basis.model.functional, grid, &density.field, core, threads);
-        let xc_potential = grid.to_reciprocal(&xc.potential);
-        let mut potential = xc_potential.clone();
+        let mut potential = xc.potential.clone();
         let hartree = hartree_potential(grid, &density.field);
         for ((v, hartree), local) in potential.iter_mut().zip(hartree).zip(&self.local) {
             *v += hartree + local;
@@ -125,7 +124,7 @@ impl FixedTerms {
             xc_ha: xc.energy,
             one_centre_ha: one_centre.as_ref().map_or(0.0, |found| found.energy_ha),
             one_centre_coupling: one_centre.map(|found| found.coupling),
-            xc_potential,
+            xc_potential: xc.potential,
             potential,
             coupling,
         }

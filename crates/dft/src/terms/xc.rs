@@ -5,13 +5,17 @@ use std::num::NonZeroUsize;
 
 use rustfft::num_complex::Complex64;
 
-use crate::{basis::DensityGrid, parallel::parallel_map, xc::Functional};
+use crate::{
+    basis::DensityGrid,
+    parallel::{parallel_map, parallel_pair},
+    xc::Functional,
+};
 
-/// Energy in hartree, and the potential at the points of the box in hartree.
+/// Energy, and potential on the density grid's G, in hartree.
 #[derive(Debug, Clone)]
 pub(crate) struct ExchangeCorrelation {
     pub(crate) energy: f64,
-    pub(crate) potential: Vec<f64>,
+    pub(crate) potential: Vec<Complex64>,
 }
 
 /// Evaluates the functional for a valence density, the core density added.
@@ -26,17 +30,53 @@ pub(crate) fn exchange_correlation(
         Some(core) => density.iter().zip(core).map(|(a, b)| a + b).collect(),
         None => density.to_vec(),
     };
-    let rho = grid.to_real(&total);
-    let mut gradient = functional.needs_gradient().then(|| gradient(grid, &total));
-    let mut potential = vec![0.0; rho.len()];
-    let mut energy = evaluate_points(functional, &rho, gradient.as_mut(), &mut potential, threads);
-    if let Some(gradient) = &gradient {
-        for (v, divergence) in potential.iter_mut().zip(divergence(grid, gradient)) {
-            *v -= divergence;
-        }
+    if !functional.needs_gradient() {
+        let rho = grid.to_real(&total);
+        let mut potential = vec![0.0; rho.len()];
+        let energy = evaluate_points(functional, &rho, None, &mut potential, threads);
+        return ExchangeCorrelation {
+            energy: energy * grid.cell.volume() / rho.len() as f64,
+            potential: grid.to_reciprocal(&potential),
+        };
     }
-    energy *= grid.cell.volume() / rho.len() as f64;
-    ExchangeCorrelation { energy, potential }
+    // ρ and its derivatives, and then v and h, two to a transform.
+    let real = |a: &[Complex64], b: &[Complex64]| split(grid.to_real_pair(a, Some(b)));
+    let derivative = |axis| derivative(grid, &total, axis);
+    let ((rho, x), (y, z)) = parallel_pair(
+        threads,
+        || real(&total, &derivative(0)),
+        || real(&derivative(1), &derivative(2)),
+    );
+    let mut gradient = [x, y, z];
+    let mut potential = vec![0.0; rho.len()];
+    let energy = evaluate_points(
+        functional,
+        &rho,
+        Some(&mut gradient),
+        &mut potential,
+        threads,
+    );
+    let [x, y, z] = &gradient;
+    let ((mut potential, x), (y, z)) = parallel_pair(
+        threads,
+        || grid.pair_to_reciprocal(&potential, x),
+        || grid.pair_to_reciprocal(y, z),
+    );
+    // v − ∇·h, h cut off at the G-sphere.
+    let divergence = grid.g_cart.iter().zip(x.iter().zip(y.iter().zip(&z)));
+    for (v, (g, (x, (y, z)))) in potential.iter_mut().zip(divergence) {
+        let flow = x * g[0] + y * g[1] + z * g[2];
+        *v -= Complex64::new(-flow.im, flow.re);
+    }
+    ExchangeCorrelation {
+        energy: energy * grid.cell.volume() / rho.len() as f64,
+        potential,
+    }
+}
+
+/// Real and imaginary parts.
+fn split(values: Vec<Complex64>) -> (Vec<f64>, Vec<f64>) {
+    values.into_iter().map(|value| (value.re, value.im)).unzip()
 }
 
 /// Points that one thread takes at a time.
@@ -93,32 +133,16 @@ fn evaluate_points(
 
 /// `∇f = Σ_G iG f(G) e^{iGr}`
 pub(crate) fn gradient(grid: &DensityGrid, field: &[Complex64]) -> [Vec<f64>; 3] {
-    let component = |axis: usize| -> Vec<Complex64> {
-        field
-            .iter()
-            .zip(&grid.g_cart)
-            .map(|(f, g)| Complex64::new(-f.im * g[axis], f.re * g[axis]))
-            .collect()
-    };
-    let xy = grid.to_real_pair(&component(0), Some(&component(1)));
-    [
-        xy.iter().map(|value| value.re).collect(),
-        xy.iter().map(|value| value.im).collect(),
-        grid.to_real(&component(2)),
-    ]
+    let component = |axis| derivative(grid, field, axis);
+    let (x, y) = split(grid.to_real_pair(&component(0), Some(&component(1))));
+    [x, y, grid.to_real(&component(2))]
 }
 
-/// `∇·h` with h cut off at the G-sphere.
-fn divergence(grid: &DensityGrid, h: &[Vec<f64>; 3]) -> Vec<f64> {
-    let mut sum = vec![Complex64::new(0.0, 0.0); grid.len()];
-    for (axis, component) in h.iter().enumerate() {
-        for ((sum, h), g) in sum
-            .iter_mut()
-            .zip(grid.to_reciprocal(component))
-            .zip(&grid.g_cart)
-        {
-            *sum += Complex64::new(-h.im * g[axis], h.re * g[axis]);
-        }
-    }
-    grid.to_real(&sum)
+/// `iG f(G)` along one axis.
+fn derivative(grid: &DensityGrid, field: &[Complex64], axis: usize) -> Vec<Complex64> {
+    field
+        .iter()
+        .zip(&grid.g_cart)
+        .map(|(f, g)| Complex64::new(-f.im * g[axis], f.re * g[axis]))
+        .collect()
 }

@@ -5,7 +5,7 @@ use crystalgym_crystal::Element;
 use crate::{
     pseudo::{
         error::SectionError,
-        radial::RadialMesh,
+        radial::{RadialMesh, erf},
         tables::TableCache,
         types::{
             Augmentation, AugmentationFunction, OrbitalInfo, PawData, Pseudopotential,
@@ -84,6 +84,10 @@ impl RawPotential {
             .collect();
         let (orbitals, orbital_values) = self.orbitals.into_iter().unzip();
         let has_core_charge = self.core_density.is_some();
+        let local = to_hartree(self.local_ry);
+        let short_range_local = (self.mesh.r.iter().zip(&local))
+            .map(|(&r, local)| r * local + self.z_valence * erf(r))
+            .collect();
         Ok(Pseudopotential {
             element: self.element,
             kind: self.kind,
@@ -96,7 +100,8 @@ impl RawPotential {
             tables: TableCache::default(),
             source: Source::Tabulated(Box::new(RadialFunctions {
                 mesh: self.mesh,
-                local: to_hartree(self.local_ry),
+                local,
+                short_range_local,
                 projectors: self.projectors.into_iter().map(|p| p.values).collect(),
                 projector_points,
                 orbitals: orbital_values,
