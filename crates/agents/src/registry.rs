@@ -60,6 +60,18 @@ impl AgentConfig {
         }
     }
 
+    /// Environment steps of a whole run.
+    pub fn total_steps(&self) -> u64 {
+        match self {
+            Self::Dqn(config) | Self::Rainbow(config) => config.total_steps,
+            Self::Ppo(config) => config.total_steps,
+            Self::Sac(config) => config.total_steps,
+            Self::RandomSearch(config) => config.total_steps,
+            Self::Genetic(config) => config.total_steps,
+            Self::LocalSearch(config) => config.total_steps,
+        }
+    }
+
     /// The same with another seed.
     #[must_use]
     pub fn with_seed(mut self, seed: u64) -> Self {

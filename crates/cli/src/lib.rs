@@ -42,7 +42,7 @@ enum Command {
     /// Convert a structure between CIF, POSCAR, extxyz and JSON.
     Convert(commands::convert::ConvertArguments),
     /// Measure how well things work.
-    Bench(commands::bench::BenchArguments),
+    Bench(Box<commands::bench::BenchArguments>),
 }
 
 /// Runs the command with these arguments, the first of which is the name of the program.

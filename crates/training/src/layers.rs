@@ -57,6 +57,11 @@ impl ConfigLayers {
         Ok(())
     }
 
+    /// Lays the layers of another on top.
+    pub fn extend(&mut self, upper: &Self) {
+        self.layers.extend(upper.layers.iter().cloned());
+    }
+
     /// Lays everything over `base` and reads it as a `T`.
     ///
     /// # Errors

@@ -3,16 +3,26 @@
 mod agents;
 mod coverage;
 mod dft;
+mod report;
+mod run;
 
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
 /// Arguments of `crystalgym bench`.
+///
+/// Without a command: `run`, with the experiments named by `--preset`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct BenchArguments {
     #[command(subcommand)]
-    command: BenchCommand,
+    command: Option<BenchCommand>,
+    /// Experiments, such as paper-exp1, separated by commas.
+    #[arg(long = "preset", value_name = "EXPERIMENT", value_delimiter = ',')]
+    experiments: Vec<String>,
+    #[command(flatten)]
+    options: run::RunOptionArguments,
 }
 
 #[derive(Debug, Subcommand)]
@@ -23,12 +33,19 @@ enum BenchCommand {
     Coverage(coverage::CoverageArguments),
     /// The plane-wave engine and pw.x side by side: values, times and their ratios.
     Dft(dft::DftArguments),
+    /// The experiments of the paper as resumable jobs over one store of results.
+    Run(run::RunArguments),
+    /// Tables of a benchmark as Markdown, CSV and LaTeX.
+    Report(report::ReportArguments),
 }
 
 pub(crate) fn run(arguments: &BenchArguments) -> anyhow::Result<ExitCode> {
     match &arguments.command {
-        BenchCommand::Agents(arguments) => agents::run(arguments),
-        BenchCommand::Coverage(arguments) => coverage::run(arguments),
-        BenchCommand::Dft(arguments) => dft::run(arguments),
+        None => run::run(&arguments.experiments, &arguments.options),
+        Some(BenchCommand::Agents(arguments)) => agents::run(arguments),
+        Some(BenchCommand::Coverage(arguments)) => coverage::run(arguments),
+        Some(BenchCommand::Dft(arguments)) => dft::run(arguments),
+        Some(BenchCommand::Run(arguments)) => run::run(&arguments.experiments, &arguments.options),
+        Some(BenchCommand::Report(arguments)) => report::run(arguments),
     }
 }

@@ -1,0 +1,51 @@
+use crystalgym_environment::Difficulty;
+
+/// An experiment of the paper (Table 3): what is varied over its jobs is the property, the
+/// algorithm, the seed and, where skeletons are not mixed, the skeleton.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Experiment {
+    /// Name, such as `paper-exp1`.
+    pub name: &'static str,
+    /// Short form for the names of jobs, such as `exp1`.
+    pub short_name: &'static str,
+    /// Whether one agent learns on five skeletons at once; otherwise there is one for each of C1
+    /// to C7.
+    pub mixed: bool,
+    /// Target of the property.
+    pub difficulty: Difficulty,
+    /// Action set.
+    pub actions: &'static str,
+    /// Skeletons that the trained agent is evaluated on and that it has never seen.
+    pub held_out: &'static [&'static str],
+}
+
+/// The skeletons that the mixed experiments hold out (MP-20 rows 3403 and 2190).
+pub const HELD_OUT: [&str; 2] = ["C1", "C5"];
+
+/// The experiments that can be run. The sixth, substitution with CHGNet, is not among them yet.
+pub fn experiments() -> [Experiment; 6] {
+    let single = |name, short_name, difficulty, actions| Experiment {
+        name,
+        short_name,
+        mixed: false,
+        difficulty,
+        actions,
+        held_out: &[],
+    };
+    let mixed = |name, short_name, difficulty| Experiment {
+        name,
+        short_name,
+        mixed: true,
+        difficulty,
+        actions: "small",
+        held_out: &HELD_OUT,
+    };
+    [
+        single("paper-exp1", "exp1", Difficulty::Easy, "small"),
+        single("paper-exp2", "exp2", Difficulty::Hard, "small"),
+        single("paper-exp3", "exp3", Difficulty::Hard, "medium"),
+        mixed("paper-exp4", "exp4", Difficulty::Easy),
+        mixed("paper-exp5", "exp5", Difficulty::Hard),
+        single("paper-very-hard", "veryhard", Difficulty::VeryHard, "small"),
+    ]
+}

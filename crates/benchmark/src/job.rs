@@ -1,0 +1,249 @@
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use crystalgym_crystal::{Skeleton, write_atomically};
+use crystalgym_environment::published_target;
+use crystalgym_evaluation::Property;
+use crystalgym_training::{Algorithm, ConfigLayers, Preset, TrainingConfig};
+use serde::{Deserialize, Serialize};
+
+use crate::{BenchmarkError, Experiment, Scale};
+
+/// Which jobs are to be run.
+#[derive(Debug, Clone)]
+pub struct Selection {
+    /// Experiments.
+    pub experiments: Vec<Experiment>,
+    /// Properties.
+    pub properties: Vec<Property>,
+    /// Algorithms.
+    pub algorithms: Vec<Algorithm>,
+    /// Skeletons of the experiments that are not mixed.
+    pub skeletons: Vec<String>,
+    /// Seeds.
+    pub seeds: Vec<u64>,
+    /// Hyper-parameters.
+    pub preset: Preset,
+    /// How long the jobs are.
+    pub scale: Scale,
+    /// Settings of the user over those of preset and scale.
+    pub layers: ConfigLayers,
+}
+
+/// One training run of a benchmark, with its configuration.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// What is written beside the run.
+    pub manifest: JobManifest,
+    /// The run's configuration; its store is the benchmark's.
+    pub config: TrainingConfig,
+}
+
+/// Whether a job has been done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobStatus {
+    /// Not yet, or not to its end.
+    Pending,
+    /// Trained and evaluated.
+    Finished,
+    /// It cannot be done; the manifest says why.
+    Failed,
+}
+
+/// `job.json`, beside a job's run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobManifest {
+    /// [`JobManifest::FORMAT`].
+    pub format: String,
+    /// Name, such as `exp1-band_gap-C2-dqn-seed1`.
+    pub id: String,
+    /// Name of the experiment, such as `paper-exp1`.
+    pub experiment: String,
+    /// Label of the skeleton, or `mixed`.
+    pub skeletons: String,
+    /// Skeletons that the agent is evaluated on beside those it has learned on.
+    pub held_out: Vec<String>,
+    /// Property.
+    pub property: Property,
+    /// Its target, in its unit.
+    pub target: f64,
+    /// Algorithm.
+    pub algorithm: Algorithm,
+    /// Its preset.
+    pub preset: Preset,
+    /// Its seed.
+    pub seed: u64,
+    /// How long the job is.
+    pub scale: Scale,
+    /// What computes rewards, with the settings that matter.
+    pub calculator: String,
+    /// Version of the program.
+    pub crystalgym_version: String,
+    /// Whether it has been done.
+    pub status: JobStatus,
+    /// Why it cannot be done.
+    pub reason: Option<String>,
+}
+
+impl JobManifest {
+    /// The format of this version.
+    pub const FORMAT: &'static str = "crystalgym-job/1";
+    /// Its file name.
+    pub const FILE: &'static str = "job.json";
+
+    /// Reads a manifest.
+    ///
+    /// # Errors
+    /// [`BenchmarkError::Folder`] with the file, the line and what would be right.
+    pub fn read(path: &Path) -> Result<Self, BenchmarkError> {
+        let text = std::fs::read_to_string(path).map_err(BenchmarkError::io(path))?;
+        let manifest: Self = serde_json::from_str(&text)
+            .map_err(|error| BenchmarkError::folder(path, format!("no manifest: {error}")))?;
+        if manifest.format != Self::FORMAT {
+            let message = format!("format is {}, expected {}", manifest.format, Self::FORMAT);
+            return Err(BenchmarkError::folder(path, message));
+        }
+        Ok(manifest)
+    }
+
+    /// Writes it into the folder of its job.
+    ///
+    /// # Errors
+    /// [`BenchmarkError::Io`].
+    pub fn write(&self, folder: &Path) -> Result<(), BenchmarkError> {
+        let path = folder.join(Self::FILE);
+        let text = serde_json::to_vec_pretty(self)
+            .map_err(|error| BenchmarkError::folder(&path, error))?;
+        write_atomically(&path, &text).map_err(BenchmarkError::io(path))
+    }
+}
+
+impl Selection {
+    /// The jobs of the selection, in the order in which they are run: seed by seed, so that a
+    /// stopped benchmark has something to say about everything.
+    ///
+    /// # Errors
+    /// [`BenchmarkError::Selection`] where nothing is left, [`BenchmarkError::Training`] for
+    /// settings that are not valid.
+    pub fn jobs(&self, store: &Path) -> Result<Vec<Job>, BenchmarkError> {
+        let mut jobs = Vec::new();
+        let mut ids = BTreeSet::new();
+        for &seed in &self.seeds {
+            for experiment in &self.experiments {
+                for &property in &self.properties {
+                    let Some(target) = published_target(property, experiment.difficulty) else {
+                        continue;
+                    };
+                    for skeletons in self.skeleton_sets(experiment) {
+                        for &algorithm in &self.algorithms {
+                            let job = self.job(
+                                experiment, property, target, &skeletons, algorithm, seed, store,
+                            )?;
+                            if ids.insert(job.manifest.id.clone()) {
+                                jobs.push(job);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        if jobs.is_empty() {
+            return Err(BenchmarkError::Selection {
+                option: "selection",
+                value: "holds no job".to_owned(),
+                expected: "at least one experiment, property, algorithm, skeleton and seed; the \
+                           very hard target is one of the density only"
+                    .to_owned(),
+            });
+        }
+        Ok(jobs)
+    }
+
+    fn skeleton_sets(&self, experiment: &Experiment) -> Vec<String> {
+        match experiment.mixed {
+            true => vec!["mixed".to_owned()],
+            false => self.skeletons.clone(),
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the axes of the benchmark")]
+    fn job(
+        &self,
+        experiment: &Experiment,
+        property: Property,
+        target: f64,
+        skeletons: &str,
+        algorithm: Algorithm,
+        seed: u64,
+        store: &Path,
+    ) -> Result<Job, BenchmarkError> {
+        let name = algorithm.name();
+        let (difficulty, actions) = (experiment.difficulty.name(), experiment.actions);
+        let task = format!("{property}-{skeletons}-{difficulty}-{actions}");
+        let mut layers = ConfigLayers::default();
+        layers.add_assignment(&format!("algorithm.name={name}"))?;
+        let preset = match self.preset {
+            Preset::Standard => "standard",
+            Preset::Paper => "paper",
+        };
+        layers.add_assignment(&format!("algorithm.preset={preset}"))?;
+        let sites = most_sites(&TrainingConfig::resolve(&layers, Some(&task))?);
+        for assignment in self.scale.assignments(algorithm, sites) {
+            layers.add_assignment(&assignment)?;
+        }
+        layers.extend(&self.layers);
+        layers.add_assignment(&format!("{name}.seed={seed}"))?;
+        let mut config = TrainingConfig::resolve(&layers, Some(&task))?;
+        config.evaluation.store = store.to_string_lossy().into_owned();
+        Ok(Job {
+            manifest: JobManifest {
+                format: JobManifest::FORMAT.to_owned(),
+                id: format!(
+                    "{}-{property}-{skeletons}-{name}-seed{seed}",
+                    experiment.short_name
+                ),
+                experiment: experiment.name.to_owned(),
+                skeletons: skeletons.to_owned(),
+                held_out: experiment.held_out.iter().map(|&s| s.to_owned()).collect(),
+                property,
+                target,
+                algorithm,
+                preset: self.preset,
+                seed,
+                scale: self.scale,
+                calculator: calculator_settings(&config)?,
+                crystalgym_version: env!("CARGO_PKG_VERSION").to_owned(),
+                status: JobStatus::Pending,
+                reason: None,
+            },
+            config,
+        })
+    }
+}
+
+impl Job {
+    /// The folder of the job in that of its benchmark.
+    pub fn folder(&self, benchmark: &Path) -> PathBuf {
+        benchmark.join("jobs").join(&self.manifest.id)
+    }
+}
+
+fn most_sites(config: &TrainingConfig) -> usize {
+    let skeletons = config.task.skeletons.iter();
+    let sites = skeletons.filter_map(|label| Skeleton::builtin(label).ok());
+    sites.map(|skeleton| skeleton.sites()).max().unwrap_or(1)
+}
+
+/// The fingerprint that the store knows results of the calculator by, for one element.
+fn calculator_settings(config: &TrainingConfig) -> Result<String, BenchmarkError> {
+    let calculator = config
+        .calculator
+        .build()
+        .map_err(crystalgym_training::TrainingError::from)?;
+    let fingerprint = calculator.fingerprint(&[], config.task.property);
+    Ok(format!("{} {}", calculator.name(), fingerprint.0))
+}

@@ -1,0 +1,26 @@
+//! The experiments of the CrystalGym paper as resumable jobs over one store of results.
+//!
+//! [`Selection`] → [`Job`]s → [`run_jobs`] (one manifest and one training run each) →
+//! [`read_jobs`] → [`Tables`].
+
+mod error;
+mod experiment;
+mod forecast;
+mod job;
+mod measure;
+mod reader;
+mod runner;
+mod scale;
+mod statistics;
+mod tables;
+
+pub use error::BenchmarkError;
+pub use experiment::{Experiment, HELD_OUT, experiments};
+pub use forecast::{Forecast, forecast};
+pub use job::{Job, JobManifest, JobStatus, Selection};
+pub use measure::JobMeasure;
+pub use reader::{JobsRead, LeftOut, read_jobs};
+pub use runner::{EvaluationRow, RunOptions, RunSummary, run_jobs};
+pub use scale::Scale;
+pub use statistics::{interquartile_mean, interquartile_mean_interval};
+pub use tables::{Table, Tables};

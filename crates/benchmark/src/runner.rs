@@ -1,0 +1,246 @@
+use std::{
+    fs::{self, File, TryLockError},
+    path::Path,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use crystalgym_crystal::write_atomically;
+use crystalgym_training::{PolicyEvaluation, TrainingError, TrainingRun, evaluate_run};
+use serde::{Deserialize, Serialize};
+
+use crate::{BenchmarkError, Job, JobManifest, JobStatus};
+
+/// Rollouts of each kind at the end of a job, as published.
+const ROLLOUTS: usize = 5;
+
+/// How the jobs are run.
+pub struct RunOptions<'a> {
+    /// Jobs side by side.
+    pub parallel: usize,
+    /// Once true, running jobs write a checkpoint and stop.
+    pub stop: &'a (dyn Fn() -> bool + Sync),
+    /// Told of each job that ended.
+    pub report: &'a (dyn Fn(&JobManifest) + Sync),
+}
+
+/// What came of the jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RunSummary {
+    /// Jobs that are finished, those of earlier goes included.
+    pub finished: usize,
+    /// Jobs that cannot be done.
+    pub failed: usize,
+    /// Jobs that were stopped, or never begun.
+    pub left: usize,
+}
+
+/// A row of `evaluation.csv`: a rollout of the trained agent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EvaluationRow {
+    /// `greedy`, or `sampled` as the agent acts while it learns.
+    pub mode: String,
+    /// Whether the skeleton is one that the agent has never seen.
+    pub held_out: bool,
+    /// Label of the skeleton.
+    pub skeleton: String,
+    /// Elements in site order, separated by blanks.
+    pub elements: String,
+    /// Value of the property; empty after a failure.
+    pub value: Option<f64>,
+    /// Return; that of a failure where the calculation failed.
+    pub episodic_return: f64,
+    /// Failure code; empty after a success.
+    pub failure: String,
+}
+
+pub(crate) const RUN_FOLDER: &str = "run";
+pub(crate) const EVALUATION_FILE: &str = "evaluation.csv";
+
+/// Runs the jobs that the folder does not hold as finished. Each trains in a folder of its own and
+/// goes on from its last checkpoint; results are shared by the store that the jobs name, so that
+/// nothing is computed twice. A job that cannot be done says so in its manifest, and the others go
+/// on.
+///
+/// # Errors
+/// [`BenchmarkError::Folder`] if another process works in the folder, or if it holds one of the jobs
+/// with other settings.
+pub fn run_jobs(
+    folder: &Path,
+    jobs: &[Job],
+    options: &RunOptions<'_>,
+) -> Result<RunSummary, BenchmarkError> {
+    fs::create_dir_all(folder).map_err(BenchmarkError::io(folder))?;
+    let _lock = lock(folder)?;
+    let pending = pending_jobs(folder, jobs)?;
+    let next = AtomicUsize::new(0);
+    let errors = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..options.parallel.clamp(1, pending.len().max(1)) {
+            scope.spawn(|| {
+                while let Some(job) = pending.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if (options.stop)() {
+                        break;
+                    }
+                    if let Err(error) = run_job(folder, job, options)
+                        && let Ok(mut errors) = errors.lock()
+                    {
+                        errors.push(error);
+                    }
+                }
+            });
+        }
+    });
+    if let Some(error) = errors.into_inner().ok().and_then(|mut all| all.pop()) {
+        return Err(error);
+    }
+    let mut summary = RunSummary::default();
+    for job in jobs {
+        let path = job.folder(folder).join(JobManifest::FILE);
+        let status = match path.exists() {
+            true => JobManifest::read(&path)?.status,
+            false => JobStatus::Pending,
+        };
+        *match status {
+            JobStatus::Finished => &mut summary.finished,
+            JobStatus::Failed => &mut summary.failed,
+            JobStatus::Pending => &mut summary.left,
+        } += 1;
+    }
+    Ok(summary)
+}
+
+/// Those that are not finished. A failed one is tried again: what was missing may be there now.
+fn pending_jobs<'a>(folder: &Path, jobs: &'a [Job]) -> Result<Vec<&'a Job>, BenchmarkError> {
+    let mut pending = Vec::new();
+    for job in jobs {
+        let path = job.folder(folder).join(JobManifest::FILE);
+        if path.exists() {
+            let found = JobManifest::read(&path)?;
+            let as_planned = JobManifest {
+                status: found.status,
+                reason: found.reason.clone(),
+                ..job.manifest.clone()
+            };
+            if found != as_planned {
+                let message = format!(
+                    "holds job {} with other settings ({:?}, expected {:?}); choose another folder",
+                    found.id, found, as_planned
+                );
+                return Err(BenchmarkError::folder(path, message));
+            }
+            if found.status == JobStatus::Finished {
+                continue;
+            }
+        }
+        pending.push(job);
+    }
+    Ok(pending)
+}
+
+fn run_job(folder: &Path, job: &Job, options: &RunOptions<'_>) -> Result<(), BenchmarkError> {
+    let job_folder = job.folder(folder);
+    fs::create_dir_all(&job_folder).map_err(BenchmarkError::io(&job_folder))?;
+    let mut manifest = job.manifest.clone();
+    manifest.write(&job_folder)?;
+    match train_and_evaluate(job, &job_folder, options) {
+        Ok(true) => manifest.status = JobStatus::Finished,
+        Ok(false) => return Ok(()),
+        Err(BenchmarkError::Training(error)) => {
+            manifest.status = JobStatus::Failed;
+            manifest.reason = Some(error.to_string());
+        }
+        Err(error) => return Err(error),
+    }
+    manifest.write(&job_folder)?;
+    (options.report)(&manifest);
+    Ok(())
+}
+
+/// Whether the job came to its end.
+fn train_and_evaluate(
+    job: &Job,
+    folder: &Path,
+    options: &RunOptions<'_>,
+) -> Result<bool, BenchmarkError> {
+    let run_folder = folder.join(RUN_FOLDER);
+    let run = match run_folder.join("config.toml").exists() {
+        true => TrainingRun::resume(&run_folder)?,
+        false => TrainingRun::start(job.config.clone(), &run_folder)?,
+    };
+    if !run.run(options.stop, &mut |_, _| {})?.finished {
+        return Ok(false);
+    }
+    let mut rows = Vec::new();
+    let held_out = &job.manifest.held_out;
+    for sampled in [false, true] {
+        rows.extend(rollouts(&run_folder, &[], sampled, job.manifest.seed)?);
+        if !held_out.is_empty() {
+            rows.extend(rollouts(&run_folder, held_out, sampled, job.manifest.seed)?);
+        }
+    }
+    write_evaluation(&folder.join(EVALUATION_FILE), &rows)?;
+    Ok(true)
+}
+
+fn rollouts(
+    run_folder: &Path,
+    held_out: &[String],
+    sampled: bool,
+    seed: u64,
+) -> Result<Vec<EvaluationRow>, TrainingError> {
+    let evaluation = PolicyEvaluation {
+        skeletons: held_out.to_vec(),
+        target: None,
+        rollouts: ROLLOUTS,
+        sampled,
+        seed,
+    };
+    let rollouts = evaluate_run(run_folder, &evaluation)?.into_iter();
+    Ok(rollouts
+        .map(|rollout| {
+            let elements = rollout.crystal.elements().iter();
+            let symbols: Vec<&str> = elements.map(|element| element.symbol()).collect();
+            let failure = rollout.outcome.failure();
+            EvaluationRow {
+                mode: if sampled { "sampled" } else { "greedy" }.to_owned(),
+                held_out: !held_out.is_empty(),
+                skeleton: rollout.crystal.skeleton().label.clone(),
+                elements: symbols.join(" "),
+                value: rollout.outcome.value(),
+                episodic_return: rollout.reward,
+                failure: failure.map_or_else(String::new, |found| found.code.name().to_owned()),
+            }
+        })
+        .collect())
+}
+
+fn write_evaluation(path: &Path, rows: &[EvaluationRow]) -> Result<(), BenchmarkError> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for row in rows {
+        writer
+            .serialize(row)
+            .map_err(|error| BenchmarkError::folder(path, error))?;
+    }
+    let text = writer
+        .into_inner()
+        .map_err(|error| BenchmarkError::folder(path, error))?;
+    write_atomically(path, &text).map_err(BenchmarkError::io(path))
+}
+
+/// A lock that ends with the process, however it ends.
+fn lock(folder: &Path) -> Result<File, BenchmarkError> {
+    let path = folder.join(".lock");
+    let file = File::create(&path).map_err(BenchmarkError::io(&path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(BenchmarkError::folder(
+            folder,
+            "another process runs a benchmark in it",
+        )),
+        Err(TryLockError::Error(error)) => Err(BenchmarkError::io(path)(error)),
+    }
+}

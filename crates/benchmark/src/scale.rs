@@ -1,0 +1,95 @@
+use crystalgym_training::Algorithm;
+use serde::{Deserialize, Serialize};
+
+/// How much of an experiment is done; stamped on every table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scale {
+    /// Minutes: that everything runs, nothing about which agent is better.
+    Smoke,
+    /// Hours.
+    Small,
+    /// As long as the algorithm's preset says.
+    Paper,
+}
+
+impl Scale {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Smoke, Self::Small, Self::Paper];
+
+    /// The name used in options and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Smoke => "smoke",
+            Self::Small => "small",
+            Self::Paper => "paper",
+        }
+    }
+
+    /// Episodes of a job; `None` for as many as the preset has.
+    pub fn episodes(self) -> Option<u64> {
+        match self {
+            Self::Smoke => Some(12),
+            Self::Small => Some(400),
+            Self::Paper => None,
+        }
+    }
+
+    /// Seeds unless others are chosen.
+    pub fn seeds(self) -> Vec<u64> {
+        match self {
+            Self::Smoke => vec![1],
+            Self::Small => vec![1, 2, 3],
+            Self::Paper => vec![1, 2, 3, 4, 5],
+        }
+    }
+
+    /// What the scale sets over the defaults, as `key=value`, for an algorithm and skeletons of at
+    /// most so many sites.
+    ///
+    /// `smoke` and `small` lower the cutoff and the k-mesh of the calculator as well: 16 and 25 Ry,
+    /// 100 and 500 k-points per reciprocal atom.
+    pub(crate) fn assignments(self, algorithm: Algorithm, sites: usize) -> Vec<String> {
+        let Some(episodes) = self.episodes() else {
+            return Vec::new();
+        };
+        let name = algorithm.name();
+        let steps = episodes * sites as u64;
+        let mut assignments = vec![format!("{name}.total_steps={steps}")];
+        match algorithm {
+            Algorithm::Dqn | Algorithm::Rainbow | Algorithm::Sac => {
+                let start = (steps / 4).min(200);
+                assignments.push(format!("{name}.learning_starts={start}"));
+            }
+            Algorithm::Ppo if self == Self::Smoke => {
+                assignments.push("ppo.rollout_steps=5".to_owned());
+                assignments.push("ppo.minibatches=1".to_owned());
+            }
+            _ => {}
+        }
+        let native = match self {
+            Self::Smoke => [
+                ("gth_cutoff_ry", "16"),
+                ("kppa", "100"),
+                ("time_limit_seconds", "60"),
+            ],
+            _ => [
+                ("gth_cutoff_ry", "25"),
+                ("kppa", "500"),
+                ("time_limit_seconds", "600"),
+            ],
+        };
+        let native = native.map(|(field, value)| format!("calculator.native.{field}={value}"));
+        assignments.extend(native);
+        assignments
+    }
+}
+
+impl std::str::FromStr for Scale {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let scale = Self::ALL.into_iter().find(|scale| scale.name() == text);
+        scale.ok_or_else(|| format!("unknown scale '{text}', expected smoke, small or paper"))
+    }
+}

@@ -1,0 +1,218 @@
+//! Small benchmarks with rigid densities: stopped and gone on with, damaged, and counted again.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::{
+    fs,
+    path::Path,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use crystalgym_benchmark::{
+    Job, JobManifest, RunOptions, RunSummary, Scale, Selection, Tables, experiments, read_jobs,
+    run_jobs,
+};
+use crystalgym_evaluation::Property;
+use crystalgym_training::{Algorithm, ConfigLayers, Preset};
+
+fn jobs(folder: &Path, algorithms: &[Algorithm], seeds: &[u64]) -> Vec<Job> {
+    let mut layers = ConfigLayers::default();
+    layers.add_assignment("calculator.name=rigid").unwrap();
+    layers.add_assignment("output.checkpoint_every=10").unwrap();
+    let [easy, .., mixed, _] = experiments();
+    let selection = Selection {
+        experiments: vec![easy, mixed],
+        properties: vec![Property::Density],
+        algorithms: algorithms.to_vec(),
+        skeletons: vec!["C4".to_owned()],
+        seeds: seeds.to_vec(),
+        preset: Preset::Standard,
+        scale: Scale::Smoke,
+        layers,
+    };
+    selection.jobs(&folder.join("store.sqlite")).unwrap()
+}
+
+fn run(folder: &Path, jobs: &[Job], stop: &(dyn Fn() -> bool + Sync)) -> RunSummary {
+    let options = RunOptions {
+        parallel: 2,
+        stop,
+        report: &|_| {},
+    };
+    run_jobs(folder, jobs, &options).unwrap()
+}
+
+fn finished(folder: &Path, algorithms: &[Algorithm], seeds: &[u64]) -> Vec<Job> {
+    let jobs = jobs(folder, algorithms, seeds);
+    let summary = run(folder, &jobs, &|| false);
+    assert_eq!((summary.finished, summary.failed), (jobs.len(), 0));
+    jobs
+}
+
+/// Everything that the tables are made of, by job; without what only one machine can know.
+fn results(folder: &Path, jobs: &[Job]) -> Vec<(String, String, String)> {
+    jobs.iter()
+        .map(|job| {
+            let read = |file: &str| fs::read_to_string(job.folder(folder).join(file)).unwrap();
+            let episodes = read("run/episodes.csv");
+            // The last column is a time.
+            let rows = episodes
+                .lines()
+                .map(|line| line.rsplit_once(',').unwrap().0);
+            let rows: Vec<&str> = rows.collect();
+            (
+                job.manifest.id.clone(),
+                rows.join("\n"),
+                read("evaluation.csv"),
+            )
+        })
+        .collect()
+}
+
+/// Identity: stopped again and again, in the middle of jobs, the benchmark ends with what it gives
+/// when nobody disturbs it.
+#[test]
+fn a_stopped_benchmark_ends_like_an_undisturbed_one() {
+    let all = [
+        Algorithm::Ppo,
+        Algorithm::Sac,
+        Algorithm::Dqn,
+        Algorithm::Rainbow,
+    ];
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let [undisturbed, stopped] = folders.each_ref().map(|folder| folder.path());
+    let jobs_undisturbed = finished(undisturbed, &all, &[1]);
+    assert_eq!(jobs_undisturbed.len(), 8);
+
+    let jobs = jobs(stopped, &all, &[1]);
+    let mut goes = 0;
+    loop {
+        let asked = AtomicUsize::new(0);
+        let summary = run(stopped, &jobs, &|| {
+            asked.fetch_add(1, Ordering::Relaxed) > 20
+        });
+        goes += 1;
+        if summary.left == 0 {
+            break;
+        }
+        assert!(goes < 200, "{summary:?}");
+    }
+    assert!(goes > 3, "{goes}");
+    assert_eq!(
+        results(stopped, &jobs),
+        results(undisturbed, &jobs_undisturbed)
+    );
+}
+
+/// Oracle: the numbers counted again from the raw tables, line by line.
+#[test]
+fn tables_are_what_the_raw_files_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let jobs = finished(folder.path(), &[Algorithm::RandomSearch], &[1, 2]);
+    let tables = Tables::of(&read_jobs(folder.path()).unwrap());
+    assert!(tables.left_out.is_empty());
+    let performance = &tables.tables[0];
+    let single = performance
+        .rows
+        .iter()
+        .find(|row| row[0] == "paper-exp1")
+        .unwrap();
+
+    let mut greedy = Vec::new();
+    let mut areas = Vec::new();
+    for job in jobs
+        .iter()
+        .filter(|job| job.manifest.experiment == "paper-exp1")
+    {
+        let read = |file: &str| fs::read_to_string(job.folder(folder.path()).join(file)).unwrap();
+        let cells = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<_>>();
+        let evaluation = read("evaluation.csv");
+        let rows: Vec<Vec<String>> = evaluation.lines().skip(1).map(cells).collect();
+        let returns = rows
+            .iter()
+            .filter(|row| row[0] == "greedy" && row[1] == "false");
+        let returns: Vec<f64> = returns.map(|row| row[5].parse().unwrap()).collect();
+        assert_eq!(returns.len(), 5);
+        greedy.push(returns.iter().sum::<f64>() / 5.0);
+        let (mut area, mut last) = (0.0, 0.0);
+        for row in read("run/episodes.csv").lines().skip(1).map(cells) {
+            let (step, value): (f64, f64) = (row[1].parse().unwrap(), row[8].parse().unwrap());
+            area += (value + 1.0) * (step - last);
+            last = step;
+        }
+        areas.push(area);
+    }
+    let shown = |values: &[f64]| {
+        let (a, b) = (values[0], values[1]);
+        format!("{:.4} ({:.4} to {:.4})", 0.5 * (a + b), a.min(b), a.max(b))
+    };
+    assert_eq!(single[4], "2");
+    assert_eq!(single[5], shown(&greedy));
+    assert_eq!(single[10], shown(&areas));
+    for table in &tables.tables {
+        assert!(table.title.contains("smoke"), "{}", table.title);
+        assert_eq!(table.csv().lines().count(), table.rows.len() + 1);
+    }
+    tables.write(&folder.path().join("report")).unwrap();
+    assert!(folder.path().join("report/performance.tex").exists());
+}
+
+/// What is damaged, unfinished, mixed up or there twice is named and not counted.
+#[test]
+fn bad_jobs_are_left_out_with_a_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let jobs = finished(folder.path(), &[Algorithm::RandomSearch], &[1, 2, 3, 4, 5]);
+    let single: Vec<&Job> = (jobs.iter())
+        .filter(|job| job.manifest.experiment == "paper-exp1")
+        .collect();
+    let path = |index: usize| single[index].folder(folder.path());
+    // Cut off in the middle of a row, and with a row missing.
+    let episodes = path(0).join("run/episodes.csv");
+    let text = fs::read_to_string(&episodes).unwrap();
+    fs::write(&episodes, &text[..text.len() - 30]).unwrap();
+    let episodes = path(1).join("run/episodes.csv");
+    let text = fs::read_to_string(&episodes).unwrap();
+    let lines: Vec<&str> = text
+        .lines()
+        .enumerate()
+        .filter(|(i, _)| *i != 3)
+        .map(|(_, l)| l)
+        .collect();
+    fs::write(&episodes, lines.join("\n")).unwrap();
+    // Another version, and a seed that is there already.
+    let change = |index: usize, change: &dyn Fn(&mut JobManifest)| {
+        let file = path(index).join(JobManifest::FILE);
+        let mut manifest = JobManifest::read(&file).unwrap();
+        change(&mut manifest);
+        manifest.write(&path(index)).unwrap();
+    };
+    change(3, &|manifest| {
+        manifest.crystalgym_version = "9.9.9".to_owned()
+    });
+    change(4, &|manifest| manifest.seed = 3);
+    let read = read_jobs(folder.path()).unwrap();
+    let reasons: Vec<&str> = read
+        .left_out
+        .iter()
+        .map(|job| job.reason.as_str())
+        .collect();
+    assert_eq!(reasons.len(), 4, "{reasons:?}");
+    for (reason, expected) in
+        reasons
+            .iter()
+            .zip(["episodes.csv", "expected 3", "9.9.9", "same seed"])
+    {
+        assert!(reason.contains(expected), "{reason} has no {expected}");
+    }
+    assert_eq!(read.jobs.len(), 6);
+
+    // The folder is not gone on with when a job has other settings.
+    let options = RunOptions {
+        parallel: 1,
+        stop: &|| false,
+        report: &|_| {},
+    };
+    let error = run_jobs(folder.path(), &jobs, &options)
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("other settings"), "{error}");
+}

@@ -1,0 +1,220 @@
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use crystalgym_benchmark::{
+    Experiment, Job, JobStatus, RunOptions, Scale, Selection, experiments, forecast, run_jobs,
+};
+use crystalgym_evaluation::Property;
+use crystalgym_training::{Algorithm, ConfigLayers, Preset};
+use serde::de::{DeserializeOwned, IntoDeserializer, value::StrDeserializer};
+
+use crate::signals::StopFlag;
+
+/// Arguments of `crystalgym bench run`.
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    /// Experiments, such as paper-exp1.
+    #[arg(required = true)]
+    pub(super) experiments: Vec<String>,
+    #[command(flatten)]
+    pub(super) options: RunOptionArguments,
+}
+
+/// What `bench run` and `bench --preset` share.
+#[derive(Debug, Args)]
+pub(crate) struct RunOptionArguments {
+    /// Properties, separated by commas.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "density,band_gap,bulk_modulus"
+    )]
+    properties: Vec<Property>,
+    /// Algorithms, separated by commas; random_search, genetic and local_search are known too.
+    #[arg(long, value_delimiter = ',', default_value = "ppo,sac,dqn,rainbow")]
+    algorithms: Vec<String>,
+    /// Skeletons of the experiments that are not mixed, separated by commas.
+    #[arg(long, value_delimiter = ',', default_value = "C1,C2,C3,C4,C5,C6,C7")]
+    skeletons: Vec<String>,
+    /// How many seeds, or a list of them such as 3,7; by default as many as the scale has.
+    #[arg(long)]
+    seeds: Option<String>,
+    /// Hyper-parameters: standard (ours) or paper (as the published runs).
+    #[arg(long, default_value = "standard")]
+    hyperparameters: String,
+    /// smoke (minutes), small (hours) or paper (as long as the hyper-parameters say).
+    #[arg(long, default_value = "paper")]
+    scale: Scale,
+    /// Folder of the benchmark; what it holds as finished is not done again.
+    #[arg(long, default_value = "benchmark")]
+    output: PathBuf,
+    /// The store of results; store.sqlite in the folder of the benchmark by default.
+    #[arg(long)]
+    store: Option<PathBuf>,
+    /// Jobs side by side.
+    #[arg(long, default_value_t = 1)]
+    parallel: usize,
+    /// Settings of all jobs from a TOML file.
+    #[arg(long)]
+    config: Vec<PathBuf>,
+    /// One setting of all jobs, such as calculator.pseudopotentials=DIR; wins over files.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Print the jobs and what they would cost, and stop.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(crate) fn run(names: &[String], arguments: &RunOptionArguments) -> anyhow::Result<ExitCode> {
+    let selection = selection(names, arguments)?;
+    let store = match &arguments.store {
+        Some(store) => store.clone(),
+        None => arguments.output.join("store.sqlite"),
+    };
+    let jobs = selection.jobs(&store)?;
+    if arguments.dry_run {
+        return dry_run(&jobs);
+    }
+    let stop = StopFlag::install()?;
+    let ended = AtomicUsize::new(0);
+    let options = RunOptions {
+        parallel: arguments.parallel,
+        stop: &|| stop.is_set(),
+        report: &|manifest| {
+            let number = ended.fetch_add(1, Ordering::Relaxed) + 1;
+            let end = match (manifest.status, &manifest.reason) {
+                (JobStatus::Failed, Some(reason)) => format!("failed: {reason}"),
+                _ => "finished".to_owned(),
+            };
+            eprintln!("{number:>5}  {}  {end}", manifest.id);
+        },
+    };
+    let summary = run_jobs(&arguments.output, &jobs, &options)?;
+    let folder = arguments.output.display();
+    eprintln!(
+        "{} jobs finished, {} failed, {} left; tables: crystalgym bench report {folder}",
+        summary.finished, summary.failed, summary.left
+    );
+    if summary.left > 0 {
+        eprintln!("the same command goes on with what is left");
+    }
+    Ok(match summary.failed {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    })
+}
+
+fn selection(names: &[String], arguments: &RunOptionArguments) -> anyhow::Result<Selection> {
+    let mut layers = ConfigLayers::default();
+    for file in &arguments.config {
+        layers.add_file(file)?;
+    }
+    for assignment in &arguments.set {
+        layers.add_assignment(assignment)?;
+    }
+    let algorithms = arguments.algorithms.iter();
+    Ok(Selection {
+        experiments: chosen_experiments(names)?,
+        properties: arguments.properties.clone(),
+        algorithms: algorithms
+            .map(|name| named::<Algorithm>("--algorithms", name))
+            .collect::<Result<_, _>>()?,
+        skeletons: arguments.skeletons.clone(),
+        seeds: match &arguments.seeds {
+            Some(text) => seeds(text)?,
+            None => arguments.scale.seeds(),
+        },
+        preset: named::<Preset>("--hyperparameters", &arguments.hyperparameters)?,
+        scale: arguments.scale,
+        layers,
+    })
+}
+
+fn chosen_experiments(names: &[String]) -> anyhow::Result<Vec<Experiment>> {
+    let known = experiments();
+    let list = known.map(|experiment| experiment.name).join(", ");
+    if names.is_empty() {
+        bail!("which experiments? name some of {list}: crystalgym bench run paper-exp1");
+    }
+    names
+        .iter()
+        .map(|name| {
+            let found = known.iter().find(|experiment| experiment.name == name);
+            found
+                .copied()
+                .with_context(|| format!("unknown experiment '{name}', expected one of {list}"))
+        })
+        .collect()
+}
+
+/// `5` for 1 to 5, `3,7` for these.
+fn seeds(text: &str) -> anyhow::Result<Vec<u64>> {
+    let expected = || format!("--seeds {text}: expected a number of seeds, or a list such as 3,7");
+    let numbers: Vec<u64> = text
+        .split(',')
+        .map(|part| part.trim().parse())
+        .collect::<Result<_, _>>()
+        .with_context(expected)?;
+    Ok(match numbers.as_slice() {
+        [0] => bail!(expected()),
+        [count] => (1..=*count).collect(),
+        list => list.to_vec(),
+    })
+}
+
+/// A value by the name that configurations use.
+fn named<T: DeserializeOwned>(option: &str, name: &str) -> anyhow::Result<T> {
+    let deserializer: StrDeserializer<'_, serde::de::value::Error> = name.into_deserializer();
+    T::deserialize(deserializer).with_context(|| format!("{option} {name}"))
+}
+
+fn dry_run(jobs: &[Job]) -> anyhow::Result<ExitCode> {
+    let mut out = io::stdout().lock();
+    for job in jobs {
+        let steps = job.config.agent().total_steps();
+        writeln!(out, "{}  {steps} steps", job.manifest.id)?;
+    }
+    let expected = forecast(jobs)?;
+    writeln!(
+        out,
+        "\n{} jobs, {:.0} episodes; on an empty store, if crystals were drawn at random: {:.0} DFT \
+         calculations, {:.0} store hits, about {:.1} core hours (agents that learn repeat crystals \
+         and need fewer; the time assumes 1 s a gap, 4 s a density, 10 s a bulk modulus, as with \
+         the built-in potentials at 30 Ry)",
+        expected.jobs,
+        expected.episodes,
+        expected.calculations,
+        expected.store_hits(),
+        expected.core_hours,
+    )?;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_are_a_count_or_a_list() {
+        assert_eq!(seeds("3").unwrap(), [1, 2, 3]);
+        assert_eq!(seeds("3,7").unwrap(), [3, 7]);
+        assert!(seeds("0").is_err() && seeds("x").is_err());
+    }
+
+    #[test]
+    fn names_are_those_of_configurations() {
+        assert_eq!(
+            named::<Algorithm>("", "rainbow").unwrap(),
+            Algorithm::Rainbow
+        );
+        let error = named::<Algorithm>("--algorithms", "a2c").unwrap_err();
+        assert!(format!("{error:#}").contains("dqn"), "{error:#}");
+        assert!(chosen_experiments(&["paper-exp9".to_owned()]).is_err());
+    }
+}
