@@ -8,7 +8,7 @@ mod process_identity;
 use std::{
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
@@ -74,6 +74,8 @@ pub enum StoreError {
 const LAYOUT: i64 = 1;
 /// How long to wait for another process's transaction; they take milliseconds.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(20);
+/// Between two tries to switch a new file to write-ahead logging.
+const SWITCH_PAUSE: Duration = Duration::from_millis(5);
 
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS results (
@@ -174,13 +176,14 @@ impl ResultStore {
 
     fn prepare(&self) -> Result<(), StoreError> {
         let connection = self.connection();
-        let result = (|| {
-            connection.busy_timeout(self.lock_timeout)?;
-            connection.pragma_update(None, "journal_mode", "WAL")?;
-            connection.pragma_update(None, "synchronous", "FULL")?;
-            connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))
-        })();
-        let found = result.map_err(|source| self.error(source))?;
+        let found = connection
+            .busy_timeout(self.lock_timeout)
+            .and_then(|()| self.set_journal_mode(&connection))
+            .and_then(|()| connection.pragma_update(None, "synchronous", "FULL"))
+            .and_then(|()| {
+                connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))
+            })
+            .map_err(|source| self.error(source))?;
         if found > LAYOUT {
             return Err(StoreError::NewerLayout {
                 path: self.path.clone(),
@@ -196,6 +199,23 @@ impl ResultStore {
                 .map_err(|source| self.error(source))?;
         }
         Ok(())
+    }
+
+    /// Write-ahead logging, so that readers and a writer do not wait for each other.
+    ///
+    /// Of several connections that switch a new file at once, each holds a read lock that the
+    /// others' switch waits for. SQLite sees the deadlock and returns "busy" at once, whatever
+    /// the busy timeout; so the switch is tried again until the timeout has passed.
+    fn set_journal_mode(&self, connection: &Connection) -> Result<(), rusqlite::Error> {
+        let deadline = Instant::now() + self.lock_timeout;
+        loop {
+            let switched = connection.pragma_update(None, "journal_mode", "WAL");
+            let busy = switched.as_ref().is_err_and(is_busy);
+            if !busy || Instant::now() >= deadline {
+                return switched;
+            }
+            std::thread::sleep(SWITCH_PAUSE);
+        }
     }
 
     /// The stored outcome, if there is one.
@@ -270,19 +290,25 @@ impl ResultStore {
     }
 
     fn error(&self, source: rusqlite::Error) -> StoreError {
-        match source.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
-                StoreError::Locked {
-                    path: self.path.clone(),
-                    seconds: self.lock_timeout.as_secs(),
-                }
+        if is_busy(&source) {
+            StoreError::Locked {
+                path: self.path.clone(),
+                seconds: self.lock_timeout.as_secs(),
             }
-            _ => StoreError::Sqlite {
+        } else {
+            StoreError::Sqlite {
                 path: self.path.clone(),
                 source,
-            },
+            }
         }
     }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked)
+    )
 }
 
 fn select_outcome(

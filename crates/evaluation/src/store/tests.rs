@@ -261,6 +261,23 @@ fn a_store_locked_by_another_process_is_named_and_costs_no_result() {
 }
 
 #[test]
+fn a_new_file_may_be_opened_by_many_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    for round in 0..40 {
+        let path = folder.path().join(format!("{round}.sqlite"));
+        let barrier = std::sync::Barrier::new(8);
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    barrier.wait();
+                    ResultStore::open(&path).unwrap();
+                });
+            }
+        });
+    }
+}
+
+#[test]
 fn files_that_are_no_store_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notes.txt");
