@@ -1,10 +1,14 @@
 use std::{
+    fs,
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
+use anyhow::Context;
 use clap::{Args, Subcommand};
+use crystalgym_crystal::{Element, write_atomically};
+use crystalgym_dft::pseudo::{GthParameters, gth_elements};
 use crystalgym_pseudopotential::{
     ArchiveSource, Installation, Manifest, PseudopotentialFamily, default_folder,
 };
@@ -46,6 +50,14 @@ enum PseudoCommand {
         #[arg(long)]
         replace: bool,
     },
+    /// Write the built-in GTH-PBE potentials as UPF files, for pw.x and other programs.
+    Gth {
+        /// Folder to write ELEMENT.upf into; made if need be.
+        folder: PathBuf,
+        /// Elements, separated by commas; all of the table by default.
+        #[arg(long, value_delimiter = ',')]
+        elements: Vec<Element>,
+    },
 }
 
 pub(crate) fn run(arguments: &PseudoArguments) -> anyhow::Result<ExitCode> {
@@ -71,7 +83,30 @@ pub(crate) fn run(arguments: &PseudoArguments) -> anyhow::Result<ExitCode> {
                 .or_else(|| file.clone().map(ArchiveSource::File));
             install(&installation)
         }
+        PseudoCommand::Gth { folder, elements } => write_gth(folder, elements),
     }
+}
+
+fn write_gth(folder: &Path, elements: &[Element]) -> anyhow::Result<ExitCode> {
+    let elements = match elements {
+        [] => gth_elements().collect(),
+        some => some.to_vec(),
+    };
+    fs::create_dir_all(folder).with_context(|| format!("folder {}", folder.display()))?;
+    let mut out = io::stdout().lock();
+    for element in elements {
+        let parameters = GthParameters::pbe(element)?;
+        let path = folder.join(format!("{element}.upf"));
+        write_atomically(&path, parameters.to_upf().as_bytes())
+            .with_context(|| format!("file {}", path.display()))?;
+        writeln!(
+            out,
+            "{element:<3} {:>5.0} Ry recommended  {}",
+            parameters.recommended_cutoff_ry(),
+            path.display()
+        )?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn check(family: &str, against: Option<&str>) -> anyhow::Result<ExitCode> {

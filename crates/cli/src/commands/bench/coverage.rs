@@ -18,6 +18,7 @@ use crystalgym_evaluation::{
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
+use super::verdicts::{Verdict, read_verdicts, write_comparison};
 use crate::{
     commands::evaluate::{CalculatorArguments, open_store},
     signals::StopFlag,
@@ -53,6 +54,10 @@ pub(crate) struct CoverageArguments {
     /// Write one row a crystal into this CSV file.
     #[arg(long)]
     csv: Option<PathBuf>,
+    /// Compare with the CSV file of another calculator on the same crystals: how often the verdicts
+    /// agree, and where they differ.
+    #[arg(long, value_name = "CSV")]
+    against: Option<PathBuf>,
 }
 
 /// A crystal and what came of it.
@@ -63,6 +68,10 @@ struct Row {
 
 pub(crate) fn run(arguments: &CoverageArguments) -> anyhow::Result<ExitCode> {
     let stop = StopFlag::install()?;
+    let others = match &arguments.against {
+        Some(path) => Some(read_verdicts(path)?),
+        None => None,
+    };
     let crystals = draw(arguments)?;
     let limit = format!(
         "{}.time_limit_seconds={:?}",
@@ -101,6 +110,9 @@ pub(crate) fn run(arguments: &CoverageArguments) -> anyhow::Result<ExitCode> {
     }
     let mut out = io::stdout().lock();
     write_summary(&mut out, &rows)?;
+    if let Some(others) = &others {
+        write_comparison(&mut out, &verdicts(&rows), others)?;
+    }
     if stop.is_set() {
         eprintln!("stopped; the same command goes on from the store");
         return Ok(ExitCode::FAILURE);
@@ -148,6 +160,17 @@ pub(super) fn evaluate_until(
         worker.join()
     })
     .map_err(|_| anyhow::anyhow!("the evaluation panicked"))
+}
+
+fn verdicts(rows: &[Row]) -> Vec<Verdict> {
+    rows.iter()
+        .map(|row| Verdict {
+            skeleton: row.crystal.skeleton().label.clone(),
+            elements: symbols(&row.crystal),
+            outcome: verdict(&row.evaluation.outcome).to_owned(),
+            value: row.evaluation.outcome.value(),
+        })
+        .collect()
 }
 
 fn symbols(crystal: &Crystal) -> String {

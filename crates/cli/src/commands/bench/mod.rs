@@ -5,6 +5,7 @@ mod coverage;
 mod dft;
 mod report;
 mod run;
+mod verdicts;
 
 use std::process::ExitCode;
 
