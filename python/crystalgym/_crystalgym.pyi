@@ -259,8 +259,8 @@ def evaluate(
     structure: _StructureLike,
     property: str,
     *,
-    calculator: _CalculatorLike,
-    store: ResultStore | _Path | None = None,
+    calculator: _CalculatorLike | None = None,
+    store: ResultStore | _Path | None = ...,
 ) -> Evaluation: ...
 @final
 class GroundState:

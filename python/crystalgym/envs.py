@@ -45,10 +45,12 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
     obs : {"dict", "graph"}
         Form of the observations, see :mod:`crystalgym.spaces`.
     calculator : str, dict, Calculator or callable
-        What rewards come from. The default ``"empirical"`` knows textbook formulas only, *no DFT*;
-        ``"qe"`` runs pw.x.
-    store : ResultStore, str or path, optional
-        Where results are looked up and kept; ``"default"`` is the user's own.
+        What rewards come from. The default ``"native"`` is the built-in plane-wave engine,
+        ``"qe"`` runs pw.x; ``"empirical"`` (textbook formulas) and ``"rigid"`` (densities alone)
+        take microseconds and know *no DFT*.
+    store : ResultStore, str, path or None
+        Where results are looked up and kept; ``"default"`` is the user's own, ``None`` is none.
+        Instant calculators and functions without a fingerprint use none.
     reward : callable, optional
         ``reward(evaluation, target)`` in place of the paper's.
     render_mode : {"ansi", "rgb_array"}, optional
@@ -70,8 +72,8 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
         task: str | Mapping[str, Any] | Task | None = None,
         *,
         obs: str = "dict",
-        calculator: Any = "empirical",
-        store: ResultStore | str | None = None,
+        calculator: Any = "native",
+        store: ResultStore | str | None = "default",
         reward: RewardFunction | None = None,
         render_mode: str | None = None,
         **changes: Any,
@@ -113,9 +115,7 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
         self._padded = _first(self._batch.reset([0], [seed]))
         return self._observation(), self._info()
 
-    def step(
-        self, action: np.int64 | int
-    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+    def step(self, action: np.int64 | int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Put an element on the site in focus."""
         actions = np.array([action], dtype=np.int64).reshape(1)
         _, padded, rewards, terminated, finished, _ = self._batch.step(actions)
@@ -203,7 +203,11 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
         del state["_batch"]
-        return {"attributes": state, "calculator": self.calculator, "state": self._batch.get_state()}
+        return {
+            "attributes": state,
+            "calculator": self.calculator,
+            "state": self._batch.get_state(),
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state["attributes"])

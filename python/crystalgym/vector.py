@@ -41,8 +41,9 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
     env_kwargs : sequence of mappings, optional
         For each environment, what is to differ from the task (same number of elements).
     workers : int, optional
-        Calculations at the same time; ignored by instant calculators. A Python function runs on
-        the caller's thread unless a number is given.
+        Calculations at the same time; ignored by instant calculators. By default ``native`` takes
+        all cores and pw.x, which has processes of its own, one; a Python function runs on the
+        caller's thread unless a number is given.
 
     Notes
     -----
@@ -56,8 +57,8 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
         task: str | Mapping[str, Any] | Task | None = None,
         *,
         obs: str = "dict",
-        calculator: Any = "empirical",
-        store: ResultStore | str | None = None,
+        calculator: Any = "native",
+        store: ResultStore | str | None = "default",
         reward: RewardFunction | None = None,
         render_mode: str | None = None,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
@@ -287,9 +288,7 @@ def _tasks(
     return [make_task(common, dict(single)) for single in env_kwargs]
 
 
-def _episode_infos(
-    rows: list[int], evaluations: list[Evaluation], count: int
-) -> dict[str, Any]:
+def _episode_infos(rows: list[int], evaluations: list[Evaluation], count: int) -> dict[str, Any]:
     """Gymnasium's form: an array a key, and under ``_key`` where it means something."""
     info: dict[str, Any] = {}
     for row, evaluation in zip(rows, evaluations):

@@ -144,7 +144,9 @@ def main() -> None:
         if step % arguments.target_update < arguments.num_envs:
             target.load_state_dict(online.state_dict())
     share = max(1, len(returns) // 5)
-    print(f"mean return of the first fifth of {len(returns)} episodes {np.mean(returns[:share]):.4f}")
+    print(
+        f"mean return of the first fifth of {len(returns)} episodes {np.mean(returns[:share]):.4f}"
+    )
     print(f"mean return of the last fifth {np.mean(returns[-share:]):.4f}")
     envs.close()
 

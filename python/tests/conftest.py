@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,14 @@ def program(name: str) -> str:
             pytest.fail(f"required but missing: {name}")
         pytest.skip(f"{name} not found")
     return found
+
+
+@pytest.fixture(scope="session", autouse=True)
+def users_own_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A store of the tests' own where the user's would be, in child processes too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,16 @@
-"""A user's first hour, word for word."""
+"""A user's first hour, word for word, with the package as `pip install` puts it there."""
 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
 import warnings
+from importlib import metadata
 from pathlib import Path
 
 import gymnasium as gym
@@ -15,7 +18,19 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 from stable_baselines3 import PPO
 
-import crystalgym  # noqa: F401
+import crystalgym
+
+
+def test_the_package_is_the_installed_one() -> None:
+    """Whatever else these tests say, they say it of the wheel: not of the sources beside them."""
+    installed = Path(sysconfig.get_path("platlib")) / "crystalgym"
+    found = Path(crystalgym.__file__).parent
+    if found != installed and os.environ.get("CRYSTALGYM_REQUIRE_TOOLS") != "1":
+        pytest.skip(f"{found} is not below {installed}: an editable installation")
+    assert found == installed
+    version = metadata.version("crystalgym")
+    assert version == crystalgym.__version__
+    assert (installed / "py.typed").exists()
 
 
 def test_the_first_hour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,8 +50,11 @@ def test_the_first_hour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tqdm.rich calls itself experimental
-        model = PPO("MultiInputPolicy", env, n_steps=64, tensorboard_log="runs", device="cpu")
-        model.learn(128, progress_bar=True)
+        # Each reward is a plane-wave calculation of the built-in engine.
+        model = PPO(
+            "MultiInputPolicy", env, n_steps=32, batch_size=32, tensorboard_log="runs", device="cpu"
+        )
+        model.learn(64, progress_bar=True)
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     (run,) = Path("runs").iterdir()
@@ -46,8 +64,8 @@ def test_the_first_hour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
     model.save("model")
     again = PPO.load("model", env=env)
-    again.learn(64, reset_num_timesteps=False)
-    assert again.num_timesteps == 192
+    again.learn(32, reset_num_timesteps=False)
+    assert again.num_timesteps == 96
 
     structure = env.unwrapped.structure  # type: ignore[attr-defined]
     structure.to("out.cif")
@@ -61,6 +79,7 @@ def test_the_first_hour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 COMMAND = [sys.executable, "-m", "crystalgym"]
+SCRIPT = Path(sysconfig.get_path("scripts")) / "crystalgym"
 
 
 def test_the_command_trains_stops_at_ctrl_c_and_goes_on(tmp_path: Path) -> None:
@@ -96,7 +115,17 @@ def test_the_command_answers_as_the_rust_one_does() -> None:
     listed = run("list", "skeletons")
     assert listed.returncode == 0 and listed.stdout.count("\n") == 8
     assert run("list", "nonsense").returncode == 2
-    script = Path(sys.executable).parent / "crystalgym"
-    if script.exists():
-        done = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
-        assert done.stdout.startswith("crystalgym ")
+    done = subprocess.run([SCRIPT, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"crystalgym {crystalgym.__version__}\n"
+
+
+def test_the_benchmark_says_what_it_would_cost(tmp_path: Path) -> None:
+    """The last line of the first hour: jobs, and the hours of DFT they would take."""
+    command = [SCRIPT, "bench", "--preset", "paper-exp1", "--seeds", "5", "--dry-run"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    jobs = [line for line in done.stdout.splitlines() if line.startswith("exp1-")]
+    # Three properties, seven crystals, four algorithms, five seeds.
+    assert len(jobs) == len(set(jobs)) == 3 * 7 * 4 * 5
+    said = re.search(r"420 jobs.*: (\d+) DFT calculations, .* ([\d.]+) core hours", done.stdout)
+    assert said is not None and int(said[1]) > 0 and float(said[2]) > 0
+    assert list(tmp_path.iterdir()) == []

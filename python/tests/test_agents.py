@@ -101,7 +101,7 @@ def test_what_does_not_fit_is_named(run: Path, tmp_path: Path) -> None:
     with pytest.raises(cg.TrainingError):
         agents.load(run, task="density-C1-easy-large")
     agent = agents.load(run)
-    env = cg.CrystalEnv(agent.task)
+    env = cg.CrystalEnv(agent.task, calculator="empirical")
     observation, _ = env.reset(seed=0)
     observation["focus"] = np.int64(17)
     with pytest.raises(cg.TaskError) as error:

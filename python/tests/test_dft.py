@@ -64,8 +64,7 @@ def test_ase_gets_the_engines_energy() -> None:
 
 
 def test_forces_and_stress_are_derivatives_of_the_energy() -> None:
-    """Oracle: central differences of energies through ASE; of the stress, whose plane waves are
-    held fixed, the engine's own tests see to the basis, here the signs and units count."""
+    """Oracle: central differences of energies through ASE."""
     tight = {**SETTINGS, "convergence_ev": 1e-9}
     atoms = SILICON.to_ase()
     atoms.positions[1] += [0.05, -0.03, 0.02]
@@ -93,6 +92,31 @@ def test_forces_and_stress_are_derivatives_of_the_energy() -> None:
     small.set_cell(0.95 * atoms.cell, scale_atoms=True)
     small.calc = PlaneWaveCalculator(**tight)
     assert (small.get_stress()[:3] < -5 * GPa).all()
+
+
+def test_stress_is_the_strain_derivative_of_the_energy() -> None:
+    """Oracle: central differences of energies of strained cells through ASE. The stress holds the
+    plane waves fixed, the energies the cutoff: the difference is the basis's, 0.13 GPa at 40 Ry,
+    0.005 at 60 and 0.002 at 88."""
+    converged = {"cutoff_ev": 816.0, "k_mesh": (2, 2, 2), "convergence_ev": 1e-9}
+    atoms = SILICON.to_ase()
+    atoms.positions[1] += [0.05, -0.03, 0.02]
+    atoms.calc = PlaneWaveCalculator(**converged)
+    stress = atoms.get_stress()
+    step = 0.004
+    # In ASE's order of components, one stretch and two shears.
+    for component, i, j in [(0, 0, 0), (3, 1, 2), (5, 0, 1)]:
+        energies = []
+        for sign in (1, -1):
+            strain = np.zeros((3, 3))
+            strain[i, j] += sign * step / 2
+            strain[j, i] += sign * step / 2
+            strained = atoms.copy()
+            strained.set_cell(atoms.cell.array @ (np.eye(3) + strain), scale_atoms=True)
+            strained.calc = PlaneWaveCalculator(**converged)
+            energies.append(strained.get_potential_energy())
+        slope = (energies[0] - energies[1]) / (2 * step * atoms.get_volume())
+        assert stress[component] / GPa == pytest.approx(slope / GPa, abs=0.02), component
 
 
 def test_wrong_input_is_named() -> None:

@@ -30,20 +30,29 @@ def test_checkers_find_nothing(identifier: str) -> None:
         warnings.simplefilter("error")
         # What Gymnasium says of every environment without it.
         warnings.filterwarnings("ignore", message=".*render.*")
-        env = gym.make(identifier, obs="dict", disable_env_checker=True).unwrapped
+        env = gym.make(
+            identifier, obs="dict", disable_env_checker=True, calculator="empirical"
+        ).unwrapped
         check_env(env, skip_render_check=True)
         check_env_of_sb3(env, warn=True, skip_render_check=True)
 
 
 @pytest.mark.parametrize("identifier", ["crystalgym/Density-Mixed-v0", "crystalgym/Crystal-v0"])
 def test_graph_mode_passes_gymnasiums_checker(identifier: str) -> None:
-    env = gym.make(identifier, obs="graph", disable_env_checker=True).unwrapped
+    env = gym.make(
+        identifier, obs="graph", disable_env_checker=True, calculator="empirical"
+    ).unwrapped
     check_env(env, skip_render_check=True)
 
 
 @pytest.mark.parametrize("mode", ["ansi", "rgb_array"])
 def test_rendering(mode: str) -> None:
-    env = gym.make("crystalgym/Density-C2-v0", render_mode=mode, disable_env_checker=True).unwrapped
+    env = gym.make(
+        "crystalgym/Density-C2-v0",
+        render_mode=mode,
+        disable_env_checker=True,
+        calculator="empirical",
+    ).unwrapped
     check_env(env)
     env.reset(seed=1)
     frames = [env.render()]
@@ -75,7 +84,11 @@ def episode(env: gym.Env[Any, Any], seed: int | None, actions: np.random.Generat
 def test_the_same_seed_and_actions_give_the_same(name: str, obs: str) -> None:
     runs = []
     for _ in range(2):
-        env = gym.make(f"crystalgym/{name}-Mixed-Large-v0".replace("Mixed", "Mixed-Easy"), obs=obs)
+        env = gym.make(
+            f"crystalgym/{name}-Mixed-Large-v0".replace("Mixed", "Mixed-Easy"),
+            obs=obs,
+            calculator="empirical",
+        )
         rng = np.random.default_rng(5)
         runs.append([episode(env, seed, rng) for seed in (3, None, None, None)])
     assert data_equivalence(runs[0], runs[1], exact=True)
@@ -84,7 +97,9 @@ def test_the_same_seed_and_actions_give_the_same(name: str, obs: str) -> None:
 def test_rewards_are_the_papers() -> None:
     env = cg.CrystalEnv("density-C2-easy-small", calculator="rigid")
     for seed in range(20):
-        *_, (_, reward, terminated, truncated, info) = episode(env, seed, np.random.default_rng(seed))
+        *_, (_, reward, terminated, truncated, info) = episode(
+            env, seed, np.random.default_rng(seed)
+        )
         density = env.structure.density
         assert info["value"] == pytest.approx(density, rel=1e-12)
         assert reward == pytest.approx(np.exp(-((density - 3) ** 2) / 3), rel=1e-12)
@@ -92,7 +107,7 @@ def test_rewards_are_the_papers() -> None:
 
 
 def test_observations_say_what_is_so() -> None:
-    env = cg.CrystalEnv("density-mixed-easy-small")
+    env = cg.CrystalEnv("density-mixed-easy-small", calculator="empirical")
     for seed in range(30):
         observation, _ = env.reset(seed=seed)
         skeleton = env.task.skeletons[int(observation["skeleton"])]
@@ -113,25 +128,26 @@ def test_observations_say_what_is_so() -> None:
 
 
 def test_a_state_goes_on_as_it_would_have() -> None:
-    env = cg.CrystalEnv("density-mixed-easy-small")
+    env = cg.CrystalEnv("density-mixed-easy-small", calculator="empirical")
     env.reset(seed=11)
     env.step(4)
     state, pickled = env.get_state(), pickle.dumps(env)
     expected = [env.step(2), *(episode(env, None, np.random.default_rng(1)) for _ in range(3))]
-    other = cg.CrystalEnv("density-mixed-easy-small")
+    other = cg.CrystalEnv("density-mixed-easy-small", calculator="empirical")
     other.set_state(state)
     for again in (other, pickle.loads(pickled)):
         found = [again.step(2), *(episode(again, None, np.random.default_rng(1)) for _ in range(3))]
         assert data_equivalence(found, expected, exact=True)
     with pytest.raises(cg.TaskError, match="belong"):
-        cg.CrystalEnv("density-C3-easy-small").set_state(state)
+        cg.CrystalEnv("density-C3-easy-small", calculator="empirical").set_state(state)
     with pytest.raises(cg.TaskError, match="not a state"):
         env.set_state("{}")
 
 
 def test_masks_are_kept() -> None:
+    masks = {0: ["F", "Cl"], 2: ["Na"]}
     env = cg.CrystalEnv(
-        "density-C6-easy-small", start_site=0, allowed={0: ["F", "Cl"], 2: ["Na"]}
+        "density-C6-easy-small", calculator="empirical", start_site=0, allowed=masks
     )
     seen: set[tuple[str | None, str | None]] = set()
     for seed in range(20):
@@ -153,7 +169,7 @@ def test_masks_are_kept() -> None:
 
 
 def test_bad_input_is_named() -> None:
-    env = cg.CrystalEnv()
+    env = cg.CrystalEnv(calculator="empirical")
     env.reset(seed=0)
     for action in (18, -1, 300):
         with pytest.raises(cg.TaskError) as error:
@@ -165,17 +181,17 @@ def test_bad_input_is_named() -> None:
         env.step(0)
     assert error.value.code == "episode_ended"
     with pytest.raises(TypeError, match="colour"):
-        cg.CrystalEnv(colour="red")
+        cg.CrystalEnv(colour="red", calculator="empirical")
     with pytest.raises(cg.TaskError, match="target"):
-        cg.CrystalEnv(target=-1.0)
+        cg.CrystalEnv(target=-1.0, calculator="empirical")
     with pytest.raises(cg.TaskError, match="property"):
-        cg.CrystalEnv(property="colour")
+        cg.CrystalEnv(property="colour", calculator="empirical")
     with pytest.raises(cg.CalculatorError, match="density only"):
         cg.CrystalEnv("band_gap-C1-easy-small", calculator="rigid")
     with pytest.raises(ValueError, match="'picture'"):
-        cg.CrystalEnv(render_mode="picture")
+        cg.CrystalEnv(render_mode="picture", calculator="empirical")
     with pytest.raises(ValueError, match="'image'"):
-        cg.CrystalEnv(obs="image")
+        cg.CrystalEnv(obs="image", calculator="empirical")
 
 
 def test_a_target_can_be_given_for_an_episode() -> None:
@@ -188,7 +204,7 @@ def test_a_target_can_be_given_for_an_episode() -> None:
 
 
 def test_the_crystal_is_the_latest_finished_one() -> None:
-    env = cg.CrystalEnv()
+    env = cg.CrystalEnv(calculator="empirical")
     env.reset(seed=0)
     with pytest.raises(cg.TaskError) as error:
         _ = env.structure
@@ -203,7 +219,7 @@ def test_the_crystal_is_the_latest_finished_one() -> None:
 
 
 def test_closing_twice_is_fine() -> None:
-    env = cg.CrystalEnv()
+    env = cg.CrystalEnv(calculator="empirical")
     env.close()
     env.close()
 
@@ -211,6 +227,8 @@ def test_closing_twice_is_fine() -> None:
 def test_wrappers_of_gymnasium() -> None:
     from gymnasium.wrappers import FlattenObservation, RecordEpisodeStatistics, TimeLimit
 
-    env = RecordEpisodeStatistics(TimeLimit(FlattenObservation(gym.make(IDS[0])), 100))
+    env = RecordEpisodeStatistics(
+        TimeLimit(FlattenObservation(gym.make(IDS[0], calculator="empirical")), 100)
+    )
     *_, last = episode(env, 1, np.random.default_rng(0))
     assert last[-1]["episode"]["l"] == 5 or last[-1]["episode"]["l"] > 0

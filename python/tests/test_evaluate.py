@@ -84,8 +84,10 @@ def test_rewards_of_ones_own() -> None:
     def heavier_is_better(evaluation: cg.Evaluation, target: float) -> float:
         return (evaluation.value or 0.0) - target
 
-    env = cg.CrystalEnv("density-C6-easy-small", reward=heavier_is_better)
-    envs = cg.CrystalVectorEnv(1, "density-C6-easy-small", reward=heavier_is_better)
+    env = cg.CrystalEnv("density-C6-easy-small", reward=heavier_is_better, calculator="empirical")
+    envs = cg.CrystalVectorEnv(
+        1, "density-C6-easy-small", reward=heavier_is_better, calculator="empirical"
+    )
     env.reset(seed=0)
     envs.reset(seed=0)
     for _ in range(4):

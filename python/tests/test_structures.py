@@ -16,7 +16,9 @@ import crystalgym as cg
 
 
 def all_structures(random_structures: list[cg.Structure]) -> list[cg.Structure]:
-    filled = [skeleton.fill(list("CNOFPSBI"[: len(skeleton)])) for skeleton in cg.Skeleton.builtins()]
+    filled = [
+        skeleton.fill(list("CNOFPSBI"[: len(skeleton)])) for skeleton in cg.Skeleton.builtins()
+    ]
     return [crystal.structure for crystal in filled] + random_structures
 
 
@@ -48,7 +50,9 @@ def test_ase_round_trip(random_structures: list[cg.Structure]) -> None:
         assert np.allclose(again.cart_coords, atoms.positions, rtol=0, atol=1e-12)
 
 
-def test_other_libraries_read_our_files(random_structures: list[cg.Structure], tmp_path: Path) -> None:
+def test_other_libraries_read_our_files(
+    random_structures: list[cg.Structure], tmp_path: Path
+) -> None:
     """Oracle: the readers of pymatgen and ASE."""
     import ase.io
     from pymatgen.core import Structure

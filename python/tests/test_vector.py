@@ -17,14 +17,16 @@ TASK = "density-mixed-easy-small"
 
 
 def sync_env(count: int, mode: AutoresetMode, obs: str = "dict") -> SyncVectorEnv:
-    return SyncVectorEnv([lambda: cg.CrystalEnv(TASK, obs=obs)] * count, autoreset_mode=mode)
+    return SyncVectorEnv(
+        [lambda: cg.CrystalEnv(TASK, obs=obs, calculator="empirical")] * count, autoreset_mode=mode
+    )
 
 
 @pytest.mark.parametrize("mode", list(AutoresetMode))
 @pytest.mark.parametrize("obs", ["dict", "graph"])
 def test_it_goes_the_way_of_gymnasiums_own(mode: AutoresetMode, obs: str) -> None:
     """Oracle: SyncVectorEnv over single environments: observations, rewards, ends and infos."""
-    ours = cg.CrystalVectorEnv(4, TASK, autoreset_mode=mode, obs=obs)
+    ours = cg.CrystalVectorEnv(4, TASK, autoreset_mode=mode, obs=obs, calculator="empirical")
     theirs = sync_env(4, mode, obs)
     assert ours.single_observation_space == theirs.single_observation_space
     assert ours.observation_space == theirs.observation_space
@@ -105,7 +107,9 @@ def test_each_end_is_delivered_once(mode: AutoresetMode) -> None:
 
 
 def test_a_step_without_reset_is_refused_where_nothing_resets() -> None:
-    envs = cg.CrystalVectorEnv(1, "density-C6-easy-small", autoreset_mode="Disabled")
+    envs = cg.CrystalVectorEnv(
+        1, "density-C6-easy-small", autoreset_mode="Disabled", calculator="empirical"
+    )
     envs.reset(seed=0)
     for _ in range(4):
         envs.step(np.zeros(1, dtype=np.int64))
@@ -115,7 +119,7 @@ def test_a_step_without_reset_is_refused_where_nothing_resets() -> None:
 
 
 def test_make_vec_uses_it() -> None:
-    envs = gym.make_vec("crystalgym/BandGap-C1-v0", num_envs=8)
+    envs = gym.make_vec("crystalgym/BandGap-C1-v0", num_envs=8, calculator="empirical")
     assert isinstance(envs, cg.CrystalVectorEnv)
     observations, info = envs.reset(seed=[8, 7, 6, 5, 4, 3, 2, 1])
     assert observations["nodes"].shape == (8, 5) and info["action_mask"].shape == (8, 18)
@@ -127,19 +131,21 @@ def test_make_vec_uses_it() -> None:
 
 def test_environments_may_differ() -> None:
     kwargs = [{"target": 3.0}, {"target": 8.0, "skeletons": "C6"}, {"skeletons": ["C3", "C7"]}]
-    envs = cg.CrystalVectorEnv(3, "density-C2-easy-small", env_kwargs=kwargs)
+    envs = cg.CrystalVectorEnv(
+        3, "density-C2-easy-small", env_kwargs=kwargs, calculator="empirical"
+    )
     observations, _ = envs.reset(seed=0)
     assert observations["state"][:, 0].tolist() == [3, 8, 3]
     assert observations["node_mask"].sum(axis=1)[1] == 4
     assert envs.observation_space.contains(observations)
     with pytest.raises(ValueError, match="expected 3"):
-        cg.CrystalVectorEnv(3, env_kwargs=kwargs[:2])
+        cg.CrystalVectorEnv(3, env_kwargs=kwargs[:2], calculator="empirical")
     with pytest.raises(ValueError, match="18 and 30"):
-        cg.CrystalVectorEnv(2, env_kwargs=[{}, {"actions": "medium"}])
+        cg.CrystalVectorEnv(2, env_kwargs=[{}, {"actions": "medium"}], calculator="empirical")
 
 
 def test_bad_actions_move_nothing() -> None:
-    envs = cg.CrystalVectorEnv(2, TASK)
+    envs = cg.CrystalVectorEnv(2, TASK, calculator="empirical")
     envs.reset(seed=0)
     state = envs.get_state()
     for actions in ([0, 18], [0], [0, 1, 2]):
@@ -191,7 +197,7 @@ def test_late_rewards_come_in_any_order_and_once() -> None:
 
 
 def test_a_step_under_way_cannot_be_taken_twice() -> None:
-    envs = cg.CrystalVectorEnv(2, TASK)
+    envs = cg.CrystalVectorEnv(2, TASK, calculator="empirical")
     envs.reset(seed=0)
     envs.send(np.zeros(2, dtype=np.int64))
     with pytest.raises(cg.TaskError, match="under way"):
@@ -203,7 +209,7 @@ def test_a_step_under_way_cannot_be_taken_twice() -> None:
 
 
 def test_a_state_goes_on_as_it_would_have() -> None:
-    envs, other = cg.CrystalVectorEnv(4, TASK), cg.CrystalVectorEnv(4, TASK)
+    envs, other = (cg.CrystalVectorEnv(4, TASK, calculator="empirical") for _ in range(2))
     envs.reset(seed=0)
     envs.step(np.full(4, 3))
     other.set_state(envs.get_state())

@@ -1,11 +1,14 @@
-use std::sync::Arc;
+use std::{sync::Arc, thread};
 
 use crystalgym_crystal::Element;
-use crystalgym_evaluation::{Calculator as Inner, CalculatorConfig, Property, UnknownProperty};
+use crystalgym_evaluation::{
+    Calculator as Inner, CalculatorConfig, CalculatorName, Property, UnknownProperty,
+};
 use pyo3::{exceptions::PyTypeError, prelude::*, types::PyDict};
 use serde_json::{Map, Value, json};
 
 use crate::{
+    engine::WindUp,
     errors::{Raised, calculator_error, raised, to_python, unknown_property},
     python_calculator::PythonCalculator,
     structure::parse_elements,
@@ -16,8 +19,8 @@ use crate::{
 /// Parameters
 /// ----------
 /// name : str
-///     `rigid` (mass over volume), `empirical` (textbook formulas, no DFT), `qe` (pw.x) or another
-///     built-in one.
+///     `native` (the plane-wave engine), `qe` (pw.x), `rigid` (mass over volume, no DFT) or
+///     `empirical` (textbook formulas, no DFT).
 /// pseudopotentials : str, optional
 ///     A folder, or the name of an installed family.
 /// **settings
@@ -64,6 +67,37 @@ impl Calculator {
     /// Whether it is the user's Python and therefore runs on the caller's thread.
     pub(crate) fn is_python(&self) -> bool {
         matches!(self.origin, Origin::Python(_))
+    }
+
+    /// The built-in engine with its default settings.
+    pub(crate) fn native() -> PyResult<Self> {
+        Self::from_json(json!({ "name": CalculatorName::Native }))
+    }
+
+    /// How a cancelled calculation is taken leave of.
+    pub(crate) fn wind_up(&self) -> WindUp {
+        match self.name() {
+            Some(CalculatorName::Native) => WindUp::Leave,
+            _ => WindUp::Wait,
+        }
+    }
+
+    /// How many calculations run at the same time for that many environments.
+    pub(crate) fn default_workers(&self, environments: usize) -> usize {
+        match self.name() {
+            Some(CalculatorName::Native) => thread::available_parallelism()
+                .map_or(1, usize::from)
+                .min(environments),
+            // pw.x has processes of its own.
+            _ => 1,
+        }
+    }
+
+    fn name(&self) -> Option<CalculatorName> {
+        match &self.origin {
+            Origin::Config(config) => Some(config.name),
+            Origin::Python(_) => None,
+        }
     }
 
     /// Whether its results may be stored.
@@ -164,8 +198,8 @@ impl Calculator {
     }
 
     /// Its name, such as `qe`.
-    #[getter]
-    fn name(&self) -> &str {
+    #[getter(name)]
+    fn inner_name(&self) -> &str {
         self.inner.name()
     }
 

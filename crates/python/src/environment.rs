@@ -15,7 +15,7 @@ use crate::{
     errors::{internal, task_error},
     evaluation::Evaluation,
     observation::{Rows, Shapes, SkeletonRow},
-    store::ResultStore,
+    store::StoreChoice,
     task::Task,
 };
 
@@ -156,7 +156,7 @@ impl EnvironmentBatch {
         py: Python<'_>,
         tasks: Vec<PyRef<'_, Task>>,
         calculator: &Bound<'_, PyAny>,
-        store: Option<&Bound<'_, PyAny>>,
+        store: StoreChoice,
         autoreset: &str,
         workers: Option<usize>,
     ) -> PyResult<Self> {
@@ -185,12 +185,7 @@ impl EnvironmentBatch {
         for task in &tasks {
             calculator.check_elements(py, task.actions().elements(), task.property())?;
         }
-        let store = match store {
-            Some(store) if calculator.is_storable() => {
-                Some(ResultStore::coerce(store)?.open_here()?)
-            }
-            _ => None,
-        };
+        let store = store.open_for(&calculator)?;
         let in_place =
             calculator.inner.is_instant() || (calculator.is_python() && workers.is_none());
         let inner = Arc::clone(&calculator.inner);
@@ -200,7 +195,7 @@ impl EnvironmentBatch {
                 store,
             }
         } else {
-            let workers = workers.unwrap_or(1);
+            let workers = workers.unwrap_or_else(|| calculator.default_workers(tasks.len()));
             Evaluator::Pool(EvaluationPool::new(inner, store, workers, usize::MAX))
         };
         let shapes = Shapes::of(tasks.iter().map(AsRef::as_ref));

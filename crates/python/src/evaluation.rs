@@ -2,17 +2,17 @@ use std::sync::Arc;
 
 use crystalgym_crystal::{Crystal as InnerCrystal, SYMMETRY_TOLERANCE_ANG, Skeleton};
 use crystalgym_evaluation::{
-    CancelToken, Evaluation as Inner, Outcome, evaluate as evaluate_crystal,
+    CancelToken, Evaluation as Inner, Outcome, ResultStore, evaluate as evaluate_crystal,
 };
 use pyo3::prelude::*;
 use serde_json::json;
 
 use crate::{
     calculator::{self, Calculator, parse_property},
-    engine::{self, WindUp},
+    engine,
     errors::{Raised, raised, structure_error, to_python},
     skeleton::Crystal,
-    store::ResultStore,
+    store::StoreChoice,
     structure::{Structure, coerce},
 };
 
@@ -193,9 +193,11 @@ impl Evaluation {
 ///     extxyz or JSON file.
 /// property : str
 ///     `band_gap` (eV), `bulk_modulus` (GPa) or `density` (g/cm³).
-/// calculator : str, dict, Calculator or callable
+/// calculator : str, dict, Calculator or callable, optional
+///     The plane-wave engine (`"native"`) unless another is named.
 /// store : ResultStore, str or None
-///     Where results are looked up and kept: a store, its file, or `"default"` for the user's own.
+///     Where results are looked up and kept: a store, its file, `"default"` for the user's own,
+///     `None` for none. Instant calculators and functions without a fingerprint use none.
 ///
 /// Returns
 /// -------
@@ -205,16 +207,16 @@ impl Evaluation {
 /// ------
 /// StructureError, CalculatorError, StoreError
 #[pyfunction]
-#[pyo3(signature = (structure, property, *, calculator, store = None))]
+#[pyo3(signature = (structure, property, *, calculator = None, store = StoreChoice::Default))]
 pub(crate) fn evaluate(
     structure: &Bound<'_, PyAny>,
     property: &str,
-    calculator: &Bound<'_, PyAny>,
-    store: Option<&Bound<'_, PyAny>>,
+    calculator: Option<&Bound<'_, PyAny>>,
+    store: StoreChoice,
 ) -> PyResult<Evaluation> {
     let py = structure.py();
     let property = parse_property(property)?;
-    let calculator = calculator::coerce(calculator)?;
+    let calculator = calculator.map_or_else(Calculator::native, calculator::coerce)?;
     let crystal = match structure.cast::<Crystal>() {
         Ok(crystal) => crystal.get().0.clone(),
         Err(_) => {
@@ -227,9 +229,9 @@ pub(crate) fn evaluate(
             .map_err(|error| structure_error(&error))?
         }
     };
-    let store = store.map(ResultStore::coerce).transpose()?;
+    let store = store.open_for(&calculator)?;
     calculator.check_elements(py, crystal.elements(), property)?;
-    let inner = run(py, &calculator, store.as_ref(), &crystal, property)?;
+    let inner = run(py, &calculator, store, &crystal, property)?;
     Ok(Evaluation {
         inner,
         crystal,
@@ -239,25 +241,22 @@ pub(crate) fn evaluate(
 }
 
 /// Evaluates on another thread if it can take long, here if it is instant or the user's Python.
-pub(crate) fn run(
+fn run(
     py: Python<'_>,
     calculator: &Calculator,
-    store: Option<&ResultStore>,
+    store: Option<Arc<ResultStore>>,
     crystal: &InnerCrystal,
     property: crystalgym_evaluation::Property,
 ) -> PyResult<Inner> {
-    let store = store
-        .filter(|_| calculator.is_storable())
-        .map(ResultStore::open_here)
-        .transpose()?;
     let inner = if calculator.is_python() || calculator.inner.is_instant() {
         let cancel = CancelToken::default();
         let calculator = calculator.inner.as_ref();
         evaluate_crystal(calculator, store.as_deref(), crystal, property, &cancel)
     } else {
+        let wind_up = calculator.wind_up();
         let calculator = Arc::clone(&calculator.inner);
         let crystal = crystal.clone();
-        engine::enter(py, WindUp::Wait, move |cancel| {
+        engine::enter(py, wind_up, move |cancel| {
             evaluate_crystal(
                 calculator.as_ref(),
                 store.as_deref(),

@@ -9,7 +9,7 @@ use crystalgym_training::default_store_path;
 use pyo3::{prelude::*, types::PyDict};
 
 use crate::{
-    calculator::parse_property,
+    calculator::{Calculator, parse_property},
     errors::{store_error, to_python},
     table::Table,
 };
@@ -39,20 +39,8 @@ impl ResultStore {
         }
     }
 
-    /// A store, or what can be made into one: `"default"` or a path.
-    pub(crate) fn coerce(object: &Bound<'_, PyAny>) -> PyResult<Self> {
-        if let Ok(store) = object.cast::<Self>() {
-            return Ok(store.get().clone());
-        }
-        let path: PathBuf = object.extract()?;
-        if path.as_os_str() == "default" {
-            return Self::new(None);
-        }
-        Self::new(Some(path))
-    }
-
     /// The store opened in this process.
-    pub(crate) fn open_here(&self) -> PyResult<Arc<Inner>> {
+    fn open_here(&self) -> PyResult<Arc<Inner>> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let here = process::id();
         if let Some((owner, store)) = &*open
@@ -74,6 +62,49 @@ impl ResultStore {
         let store = self.open_here()?;
         py.detach(move || store.results(property))
             .map_err(|error| store_error(&error))
+    }
+}
+
+/// What a caller says of the store: one, its file, `"default"`, or `None`.
+pub(crate) enum StoreChoice {
+    /// The user's own.
+    Default,
+    Given(ResultStore),
+    None,
+}
+
+impl<'py> FromPyObject<'_, 'py> for StoreChoice {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if object.is_none() {
+            return Ok(Self::None);
+        }
+        if let Ok(store) = object.cast::<ResultStore>() {
+            return Ok(Self::Given(store.get().clone()));
+        }
+        let path: PathBuf = object.extract()?;
+        Ok(match path.to_str() {
+            Some("default") => Self::Default,
+            _ => Self::Given(ResultStore::at(&path)),
+        })
+    }
+}
+
+impl StoreChoice {
+    /// The store opened in this process; none for a calculator whose results are not stored.
+    ///
+    /// # Errors
+    /// A store that cannot be opened.
+    pub(crate) fn open_for(self, calculator: &Calculator) -> PyResult<Option<Arc<Inner>>> {
+        if !calculator.is_storable() {
+            return Ok(None);
+        }
+        match self {
+            Self::Default => ResultStore::new(None)?.open_here().map(Some),
+            Self::Given(store) => store.open_here().map(Some),
+            Self::None => Ok(None),
+        }
     }
 }
 
