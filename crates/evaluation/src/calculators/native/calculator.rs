@@ -72,6 +72,9 @@ struct Identity<'a> {
     smearing: Option<(Smearing, f64)>,
     #[serde(skip_serializing_if = "Option::is_none")]
     equation_of_state: Option<(f64, &'a EquationOfStateLimits)>,
+    /// How energies at several volumes are made to lie on one curve.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    volumes: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stress_convergence_ry: Option<f64>,
 }
@@ -106,6 +109,8 @@ impl Calculator for NativeCalculator {
                 settings.derivative_convergence_ry,
                 &settings.equation_of_state,
             )),
+            volumes: (is_bulk_modulus && settings.verdict == Verdict::Engine)
+                .then_some("plane waves of the given volume, corrected"),
             stress_convergence_ry: (property == Property::Density)
                 .then_some(settings.derivative_convergence_ry),
         };

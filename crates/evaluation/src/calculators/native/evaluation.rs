@@ -13,12 +13,8 @@ use crystalgym_dft::{
 use crystalgym_pseudopotential::Cutoffs;
 
 use super::{NativeCalculator, Verdict, species::KnownSpecies};
-use crate::{
-    CancelToken, EquationOfStateFit, Failure, FailureCode, Property, Values, fit_murnaghan,
-};
+use crate::{CancelToken, Failure, FailureCode, Property, Values};
 
-/// Volumes of the equation of state relative to the cell's.
-const VOLUME_FACTORS: [f64; 5] = [0.98, 0.99, 1.0, 1.01, 1.02];
 const HARTREE_PER_RY: f64 = 0.5;
 /// How pw.x mixes densities in the published decks.
 const PUBLISHED_MIXING: Mixing = Mixing {
@@ -31,23 +27,38 @@ const PUBLISHED_CONVERGENCE_RY: f64 = 1e-6;
 
 /// One evaluation under way.
 pub(super) struct Evaluation<'a> {
-    calculator: &'a NativeCalculator,
-    crystal: &'a Crystal,
+    pub(super) calculator: &'a NativeCalculator,
+    pub(super) crystal: &'a Crystal,
     cancel: &'a CancelToken,
     deadline: Option<Instant>,
     scf_iterations: u32,
 }
 
 /// What does not change from one volume to the next.
-struct Ingredients {
+pub(super) struct Ingredients {
     /// Elements in ascending order, and their pseudopotentials.
     elements: Vec<Element>,
     species: Vec<KnownSpecies>,
     cutoffs: Cutoffs,
 }
 
+/// Where a calculation is made: multiples of the cell's volume and of the cutoffs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Scale {
+    pub(super) volume: f64,
+    pub(super) cutoff: f64,
+}
+
+impl Scale {
+    /// The given cell and cutoffs.
+    pub(super) const GIVEN: Self = Self {
+        volume: 1.0,
+        cutoff: 1.0,
+    };
+}
+
 /// A converged calculation.
-struct Solved {
+pub(super) struct Solved {
     basis: PlaneWaveBasis,
     result: ScfResult,
 }
@@ -86,7 +97,14 @@ impl<'a> Evaluation<'a> {
     fn band_gap(&mut self) -> Result<Values, Failure> {
         let ingredients = self.ingredients()?;
         let convergence_ry = self.convergence_ry(self.calculator.settings.convergence_ry);
-        let solved = self.solve(1.0, &ingredients, Occupations::Fixed, convergence_ry, None)?;
+        let occupations = Occupations::Fixed;
+        let solved = self.solve(
+            Scale::GIVEN,
+            &ingredients,
+            occupations,
+            convergence_ry,
+            None,
+        )?;
         let edges = BandEdges::of(&solved.result)
             .ok_or_else(|| Failure::new(FailureCode::NoBandEdges, "no empty band was computed"))?;
         Ok(Values {
@@ -99,31 +117,10 @@ impl<'a> Evaluation<'a> {
 
     fn bulk_modulus(&mut self) -> Result<Values, Failure> {
         let ingredients = self.ingredients()?;
-        let settings = &self.calculator.settings;
-        let convergence_ry = self.convergence_ry(settings.derivative_convergence_ry);
-        let occupations = self.smeared();
-        // The given volume first: a crystal that fails there needs no other calculation. Each other
-        // one starts from its neighbour on that side.
-        let given = self.solve(1.0, &ingredients, occupations, convergence_ry, None)?;
-        let mut energy_ev = |factors: [f64; 2]| -> Result<[f64; 2], Failure> {
-            let mut solve = |factor, from: &Solved| {
-                self.solve(
-                    factor,
-                    &ingredients,
-                    occupations,
-                    convergence_ry,
-                    Some(from),
-                )
-            };
-            let near = solve(factors[0], &given)?;
-            let far = solve(factors[1], &near)?;
-            Ok([near.energy_ev(), far.energy_ev()])
-        };
-        let [smaller, smallest] = energy_ev([VOLUME_FACTORS[1], VOLUME_FACTORS[0]])?;
-        let [larger, largest] = energy_ev([VOLUME_FACTORS[3], VOLUME_FACTORS[4]])?;
-        let energies_ev = [smallest, smaller, given.energy_ev(), larger, largest];
+        let (given, energies_ev) = self.energies_by_volume(&ingredients)?;
         let fit = self.fit(&energies_ev)?;
-        let pressure_ha = pressure(&stress(&given.basis, &given.result, settings.threads));
+        let threads = self.calculator.settings.threads;
+        let pressure_ha = pressure(&stress(&given.basis, &given.result, threads));
         Ok(Values {
             value: fit.bulk_modulus_gpa,
             pressure_gpa: Some(pressure_ha * HARTREE_PER_BOHR3_GPA),
@@ -137,7 +134,14 @@ impl<'a> Evaluation<'a> {
         let ingredients = self.ingredients()?;
         let settings = &self.calculator.settings;
         let convergence_ry = self.convergence_ry(settings.derivative_convergence_ry);
-        let solved = self.solve(1.0, &ingredients, self.smeared(), convergence_ry, None)?;
+        let occupations = self.smeared();
+        let solved = self.solve(
+            Scale::GIVEN,
+            &ingredients,
+            occupations,
+            convergence_ry,
+            None,
+        )?;
         let (forces, stress) = forces_and_stress(&solved.basis, &solved.result, settings.threads);
         let model = solved.basis.model();
         let moved = first_variable_cell_step(model, &forces, &stress)
@@ -150,7 +154,7 @@ impl<'a> Evaluation<'a> {
         })
     }
 
-    fn smeared(&self) -> Occupations {
+    pub(super) fn smeared(&self) -> Occupations {
         let settings = &self.calculator.settings;
         Occupations::Smeared {
             smearing: smearing(settings.smearing),
@@ -158,42 +162,31 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    fn fit(&self, energies_ev: &[f64]) -> Result<EquationOfStateFit, Failure> {
-        let volume = self.crystal.skeleton().lattice.volume();
-        let volumes = VOLUME_FACTORS.map(|factor| factor * volume);
-        let settings = &self.calculator.settings;
-        fit_murnaghan(&volumes, energies_ev, volume)
-            .and_then(|fit| match settings.verdict {
-                Verdict::Engine => settings.equation_of_state.check(&fit, volume).map(|()| fit),
-                Verdict::Paper => Ok(fit),
-            })
-            .map_err(|error| Failure::new(FailureCode::BadEquationOfState, error.to_string()))
-    }
-
-    fn convergence_ry(&self, own: f64) -> f64 {
+    pub(super) fn convergence_ry(&self, own: f64) -> f64 {
         match self.calculator.settings.verdict {
             Verdict::Engine => own,
             Verdict::Paper => own.min(PUBLISHED_CONVERGENCE_RY),
         }
     }
 
-    /// One SCF at a multiple of the cell's volume, from nothing or from a neighbour.
-    fn solve(
+    /// One SCF, from nothing or from a neighbour.
+    pub(super) fn solve(
         &mut self,
-        volume_factor: f64,
+        scale: Scale,
         ingredients: &Ingredients,
         occupations: Occupations,
         convergence_ry: f64,
         neighbour: Option<&Solved>,
     ) -> Result<Solved, Failure> {
         let settings = &self.calculator.settings;
-        let model = self.model(volume_factor, ingredients, occupations)?;
+        let model = self.model(scale.volume, ingredients, occupations)?;
+        let ry = scale.cutoff * HARTREE_PER_RY;
         let pairs = (model.electron_count() / 2.0 - 1e-6).ceil() as usize;
         let lattice = &self.crystal.skeleton().lattice;
         let sites = self.crystal.elements().len();
         let discretisation = Discretisation {
-            ecut_ha: ingredients.cutoffs.ecutwfc_ry * HARTREE_PER_RY,
-            ecut_density_ha: ingredients.cutoffs.ecutrho_ry * HARTREE_PER_RY,
+            ecut_ha: ingredients.cutoffs.ecutwfc_ry * ry,
+            ecut_density_ha: ingredients.cutoffs.ecutrho_ry * ry,
             k_mesh: KMesh::gamma_centred(automatic_density(lattice, sites, settings.kppa)),
             use_symmetry: true,
         };
@@ -305,7 +298,7 @@ impl<'a> Evaluation<'a> {
 }
 
 impl Solved {
-    fn energy_ev(&self) -> f64 {
+    pub(super) fn energy_ev(&self) -> f64 {
         self.result.total_energy_ha() * HARTREE_EV
     }
 

@@ -1,6 +1,7 @@
 //! The project's own plane-wave engine as a calculator.
 
 mod calculator;
+mod equation_of_state;
 mod evaluation;
 mod settings;
 mod species;
