@@ -13,6 +13,7 @@ mod environment;
 mod errors;
 mod evaluation;
 mod graph;
+mod metrics;
 mod observation;
 mod python_calculator;
 mod run;
@@ -36,6 +37,10 @@ mod _crystalgym {
         environment::EnvironmentBatch,
         evaluation::{Evaluation, evaluate},
         graph::CrystalGraph,
+        metrics::{
+            Diversity, Validity, diversity, first_of_each, is_charge_balanced, novel, primitive,
+            reduced_formula, same_structure, validity,
+        },
         run::{TrainedPolicy, read_episodes},
         skeleton::{Crystal, Skeleton},
         store::ResultStore,
