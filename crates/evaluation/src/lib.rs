@@ -17,7 +17,7 @@ pub use calculator::{Calculator, CalculatorError, CancelToken, Fingerprint};
 pub use calculators::{
     CalculatorConfig, CalculatorName, EmpiricalCalculator, GthCutoff, InvalidNativeSettings,
     NativeCalculator, NativeSettings, QeCalculator, QeSettings, RecommendedCutoff, RigidCalculator,
-    SpeciesSource, Verdict,
+    SpeciesSource, Verdict, VolumeBasis,
 };
 pub use equation_of_state::{
     EquationOfStateError, EquationOfStateLimits, GPA_PER_EV_ANG3, fit_birch_murnaghan,

@@ -13,7 +13,7 @@ use crystalgym_crystal::{Crystal, Skeleton};
 use crystalgym_dft::pseudo::GthParameters;
 use crystalgym_evaluation::{
     Calculator, CancelToken, NativeCalculator, NativeSettings, Outcome, Property, QeCalculator,
-    QeSettings, SpeciesSource, Values,
+    QeSettings, SpeciesSource, Values, VolumeBasis,
 };
 use crystalgym_pseudopotential::PseudopotentialFamily;
 use crystalgym_qe::PwSettings;
@@ -42,6 +42,7 @@ fn native(source: SpeciesSource, ecutwfc_ry: f64) -> NativeCalculator {
         kppa: KPPA,
         degauss_ry: DEGAUSS_RY,
         convergence_ry: 1e-9,
+        volume_basis: VolumeBasis::FixedCutoff,
         ..NativeSettings::default()
     };
     NativeCalculator::new(settings, source).unwrap()

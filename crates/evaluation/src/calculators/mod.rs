@@ -10,7 +10,7 @@ pub use config::{CalculatorConfig, CalculatorName};
 pub use empirical::EmpiricalCalculator;
 pub use native::{
     GthCutoff, InvalidNativeSettings, NativeCalculator, NativeSettings, RecommendedCutoff,
-    SpeciesSource, Verdict,
+    SpeciesSource, Verdict, VolumeBasis,
 };
 pub use qe::{QeCalculator, QeSettings};
 pub use rigid::RigidCalculator;

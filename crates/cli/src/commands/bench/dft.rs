@@ -12,7 +12,7 @@ use crystalgym_crystal::{Crystal, Element, Skeleton};
 use crystalgym_dft::pseudo::GthParameters;
 use crystalgym_evaluation::{
     Calculator, NativeCalculator, NativeSettings, Outcome, Property, QeCalculator, QeSettings,
-    SpeciesSource,
+    SpeciesSource, VolumeBasis,
 };
 use crystalgym_pseudopotential::PseudopotentialFamily;
 use crystalgym_qe::PwSettings;
@@ -184,6 +184,8 @@ impl Comparison {
                 degauss_ry: pw.degauss_ry,
                 convergence_ry: pw.conv_thr_ry,
                 derivative_convergence_ry: pw.equation_of_state_conv_thr_ry,
+                // As pw.x: the same five calculations on the same plane waves.
+                volume_basis: VolumeBasis::FixedCutoff,
                 threads: arguments.cores,
                 ..NativeSettings::default()
             },

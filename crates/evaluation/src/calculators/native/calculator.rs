@@ -109,7 +109,7 @@ impl Calculator for NativeCalculator {
                 settings.derivative_convergence_ry,
                 &settings.equation_of_state,
             )),
-            volumes: (is_bulk_modulus && settings.verdict == Verdict::Engine)
+            volumes: (is_bulk_modulus && settings.has_fixed_plane_waves())
                 .then_some("plane waves of the given volume, corrected"),
             stress_convergence_ry: (property == Property::Density)
                 .then_some(settings.derivative_convergence_ry),

@@ -30,13 +30,13 @@ const CUTOFF_CONVERGENCE_RY: f64 = 1e-5;
 impl Evaluation<'_> {
     /// The calculation at the given volume, and the energies in eV at all of [`VOLUME_FACTORS`].
     ///
-    /// The verdict `paper` keeps the cutoff and corrects nothing, as the published decks do.
+    /// With a fixed cutoff nothing is corrected, as in the published decks.
     pub(super) fn energies_by_volume(
         &mut self,
         ingredients: &Ingredients,
     ) -> Result<(Solved, [f64; 5]), Failure> {
         let settings = &self.calculator.settings;
-        let constant_basis = settings.verdict == Verdict::Engine;
+        let fixed_plane_waves = settings.has_fixed_plane_waves();
         let convergence_ry = self.convergence_ry(settings.derivative_convergence_ry);
         let occupations = self.smeared();
         // The given volume first: a crystal that fails there needs no other calculation. Each other
@@ -46,7 +46,7 @@ impl Evaluation<'_> {
             let mut solve = |volume: f64, from: &Solved| {
                 let scale = Scale {
                     volume,
-                    cutoff: match constant_basis {
+                    cutoff: match fixed_plane_waves {
                         true => effective_cutoff_log(volume).exp(),
                         false => 1.0,
                     },
@@ -60,7 +60,7 @@ impl Evaluation<'_> {
         let [smaller, smallest] = energies_ev([VOLUME_FACTORS[1], VOLUME_FACTORS[0]])?;
         let [larger, largest] = energies_ev([VOLUME_FACTORS[3], VOLUME_FACTORS[4]])?;
         let mut energies_ev = [smallest, smaller, given.energy_ev(), larger, largest];
-        if constant_basis {
+        if fixed_plane_waves {
             let error = self.basis_set_error(ingredients, &given)?;
             for (energy_ev, volume) in energies_ev.iter_mut().zip(VOLUME_FACTORS) {
                 *energy_ev -= error.change_ev(effective_cutoff_log(volume));

@@ -9,5 +9,7 @@ mod species;
 mod tests;
 
 pub use calculator::NativeCalculator;
-pub use settings::{GthCutoff, InvalidNativeSettings, NativeSettings, RecommendedCutoff, Verdict};
+pub use settings::{
+    GthCutoff, InvalidNativeSettings, NativeSettings, RecommendedCutoff, Verdict, VolumeBasis,
+};
 pub use species::SpeciesSource;

@@ -39,6 +39,9 @@ pub struct NativeSettings {
     pub max_iterations: usize,
     /// What counts as a failure.
     pub verdict: Verdict,
+    /// What stays the same from volume to volume in an equation of state (verdict `engine`; `paper`
+    /// keeps the cutoff).
+    pub volume_basis: VolumeBasis,
     /// Threads that share the k-points of one calculation; outcomes do not depend on them.
     pub threads: NonZeroUsize,
     /// Wall time of one evaluation in seconds; none for no limit.
@@ -60,6 +63,7 @@ impl Default for NativeSettings {
             derivative_convergence_ry: 1e-9,
             max_iterations: 300,
             verdict: Verdict::Engine,
+            volume_basis: VolumeBasis::FixedPlaneWaves,
             threads: NonZeroUsize::MIN,
             time_limit_seconds: Some(3600.0),
             equation_of_state: EquationOfStateLimits::default(),
@@ -104,6 +108,19 @@ pub enum Verdict {
     Paper,
 }
 
+/// What the basis sets of the volumes of an equation of state have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VolumeBasis {
+    /// The plane waves of the given volume; what the change of their effective cutoff brings is
+    /// taken off, by two more calculations. Smooth for any basis.
+    #[default]
+    FixedPlaneWaves,
+    /// The cutoff, as `pw.x` does: the number of plane waves jumps from volume to volume, which only
+    /// a converged basis makes harmless.
+    FixedCutoff,
+}
+
 /// Cutoff of the published decks in Ry, for families that recommend none.
 pub(super) const PUBLISHED_ECUTWFC_RY: f64 = 50.0;
 
@@ -120,6 +137,11 @@ pub struct InvalidNativeSettings {
 }
 
 impl NativeSettings {
+    /// Whether all volumes of an equation of state have the same plane waves.
+    pub(super) fn has_fixed_plane_waves(&self) -> bool {
+        self.verdict == Verdict::Engine && self.volume_basis == VolumeBasis::FixedPlaneWaves
+    }
+
     /// Checks that the numbers make sense.
     ///
     /// # Errors

@@ -120,6 +120,15 @@ fn fingerprints_tell_settings_apart() {
         ..coarse()
     };
     assert_ne!(fingerprint(other, Property::BandGap), base);
+    let fixed_cutoff = NativeSettings {
+        volume_basis: VolumeBasis::FixedCutoff,
+        ..coarse()
+    };
+    assert_eq!(fingerprint(fixed_cutoff.clone(), Property::BandGap), base);
+    assert_ne!(
+        fingerprint(fixed_cutoff, Property::BulkModulus),
+        fingerprint(coarse(), Property::BulkModulus)
+    );
 }
 
 /// Oracle: the analytic pseudopotential itself, read back from its UPF file: the source makes no
@@ -157,12 +166,12 @@ fn a_family_of_files_gives_the_built_in_numbers() {
 /// waves no longer matters. At the small cutoff itself the fixed one misses by more than 10 %.
 #[test]
 fn a_small_basis_gives_nearly_the_bulk_modulus_of_a_large_one() {
-    let modulus = |ecutwfc_ry: f64, verdict: Verdict| {
+    let modulus = |ecutwfc_ry: f64, volume_basis: VolumeBasis| {
         let settings = NativeSettings {
             ecutwfc_ry: Some(ecutwfc_ry),
             kppa: 50.0,
             degauss_ry: 0.02,
-            verdict,
+            volume_basis,
             ..NativeSettings::default()
         };
         let crystal = crystal(["Na", "Mg", "Si", "Al"]);
@@ -170,9 +179,9 @@ fn a_small_basis_gives_nearly_the_bulk_modulus_of_a_large_one() {
         let outcome = calculator(settings).evaluate(&crystal, Property::BulkModulus, &cancel);
         outcome.value()
     };
-    let converged = modulus(70.0, Verdict::Paper).unwrap();
-    let corrected = modulus(16.0, Verdict::Engine).unwrap();
-    let fixed_cutoff = modulus(16.0, Verdict::Paper);
+    let converged = modulus(70.0, VolumeBasis::FixedCutoff).unwrap();
+    let corrected = modulus(16.0, VolumeBasis::FixedPlaneWaves).unwrap();
+    let fixed_cutoff = modulus(16.0, VolumeBasis::FixedCutoff);
     let error = |value: f64| (value / converged - 1.0).abs();
     assert!(error(corrected) < 0.06, "{corrected} {converged}");
     assert!(
