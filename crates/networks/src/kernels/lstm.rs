@@ -1,6 +1,6 @@
 use pulp::{Arch, Simd, WithSimd};
 
-use super::activation::exp_nonpositive;
+use super::activation::{exp_nonpositive, minus_abs};
 
 /// One step of LSTM cells, one row a graph.
 pub(crate) struct LstmCell<'a> {
@@ -129,7 +129,7 @@ impl VectorFunction for Sigmoid {
     #[inline(always)]
     fn apply<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
         let one = simd.splat_f32s(1.0);
-        let t = exp_nonpositive(simd, simd.neg_f32s(simd.abs_f32s(x)));
+        let t = exp_nonpositive(simd, minus_abs(simd, x));
         let negative = simd.less_than_f32s(x, simd.splat_f32s(0.0));
         let numerator = simd.select_f32s(negative, t, one);
         simd.div_f32s(numerator, simd.add_f32s(one, t))

@@ -48,9 +48,10 @@ pub(crate) fn run(arguments: &AgentsArguments) -> anyhow::Result<ExitCode> {
          |---|---|---|---|---|---|---|"
     )?;
     for task in &arguments.task {
+        let mut optimum = None;
         for algorithm in &arguments.algorithm {
             let config = resolve(arguments, task, algorithm)?;
-            let row = measure(arguments, &config)?;
+            let row = measure(arguments, &config, &mut optimum)?;
             writeln!(out, "| {task} | {} | {row} |", config.algorithm.name.name())?;
             out.flush()?;
         }
@@ -82,12 +83,19 @@ fn resolve(
     Ok(TrainingConfig::resolve(&layers, None)?)
 }
 
-/// The rest of the table's row, from all seeds.
-fn measure(arguments: &AgentsArguments, config: &TrainingConfig) -> anyhow::Result<String> {
-    let started = Instant::now();
+/// The rest of the table's row, from all seeds; `optimum` is filled in by a task's first row.
+fn measure(
+    arguments: &AgentsArguments,
+    config: &TrainingConfig,
+    optimum: &mut Option<f64>,
+) -> anyhow::Result<String> {
     let task = Arc::new(Task::new(&config.task)?);
     let evaluator = config.evaluator()?;
-    let optimum = exact_optimum(&task, &evaluator)?;
+    let optimum = match *optimum {
+        Some(optimum) => optimum,
+        None => *optimum.insert(exact_optimum(&task, &evaluator)?),
+    };
+    let started = Instant::now();
     let most = arguments.episodes.unwrap_or(u64::MAX);
     let measures = (1..=arguments.seeds)
         .map(|seed| {
