@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{ops::ControlFlow, sync::Arc};
 
 use crystalgym_environment::{
     EnvironmentError, FinishedEpisode, State, Task, VectorEnvironment, VectorSnapshot,
@@ -44,31 +44,21 @@ impl Collector {
         }
     }
 
-    /// Gives `take` and the observer every episode that is due, in the order in which they ended.
+    /// The next episode that is due, in the order in which they ended, or why there is none.
     ///
     /// [`Progress::Continue`] if there is more to act; else nothing is in flight any more, or the
     /// observer interrupted the wait.
-    pub(crate) fn deliver(
-        &mut self,
-        observer: &mut dyn Observer,
-        mut take: impl FnMut(&FinishedEpisode) -> Result<(), AgentError>,
-    ) -> Result<Progress, AgentError> {
-        let steps = self.steps();
-        let acting = steps < self.total_steps;
+    fn next_due(&mut self, observer: &dyn Observer) -> ControlFlow<Progress, FinishedEpisode> {
+        let acting = self.steps() < self.total_steps;
         let in_flight = if acting { self.in_flight } else { 0 };
-        loop {
-            match self
-                .environment
-                .next_finished(in_flight, &|| observer.interrupted())
-            {
-                Ok(Some(episode)) => {
-                    take(&episode)?;
-                    observer.episode_finished(steps, &episode);
-                }
-                Ok(None) if acting => return Ok(Progress::Continue),
-                Ok(None) => return Ok(Progress::Finished),
-                Err(_) => return Ok(Progress::Interrupted),
-            }
+        match self
+            .environment
+            .next_finished(in_flight, &|| observer.interrupted())
+        {
+            Ok(Some(episode)) => ControlFlow::Continue(episode),
+            Ok(None) if acting => ControlFlow::Break(Progress::Continue),
+            Ok(None) => ControlFlow::Break(Progress::Finished),
+            Err(_) => ControlFlow::Break(Progress::Interrupted),
         }
     }
 
@@ -106,4 +96,44 @@ impl Collector {
     pub(crate) fn restore(&mut self, snapshot: VectorSnapshot) -> Result<(), EnvironmentError> {
         self.environment.restore(snapshot)
     }
+}
+
+/// The parts of an agent's step, in the order in which [`step`] runs them.
+pub(crate) trait Cycle {
+    fn collector(&mut self) -> &mut Collector;
+
+    /// Takes an episode that has its reward.
+    fn remember(&mut self, episode: &FinishedEpisode) -> Result<(), AgentError>;
+
+    /// Learns from what is new.
+    fn learn(&mut self, observer: &mut dyn Observer) -> Result<(), AgentError>;
+
+    /// One allowed action for each environment.
+    fn act(&mut self) -> Result<Vec<u8>, AgentError>;
+}
+
+/// The main loop of every agent: take the episodes whose rewards are due, learn, act.
+pub(crate) fn step(
+    agent: &mut impl Cycle,
+    observer: &mut dyn Observer,
+) -> Result<Progress, AgentError> {
+    let steps = agent.collector().steps();
+    let progress = loop {
+        match agent.collector().next_due(observer) {
+            ControlFlow::Continue(episode) => {
+                agent.remember(&episode)?;
+                observer.episode_finished(steps, &episode);
+            }
+            ControlFlow::Break(progress) => break progress,
+        }
+    };
+    if progress == Progress::Interrupted {
+        return Ok(progress);
+    }
+    agent.learn(observer)?;
+    if progress == Progress::Continue {
+        let actions = agent.act()?;
+        agent.collector().step(&actions)?;
+    }
+    Ok(progress)
 }

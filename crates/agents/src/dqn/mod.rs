@@ -7,7 +7,7 @@ mod saved;
 
 use std::{path::Path, sync::Arc};
 
-use crystalgym_environment::{State, Task, random::uniform_unit};
+use crystalgym_environment::{FinishedEpisode, State, Task, random::uniform_unit};
 use crystalgym_networks::{GraphNetwork, Megnet, Noisy};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
@@ -17,7 +17,10 @@ pub use self::config::{AdvantageMean, DqnConfig};
 use self::{head::Head, learner::Learner};
 use crate::{
     Agent, AgentError, Evaluator, Observer, Policy, PolicyMode, Progress, ReplayBuffer, Update,
-    agent_seed, collect::Collector, network_config, search::random_action,
+    agent_seed,
+    collect::{self, Collector, Cycle},
+    network_config,
+    search::random_action,
 };
 
 /// Deep Q-learning (Mnih et al. 2015) with the options of Rainbow (Hessel et al. 2018).
@@ -106,26 +109,6 @@ impl Dqn {
         &self.replay
     }
 
-    /// Learns for every environment step since the last time.
-    fn learn(&mut self, observer: &mut dyn Observer) -> Result<(), AgentError> {
-        while self.learned_until < self.collector.steps() {
-            self.learned_until += 1;
-            let step = self.learned_until;
-            if step <= self.config.learning_starts || self.replay.is_empty() {
-                continue;
-            }
-            if step.is_multiple_of(self.config.train_every) {
-                for _ in 0..self.config.gradient_steps {
-                    self.update(step, observer)?;
-                }
-            }
-            if step.is_multiple_of(self.config.target_every) {
-                self.learner.update_target(self.config.target_rate)?;
-            }
-        }
-        Ok(())
-    }
-
     fn update(&mut self, step: u64, observer: &mut dyn Observer) -> Result<(), AgentError> {
         let config = &self.config;
         let learning_rate = config.learning_rates().at(step);
@@ -154,6 +137,53 @@ impl Dqn {
         Ok(())
     }
 
+    fn diverged(&self, what: &'static str, found: f64) -> AgentError {
+        AgentError::Diverged {
+            step: self.collector.steps(),
+            what,
+            found,
+        }
+    }
+}
+
+impl Cycle for Dqn {
+    fn collector(&mut self) -> &mut Collector {
+        &mut self.collector
+    }
+
+    fn remember(&mut self, episode: &FinishedEpisode) -> Result<(), AgentError> {
+        let config = &self.config;
+        self.replay.remember(
+            &self.task,
+            episode,
+            &config.relabel,
+            config.n_step,
+            config.discount,
+            &mut self.rng,
+        );
+        Ok(())
+    }
+
+    /// Learns for every environment step since the last time.
+    fn learn(&mut self, observer: &mut dyn Observer) -> Result<(), AgentError> {
+        while self.learned_until < self.collector.steps() {
+            self.learned_until += 1;
+            let step = self.learned_until;
+            if step <= self.config.learning_starts || self.replay.is_empty() {
+                continue;
+            }
+            if step.is_multiple_of(self.config.train_every) {
+                for _ in 0..self.config.gradient_steps {
+                    self.update(step, observer)?;
+                }
+            }
+            if step.is_multiple_of(self.config.target_every) {
+                self.learner.update_target(self.config.target_rate)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Chooses at random with probability ε, otherwise the action of the highest value.
     fn act(&mut self) -> Result<Vec<u8>, AgentError> {
         let epsilon = self.config.epsilon().at(self.collector.steps());
@@ -168,14 +198,6 @@ impl Dqn {
             .map(|action| action.ok_or_else(|| self.diverged("the best action value", f64::NAN)))
             .collect()
     }
-
-    fn diverged(&self, what: &'static str, found: f64) -> AgentError {
-        AgentError::Diverged {
-            step: self.collector.steps(),
-            what,
-            found,
-        }
-    }
 }
 
 impl Agent for Dqn {
@@ -184,30 +206,7 @@ impl Agent for Dqn {
     }
 
     fn step(&mut self, observer: &mut dyn Observer) -> Result<Progress, AgentError> {
-        let DqnConfig {
-            n_step, discount, ..
-        } = self.config;
-        let progress = self.collector.deliver(observer, |episode| {
-            let relabel = &self.config.relabel;
-            self.replay.remember(
-                &self.task,
-                episode,
-                relabel,
-                n_step,
-                discount,
-                &mut self.rng,
-            );
-            Ok(())
-        })?;
-        if progress == Progress::Interrupted {
-            return Ok(progress);
-        }
-        self.learn(observer)?;
-        if progress == Progress::Continue {
-            let actions = self.act()?;
-            self.collector.step(&actions)?;
-        }
-        Ok(progress)
+        collect::step(self, observer)
     }
 
     fn steps(&self) -> u64 {

@@ -18,7 +18,9 @@ pub use self::config::PpoConfig;
 use self::learner::Learner;
 use crate::{
     Agent, AgentError, Evaluator, Observer, Policy, PolicyMode, Progress, Update, agent_seed,
-    categorical_policy::CategoricalPolicy, collect::Collector, generalized_advantages,
+    categorical_policy::CategoricalPolicy,
+    collect::{self, Collector, Cycle},
+    generalized_advantages,
 };
 
 /// One step of a finished episode, as it is learned from.
@@ -104,28 +106,6 @@ impl Ppo {
         &self.learner.actor
     }
 
-    /// Learns from every rollout that is complete.
-    fn learn(&mut self, observer: &mut dyn Observer) -> Result<(), AgentError> {
-        let size = self.config.rollout_steps;
-        while self.samples.len() >= size {
-            let rollout: Vec<Sample> = self.samples.drain(..size).collect();
-            if self.config.first_observations_only && self.first_observations.is_empty() {
-                let seen = rollout
-                    .iter()
-                    .map(|sample| (sample.state.clone(), sample.target));
-                self.first_observations = seen.collect();
-            }
-            for _ in 0..self.config.epochs {
-                let order = shuffled(size, &mut self.rng);
-                let minibatch = size.div_ceil(self.config.minibatches);
-                for (index, places) in order.chunks(minibatch).enumerate() {
-                    self.update(&rollout, places, index * minibatch, observer)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// One gradient step on the samples at these places, which are number `start` and on of the
     /// shuffled rollout.
     fn update(
@@ -160,30 +140,6 @@ impl Ppo {
             scalars: losses,
         });
         Ok(())
-    }
-
-    /// Draws an action for every environment from the policy.
-    fn act(&mut self) -> Result<Vec<u8>, AgentError> {
-        let states = self.collector.states();
-        let policies = self
-            .learner
-            .policies(&self.task, &states, self.task.target())?;
-        let mut actions = Vec::with_capacity(states.len());
-        for (index, (state, policy)) in states.iter().zip(policies).enumerate() {
-            let policy = policy.ok_or(AgentError::Diverged {
-                step: self.collector.steps(),
-                what: "a logit of the policy",
-                found: f64::NAN,
-            })?;
-            let action = policy.sample(&mut self.rng);
-            let trace = &mut self.traces.current[index];
-            trace.push(policy.log_probabilities()[action]);
-            if trace.len() == state.node_types.len() {
-                self.traces.ended.push_back(std::mem::take(trace));
-            }
-            actions.push(action as u8);
-        }
-        Ok(actions)
     }
 }
 
@@ -225,27 +181,72 @@ fn shuffled(n: usize, rng: &mut Pcg64) -> Vec<usize> {
     order
 }
 
+impl Cycle for Ppo {
+    fn collector(&mut self) -> &mut Collector {
+        &mut self.collector
+    }
+
+    fn remember(&mut self, episode: &FinishedEpisode) -> Result<(), AgentError> {
+        let trace = self.traces.ended.pop_front().unwrap_or_default();
+        let new = samples(&self.task, &mut self.learner, &self.config, episode, &trace)?;
+        self.samples.extend(new);
+        Ok(())
+    }
+
+    /// Learns from every rollout that is complete.
+    fn learn(&mut self, observer: &mut dyn Observer) -> Result<(), AgentError> {
+        let size = self.config.rollout_steps;
+        while self.samples.len() >= size {
+            let rollout: Vec<Sample> = self.samples.drain(..size).collect();
+            if self.config.first_observations_only && self.first_observations.is_empty() {
+                let seen = rollout
+                    .iter()
+                    .map(|sample| (sample.state.clone(), sample.target));
+                self.first_observations = seen.collect();
+            }
+            for _ in 0..self.config.epochs {
+                let order = shuffled(size, &mut self.rng);
+                let minibatch = size.div_ceil(self.config.minibatches);
+                for (index, places) in order.chunks(minibatch).enumerate() {
+                    self.update(&rollout, places, index * minibatch, observer)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Draws an action for every environment from the policy.
+    fn act(&mut self) -> Result<Vec<u8>, AgentError> {
+        let states = self.collector.states();
+        let policies = self
+            .learner
+            .policies(&self.task, &states, self.task.target())?;
+        let mut actions = Vec::with_capacity(states.len());
+        for (index, (state, policy)) in states.iter().zip(policies).enumerate() {
+            let policy = policy.ok_or(AgentError::Diverged {
+                step: self.collector.steps(),
+                what: "a logit of the policy",
+                found: f64::NAN,
+            })?;
+            let action = policy.sample(&mut self.rng);
+            let trace = &mut self.traces.current[index];
+            trace.push(policy.log_probabilities()[action]);
+            if trace.len() == state.node_types.len() {
+                self.traces.ended.push_back(std::mem::take(trace));
+            }
+            actions.push(action as u8);
+        }
+        Ok(actions)
+    }
+}
+
 impl Agent for Ppo {
     fn name(&self) -> &'static str {
         "ppo"
     }
 
     fn step(&mut self, observer: &mut dyn Observer) -> Result<Progress, AgentError> {
-        let progress = self.collector.deliver(observer, |episode| {
-            let trace = self.traces.ended.pop_front().unwrap_or_default();
-            let new = samples(&self.task, &mut self.learner, &self.config, episode, &trace)?;
-            self.samples.extend(new);
-            Ok(())
-        })?;
-        if progress == Progress::Interrupted {
-            return Ok(progress);
-        }
-        self.learn(observer)?;
-        if progress == Progress::Continue {
-            let actions = self.act()?;
-            self.collector.step(&actions)?;
-        }
-        Ok(progress)
+        collect::step(self, observer)
     }
 
     fn steps(&self) -> u64 {

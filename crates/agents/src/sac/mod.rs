@@ -8,7 +8,7 @@ mod temperature;
 
 use std::{path::Path, sync::Arc};
 
-use crystalgym_environment::Task;
+use crystalgym_environment::{FinishedEpisode, Task};
 use crystalgym_networks::Megnet;
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
@@ -22,7 +22,10 @@ use self::{
 };
 use crate::{
     Agent, AgentError, Evaluator, Observer, Policy, PolicyMode, Progress, ReplayBuffer, Update,
-    agent_seed, categorical_policy::CategoricalPolicy, collect::Collector, search::random_action,
+    agent_seed,
+    categorical_policy::CategoricalPolicy,
+    collect::{self, Collector, Cycle},
+    search::random_action,
 };
 
 /// Soft actor-critic for discrete actions (Christodoulou 2019), with remedies for its known
@@ -78,26 +81,6 @@ impl Sac {
         &self.learner.actor.network
     }
 
-    /// Learns for every environment step since the last time.
-    fn learn(&mut self, observer: &mut dyn Observer) -> Result<(), AgentError> {
-        while self.learned_until < self.collector.steps() {
-            self.learned_until += 1;
-            let step = self.learned_until;
-            if step <= self.config.learning_starts || self.replay.is_empty() {
-                continue;
-            }
-            if step.is_multiple_of(self.config.train_every) {
-                for _ in 0..self.config.gradient_steps {
-                    self.update(step, observer)?;
-                }
-            }
-            if step.is_multiple_of(self.config.target_every) {
-                self.learner.update_targets(self.config.target_rate)?;
-            }
-        }
-        Ok(())
-    }
-
     fn update(&mut self, step: u64, observer: &mut dyn Observer) -> Result<(), AgentError> {
         let config = &self.config;
         let share = config.learning_rate_shares().at(step);
@@ -144,6 +127,45 @@ impl Sac {
         });
         Ok(())
     }
+}
+
+impl Cycle for Sac {
+    fn collector(&mut self) -> &mut Collector {
+        &mut self.collector
+    }
+
+    fn remember(&mut self, episode: &FinishedEpisode) -> Result<(), AgentError> {
+        let config = &self.config;
+        self.replay.remember(
+            &self.task,
+            episode,
+            &config.relabel,
+            config.n_step,
+            config.discount,
+            &mut self.rng,
+        );
+        Ok(())
+    }
+
+    /// Learns for every environment step since the last time.
+    fn learn(&mut self, observer: &mut dyn Observer) -> Result<(), AgentError> {
+        while self.learned_until < self.collector.steps() {
+            self.learned_until += 1;
+            let step = self.learned_until;
+            if step <= self.config.learning_starts || self.replay.is_empty() {
+                continue;
+            }
+            if step.is_multiple_of(self.config.train_every) {
+                for _ in 0..self.config.gradient_steps {
+                    self.update(step, observer)?;
+                }
+            }
+            if step.is_multiple_of(self.config.target_every) {
+                self.learner.update_targets(self.config.target_rate)?;
+            }
+        }
+        Ok(())
+    }
 
     /// Random actions until learning starts, then draws from the policy.
     fn act(&mut self) -> Result<Vec<u8>, AgentError> {
@@ -177,30 +199,7 @@ impl Agent for Sac {
     }
 
     fn step(&mut self, observer: &mut dyn Observer) -> Result<Progress, AgentError> {
-        let SacConfig {
-            n_step, discount, ..
-        } = self.config;
-        let progress = self.collector.deliver(observer, |episode| {
-            let relabel = &self.config.relabel;
-            self.replay.remember(
-                &self.task,
-                episode,
-                relabel,
-                n_step,
-                discount,
-                &mut self.rng,
-            );
-            Ok(())
-        })?;
-        if progress == Progress::Interrupted {
-            return Ok(progress);
-        }
-        self.learn(observer)?;
-        if progress == Progress::Continue {
-            let actions = self.act()?;
-            self.collector.step(&actions)?;
-        }
-        Ok(progress)
+        collect::step(self, observer)
     }
 
     fn steps(&self) -> u64 {

@@ -23,7 +23,7 @@ use crate::{
     Agent, AgentError, CollectConfig, Evaluator, Observer, Policy, PolicyMode, Progress,
     agent_seed,
     checkpoint::{TaskIdentity, invalid, read_checkpoint, write_checkpoint},
-    collect::Collector,
+    collect::{self, Collector, Cycle},
 };
 
 /// A complete filling of a skeleton: one action a site.
@@ -127,9 +127,25 @@ impl<P: Proposer> Search<P> {
         search.collector.restore(saved.environment)?;
         Ok(search)
     }
+}
+
+impl<P: Proposer> Cycle for Search<P> {
+    fn collector(&mut self) -> &mut Collector {
+        &mut self.collector
+    }
+
+    fn remember(&mut self, episode: &FinishedEpisode) -> Result<(), AgentError> {
+        self.proposer.learn(&self.task, episode);
+        Ok(())
+    }
+
+    /// Nothing: what there is to learn was taken from each episode.
+    fn learn(&mut self, _observer: &mut dyn Observer) -> Result<(), AgentError> {
+        Ok(())
+    }
 
     /// The next action of each environment's plan; a new plan where an episode begins.
-    fn act(&mut self) -> Vec<u8> {
+    fn act(&mut self) -> Result<Vec<u8>, AgentError> {
         let states = self.collector.states();
         let plans = states.into_iter().zip(&mut self.plans);
         let actions = plans.map(|(state, plan)| {
@@ -142,7 +158,7 @@ impl<P: Proposer> Search<P> {
             });
             planned_action(&self.task, state, filling)
         });
-        actions.collect()
+        Ok(actions.collect())
     }
 }
 
@@ -152,15 +168,7 @@ impl<P: Proposer + 'static> Agent for Search<P> {
     }
 
     fn step(&mut self, observer: &mut dyn Observer) -> Result<Progress, AgentError> {
-        let progress = self.collector.deliver(observer, |episode| {
-            self.proposer.learn(&self.task, episode);
-            Ok(())
-        })?;
-        if progress == Progress::Continue {
-            let actions = self.act();
-            self.collector.step(&actions)?;
-        }
-        Ok(progress)
+        collect::step(self, observer)
     }
 
     fn steps(&self) -> u64 {
