@@ -190,9 +190,13 @@ impl DqnConfig {
     /// All six options of Rainbow (Hessel et al. 2018), over our own settings.
     ///
     /// Its noisy weights alone did not find a good crystal in 800 episodes of one seed in five (C2,
-    /// 3 g/cm³), so that random actions begin here too, and end after a fifth of the run.
+    /// 3 g/cm³), so that random actions begin here too, and end after a fifth of the run. Every
+    /// crystal is learned from in two more orders, and there is a gradient step for every step:
+    /// with neither, one seed in five stayed below 0.95 of the optimum for 800 episodes (C2, 5 g/cm³).
     pub fn rainbow() -> Self {
         Self {
+            train_every: 1,
+            relabel: RelabelConfig::other_orders(2),
             n_step: 3,
             double: true,
             dueling: true,

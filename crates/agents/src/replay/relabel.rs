@@ -19,7 +19,8 @@ pub struct RelabelConfig {
     /// Further copies of each episode; 0 switches relabelling off.
     pub copies: usize,
     /// Whether a copy is filled in another order, from a start site drawn anew: the crystal, and
-    /// so the reward, is the same for every order.
+    /// so the reward, is the same for every order. These are all the orders that an episode can
+    /// have, since the traversal follows from its start site.
     pub order: bool,
     /// Whether a copy is an image under one of the skeleton's symmetries, which has the same
     /// properties.
@@ -31,6 +32,15 @@ pub struct RelabelConfig {
 }
 
 impl RelabelConfig {
+    /// So many copies, each in an order drawn anew.
+    pub fn other_orders(copies: usize) -> Self {
+        Self {
+            copies,
+            order: true,
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn check(&self) -> Result<(), AgentError> {
         match self.targets {
             Some([low, high]) if !(low > 0.0 && high >= low && high.is_finite()) => {

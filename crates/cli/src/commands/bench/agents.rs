@@ -28,9 +28,12 @@ pub(crate) struct AgentsArguments {
     /// Skeletons with a target density in g/cm³, separated by commas.
     #[arg(long, value_delimiter = ',', default_value = "C2:3,C2:5,C6:3")]
     task: Vec<String>,
-    /// Seeds 1 to this number.
+    /// Number of seeds.
     #[arg(long, default_value_t = 5)]
     seeds: u64,
+    /// The first of them.
+    #[arg(long, default_value_t = 1)]
+    first_seed: u64,
     /// Most episodes of a run; the whole run by default.
     #[arg(long)]
     episodes: Option<u64>,
@@ -97,8 +100,9 @@ fn measure(
     };
     let started = Instant::now();
     let most = arguments.episodes.unwrap_or(u64::MAX);
-    let measures = (1..=arguments.seeds)
-        .map(|seed| {
+    let measures = (0..arguments.seeds)
+        .map(|index| {
+            let seed = arguments.first_seed.saturating_add(index);
             let agent = config.agent().with_seed(seed);
             let mut agent = agent.build(Arc::clone(&task), &evaluator)?;
             Ok(measure_learning(
