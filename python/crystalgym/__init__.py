@@ -100,7 +100,12 @@ _LAZY = {
 
 
 def environment_ids() -> list[str]:
-    """Identifiers of all environments, for ``gymnasium.make``."""
+    """Identifiers of all environments, for ``gymnasium.make``.
+
+    Returns
+    -------
+    list of str
+    """
     return list(_registration.environment_ids())
 
 

@@ -65,12 +65,7 @@ def to_structure(value: Any) -> Structure:
         return value.structure
     if isinstance(value, (str, os.PathLike)):
         return Structure.from_file(value)
-    module = type(value).__module__.split(".")[0]
-    if module == "pymatgen":
-        return from_pymatgen(value)
-    if module == "ase":
-        return from_ase(value)
-    # Subclasses that live elsewhere.
+    # Subclasses may live anywhere; not all that is pymatgen's or ASE's is a crystal.
     if hasattr(value, "get_scaled_positions"):
         return from_ase(value)
     if hasattr(value, "frac_coords") and hasattr(value, "lattice"):

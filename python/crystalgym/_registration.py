@@ -10,7 +10,12 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
+from crystalgym._crystalgym import reward, tasks
+
 NAMESPACE = "crystalgym"
+CLOSE = 0.1
+"""How close to the target a solved task comes, relatively: its ``reward_threshold`` is the reward
+there."""
 _REGISTRY = "gymnasium.envs.registration"
 _PROPERTIES = {"band_gap": "BandGap", "bulk_modulus": "BulkModulus", "density": "Density"}
 _SETS = ("C1", "C2", "C3", "C4", "C5", "C6", "C7", "mixed")
@@ -45,18 +50,22 @@ def register() -> None:
     from gymnasium.envs.registration import register as add
     from gymnasium.envs.registration import registry
 
-    def add_one(identifier: str, kwargs: dict[str, Any]) -> None:
+    def add_one(identifier: str, kwargs: dict[str, Any], threshold: float | None) -> None:
         if identifier not in registry:
             add(
                 identifier,
                 entry_point="crystalgym.envs:CrystalEnv",
                 vector_entry_point="crystalgym.vector:CrystalVectorEnv",
+                reward_threshold=threshold,
                 kwargs=kwargs,
             )
 
+    made_of = tasks()
     for identifier, task in _named():
-        add_one(identifier, {"task": task})
-    add_one(f"{NAMESPACE}/Crystal-v0", {})
+        target = made_of[task]["target"]
+        threshold = reward(made_of[task]["property"], (1 - CLOSE) * target, target)
+        add_one(identifier, {"task": task}, threshold)
+    add_one(f"{NAMESPACE}/Crystal-v0", {}, None)
 
 
 class _RegisteringLoader(Loader):

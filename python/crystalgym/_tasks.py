@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from crystalgym._crystalgym import Task, tasks
+from crystalgym.errors import TaskError
 
 FIELDS = (
     "skeletons",
@@ -36,8 +38,21 @@ def make_task(task: Task | Mapping[str, Any] | str | None, changes: Mapping[str,
     else:
         config = dict(task or {})
     config.update({key: value for key, value in changes.items() if value is not None})
-    if isinstance(config.get("skeletons"), str):
+    if "skeletons" in config and not isinstance(config["skeletons"], (list, tuple)):
         config["skeletons"] = [config["skeletons"]]
+    if changes.get("elements") is not None and len(changes["elements"]) == 0:
+        raise TaskError(
+            "task: elements is empty, expected at least one",
+            code="invalid_task",
+            values={"field": "elements"},
+        )
+    target = config.get("target")
+    if isinstance(target, float) and not math.isfinite(target):
+        raise TaskError(
+            f"task: target is {target}, expected a positive number",
+            code="invalid_task",
+            values={"field": "target"},
+        )
     if "allowed" in config:
         config["allowed"] = {str(site): list(e) for site, e in config["allowed"].items()}
     return Task(config)

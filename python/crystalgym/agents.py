@@ -16,7 +16,13 @@ __all__ = ["TrainedAgent", "load"]
 
 
 class TrainedAgent:
-    """An agent as its run's latest checkpoint has it; made by :func:`load`."""
+    """An agent as its run's latest checkpoint has it; made by :func:`load`.
+
+    Parameters
+    ----------
+    policy : TrainedPolicy
+        What the extension module loaded.
+    """
 
     def __init__(self, policy: TrainedPolicy) -> None:
         self._policy = policy
@@ -52,7 +58,17 @@ class TrainedAgent:
             Of a :class:`crystalgym.CrystalEnv` (one action comes back) or a
             :class:`crystalgym.CrystalVectorEnv` (an array of them), in either mode.
         target : float, optional
-            Target of the property; that of the task by default.
+            Target of the property in its unit; that of the task by default.
+
+        Returns
+        -------
+        int64, or ndarray of int64, shape (n,)
+            Indices of elements of the task.
+
+        Raises
+        ------
+        TaskError
+            If an observation is none of an unfinished episode of the task.
         """
         focus = np.asarray(observation["focus"], dtype=np.int64)
         skeleton = np.atleast_1d(np.asarray(observation["skeleton"], dtype=np.int64))
@@ -94,6 +110,10 @@ def load(
         What it is to act in: other skeletons or another target, but the same elements.
     seed : int, optional
         Draw actions as in training; without it the best ones are taken.
+
+    Returns
+    -------
+    TrainedAgent
 
     Raises
     ------

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from ase import Atoms
 from ase.calculators.calculator import Calculator, CalculatorSetupError, SCFError, all_changes
 from ase.units import GPa
 
-from crystalgym._crystalgym import ground_state
-from crystalgym.errors import DftError
+from crystalgym._crystalgym import GroundState, ground_state
+from crystalgym.errors import DftError, StructureError
 
 __all__ = ["PlaneWaveCalculator"]
 
@@ -18,7 +21,8 @@ class PlaneWaveCalculator(Calculator):
     """Energies, forces and stresses of periodic crystals by :func:`crystalgym.ground_state`.
 
     ``energy`` and ``free_energy`` are both the total energy in eV that is variational, which with
-    smearing is the free energy.
+    smearing is the free energy. Electrons are paired: magnetic moments are warned of and left aside.
+    After a calculation the levels can be asked for, so that ``ase.dft.bandgap`` and the like work.
 
     Parameters
     ----------
@@ -36,6 +40,7 @@ class PlaneWaveCalculator(Calculator):
 
     implemented_properties: list[str] = ["energy", "free_energy", "forces", "stress"]
     discard_results_on_any_change = True
+    ground_state: GroundState | None = None
 
     def calculate(
         self,
@@ -45,6 +50,15 @@ class PlaneWaveCalculator(Calculator):
     ) -> None:
         """Compute and keep ``results``; ``ground_state`` holds the rest.
 
+        Parameters
+        ----------
+        atoms : ase.Atoms, optional
+            Periodic along all three directions.
+        properties : list of str, optional
+            Forces and stress are computed only if one of them is among these.
+        system_changes : list of str
+            Not looked at: everything is computed anew.
+
         Raises
         ------
         ase.calculators.calculator.CalculatorSetupError
@@ -53,21 +67,128 @@ class PlaneWaveCalculator(Calculator):
             If the loop did not converge.
         """
         super().calculate(atoms, properties, system_changes)  # type: ignore[no-untyped-call]
+        if self.atoms is None:
+            raise CalculatorSetupError("there are no atoms to compute")
+        self.ground_state = None
         parameters: dict[str, Any] = dict(self.parameters)
         if "cutoff_ev" not in parameters:
             raise CalculatorSetupError("cutoff_ev is missing, expected a number of eV")
         wanted = not {"forces", "stress"}.isdisjoint(properties or ())
         parameters["forces"] = parameters.get("forces", False) or wanted
+        if np.any(self.atoms.get_initial_magnetic_moments()):
+            warnings.warn(
+                "the plane-wave engine pairs all electrons: magnetic moments play no part",
+                UserWarning,
+                stacklevel=2,
+            )
         try:
-            self.ground_state = ground_state(self.atoms, **parameters)
-        except DftError as error:
+            state = ground_state(self.atoms, **parameters)
+        except (DftError, StructureError, TypeError) as error:
             raise CalculatorSetupError(str(error)) from error
-        if not self.ground_state.converged:
-            raise SCFError(f"the SCF ended as '{self.ground_state.end}'")
-        energy = self.ground_state.energy
-        self.results = {"energy": energy, "free_energy": energy}
-        forces, stress = self.ground_state.forces, self.ground_state.stress
+        if not state.converged:
+            raise SCFError(f"the SCF ended as '{state.end}'")
+        self.ground_state = state
+        self.results = {"energy": state.energy, "free_energy": state.energy}
+        forces, stress = state.forces, state.stress
         if forces is not None and stress is not None:
             self.results["forces"] = forces
             # ASE: eV/Å³, in the order xx, yy, zz, yz, xz, xy.
             self.results["stress"] = stress[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]] * GPa
+
+    def get_fermi_level(self) -> float:
+        """Fermi level in eV; with fixed occupations the middle of the gap.
+
+        Returns
+        -------
+        float
+        """
+        state = self._state()
+        if state.fermi_level is not None:
+            return state.fermi_level
+        if state.homo is None:
+            raise CalculatorSetupError("no level is occupied: there is no Fermi level")
+        return state.homo if state.lumo is None else (state.homo + state.lumo) / 2
+
+    def get_ibz_k_points(self) -> npt.NDArray[np.float64]:
+        """Irreducible k-points in units of the reciprocal lattice vectors.
+
+        Returns
+        -------
+        ndarray of float, shape (n_k, 3)
+        """
+        return self._state().k_points
+
+    def get_k_point_weights(self) -> npt.NDArray[np.float64]:
+        """Weights of the irreducible k-points; they sum to 1.
+
+        Returns
+        -------
+        ndarray of float, shape (n_k,)
+        """
+        return self._state().k_weights
+
+    def get_eigenvalues(self, kpt: int = 0, spin: int = 0) -> npt.NDArray[np.float64]:
+        """Band energies at a k-point in eV, ascending.
+
+        Parameters
+        ----------
+        kpt : int
+            Index of the irreducible k-point.
+        spin : int
+            0, the only one.
+
+        Returns
+        -------
+        ndarray of float, shape (n_bands,)
+        """
+        bands: npt.NDArray[np.float64] = self._state().bands[kpt]
+        return bands
+
+    def get_occupation_numbers(self, kpt: int = 0, spin: int = 0) -> npt.NDArray[np.float64]:
+        """Electrons in each band at a k-point, from 0 to 2.
+
+        Parameters
+        ----------
+        kpt : int
+            Index of the irreducible k-point.
+        spin : int
+            0, the only one.
+
+        Returns
+        -------
+        ndarray of float, shape (n_bands,)
+        """
+        occupations: npt.NDArray[np.float64] = self._state().occupations[kpt]
+        return occupations
+
+    def get_number_of_bands(self) -> int:
+        """Number of bands at each k-point.
+
+        Returns
+        -------
+        int
+        """
+        return int(self._state().bands.shape[1])
+
+    def get_number_of_spins(self) -> int:
+        """One: electrons are paired.
+
+        Returns
+        -------
+        int
+        """
+        return 1
+
+    def get_spin_polarized(self) -> bool:
+        """Never.
+
+        Returns
+        -------
+        bool
+        """
+        return False
+
+    def _state(self) -> GroundState:
+        if self.ground_state is None:
+            raise CalculatorSetupError("nothing has been computed: ask for the energy first")
+        return self.ground_state

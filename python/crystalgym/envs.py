@@ -55,8 +55,15 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
         ``reward(evaluation, target)`` in place of the paper's.
     render_mode : {"ansi", "rgb_array"}, optional
     **changes
-        What is to differ from the task: ``skeletons``, ``actions``, ``elements``, ``property``,
-        ``target``, ``start_site``, ``odd_electrons_fail_at_once``, ``allowed``.
+        What is to differ from the task: ``skeletons`` (names, files, :class:`Skeleton` objects or
+        structures), ``actions`` (``"small"``, ``"medium"``, ``"large"``) or ``elements`` (a list of
+        symbols), ``property``, ``target`` (in the property's unit), ``start_site``,
+        ``odd_electrons_fail_at_once``, ``allowed`` (symbols by site).
+
+    Raises
+    ------
+    TaskError, StructureError, CalculatorError, StoreError, TypeError, ValueError
+        That name the argument and its value.
 
     Notes
     -----
@@ -79,8 +86,7 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
         **changes: Any,
     ) -> None:
         check_names(changes)
-        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
-            raise ValueError(f"render_mode is '{render_mode}', expected 'ansi' or 'rgb_array'")
+        check_render_mode(render_mode)
         self.task = make_task(task, changes)
         self.obs_mode = obs
         self.observation_space = observation_space([self.task], obs)
@@ -104,7 +110,14 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
         seed : int, optional
             Starts the random numbers anew. Without one, the first episode is seeded at random.
         options : dict, optional
-            ``target`` changes the target from this episode on.
+            ``target`` changes the target (in the property's unit) from this episode on.
+
+        Returns
+        -------
+        observation : dict
+            As :attr:`observation_space` says.
+        info : dict
+            ``action_mask``, int8 of shape (n_elements,).
         """
         super().reset(seed=seed)
         if options:
@@ -112,12 +125,36 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
         if seed is None and not self._started:
             seed = int(self.np_random.integers(2**63))
         self._started = True
-        self._padded = _first(self._batch.reset([0], [seed]))
+        self._padded = _first(self._batch.reset([0], [None if seed is None else to_u64(seed)]))
         return self._observation(), self._info()
 
     def step(self, action: np.int64 | int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Put an element on the site in focus."""
-        actions = np.array([action], dtype=np.int64).reshape(1)
+        """Put an element on the site in focus.
+
+        Parameters
+        ----------
+        action : int
+            Index of the element in ``task.elements``.
+
+        Returns
+        -------
+        observation : dict
+        reward : float
+            0 but for the last step.
+        terminated : bool
+            Whether that was the last site.
+        truncated : bool
+            Never.
+        info : dict
+            As the notes of the class say.
+
+        Raises
+        ------
+        TaskError
+            If the action is none of the space, not allowed here, or the episode has ended; nothing
+            has moved then.
+        """
+        actions = to_actions(action, 1)
         _, padded, rewards, terminated, finished, _ = self._batch.step(actions)
         self._padded = _first(padded)
         reward = float(rewards[0])
@@ -131,7 +168,12 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
         return self._observation(), reward, bool(terminated[0]), False, info
 
     def action_masks(self) -> npt.NDArray[np.bool_]:
-        """Which actions are allowed now, for sb3-contrib's maskable algorithms."""
+        """Which actions are allowed now, for sb3-contrib's maskable algorithms.
+
+        Returns
+        -------
+        ndarray of bool, shape (n_elements,)
+        """
         mask: npt.NDArray[np.bool_] = self._padded["action_mask"].astype(np.bool_)
         return mask
 
@@ -152,7 +194,13 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
 
     @property
     def crystal(self) -> Crystal:
-        """The crystal, if every site is filled, or else the latest that was finished."""
+        """The crystal, if every site is filled, or else the latest that was finished.
+
+        Raises
+        ------
+        TaskError
+            If none has been finished yet.
+        """
         elements = self.elements
         filled = [element for element in elements if element is not None]
         if len(filled) == len(elements):
@@ -171,7 +219,14 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
         return self.crystal.structure
 
     def render(self) -> Any:
-        """A table as text (``ansi``), or a picture of the cell, uint8 of shape (400, 400, 3)."""
+        """Show the crystal as it stands.
+
+        Returns
+        -------
+        str, ndarray of uint8 or None
+            A table (``ansi``), a picture of shape (400, 400, 3) (``rgb_array``), or nothing without
+            a render mode.
+        """
         if self.render_mode is None:
             return None
         skeleton = self.task.skeletons[int(self._padded["skeleton"])]
@@ -181,11 +236,28 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
         return render.as_image(skeleton, self.elements, focus)
 
     def get_state(self) -> str:
-        """Where the episode stands, random numbers included, for :meth:`set_state`."""
+        """Where the episode stands, random numbers included, for :meth:`set_state`.
+
+        Returns
+        -------
+        str
+            JSON.
+        """
         return json.dumps({"batch": self._batch.get_state(), "started": self._started})
 
     def set_state(self, state: str) -> None:
-        """Go on from a state of an environment of the same task."""
+        """Go on from a state of an environment of the same task.
+
+        Parameters
+        ----------
+        state : str
+            What :meth:`get_state` returned, in this or another process.
+
+        Raises
+        ------
+        TaskError
+            If it is none, or of another task.
+        """
         try:
             read = json.loads(state)
             batch, started = read["batch"], bool(read["started"])
@@ -243,6 +315,35 @@ def check_names(changes: Mapping[str, Any]) -> None:
                 f"unexpected argument '{name}': expected obs, calculator, store, reward, "
                 f"render_mode or one of {', '.join(FIELDS)}"
             )
+
+
+def check_render_mode(render_mode: str | None) -> None:
+    """Refuses unknown render modes."""
+    if render_mode not in (None, *CrystalEnv.metadata["render_modes"]):
+        raise ValueError(f"render_mode is '{render_mode}', expected 'ansi' or 'rgb_array'")
+
+
+def to_actions(actions: Any, count: int) -> npt.NDArray[np.int64]:
+    """Actions as the extension module takes them; never rounded."""
+    found = np.asarray(actions)
+    if found.dtype.kind not in "iu":
+        raise TaskError(
+            f"the action is {actions!r}, expected an integer a step",
+            code="invalid_action",
+            values={"action": repr(actions)},
+        )
+    if found.size != count:
+        raise TaskError(
+            f"{found.size} actions, expected {count}",
+            code="action_count",
+            values={"expected": count, "found": found.size},
+        )
+    return np.ascontiguousarray(found.reshape(count), dtype=np.int64)
+
+
+def to_u64(seed: int) -> int:
+    """A seed for the extension module: its lowest 64 bits."""
+    return int(seed) % 2**64
 
 
 def episode_info(evaluation: Evaluation) -> dict[str, Any]:

@@ -59,6 +59,10 @@ def new_compositions(compositions: Iterable[Any], reference: Iterable[Any]) -> l
     ----------
     compositions, reference : iterable of str or structure-like
         Formulas or structures.
+
+    Returns
+    -------
+    list of bool
     """
     known = {reduced_formula(entry) for entry in reference}
     return [reduced_formula(entry) not in known for entry in compositions]
@@ -108,6 +112,10 @@ def property_statistics(
         Evaluations, or plain values with ``None`` where there is none.
     target, tolerance : float, optional
         In the property's unit; the tolerance counts itself.
+
+    Returns
+    -------
+    PropertyStatistics
 
     Raises
     ------
@@ -202,6 +210,15 @@ def report(
         What is known already, for novelty.
     oxidation_states : mapping, optional
         As for :func:`validity`.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    ValueError
+        If there is no structure.
     """
     made = [_structure(structure) for structure in structures]
     if not made:

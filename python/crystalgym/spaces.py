@@ -12,6 +12,16 @@ from gymnasium.spaces import GraphInstance
 
 from crystalgym._crystalgym import Skeleton, Task
 
+__all__ = [
+    "STATE_SIZE",
+    "GraphMaker",
+    "Observation",
+    "collate",
+    "dict_space",
+    "graph_space",
+    "observation_space",
+]
+
 Observation = dict[str, Any]
 
 STATE_SIZE = 10
@@ -40,6 +50,16 @@ def dict_space(n_sites: int, n_edges: int, n_elements: int, n_skeletons: int) ->
     ``skeleton``       ()                index of the skeleton
     ``action_mask``    (n_elements,)     1 where an action is allowed
     ================== ================= =======================================================
+
+    Parameters
+    ----------
+    n_sites, n_edges : int
+        Sizes that arrays are padded to.
+    n_elements, n_skeletons : int
+
+    Returns
+    -------
+    gymnasium.spaces.Dict
     """
     return spaces.Dict(
         {
@@ -63,6 +83,16 @@ def graph_space(n_sites: int, n_elements: int, n_skeletons: int) -> spaces.Dict:
     ``graph`` holds the action of each site (``n_elements`` where it is empty) and, for each
     directed bond, its length and vector in Å and its ``(source, target)``; the other keys are those
     of :func:`dict_space`.
+
+    Parameters
+    ----------
+    n_sites : int
+        Sites of the largest skeleton.
+    n_elements, n_skeletons : int
+
+    Returns
+    -------
+    gymnasium.spaces.Dict
     """
     return spaces.Dict(
         {
@@ -79,7 +109,23 @@ def graph_space(n_sites: int, n_elements: int, n_skeletons: int) -> spaces.Dict:
 
 
 def observation_space(tasks: Sequence[Task], mode: str) -> spaces.Dict:
-    """The space of one environment; several tasks share the largest sizes."""
+    """The space of one environment; several tasks share the largest sizes.
+
+    Parameters
+    ----------
+    tasks : sequence of Task
+        With action sets of one size.
+    mode : {"dict", "graph"}
+
+    Returns
+    -------
+    gymnasium.spaces.Dict
+
+    Raises
+    ------
+    ValueError
+        If there is no such mode.
+    """
     n_sites = max(task.max_sites for task in tasks)
     n_edges = max(task.max_edges for task in tasks)
     n_elements = len(tasks[0].elements)
@@ -92,7 +138,13 @@ def observation_space(tasks: Sequence[Task], mode: str) -> spaces.Dict:
 
 
 class GraphMaker:
-    """Turns padded observations of a task into graphs."""
+    """Turns padded observations of a task into graphs.
+
+    Parameters
+    ----------
+    skeletons : sequence of Skeleton
+        Those of the task, in its order.
+    """
 
     def __init__(self, skeletons: Sequence[Skeleton]) -> None:
         self._fixed = [_edges(skeleton) for skeleton in skeletons]
@@ -120,11 +172,17 @@ def _edges(skeleton: Skeleton) -> tuple[int, npt.NDArray[np.float32], npt.NDArra
 def collate(graphs: Sequence[GraphInstance]) -> dict[str, npt.NDArray[Any]]:
     """One large graph of many, as PyTorch Geometric and DGL batch them.
 
+    Parameters
+    ----------
+    graphs : sequence of GraphInstance
+        The ``graph`` of observations of the mode ``graph``.
+
     Returns
     -------
-    dict
-        ``nodes`` (N,), ``edges`` (E, 4), ``edge_index`` (2, E) with sites counted through all
-        graphs, ``batch`` (N,) and ``edge_batch`` (E,) with the number of the graph.
+    dict of str to ndarray
+        By key, for N sites and E directed bonds in all: ``nodes``, shape (N,); ``edges``, shape
+        (E, 4), length and vector in Å; ``edge_index``, shape (2, E), sites counted through all
+        graphs; ``batch``, shape (N,), and ``edge_batch``, shape (E,), the number of the graph.
     """
     nodes = [np.asarray(graph.nodes) for graph in graphs]
     edges = [np.asarray(graph.edges) for graph in graphs]

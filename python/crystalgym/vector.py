@@ -14,7 +14,15 @@ from gymnasium.vector.utils import batch_space
 from crystalgym import render
 from crystalgym._crystalgym import Calculator, EnvironmentBatch, Evaluation, ResultStore, Task
 from crystalgym._tasks import make_task
-from crystalgym.envs import RewardFunction, check_names, episode_info, warn_of_store
+from crystalgym.envs import (
+    RewardFunction,
+    check_names,
+    check_render_mode,
+    episode_info,
+    to_actions,
+    to_u64,
+    warn_of_store,
+)
 from crystalgym.spaces import GraphMaker, Observation, observation_space
 
 __all__ = ["CrystalVectorEnv"]
@@ -34,6 +42,7 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
     Parameters
     ----------
     num_envs : int
+        At least 1.
     task, obs, calculator, store, reward, render_mode, **changes
         As for :class:`crystalgym.CrystalEnv`, for all environments.
     autoreset_mode : AutoresetMode or str
@@ -67,6 +76,7 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
         **changes: Any,
     ) -> None:
         check_names(changes)
+        check_render_mode(render_mode)
         self.num_envs = num_envs
         self.tasks = _tasks(num_envs, task, changes, env_kwargs)
         mode = AutoresetMode(autoreset_mode)
@@ -83,6 +93,8 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._mode = mode
         self._reward = reward
+        self._store = store
+        self._workers = workers
         self._batch = EnvironmentBatch(self.tasks, calculator, store, mode.value, workers)
         self._to_graph = (
             [GraphMaker(task.skeletons) for task in self.tasks] if obs == "graph" else None
@@ -106,32 +118,87 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
         options : dict, optional
             ``reset_mask`` (bool, shape (num_envs,)) says which environments start anew; all if it
             is absent. The others stay where they are.
+
+        Returns
+        -------
+        observations : dict
+            As :attr:`observation_space` says.
+        info : dict
+            ``action_mask``, int8 of shape (num_envs, n_elements).
         """
         super().reset(seed=seed if isinstance(seed, int) else None)
         mask = self._reset_mask(options)
         seeds = self._seeds(seed)
         chosen = np.flatnonzero(mask)
-        padded = self._batch.reset(chosen.tolist(), [seeds[i] for i in chosen])
+        wanted = [seeds[i] for i in chosen]
+        padded = self._batch.reset(
+            chosen.tolist(), [None if seed is None else to_u64(seed) for seed in wanted]
+        )
         self._started = True
         self._masks = padded["action_mask"]
         info = {"action_mask": self._masks.copy(), "_action_mask": mask}
         return self._observations(padded, self._all), info
 
     def step(self, actions: Actions) -> StepResult:
-        """One step of every environment; waits for all rewards."""
-        actions = np.ascontiguousarray(actions, dtype=np.int64)
-        return self._result(*self._batch.step(actions))
+        """One step of every environment; waits for all rewards.
+
+        Parameters
+        ----------
+        actions : array_like of int, shape (num_envs,)
+
+        Returns
+        -------
+        observations : dict
+        rewards : ndarray of float, shape (num_envs,)
+        terminated, truncated : ndarray of bool, shape (num_envs,)
+        info : dict
+            In Gymnasium's form, with what :class:`crystalgym.CrystalEnv` says of single ones.
+
+        Raises
+        ------
+        TaskError
+            If an action cannot be taken; no environment has moved then.
+        """
+        return self._result(*self._batch.step(to_actions(actions, self.num_envs)))
 
     def send(self, actions: Actions, env_ids: npt.ArrayLike | None = None) -> None:
-        """Start one step of some environments (all by default) and return at once."""
+        """Start one step of some environments and return at once.
+
+        Parameters
+        ----------
+        actions : array_like of int, shape (n,)
+        env_ids : array_like of int, shape (n,), optional
+            All environments in their order by default.
+
+        Raises
+        ------
+        TaskError
+            If an action cannot be taken, or an environment has a step under way; no environment
+            has moved then.
+        """
         ids = self._all if env_ids is None else np.ascontiguousarray(env_ids, dtype=np.int64)
-        self._batch.send(ids, np.ascontiguousarray(actions, dtype=np.int64))
+        self._batch.send(ids, to_actions(actions, len(ids)))
 
     def recv(self, batch_size: int | None = None) -> StepResult:
-        """Wait for the results of ``batch_size`` steps (all that are under way by default).
+        """Wait for results of steps that were sent.
 
-        Results come in the order in which they are ready; ``info["env_id"]`` says whose they are.
-        The first axis of every array has one row a result. Each result is delivered once.
+        They come in the order in which they are ready, and each is delivered once.
+
+        Parameters
+        ----------
+        batch_size : int, optional
+            How many; all that are under way by default.
+
+        Returns
+        -------
+        observations, rewards, terminated, truncated, info
+            As of :meth:`step`, with one row a result; ``info["env_id"]``, int64 of shape
+            (batch_size,), says whose it is.
+
+        Raises
+        ------
+        ValueError
+            If fewer are under way.
         """
         pending = self._batch.n_pending
         wanted = pending if batch_size is None else batch_size
@@ -150,12 +217,23 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
         return self._batch.calculator
 
     def action_masks(self) -> npt.NDArray[np.bool_]:
-        """Which actions are allowed now, shape (num_envs, n_elements)."""
+        """Which actions are allowed now.
+
+        Returns
+        -------
+        ndarray of bool, shape (num_envs, n_elements)
+        """
         masks: npt.NDArray[np.bool_] = self._batch.observe()["action_mask"].astype(np.bool_)
         return masks
 
     def render(self) -> tuple[Any, ...] | None:
-        """One frame an environment."""
+        """Show the crystals as they stand.
+
+        Returns
+        -------
+        tuple or None
+            One frame an environment, as of :meth:`crystalgym.CrystalEnv.render`.
+        """
         if self.render_mode is None:
             return None
         padded = self._batch.observe()
@@ -170,17 +248,60 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
         return tuple(frames)
 
     def get_state(self) -> str:
-        """Where all episodes stand, random numbers included, for :meth:`set_state`."""
+        """Where all episodes stand, random numbers included, for :meth:`set_state`.
+
+        Returns
+        -------
+        str
+            JSON.
+
+        Raises
+        ------
+        RuntimeError
+            While a step is under way.
+        """
         return self._batch.get_state()
 
     def set_state(self, state: str) -> None:
-        """Go on from a state of environments of the same tasks."""
+        """Go on from a state of environments of the same tasks.
+
+        Parameters
+        ----------
+        state : str
+            What :meth:`get_state` returned, in this or another process.
+
+        Raises
+        ------
+        TaskError
+            If it is none, or of other tasks.
+        """
         self._batch.set_state(state)
         self._started = True
 
     def close_extras(self, **kwargs: Any) -> None:
-        """Stop what is under way."""
-        self._batch.close()
+        """Stop what is under way; called by ``close``.
+
+        Parameters
+        ----------
+        **kwargs
+            Not looked at.
+        """
+        # Gymnasium 1.1 closes what could not be made, too.
+        batch: EnvironmentBatch | None = getattr(self, "_batch", None)
+        if batch is not None:
+            batch.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        del state["_batch"]
+        return {"attributes": state, "calculator": self.calculator, "state": self.get_state()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state["attributes"])
+        self._batch = EnvironmentBatch(
+            self.tasks, state["calculator"], self._store, self._mode.value, self._workers
+        )
+        self._batch.set_state(state["state"])
 
     def _seeds(self, seed: int | Sequence[int | None] | None) -> list[int | None]:
         if seed is None:

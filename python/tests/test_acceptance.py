@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -9,14 +10,17 @@ import subprocess
 import sys
 import sysconfig
 import time
+import urllib.request
 import warnings
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import pytest
 from gymnasium.utils.env_checker import check_env
 from stable_baselines3 import PPO
+from stable_baselines3.common.callbacks import BaseCallback
 
 import crystalgym
 
@@ -36,10 +40,11 @@ def test_the_package_is_the_installed_one() -> None:
 def test_the_first_hour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     env = gym.make("crystalgym/BandGap-C1-v0", obs="dict")
-    with warnings.catch_warnings():
-        # That the environment comes with the wrappers of `make` around it.
-        warnings.simplefilter("ignore")
-        check_env(env.unwrapped, skip_render_check=True)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        check_env(env)
+    # What Gymnasium says of all that `make` returns.
+    assert [w for w in said if "different from the unwrapped version" not in str(w.message)] == []
     _, info = env.reset(seed=1)
     assert env.action_space.contains(env.action_space.sample(mask=info["action_mask"]))
 
@@ -52,20 +57,21 @@ def test_the_first_hour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         warnings.simplefilter("ignore")  # tqdm.rich calls itself experimental
         # Each reward is a plane-wave calculation of the built-in engine.
         model = PPO(
-            "MultiInputPolicy", env, n_steps=32, batch_size=32, tensorboard_log="runs", device="cpu"
+            "MultiInputPolicy", env, n_steps=16, batch_size=16, tensorboard_log="runs", device="cpu"
         )
-        model.learn(64, progress_bar=True)
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    (run,) = Path("runs").iterdir()
-    events = EventAccumulator(str(run))
-    events.Reload()
-    assert "rollout/ep_rew_mean" in events.Tags()["scalars"]
-
+        model.learn(16, progress_bar=True)
+        # Ctrl-C in the middle of the next 10 000 steps, then on from what was saved.
+        with pytest.raises(KeyboardInterrupt):
+            model.learn(10_000, callback=PressCtrlC(), reset_num_timesteps=False, progress_bar=True)
     model.save("model")
     again = PPO.load("model", env=env)
-    again.learn(32, reset_num_timesteps=False)
-    assert again.num_timesteps == 96
+    before = again.num_timesteps
+    assert 16 < before < 10_000
+    again.learn(16, reset_num_timesteps=False)
+    assert again.num_timesteps == before + 16
+
+    tags = tensorboard_tags("runs")
+    assert any(run.startswith("PPO") and "rollout/ep_rew_mean" in tags[run] for run in tags)
 
     structure = env.unwrapped.structure  # type: ignore[attr-defined]
     structure.to("out.cif")
@@ -78,12 +84,48 @@ def test_the_first_hour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert sorted(structure.to_ase().get_chemical_symbols()) == sorted(structure.elements)
 
 
+class PressCtrlC(BaseCallback):
+    """Ten steps after the start."""
+
+    def _on_step(self) -> bool:
+        if self.n_calls == 10:
+            signal.raise_signal(signal.SIGINT)
+        return True
+
+
+def tensorboard_tags(logdir: str) -> dict[str, list[str]]:
+    """Names of the scalars of each run, as a running TensorBoard has them."""
+    command = [str(SCRIPT.with_name("tensorboard")), "--logdir", logdir, "--port", "0"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        said = ""
+        while (address := re.search(r"at (http://\S+)", said)) is None:
+            line = process.stderr.readline()
+            assert line, said
+            said += line
+        deadline = time.monotonic() + 60
+        tags: dict[str, dict[str, Any]] = {}
+        while not tags and time.monotonic() < deadline:
+            time.sleep(0.2)
+            url = address[1].rstrip("/") + "/data/plugin/scalars/tags"
+            with urllib.request.urlopen(url, timeout=60) as answer:
+                tags = json.load(answer)
+        return {run: list(scalars) for run, scalars in tags.items()}
+    finally:
+        process.kill()
+        process.communicate()
+
+
 COMMAND = [sys.executable, "-m", "crystalgym"]
 SCRIPT = Path(sysconfig.get_path("scripts")) / "crystalgym"
 
 
-def test_the_command_trains_stops_at_ctrl_c_and_goes_on(tmp_path: Path) -> None:
-    folder = tmp_path / "run"
+def test_the_command_trains_stops_at_ctrl_c_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = Path("runs") / "first"
     settings = ["dqn.total_steps=100000000", "calculator.name=rigid", "task.property=density"]
     start = [*COMMAND, "train", "--output", str(folder)]
     start += [word for setting in settings for word in ("--set", setting)]
@@ -102,6 +144,7 @@ def test_the_command_trains_stops_at_ctrl_c_and_goes_on(tmp_path: Path) -> None:
     again.send_signal(signal.SIGINT)
     again.communicate(timeout=60)
     assert again.returncode == 0
+    assert "charts/episodic_return" in tensorboard_tags("runs")["first"]
 
 
 def test_the_command_answers_as_the_rust_one_does() -> None:

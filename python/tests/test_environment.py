@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import warnings
 from typing import Any
 
@@ -22,6 +23,22 @@ def test_every_task_of_the_paper_has_an_id() -> None:
     # 3 action sets; a short name for each easy and small one; one for everything else.
     assert len(IDS) == len(set(IDS)) == 8 * 3 * (2 + 2 + 3) + 8 * 3 + 1
     assert set(IDS) <= set(gym.registry)
+    for identifier in IDS:
+        spec = gym.spec(identifier)
+        assert not spec.nondeterministic and spec.vector_entry_point is not None
+        if identifier == "crystalgym/Crystal-v0":
+            assert spec.kwargs == {} and spec.reward_threshold is None
+            continue
+        task = cg.Task.named(spec.kwargs["task"])
+        # Missing the target by 10 % solves a task.
+        close = cg.reward(task.property_name, 0.9 * task.target, task.target)
+        assert spec.reward_threshold == close < task.reward_range[1]
+        labels = [skeleton.label for skeleton in task.skeletons]
+        if "-Mixed" in identifier:
+            # The published mix is of five.
+            assert sorted(labels) == ["C2", "C3", "C4", "C6", "C7"]
+            continue
+        assert len(labels) == 1 and f"-{labels[0]}-" in identifier
 
 
 @pytest.mark.parametrize("identifier", IDS)
@@ -168,13 +185,46 @@ def test_masks_are_kept() -> None:
     assert error.value.code == "forbidden_action"
 
 
+def test_skeletons_may_be_objects_and_structures() -> None:
+    """Of one's own: a skeleton, pymatgen's and ASE's structures, a file."""
+    half = 5.64 / 2
+    salt = cg.Structure(
+        [[0, half, half], [half, 0, half], [half, half, 0]],
+        ["Na", "Cl"],
+        [[0, 0, 0], [0.5, 0.5, 0.5]],
+    )
+    own = cg.Skeleton.from_structure(salt, "rock-salt")
+    ways: list[tuple[Any, list[str]]] = [
+        (own, ["rock-salt"]),
+        ([own, "C2"], ["rock-salt", "C2"]),
+        (salt, ["ClNa"]),
+        (salt.to_pymatgen(), ["ClNa"]),
+        ([salt.to_ase(), "C2"], ["ClNa", "C2"]),
+    ]
+    for given, labels in ways:
+        env = cg.CrystalEnv(skeletons=given, calculator="rigid")
+        assert [skeleton.label for skeleton in env.task.skeletons] == labels
+        again = pickle.loads(pickle.dumps(env))
+        assert [skeleton.label for skeleton in again.task.skeletons] == labels
+        env.reset(seed=1, options={"target": 2.0})
+        again.reset(seed=1)
+        env.step(0)
+    mixed = cg.CrystalVectorEnv(
+        2, skeletons=[own], env_kwargs=[{}, {"target": 5.0}], calculator="rigid"
+    )
+    assert [task.skeletons[0].label for task in mixed.tasks] == ["rock-salt"] * 2
+    assert cg.Task(mixed.tasks[1].config).target == 5.0
+
+
 def test_bad_input_is_named() -> None:
     env = cg.CrystalEnv(calculator="empirical")
     env.reset(seed=0)
-    for action in (18, -1, 300):
+    for action in (18, -1, 300, 1.0, "Na", None):
         with pytest.raises(cg.TaskError) as error:
-            env.step(action)
+            env.step(action)  # type: ignore[arg-type]
         assert error.value.code == "invalid_action"
+    with pytest.raises(cg.TaskError, match="2 actions, expected 1"):
+        env.step(np.array([1, 2]))  # type: ignore[arg-type]
     for _ in range(5):
         env.step(0)
     with pytest.raises(cg.TaskError) as error:
@@ -190,8 +240,43 @@ def test_bad_input_is_named() -> None:
         cg.CrystalEnv("band_gap-C1-easy-small", calculator="rigid")
     with pytest.raises(ValueError, match="'picture'"):
         cg.CrystalEnv(render_mode="picture", calculator="empirical")
+    with pytest.raises(ValueError, match="'picture'"):
+        cg.CrystalVectorEnv(1, render_mode="picture", calculator="empirical")
     with pytest.raises(ValueError, match="'image'"):
         cg.CrystalEnv(obs="image", calculator="empirical")
+    with pytest.raises(ValueError, match="workers is 0"):
+        cg.CrystalVectorEnv(1, workers=0, calculator="empirical")
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"skeletons": "C9"}, "unknown skeleton 'C9'"),
+        ({"skeletons": []}, "skeletons is empty"),
+        ({"skeletons": object()}, "object is no structure"),
+        ({"actions": "huge"}, "unknown action set 'huge'"),
+        ({"elements": ["Xx"]}, "unknown element symbol 'Xx'"),
+        ({"elements": ["Na", "Na"]}, "Na stands there twice"),
+        ({"elements": []}, "elements is empty"),
+        ({"target": float("nan")}, "target is nan, expected a positive number"),
+        ({"target": "high"}, "field 'target'"),
+        ({"target": 0.0}, "target is 0, expected a positive number"),
+        ({"target": float("inf")}, "target is inf"),
+        ({"start_site": 5}, "start_site is 5, expected 0 to 4"),
+        ({"allowed": {9: ["Na"]}}, "'9' is no site"),
+        ({"allowed": {0: ["U"]}}, "U is not in the action set"),
+        ({"allowed": {0: []}}, "allowed.0 is empty"),
+        ({"task": "density-C9-easy-small"}, "unknown task 'density-C9-easy-small'"),
+        ({"calculator": "vasp"}, "unknown variant `vasp`"),
+    ],
+)
+def test_one_clear_exception_for_wrong_arguments(changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(cg.CrystalGymError, match=re.escape(says)) as error:
+        cg.CrystalEnv(**{"calculator": "empirical", **changes})
+    assert error.value.code != "" and error.value.__cause__ is None
+    if "task" not in changes:
+        with pytest.raises(cg.CrystalGymError, match=re.escape(says)):
+            gym.make("crystalgym/Crystal-v0", **{"calculator": "empirical", **changes})
 
 
 def test_a_target_can_be_given_for_an_episode() -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pickle
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +33,8 @@ def test_calculators_are_named_configured_and_checked() -> None:
     with pytest.raises(cg.CalculatorError) as error:
         cg.Calculator("magic")
     assert (error.value.code, error.value.values) == ("invalid_settings", {"field": "name"})
+    with pytest.raises(cg.CalculatorError, match="rigid has no settings"):
+        cg.Calculator("rigid", cutoff=1.0)
     with pytest.raises(cg.CalculatorError, match="time_limit"):
         cg.Calculator("qe", time_limit=3)
     with pytest.raises(cg.CalculatorError, match="density only"):
@@ -135,6 +140,27 @@ def test_results_are_stored_once_and_read_as_a_table(tmp_path: Path) -> None:
     assert store.results()[1]["outcome"]["value"] == 1.0
     assert pickle.loads(pickle.dumps(store)).path == store.path
     store.check()
+
+
+def test_threads_share_a_result_of_ones_own_calculator(tmp_path: Path) -> None:
+    """One thread computes, and needs the interpreter lock for it; the other waits without it."""
+    calls: list[int] = []
+
+    def slow(structure: cg.Structure, property: str) -> float:
+        calls.append(threading.get_ident())
+        time.sleep(0.5)
+        return 1.0
+
+    calculator = cg.Calculator.from_function(slow, fingerprint="1")
+    store = cg.ResultStore(tmp_path / "results.sqlite")
+
+    def one() -> str:
+        found = cg.evaluate(SALT, "density", calculator=calculator, store=store)
+        return str(found.source)
+
+    with ThreadPoolExecutor(2) as pool:
+        sources = sorted(f.result(timeout=60) for f in [pool.submit(one), pool.submit(one)])
+    assert sources == ["computed", "store"] and len(calls) == 1
 
 
 def test_without_a_fingerprint_nothing_is_stored(tmp_path: Path) -> None:

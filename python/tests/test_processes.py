@@ -83,6 +83,43 @@ def test_ctrl_c_stops_the_engine(tmp_path: Path, by: str) -> None:
         assert len(cg.ResultStore(tmp_path / "results.sqlite")) == 0
 
 
+@pytest.mark.parametrize("by", ["evaluate", "step"])
+def test_ctrl_c_stops_waiting_for_another_process(tmp_path: Path, by: str) -> None:
+    """This process has the claim on a result of a calculator of one's own; the other waits."""
+    crystal = cg.Skeleton("C6").fill(["C"] * 4)
+    store = tmp_path / "results.sqlite"
+    mark = tmp_path / "started"
+    code = (
+        "import pathlib, crystalgym as cg\n"
+        "own = cg.Calculator.from_function(lambda s, p: 1.0, name='own', fingerprint='1')\n"
+        f"store = {str(store)!r}\n"
+        f"pathlib.Path({str(mark)!r}).touch()\n"
+    )
+    code += {
+        "evaluate": "cg.evaluate(cg.Skeleton('C6').fill(['C'] * 4), 'density', calculator=own,"
+        " store=store)",
+        "step": "env = cg.CrystalEnv('density-C6-easy-small', elements=['C'], calculator=own,"
+        " store=store)\nenv.reset(seed=0)\nfor _ in range(4): env.step(0)",
+    }[by]
+
+    def started() -> bool:
+        if mark.exists():
+            time.sleep(1)
+            return True
+        return False
+
+    seconds: list[float] = []
+
+    def held(structure: cg.Structure, property: str) -> float:
+        seconds.append(interrupted(code, started))
+        return 2.0
+
+    own = cg.Calculator.from_function(held, name="own", fingerprint="1")
+    found = cg.evaluate(crystal, "density", calculator=own, store=store)
+    assert found.value == 2.0 and seconds[0] < 20
+    assert len(cg.ResultStore(store)) == 1
+
+
 def children_called(name: str, folder: Path) -> list[int]:
     """Processes of that name with a file or their working folder below ``folder``."""
     found = []

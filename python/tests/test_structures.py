@@ -190,6 +190,26 @@ def test_errors_carry_code_and_values(tmp_path: Path) -> None:
     with pytest.raises(cg.StructureError) as error:
         cg.evaluate(object(), "density", calculator="rigid")
     assert error.value.code == "not_a_structure"
+    from pymatgen.core import Composition, Molecule
+
+    for thing in (Molecule(["H"], [[0, 0, 0]]), Composition("NaCl"), None, 3):
+        with pytest.raises(cg.StructureError, match="is no structure"):
+            cg.k_mesh(thing)
+    empty = cg.Structure(np.eye(3) * 4, [], np.zeros((0, 3)))
+    for call in (cg.k_mesh, cg.space_group, cg.Skeleton.from_structure):
+        with pytest.raises(cg.StructureError, match="no site"):
+            call(empty)
+    with pytest.raises(cg.StructureError, match="no site"):
+        cg.evaluate(empty, "density", calculator="rigid")
+    with pytest.raises(cg.StructureError, match="tolerance is -1"):
+        cg.space_group(rock_salt(), tolerance=-1.0)
+    with pytest.raises(cg.StructureError, match="site 1 is at"):
+        cg.Structure(np.eye(3) * 4, ["Na", "Cl"], [[0, 0, 0], [0, np.nan, 0]])
+    for density in (0.0, -1.0, float("nan"), 1e300):
+        with pytest.raises(ValueError, match="points_per_reciprocal_atom"):
+            cg.k_mesh(rock_salt(), density)
+    with pytest.raises(IndexError, match="start is 9"):
+        cg.Skeleton("C2").graph.breadth_first(9)
     with pytest.raises(cg.StructureError, match="expected 3"):
         cg.Structure([[1, 0], [0, 1]], ["Na"], [[0, 0, 0]])
     with pytest.raises(cg.StructureError, match="positions"):

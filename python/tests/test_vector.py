@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import time
 from typing import Any
 
@@ -129,6 +131,69 @@ def test_make_vec_uses_it() -> None:
     envs.close()
 
 
+@pytest.mark.parametrize("mode", ["vector_entry_point", "sync", "async"])
+@pytest.mark.parametrize("obs", ["dict", "graph"])
+def test_make_vec_goes_the_same_way_in_all_its_modes(mode: str, obs: str) -> None:
+    """Oracle: one mode for the other; `async` hands observations over in shared memory, where they
+    are arrays."""
+    options = {"obs": obs, "calculator": "rigid"}
+    if mode == "async":
+        options_of_mode = {"shared_memory": obs == "dict"}
+    else:
+        options_of_mode = {}
+    envs = gym.make_vec(
+        "crystalgym:crystalgym/Density-Mixed-v0",
+        num_envs=2,
+        vectorization_mode=mode,
+        vector_kwargs=options_of_mode,
+        **options,
+    )
+    single = [cg.CrystalEnv("density-mixed-easy-small", **options) for _ in range(2)]
+    observations, _ = envs.reset(seed=4)
+    for i, env in enumerate(single):
+        assert_same_row(observations, i, env.reset(seed=4 + i)[0])
+    rng = np.random.default_rng(2)
+    for _ in range(3):
+        actions = rng.integers(0, 18, 2)
+        observations, rewards, *_ = envs.step(actions)
+        for i, env in enumerate(single):
+            observation, reward, *_ = env.step(actions[i])
+            assert_same_row(observations, i, observation)
+            assert rewards[i] == reward
+    envs.close()
+
+
+def assert_same_row(batch: dict[str, Any], row: int, single: dict[str, Any]) -> None:
+    for key, value in single.items():
+        assert data_equivalence(batch[key][row], value, exact=True), key
+
+
+def test_wrappers_of_vector_environments() -> None:
+    from gymnasium.wrappers.vector import NormalizeReward, RecordEpisodeStatistics
+
+    envs = NormalizeReward(
+        RecordEpisodeStatistics(cg.CrystalVectorEnv(3, "density-C6-easy-small", calculator="rigid"))
+    )
+    envs.reset(seed=0)
+    for _ in range(4):
+        *_, terminated, _, info = envs.step(np.full(3, 2))
+    assert terminated.all() and info["episode"]["l"].tolist() == [4, 4, 4]
+    assert (info["episode"]["r"] > 0).all()
+
+
+def test_vector_environments_are_picklable() -> None:
+    for mode in AutoresetMode:
+        envs = cg.CrystalVectorEnv(3, TASK, calculator="empirical", autoreset_mode=mode, obs="graph")
+        envs.reset(seed=2)
+        envs.step(np.array([1, 2, 3]))
+        again = pickle.loads(pickle.dumps(envs))
+        copied = copy.deepcopy(envs)
+        for other in (again, copied):
+            # The original is left where it is.
+            expected = copy.deepcopy(envs).step(np.full(3, 4))
+            assert data_equivalence(other.step(np.full(3, 4)), expected, exact=True)
+
+
 def test_environments_may_differ() -> None:
     kwargs = [{"target": 3.0}, {"target": 8.0, "skeletons": "C6"}, {"skeletons": ["C3", "C7"]}]
     envs = cg.CrystalVectorEnv(
@@ -148,7 +213,7 @@ def test_bad_actions_move_nothing() -> None:
     envs = cg.CrystalVectorEnv(2, TASK, calculator="empirical")
     envs.reset(seed=0)
     state = envs.get_state()
-    for actions in ([0, 18], [0], [0, 1, 2]):
+    for actions in ([0, 18], [0], [0, 1, 2], [0.0, 1.0]):
         with pytest.raises(cg.TaskError):
             envs.step(np.array(actions))
         assert envs.get_state() == state

@@ -109,6 +109,16 @@ fn dataset(
     kinds: &[i32],
     tolerance_ang: f64,
 ) -> Result<MoyoDataset, CrystalError> {
+    if frac_coords.is_empty() {
+        return Err(CrystalError::InvalidStructure(
+            "the structure has no site, expected at least one".to_owned(),
+        ));
+    }
+    if !(tolerance_ang.is_finite() && tolerance_ang > 0.0) {
+        return Err(CrystalError::Symmetry(format!(
+            "tolerance is {tolerance_ang} Å, expected a positive number"
+        )));
+    }
     let positions = frac_coords.iter().map(|x| (*x).into()).collect();
     let cell = Cell::new(
         MoyoLattice::from_basis(lattice.vectors()),

@@ -67,16 +67,27 @@ impl Task {
     /// # Errors
     /// [`EnvironmentError`] that names the field and the value.
     pub fn new(config: &TaskConfig) -> Result<Self, EnvironmentError> {
-        let actions = if config.elements.is_empty() {
-            ActionSet::published(&config.actions)?
-        } else {
-            ActionSet::custom(config.elements.clone())?
-        };
         let skeletons = config
             .skeletons
             .iter()
             .map(|name| find_skeleton(name))
             .collect::<Result<Vec<_>, _>>()?;
+        Self::with_skeletons(config, skeletons)
+    }
+
+    /// Builds a task on these skeletons, whatever names the configuration has for them.
+    ///
+    /// # Errors
+    /// [`EnvironmentError`] that names the field and the value.
+    pub fn with_skeletons(
+        config: &TaskConfig,
+        skeletons: Vec<Arc<Skeleton>>,
+    ) -> Result<Self, EnvironmentError> {
+        let actions = if config.elements.is_empty() {
+            ActionSet::published(&config.actions)?
+        } else {
+            ActionSet::custom(config.elements.clone())?
+        };
         let invalid = |message: String| Err(EnvironmentError::InvalidTask(message));
         let Some(fewest_sites) = skeletons.iter().map(|skeleton| skeleton.sites()).min() else {
             return invalid("skeletons is empty, expected at least one".to_owned());
@@ -186,7 +197,10 @@ impl Task {
 }
 
 /// A built-in skeleton, or the empty frame of a structure file.
-fn find_skeleton(name: &str) -> Result<Arc<Skeleton>, EnvironmentError> {
+///
+/// # Errors
+/// [`EnvironmentError::Crystal`] for an unknown name and an unreadable file.
+pub fn find_skeleton(name: &str) -> Result<Arc<Skeleton>, EnvironmentError> {
     let builtin = Skeleton::builtin(name);
     let path = Path::new(name);
     if builtin.is_ok() || !path.exists() {

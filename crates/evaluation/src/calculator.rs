@@ -1,6 +1,9 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use crystalgym_crystal::{Crystal, Element};
@@ -55,17 +58,41 @@ pub struct CalculatorError {
 pub struct Fingerprint(pub String);
 
 /// A flag that many threads can see: once cancelled, it stays so.
-#[derive(Debug, Clone, Default)]
-pub struct CancelToken(Arc<AtomicBool>);
+#[derive(Clone, Default)]
+pub struct CancelToken {
+    flag: Arc<AtomicBool>,
+    ask: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
+}
 
 impl CancelToken {
+    /// A token that also asks, on the thread that looks at it, whether to stop.
+    pub fn asking(ask: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self {
+            flag: Arc::default(),
+            ask: Some(Arc::new(ask)),
+        }
+    }
+
     /// Asks every holder of the token to stop.
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::Release);
+        self.flag.store(true, Ordering::Release);
     }
 
     /// Whether somebody asked to stop.
     pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        if self.flag.load(Ordering::Acquire) {
+            return true;
+        }
+        let stop = self.ask.as_ref().is_some_and(|ask| ask());
+        if stop {
+            self.cancel();
+        }
+        stop
+    }
+}
+
+impl fmt::Debug for CancelToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CancelToken").field(&self.flag).finish()
     }
 }

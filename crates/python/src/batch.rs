@@ -72,6 +72,8 @@ pub(crate) enum Evaluator {
     InPlace {
         calculator: Arc<dyn Calculator>,
         store: Option<Arc<ResultStore>>,
+        /// Makes a token for one evaluation.
+        token: Box<dyn Fn() -> CancelToken + Send + Sync>,
     },
     /// On other threads.
     Pool(EvaluationPool),
@@ -162,7 +164,7 @@ impl Batch {
         })?;
         if slot.under_way {
             return Err(EnvironmentError::InvalidTask(format!(
-                "environment {environment} has a step under way: take its result first"
+                "environment {environment} has a step under way: take its result, or reset it"
             )));
         }
         if slot.ended {
@@ -215,13 +217,17 @@ impl Batch {
                 let ticket = pool.submit(&open.crystal, property);
                 self.open.insert(ticket, open);
             }
-            Evaluator::InPlace { calculator, store } => {
+            Evaluator::InPlace {
+                calculator,
+                store,
+                token,
+            } => {
                 let evaluation = evaluate(
                     calculator.as_ref(),
                     store.as_deref(),
                     &open.crystal,
                     property,
-                    &CancelToken::default(),
+                    &token(),
                 );
                 self.finish(open, evaluation);
             }

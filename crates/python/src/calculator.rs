@@ -2,7 +2,7 @@ use std::{sync::Arc, thread};
 
 use crystalgym_crystal::Element;
 use crystalgym_evaluation::{
-    Calculator as Inner, CalculatorConfig, CalculatorName, Property, UnknownProperty,
+    Calculator as Inner, CalculatorConfig, CalculatorName, CancelToken, Property, UnknownProperty,
 };
 use pyo3::{exceptions::PyTypeError, prelude::*, types::PyDict};
 use serde_json::{Map, Value, json};
@@ -50,12 +50,9 @@ impl Calculator {
     fn from_json(config: Value) -> PyResult<Self> {
         let config: CalculatorConfig =
             serde_path_to_error::deserialize(config).map_err(|error| {
-                raised(&Raised {
-                    class: "CalculatorError",
-                    code: "invalid_settings",
-                    message: format!("calculator: field '{}': {}", error.path(), error.inner()),
-                    values: json!({ "field": error.path().to_string() }),
-                })
+                let field = error.path().to_string();
+                let message = format!("calculator: field '{field}': {}", error.inner());
+                invalid_settings(message, &field)
             })?;
         let inner = config.build().map_err(|error| calculator_error(&error))?;
         Ok(Self {
@@ -79,6 +76,14 @@ impl Calculator {
         match self.name() {
             Some(CalculatorName::Native) => WindUp::Leave,
             _ => WindUp::Wait,
+        }
+    }
+
+    /// A token for an evaluation on the caller's thread.
+    pub(crate) fn token_in_place(&self) -> CancelToken {
+        match &self.origin {
+            Origin::Config(_) => CancelToken::default(),
+            Origin::Python(python) => python.interruptible(),
         }
     }
 
@@ -142,12 +147,34 @@ impl Calculator {
             config.insert("pseudopotentials".to_owned(), json!(family));
         }
         if let Some(settings) = settings.filter(|settings| !settings.is_empty()) {
-            config.insert(name.to_owned(), from_python(py, settings.as_any())?);
+            if matches!(name, "rigid" | "empirical") {
+                return Err(invalid_settings(
+                    format!("the calculator {name} has no settings"),
+                    &settings.keys().to_string(),
+                ));
+            }
+            let settings = from_python(py, settings.as_any())
+                .map_err(|error| invalid_settings(format!("calculator {name}: {error}"), name))?;
+            config.insert(name.to_owned(), settings);
         }
         Self::from_json(Value::Object(config))
     }
 
-    /// From a dictionary with the members of the table `[calculator]` of a configuration file.
+    /// A calculator as a configuration file describes it.
+    ///
+    /// Parameters
+    /// ----------
+    /// config : dict
+    ///     The members of the table `[calculator]`.
+    ///
+    /// Returns
+    /// -------
+    /// Calculator
+    ///
+    /// Raises
+    /// ------
+    /// CalculatorError
+    ///     That names the member and its value.
     #[staticmethod]
     fn from_config(config: &Bound<'_, PyDict>) -> PyResult<Self> {
         Self::from_json(from_python(config.py(), config.as_any())?)
@@ -163,8 +190,13 @@ impl Calculator {
     ///     `homo_ev`, `lumo_ev`, `fermi_ev`, `pressure_gpa`. It raises `CalculationFailed` where a
     ///     calculation fails; every other exception is a bug and stops the caller.
     /// name : str, optional
+    ///     That of the function or class by default.
     /// fingerprint : str, optional
     ///     All that results depend on (version, settings). Results are stored only if it is given.
+    ///
+    /// Returns
+    /// -------
+    /// Calculator
     #[staticmethod]
     #[pyo3(signature = (function, *, name = None, fingerprint = None))]
     fn from_function(
@@ -218,7 +250,12 @@ impl Calculator {
         }
     }
 
-    /// Looks whether it can work for these elements and this property, before anything runs.
+    /// Looks whether it can work, before anything runs.
+    ///
+    /// Parameters
+    /// ----------
+    /// elements : list of str
+    /// property : str
     ///
     /// Raises
     /// ------
@@ -266,6 +303,15 @@ pub(crate) fn coerce(object: &Bound<'_, PyAny>) -> PyResult<Calculator> {
     Calculator::from_function(object, None, None)
 }
 
+fn invalid_settings(message: String, field: &str) -> PyErr {
+    raised(&Raised {
+        class: "CalculatorError",
+        code: "invalid_settings",
+        message,
+        values: json!({ "field": field }),
+    })
+}
+
 pub(crate) fn parse_property(name: &str) -> PyResult<Property> {
     name.parse()
         .map_err(|error: UnknownProperty| unknown_property(&error))
@@ -273,9 +319,11 @@ pub(crate) fn parse_property(name: &str) -> PyResult<Property> {
 
 /// A Python object as JSON.
 pub(crate) fn from_python(py: Python<'_>, object: &Bound<'_, PyAny>) -> PyResult<Value> {
+    let keywords = PyDict::new(py);
+    keywords.set_item("allow_nan", false)?;
     let text: String = py
         .import("json")?
-        .call_method1("dumps", (object,))?
+        .call_method("dumps", (object,), Some(&keywords))?
         .extract()?;
     serde_json::from_str(&text).map_err(|error| PyTypeError::new_err(error.to_string()))
 }

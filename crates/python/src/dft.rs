@@ -12,7 +12,7 @@ use crystalgym_evaluation::CancelToken;
 use crystalgym_pseudopotential::PseudopotentialFamily;
 use numpy::{PyArray1, PyArray2};
 use pyo3::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     engine::{self, WindUp},
@@ -23,7 +23,7 @@ use crate::{
 /// Pseudopotentials that are built in.
 const GTH: &str = "gth";
 
-/// The electrons of a crystal, as the plane-wave engine found them.
+/// The electrons of a crystal, as the plane-wave engine found them; made by `ground_state`.
 ///
 /// A calculation that did not converge is a result, not an exception: see `converged`.
 #[pyclass(frozen, module = "crystalgym")]
@@ -202,11 +202,17 @@ impl GroundState {
 /// convergence_ev : float
 ///     Estimated error of the energy at which to stop.
 /// max_iterations : int
+///     After which the loop ends unconverged.
 /// use_symmetry : bool
+///     Whether the crystal's symmetry saves k-points.
 /// forces : bool
 ///     Whether forces and stress are computed too; converge well for them (1e-7 eV or less).
 /// threads : int
 ///     Results do not depend on it.
+///
+/// Returns
+/// -------
+/// GroundState
 ///
 /// Raises
 /// ------
@@ -239,10 +245,30 @@ pub(crate) fn ground_state(
     let k_mesh = k_mesh
         .unwrap_or_else(|| automatic_density(&structure.lattice, structure.elements.len(), 1000.0));
     let occupations = occupations(smearing, width_ev)?;
-    let threads = NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN);
+    let density_cutoff_ev = density_cutoff_ev.unwrap_or(4.0 * cutoff_ev);
+    let positive = |setting, found| {
+        let good = f64::is_finite(found) && found > 0.0;
+        (good.then_some(()))
+            .ok_or_else(|| invalid_setting(setting, json!(found), "a positive number of eV"))
+    };
+    positive("cutoff_ev", cutoff_ev)?;
+    positive("convergence_ev", convergence_ev)?;
+    if !(density_cutoff_ev >= 4.0 * cutoff_ev) {
+        let expected = "at least four times cutoff_ev";
+        return Err(invalid_setting(
+            "density_cutoff_ev",
+            json!(density_cutoff_ev),
+            expected,
+        ));
+    }
+    if max_iterations == 0 {
+        return Err(invalid_setting("max_iterations", json!(0), "at least 1"));
+    }
+    let threads = NonZeroUsize::new(threads)
+        .ok_or_else(|| invalid_setting("threads", json!(0), "at least 1"))?;
     let discretisation = Discretisation {
         ecut_ha: cutoff_ev / HARTREE_EV,
-        ecut_density_ha: density_cutoff_ev.unwrap_or(4.0 * cutoff_ev) / HARTREE_EV,
+        ecut_density_ha: density_cutoff_ev / HARTREE_EV,
         k_mesh: KMesh::gamma_centred(k_mesh),
         use_symmetry,
     };
@@ -275,6 +301,16 @@ pub(crate) fn ground_state(
     })
 }
 
+/// A setting by the name and in the unit of the argument.
+fn invalid_setting(setting: &str, found: Value, expected: &str) -> PyErr {
+    raised(&Raised {
+        class: "DftError",
+        code: "invalid_setting",
+        message: format!("{setting} is {found}, expected {expected}"),
+        values: json!({ "setting": setting, "found": found }),
+    })
+}
+
 fn occupations(smearing: Option<&str>, width_ev: f64) -> PyResult<Occupations> {
     let Some(name) = smearing else {
         return Ok(Occupations::Fixed);
@@ -285,17 +321,17 @@ fn occupations(smearing: Option<&str>, width_ev: f64) -> PyResult<Occupations> {
         "marzari_vanderbilt" => Smearing::MarzariVanderbilt,
         "fermi_dirac" => Smearing::FermiDirac,
         _ => {
-            return Err(raised(&Raised {
-                class: "DftError",
-                code: "invalid_setting",
-                message: format!(
-                    "smearing is '{name}', expected gaussian, methfessel_paxton, \
-                     marzari_vanderbilt or fermi_dirac"
-                ),
-                values: json!({ "smearing": name }),
-            }));
+            let expected = "gaussian, methfessel_paxton, marzari_vanderbilt or fermi_dirac";
+            return Err(invalid_setting("smearing", json!(name), expected));
         }
     };
+    if !(width_ev.is_finite() && width_ev > 0.0) {
+        return Err(invalid_setting(
+            "width_ev",
+            json!(width_ev),
+            "a positive number of eV",
+        ));
+    }
     Ok(Occupations::Smeared {
         smearing,
         width_ha: width_ev / HARTREE_EV,
@@ -363,7 +399,21 @@ fn pseudopotential(element: Element, family: &str) -> PyResult<Pseudopotential> 
     Pseudopotential::from_upf_file(&found.path).map_err(|error| missing(error.to_string()))
 }
 
-/// Text of a UPF file of a built-in analytic pseudopotential (GTH, PBE), for other programs.
+/// A built-in analytic pseudopotential (GTH, PBE) for other programs.
+///
+/// Parameters
+/// ----------
+/// symbol : str
+///
+/// Returns
+/// -------
+/// str
+///     Text of a UPF file.
+///
+/// Raises
+/// ------
+/// DftError
+///     If the element is not in the table.
 #[pyfunction]
 pub(crate) fn gth_upf(symbol: &str) -> PyResult<String> {
     let element: Element = symbol.parse().map_err(|error| structure_error(&error))?;

@@ -128,18 +128,17 @@ impl EnvironmentBatch {
         }
     }
 
-    fn send_all(&mut self, pairs: &[(usize, i64)]) -> PyResult<()> {
+    fn send_all(&mut self, py: Python<'_>, pairs: &[(usize, i64)]) -> PyResult<()> {
         let batch = self.batch_mut()?;
         for &(environment, action) in pairs {
             batch
                 .check(environment, action)
                 .map_err(|error| task_error(&error))?;
         }
-        for &(environment, action) in pairs {
-            batch
-                .send(environment, action)
-                .map_err(|error| task_error(&error))?;
-        }
+        let mut steps = pairs.iter();
+        // Whoever has the claim on a result may need the interpreter lock to finish.
+        py.detach(|| steps.try_for_each(|&(environment, action)| batch.send(environment, action)))
+            .map_err(|error| task_error(&error))?;
         self.calculator.raise_pending()
     }
 }
@@ -171,6 +170,9 @@ impl EnvironmentBatch {
             }
         };
         let calculator = crate::calculator::coerce(calculator)?;
+        if workers == Some(0) {
+            return Err(PyValueError::new_err("workers is 0, expected at least 1"));
+        }
         let tasks: Vec<_> = tasks.iter().map(|task| Arc::clone(&task.inner)).collect();
         let Some(first) = tasks.first() else {
             return Err(PyValueError::new_err("0 environments, expected at least 1"));
@@ -190,9 +192,11 @@ impl EnvironmentBatch {
             calculator.inner.is_instant() || (calculator.is_python() && workers.is_none());
         let inner = Arc::clone(&calculator.inner);
         let evaluator = if in_place {
+            let origin = calculator.clone();
             Evaluator::InPlace {
                 calculator: inner,
                 store,
+                token: Box::new(move || origin.token_in_place()),
             }
         } else {
             let workers = workers.unwrap_or_else(|| calculator.default_workers(tasks.len()));
@@ -262,7 +266,7 @@ impl EnvironmentBatch {
             ));
         }
         let pairs: Vec<(usize, i64)> = actions.iter().copied().enumerate().collect();
-        self.send_all(&pairs)?;
+        self.send_all(py, &pairs)?;
         self.wait_for(py, count)?;
         self.calculator.raise_pending()?;
         let batch = self.batch_mut()?;
@@ -274,6 +278,7 @@ impl EnvironmentBatch {
     /// Starts steps of some environments and returns at once.
     fn send(
         &mut self,
+        py: Python<'_>,
         environments: PyReadonlyArray1<'_, i64>,
         actions: PyReadonlyArray1<'_, i64>,
     ) -> PyResult<()> {
@@ -295,7 +300,7 @@ impl EnvironmentBatch {
                     .map_err(|_| PyValueError::new_err(format!("environment {environment}")))
             })
             .collect::<PyResult<Vec<_>>>()?;
-        self.send_all(&pairs)
+        self.send_all(py, &pairs)
     }
 
     /// Results of at least `count` steps, in the order in which they came; of fewer only if fewer
@@ -331,7 +336,7 @@ impl EnvironmentBatch {
     fn get_state(&self) -> PyResult<String> {
         self.batch()?
             .snapshot()
-            .ok_or_else(|| internal("a step is under way: receive its result first"))
+            .ok_or_else(|| internal("a step is under way: receive its result, or reset"))
     }
 
     /// Goes on from what `get_state` returned.

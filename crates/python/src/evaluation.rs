@@ -2,14 +2,14 @@ use std::sync::Arc;
 
 use crystalgym_crystal::{Crystal as InnerCrystal, SYMMETRY_TOLERANCE_ANG, Skeleton};
 use crystalgym_evaluation::{
-    CancelToken, Evaluation as Inner, Outcome, ResultStore, evaluate as evaluate_crystal,
+    Evaluation as Inner, Outcome, ResultStore, evaluate as evaluate_crystal,
 };
 use pyo3::prelude::*;
 use serde_json::json;
 
 use crate::{
     calculator::{self, Calculator, parse_property},
-    engine,
+    engine::{self, WindUp},
     errors::{Raised, raised, structure_error, to_python},
     skeleton::Crystal,
     store::StoreChoice,
@@ -102,13 +102,18 @@ impl Evaluation {
         self.inner.store_error.as_deref()
     }
 
-    /// Everything that is known: energies and levels in eV, pressure in GPa, the fit, …
+    /// Everything that is known: energies and levels in eV, pressure in GPa, the fit and more.
     #[getter]
     fn details<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         to_python(py, &json!(self.inner.outcome))
     }
 
-    /// Raises `CalculationFailed` after a failure.
+    /// Does nothing after a success.
+    ///
+    /// Raises
+    /// ------
+    /// CalculationFailed
+    ///     After a failure, with its code.
     fn raise_for_failure(&self) -> PyResult<()> {
         let Outcome::Failure(failure) = &self.inner.outcome else {
             return Ok(());
@@ -183,8 +188,10 @@ impl Evaluation {
 
 /// Computes a property of a structure.
 ///
-/// The interpreter lock is released; Ctrl-C stops the calculation and the programs that it started
-/// within about a second.
+/// Any crystal will do. Its cell is Niggli-reduced and its sites are moved by at most 0.01 Å to where
+/// they are exactly symmetric, so that a crystal is one result however it is written down. The
+/// interpreter lock is released; Ctrl-C stops the calculation and the programs that it started within
+/// about a second.
 ///
 /// Parameters
 /// ----------
@@ -221,11 +228,11 @@ pub(crate) fn evaluate(
         Ok(crystal) => crystal.get().0.clone(),
         Err(_) => {
             let structure = coerce(structure)?.0;
-            py.detach(|| {
+            engine::enter(py, WindUp::Leave, move |_| {
                 let skeleton =
                     Skeleton::from_structure("structure", &structure, SYMMETRY_TOLERANCE_ANG)?;
                 InnerCrystal::new(Arc::new(skeleton), structure.elements)
-            })
+            })?
             .map_err(|error| structure_error(&error))?
         }
     };
@@ -249,9 +256,11 @@ fn run(
     property: crystalgym_evaluation::Property,
 ) -> PyResult<Inner> {
     let inner = if calculator.is_python() || calculator.inner.is_instant() {
-        let cancel = CancelToken::default();
+        let cancel = calculator.token_in_place();
         let calculator = calculator.inner.as_ref();
-        evaluate_crystal(calculator, store.as_deref(), crystal, property, &cancel)
+        let store = store.as_deref();
+        // Whoever has the claim may need the interpreter lock to finish.
+        py.detach(|| evaluate_crystal(calculator, store, crystal, property, &cancel))
     } else {
         let wind_up = calculator.wind_up();
         let calculator = Arc::clone(&calculator.inner);

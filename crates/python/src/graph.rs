@@ -1,6 +1,6 @@
 use crystalgym_crystal::{CrystalGraph as Graph, Lattice};
 use numpy::{PyArray1, PyArray2};
-use pyo3::prelude::*;
+use pyo3::{exceptions::PyIndexError, prelude::*};
 
 use crate::structure::array2;
 
@@ -91,9 +91,30 @@ impl CrystalGraph {
         array2(py, &self.vectors)
     }
 
-    /// Sites in breadth-first order from `start`.
-    fn breadth_first(&self, start: usize) -> Vec<usize> {
-        self.graph.breadth_first(start)
+    /// Sites in breadth-first order, in which an episode fills them.
+    ///
+    /// Parameters
+    /// ----------
+    /// start : int
+    ///     First site.
+    ///
+    /// Returns
+    /// -------
+    /// list of int
+    ///     Each site once; in site order if the graph is not connected.
+    ///
+    /// Raises
+    /// ------
+    /// IndexError
+    ///     If there is no such site.
+    fn breadth_first(&self, start: usize) -> PyResult<Vec<usize>> {
+        if start >= self.graph.sites {
+            return Err(PyIndexError::new_err(format!(
+                "start is {start}, expected a site below {}",
+                self.graph.sites
+            )));
+        }
+        Ok(self.graph.breadth_first(start))
     }
 
     fn __repr__(&self) -> String {

@@ -85,7 +85,7 @@ fn prepare(
         .collect()
 }
 
-/// Whether a structure could be a crystal at all.
+/// Whether a structure could be a crystal at all; made by `validity`.
 #[pyclass(frozen, eq, module = "crystalgym.metrics")]
 #[derive(Clone, PartialEq)]
 pub(crate) struct Validity(InnerValidity);
@@ -140,7 +140,7 @@ impl Validity {
     }
 }
 
-/// How much of chemistry and of symmetry a set of structures covers.
+/// How much of chemistry and of symmetry a set of structures covers; made by `diversity`.
 #[pyclass(frozen, eq, module = "crystalgym.metrics")]
 #[derive(Clone, PartialEq)]
 pub(crate) struct Diversity(InnerDiversity);
@@ -238,6 +238,10 @@ pub(crate) fn validity(
 ///     A formula, or a structure.
 /// oxidation_states : dict of str to list of int, optional
 ///     States that take the place of the common ones of `element_data`, by element.
+///
+/// Returns
+/// -------
+/// bool
 #[pyfunction]
 #[pyo3(signature = (composition, *, oxidation_states = None))]
 pub(crate) fn is_charge_balanced(
@@ -254,6 +258,10 @@ pub(crate) fn is_charge_balanced(
 /// ----------
 /// composition : str or structure-like
 ///     A formula, or a structure.
+///
+/// Returns
+/// -------
+/// str
 #[pyfunction]
 pub(crate) fn reduced_formula(composition: &Bound<'_, PyAny>) -> PyResult<String> {
     Ok(composition_of(composition)?.to_string())
@@ -262,6 +270,14 @@ pub(crate) fn reduced_formula(composition: &Bound<'_, PyAny>) -> PyResult<String
 /// The structure in its Niggli-reduced primitive cell.
 ///
 /// Sites that a translation brings within 0.25 Å of each other count as equal and are averaged.
+///
+/// Parameters
+/// ----------
+/// structure : structure-like
+///
+/// Returns
+/// -------
+/// Structure
 #[pyfunction]
 pub(crate) fn primitive(structure: &Bound<'_, PyAny>) -> PyResult<Structure> {
     primitive_structure(&coerce(structure)?.0)
@@ -283,6 +299,10 @@ pub(crate) fn primitive(structure: &Bound<'_, PyAny>) -> PyResult<Structure> {
 ///     Largest distance of two sites in units of (V/n)^(1/3).
 /// angle_tolerance : float
 ///     Difference of the angles of the cells in degrees.
+///
+/// Returns
+/// -------
+/// bool
 #[pyfunction]
 #[pyo3(signature = (
     one, other, *, length_tolerance = 0.1, site_tolerance = 0.3, angle_tolerance = 5.0
@@ -295,12 +315,11 @@ pub(crate) fn same_structure(
     angle_tolerance: f64,
 ) -> PyResult<bool> {
     let matcher = matcher(length_tolerance, site_tolerance, angle_tolerance)?;
-    let prepare = |object| {
-        matcher
-            .prepare(&coerce(object)?.0)
-            .map_err(|error| metrics_error(&error))
-    };
-    Ok(matcher.matches(&prepare(one)?, &prepare(other)?))
+    let (one, other, py) = (coerce(one)?.0, coerce(other)?.0, one.py());
+    engine::enter(py, WindUp::Leave, move |_| {
+        Ok(matcher.matches(&matcher.prepare(&one)?, &matcher.prepare(&other)?))
+    })?
+    .map_err(|error: MetricsError| metrics_error(&error))
 }
 
 /// For each structure, whether none before it is the same; their share is the uniqueness.

@@ -1,7 +1,7 @@
 //! A calculator whose numbers come from the user's Python.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
 
@@ -41,6 +41,29 @@ impl PythonCalculator {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take()
+    }
+
+    /// For waiting on the caller's thread, without the interpreter lock, for a result that another
+    /// process computes: cancelled by a signal handler that raises (Ctrl-C). What it raised is kept
+    /// for [`Self::take_raised`].
+    pub(crate) fn interruptible(self: &Arc<Self>) -> CancelToken {
+        let this = Arc::clone(self);
+        CancelToken::asking(move || {
+            Python::attach(|py| match py.check_signals() {
+                Ok(()) => false,
+                Err(interrupt) => {
+                    this.keep(interrupt);
+                    true
+                }
+            })
+        })
+    }
+
+    fn keep(&self, error: PyErr) {
+        self.raised
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert(error);
     }
 
     fn call(&self, py: Python<'_>, crystal: &Crystal, property: Property) -> PyResult<Values> {
@@ -114,10 +137,7 @@ impl PythonCalculator {
             return Failure::new(code, value.to_string());
         }
         let message = format!("the calculator {} raised {value}", self.name);
-        self.raised
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert(error);
+        self.keep(error);
         Failure::new(FailureCode::Internal, message)
     }
 }

@@ -16,7 +16,17 @@ use crate::{
     task::Task,
 };
 
-/// Reads `episodes.csv` of a run: one row an episode.
+/// Reads the episodes of a run.
+///
+/// Parameters
+/// ----------
+/// path : path-like
+///     Its `episodes.csv`.
+///
+/// Returns
+/// -------
+/// Table
+///     One row an episode.
 ///
 /// Raises
 /// ------

@@ -7,12 +7,24 @@ use numpy::PyArray2;
 use pyo3::{prelude::*, types::PyDict};
 
 use crate::{
+    engine::{self, WindUp},
     errors::structure_error,
     graph::CrystalGraph,
     structure::{Structure, array2, coerce, parse_elements},
 };
 
 /// The empty frame of a crystal: an exactly symmetric lattice and positions without elements.
+///
+/// Parameters
+/// ----------
+/// name : str
+///     One of the benchmark by label (``C2``), MP-20 row, Materials Project identifier or name;
+///     :meth:`from_structure` makes one of any structure.
+///
+/// Raises
+/// ------
+/// StructureError
+///     If there is no such skeleton.
 #[pyclass(frozen, module = "crystalgym")]
 #[derive(Clone)]
 pub(crate) struct Skeleton {
@@ -51,6 +63,10 @@ impl Skeleton {
     }
 
     /// The seven skeletons of the benchmark, C1 to C7.
+    ///
+    /// Returns
+    /// -------
+    /// list of Skeleton
     #[staticmethod]
     fn builtins() -> PyResult<Vec<Self>> {
         let all = Inner::builtins().map_err(|error| structure_error(&error))?;
@@ -71,18 +87,30 @@ impl Skeleton {
     /// label : str
     /// tolerance : float
     ///     Distance in Å within which positions count as symmetric.
+    ///
+    /// Returns
+    /// -------
+    /// Skeleton
+    ///     With the sites in the order of the structure's.
+    ///
+    /// Raises
+    /// ------
+    /// StructureError
+    ///     If the structure has no site, or two in one place.
     #[staticmethod]
     #[pyo3(signature = (structure, label = "custom".to_owned(), *, tolerance = 0.01))]
-    fn from_structure(
+    pub(crate) fn from_structure(
         structure: &Bound<'_, PyAny>,
         label: String,
         tolerance: f64,
     ) -> PyResult<Self> {
         let py = structure.py();
         let structure = coerce(structure)?.0;
-        let inner = py
-            .detach(|| Inner::from_structure(&label, &structure, tolerance))
-            .map_err(|error| structure_error(&error))?;
+        let source = structure.clone();
+        let inner = engine::enter(py, WindUp::Leave, move |_| {
+            Inner::from_structure(&label, &source, tolerance)
+        })?
+        .map_err(|error| structure_error(&error))?;
         Ok(Self {
             inner: Arc::new(inner),
             origin: Some((structure, tolerance)),
@@ -144,7 +172,7 @@ impl Skeleton {
         &self.inner.symmetry.space_group_symbol
     }
 
-    /// Distinct permutations of the sites that the symmetry operations cause.
+    /// Distinct permutations of the sites that the symmetry operations cause, each of n_sites.
     #[getter]
     fn site_permutations(&self) -> Vec<Vec<usize>> {
         self.inner.symmetry.site_permutations.clone()
@@ -162,7 +190,21 @@ impl Skeleton {
         CrystalGraph::new(graph.clone(), lattice, frac_coords)
     }
 
-    /// The crystal with one element a site, in site order.
+    /// Puts an element on every site.
+    ///
+    /// Parameters
+    /// ----------
+    /// elements : list of str, n_sites of them
+    ///     Symbols in the order of the sites.
+    ///
+    /// Returns
+    /// -------
+    /// Crystal
+    ///
+    /// Raises
+    /// ------
+    /// StructureError
+    ///     If their number is wrong or one is unknown.
     fn fill(&self, elements: Vec<String>) -> PyResult<Crystal> {
         InnerCrystal::new(Arc::clone(&self.inner), parse_elements(&elements)?)
             .map(Crystal)
@@ -202,7 +244,7 @@ impl Skeleton {
     }
 }
 
-/// A skeleton with an element on every site.
+/// A skeleton with an element on every site; made by :meth:`Skeleton.fill`.
 #[pyclass(frozen, module = "crystalgym")]
 #[derive(Clone)]
 pub(crate) struct Crystal(pub(crate) InnerCrystal);
@@ -233,7 +275,11 @@ impl Crystal {
         Structure(self.0.structure())
     }
 
-    /// The same crystal in the first of all equivalent site orders.
+    /// The same crystal in the first of all site orders that symmetry makes equivalent.
+    ///
+    /// Returns
+    /// -------
+    /// Crystal
     fn canonical(&self) -> Self {
         Self(self.0.canonical())
     }

@@ -129,12 +129,30 @@ impl ResultStore {
     }
 
     /// All results as a table, in an order that does not depend on chance.
+    ///
+    /// Parameters
+    /// ----------
+    /// property : str, optional
+    ///     Only results of this one.
+    ///
+    /// Returns
+    /// -------
+    /// Table
     #[pyo3(signature = (property = None))]
     fn table(&self, py: Python<'_>, property: Option<&str>) -> PyResult<Table> {
         Table::of_results(&self.rows(py, property)?)
     }
 
-    /// All results, each as a dictionary with everything that is known.
+    /// All results with everything that is known of them.
+    ///
+    /// Parameters
+    /// ----------
+    /// property : str, optional
+    ///     Only results of this one.
+    ///
+    /// Returns
+    /// -------
+    /// list of dict
     #[pyo3(signature = (property = None))]
     fn results<'py>(
         &self,
@@ -147,7 +165,12 @@ impl ResultStore {
             .collect()
     }
 
-    /// Numbers of results by (calculator, property, `success` or failure code).
+    /// Counts results.
+    ///
+    /// Returns
+    /// -------
+    /// dict of (str, str, str) to int
+    ///     By calculator, property, and ``success`` or the code of the failure.
     fn statistics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let store = self.open_here()?;
         let counts = py
@@ -172,9 +195,11 @@ impl ResultStore {
             .map_err(|error| store_error(&error))
     }
 
-    fn __len__(&self) -> PyResult<usize> {
+    fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
         let store = self.open_here()?;
-        let counts = store.statistics().map_err(|error| store_error(&error))?;
+        let counts = py
+            .detach(move || store.statistics())
+            .map_err(|error| store_error(&error))?;
         Ok(counts.iter().map(|(.., count)| *count as usize).sum())
     }
 

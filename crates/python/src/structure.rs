@@ -6,11 +6,15 @@ use crystalgym_crystal::{
 };
 use crystalgym_evaluation::Property;
 use numpy::{PyArray2, PyArrayMethods};
-use pyo3::{prelude::*, types::PyDict};
+use pyo3::{exceptions::PyValueError, prelude::*, types::PyDict};
 
-use crate::{errors::structure_error, graph::CrystalGraph};
+use crate::{
+    engine::{self, WindUp},
+    errors::structure_error,
+    graph::CrystalGraph,
+};
 
-/// A periodic structure: a lattice and occupied sites.
+/// A periodic structure: a lattice and occupied sites. It does not change.
 ///
 /// Parameters
 /// ----------
@@ -80,6 +84,15 @@ impl Structure {
                 frac_coords.len()
             ))));
         }
+        if let Some(site) = frac_coords
+            .iter()
+            .position(|x| !x.iter().all(|x| x.is_finite()))
+        {
+            return Err(structure_error(&CrystalError::InvalidStructure(format!(
+                "site {site} is at {:?}, expected finite fractional coordinates",
+                frac_coords[site]
+            ))));
+        }
         Ok(Self(Inner {
             lattice,
             elements,
@@ -87,7 +100,21 @@ impl Structure {
         }))
     }
 
-    /// Reads text in the format `cif`, `poscar`, `extxyz` or `json`.
+    /// Reads text.
+    ///
+    /// Parameters
+    /// ----------
+    /// text : str
+    /// format : {'cif', 'poscar', 'extxyz', 'json'}
+    ///
+    /// Returns
+    /// -------
+    /// Structure
+    ///
+    /// Raises
+    /// ------
+    /// StructureError
+    ///     That names the line.
     #[staticmethod]
     fn from_text(text: &str, format: &str) -> PyResult<Self> {
         format
@@ -97,7 +124,22 @@ impl Structure {
             .map_err(|error| structure_error(&error))
     }
 
-    /// Reads a file; its name tells the format unless `format` does.
+    /// Reads a file.
+    ///
+    /// Parameters
+    /// ----------
+    /// path : path-like
+    /// format : {'cif', 'poscar', 'extxyz', 'json'}, optional
+    ///     What the file's name tells by default.
+    ///
+    /// Returns
+    /// -------
+    /// Structure
+    ///
+    /// Raises
+    /// ------
+    /// StructureError
+    ///     That names the file and the line.
     #[staticmethod]
     #[pyo3(signature = (path, format = None))]
     fn from_file(py: Python<'_>, path: PathBuf, format: Option<String>) -> PyResult<Self> {
@@ -107,27 +149,72 @@ impl Structure {
             .map_err(|error| structure_error(&error))
     }
 
-    /// From a pymatgen `Structure`.
+    /// From pymatgen, to the last bit; oxidation states and site properties are left behind.
+    ///
+    /// Parameters
+    /// ----------
+    /// structure : pymatgen.core.Structure
+    ///     With one element on each site.
+    ///
+    /// Returns
+    /// -------
+    /// Structure
+    ///
+    /// Raises
+    /// ------
+    /// StructureError
+    ///     If a site is partly occupied.
     #[staticmethod]
     fn from_pymatgen(structure: &Bound<'_, PyAny>) -> PyResult<Self> {
         interoperation(structure.py(), "from_pymatgen", structure)?.extract_structure()
     }
 
-    /// From ASE `Atoms`.
+    /// From ASE; magnetic moments, constraints and the calculator are left behind.
+    ///
+    /// Parameters
+    /// ----------
+    /// atoms : ase.Atoms
+    ///     Periodic along all three directions.
+    ///
+    /// Returns
+    /// -------
+    /// Structure
+    ///
+    /// Raises
+    /// ------
+    /// StructureError
+    ///     If the atoms are not periodic.
     #[staticmethod]
     fn from_ase(atoms: &Bound<'_, PyAny>) -> PyResult<Self> {
         interoperation(atoms.py(), "from_ase", atoms)?.extract_structure()
     }
 
-    /// The structure as text in the format `cif`, `poscar`, `extxyz` or `json`. Every number reads
-    /// back to the same bits.
+    /// The structure as text, in which every number reads back to the same bits.
+    ///
+    /// Parameters
+    /// ----------
+    /// format : {'cif', 'poscar', 'extxyz', 'json'}
+    ///
+    /// Returns
+    /// -------
+    /// str
     fn to_text(&self, format: &str) -> PyResult<String> {
         let format = format.parse().map_err(|error| structure_error(&error))?;
         Ok(self.0.to_text(format))
     }
 
-    /// Writes a file; its name tells the format unless `format` does. An existing file is replaced
-    /// in one step.
+    /// Writes a file; one that exists is replaced in one step.
+    ///
+    /// Parameters
+    /// ----------
+    /// path : path-like
+    /// format : {'cif', 'poscar', 'extxyz', 'json'}, optional
+    ///     What the file's name tells by default.
+    ///
+    /// Raises
+    /// ------
+    /// StructureError
+    ///     If it cannot be written.
     #[pyo3(signature = (path, format = None))]
     fn to(&self, py: Python<'_>, path: PathBuf, format: Option<String>) -> PyResult<()> {
         let format = chosen_format(&path, format.as_deref())?;
@@ -135,12 +222,20 @@ impl Structure {
             .map_err(|error| structure_error(&error))
     }
 
-    /// As a pymatgen `Structure`.
+    /// The structure for pymatgen, to the last bit.
+    ///
+    /// Returns
+    /// -------
+    /// pymatgen.core.Structure
     fn to_pymatgen<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         interoperation(slf.py(), "to_pymatgen", slf)
     }
 
-    /// As ASE `Atoms`.
+    /// The structure for ASE, whose positions are Cartesian: fractional ones may move by rounding.
+    ///
+    /// Returns
+    /// -------
+    /// ase.Atoms
     fn to_ase<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         interoperation(slf.py(), "to_ase", slf)
     }
@@ -202,12 +297,22 @@ impl Structure {
     }
 
     /// The CrystalNN bonds of the geometry; the elements play no part.
+    ///
+    /// Returns
+    /// -------
+    /// CrystalGraph
+    ///
+    /// Raises
+    /// ------
+    /// StructureError
+    ///     If neighbours cannot be found.
     fn graph(&self, py: Python<'_>) -> PyResult<CrystalGraph> {
-        let (lattice, frac_coords) = (&self.0.lattice, &self.0.frac_coords);
-        let graph = py
-            .detach(|| Graph::crystal_nn(lattice, frac_coords))
-            .map_err(|error| structure_error(&error))?;
-        Ok(CrystalGraph::new(graph, lattice, frac_coords))
+        let (lattice, frac_coords) = (self.0.lattice, self.0.frac_coords.clone());
+        engine::enter(py, WindUp::Leave, move |_| {
+            let graph = Graph::crystal_nn(&lattice, &frac_coords)?;
+            Ok(CrystalGraph::new(graph, &lattice, &frac_coords))
+        })?
+        .map_err(|error: CrystalError| structure_error(&error))
     }
 
     fn __len__(&self) -> usize {
@@ -267,7 +372,17 @@ pub(crate) fn coerce(object: &Bound<'_, PyAny>) -> PyResult<Structure> {
     interoperation(object.py(), "to_structure", object)?.extract_structure()
 }
 
-/// The Niggli-reduced structure and the integer matrix `T` with `reduced = T.T @ lattice`.
+/// Reduces the cell of a structure after Niggli.
+///
+/// Parameters
+/// ----------
+/// structure : structure-like
+///
+/// Returns
+/// -------
+/// reduced : Structure
+/// transformation : ndarray of int64, shape (3, 3)
+///     ``transformation.T @ structure.lattice`` is the reduced lattice.
 ///
 /// Raises
 /// ------
@@ -299,13 +414,24 @@ pub(crate) fn niggli_reduce<'py>(
     Ok((Structure(reduced), array2(py, &transformation)?))
 }
 
-/// Space-group number and Hermann–Mauguin symbol.
+/// Finds the space group of a structure.
 ///
 /// Parameters
 /// ----------
 /// structure : structure-like
 /// tolerance : float
 ///     Distance in Å within which positions count as symmetric.
+///
+/// Returns
+/// -------
+/// number : int
+/// symbol : str
+///     After Hermann and Mauguin.
+///
+/// Raises
+/// ------
+/// StructureError
+///     If the search fails.
 #[pyfunction]
 #[pyo3(signature = (structure, *, tolerance = 0.01))]
 pub(crate) fn space_group(structure: &Bound<'_, PyAny>, tolerance: f64) -> PyResult<(u16, String)> {
@@ -321,8 +447,17 @@ pub(crate) fn space_group(structure: &Bound<'_, PyAny>, tolerance: f64) -> PyRes
         .map_err(|error| structure_error(&error))
 }
 
-/// Divisions of the k-mesh with about `points_per_reciprocal_atom` points, as pymatgen's
-/// `Kpoints.automatic_density`.
+/// Divisions of a k-mesh of a given density, as pymatgen's ``Kpoints.automatic_density``.
+///
+/// Parameters
+/// ----------
+/// structure : structure-like
+/// points_per_reciprocal_atom : float
+///     Points of the mesh times sites.
+///
+/// Returns
+/// -------
+/// tuple of 3 int
 #[pyfunction]
 #[pyo3(signature = (structure, points_per_reciprocal_atom = 1000.0))]
 pub(crate) fn k_mesh(
@@ -330,15 +465,41 @@ pub(crate) fn k_mesh(
     points_per_reciprocal_atom: f64,
 ) -> PyResult<(u32, u32, u32)> {
     let structure = coerce(structure)?.0;
-    let [a, b, c] = automatic_density(
-        &structure.lattice,
-        structure.elements.len(),
-        points_per_reciprocal_atom,
-    );
+    let sites = structure.elements.len();
+    if sites == 0 {
+        return Err(structure_error(&CrystalError::InvalidStructure(
+            "the structure has no site, expected at least one".to_owned(),
+        )));
+    }
+    // The most that divisions can hold.
+    if !(points_per_reciprocal_atom > 0.0 && points_per_reciprocal_atom <= 1e9) {
+        return Err(PyValueError::new_err(format!(
+            "points_per_reciprocal_atom is {points_per_reciprocal_atom}, expected a positive \
+             number up to 1e9"
+        )));
+    }
+    let [a, b, c] = automatic_density(&structure.lattice, sites, points_per_reciprocal_atom);
     Ok((a, b, c))
 }
 
-/// What is known of an element: name, mass, radii, electronegativity, …
+/// What is known of an element.
+///
+/// Parameters
+/// ----------
+/// symbol : str
+///
+/// Returns
+/// -------
+/// dict
+///     ``symbol``, ``name``, ``atomic_number``, ``mass_u`` (u), ``group``, ``period``, ``block``,
+///     ``valence_electrons``, ``electronegativity_pauling``, ``covalent_radius_ang``,
+///     ``atomic_radius_ang``, ``van_der_waals_radius_ang`` (Å) and ``oxidation_states``; ``None`` for
+///     what is not known.
+///
+/// Raises
+/// ------
+/// StructureError
+///     If there is no such element.
 #[pyfunction]
 pub(crate) fn element_data<'py>(py: Python<'py>, symbol: &str) -> PyResult<Bound<'py, PyDict>> {
     let element: Element = symbol.parse().map_err(|error| structure_error(&error))?;
@@ -366,7 +527,12 @@ pub(crate) fn element_data<'py>(py: Python<'py>, symbol: &str) -> PyResult<Bound
     Ok(dict)
 }
 
-/// Properties that can be asked for, with their units.
+/// Properties that can be asked for.
+///
+/// Returns
+/// -------
+/// dict of str to str
+///     Units by name.
 #[pyfunction]
 pub(crate) fn properties(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let dict = PyDict::new(py);

@@ -20,7 +20,7 @@ use crate::errors::internal;
 const STREAM: &CStr = c"arrow_array_stream";
 
 /// A table by columns, handed over through the Arrow PyCapsule interface
-/// (`polars.DataFrame(table)`, `pyarrow.table(table)`, …).
+/// (``polars.DataFrame(table)``, ``pyarrow.table(table)``, …).
 #[pyclass(frozen, module = "crystalgym")]
 pub(crate) struct Table(RecordBatch);
 
@@ -169,6 +169,10 @@ impl Table {
     }
 
     /// The columns as lists.
+    ///
+    /// Returns
+    /// -------
+    /// dict of str to list
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let dict = PyDict::new(py);
         for (field, array) in self.0.schema().fields().iter().zip(self.0.columns()) {
@@ -187,13 +191,21 @@ impl Table {
         Ok(dict)
     }
 
-    /// A pandas `DataFrame`.
+    /// The table for pandas.
+    ///
+    /// Returns
+    /// -------
+    /// pandas.DataFrame
     fn to_pandas<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         py.import("pandas")?
             .call_method1("DataFrame", (self.to_dict(py)?,))
     }
 
-    /// A polars `DataFrame`.
+    /// The table for polars.
+    ///
+    /// Returns
+    /// -------
+    /// polars.DataFrame
     fn to_polars<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         slf.py().import("polars")?.call_method1("DataFrame", (slf,))
     }

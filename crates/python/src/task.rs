@@ -1,15 +1,21 @@
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
-use crystalgym_crystal::Skeleton as InnerSkeleton;
-use crystalgym_environment::{Task as Inner, TaskConfig, failure_reward, paper_tasks, reward};
+use crystalgym_crystal::{SYMMETRY_TOLERANCE_ANG, Skeleton as InnerSkeleton};
+use crystalgym_environment::{
+    EnvironmentError, Task as Inner, TaskConfig, failure_reward, find_skeleton, paper_tasks, reward,
+};
 use crystalgym_evaluation::{Failure, FailureCode, Outcome, Values};
-use pyo3::{prelude::*, types::PyDict};
+use pyo3::{
+    prelude::*,
+    types::{PyDict, PyString},
+};
 use serde_json::json;
 
 use crate::{
     calculator::{from_python, parse_property},
     errors::{Raised, raised, task_error, to_python},
     skeleton::Skeleton,
+    structure::coerce,
 };
 
 /// What an agent is to achieve: skeletons to fill, elements to choose from, a property and its
@@ -20,40 +26,120 @@ use crate::{
 /// config : dict
 ///     With members as in the table `[task]` of a configuration file: `skeletons`, `actions` or
 ///     `elements`, `property`, `target`, `start_site`, `odd_electrons_fail_at_once`, `allowed`.
+///     Members of `skeletons` are names, files, or `Skeleton` objects.
+///
+/// Raises
+/// ------
+/// TaskError, StructureError
+///     That name the member and its value.
 #[pyclass(frozen, module = "crystalgym")]
 #[derive(Clone)]
 pub(crate) struct Task {
     pub(crate) inner: Arc<Inner>,
     config: Arc<TaskConfig>,
+    /// Skeletons that were given as objects, by their place in `config.skeletons`.
+    given: Arc<Vec<Option<Skeleton>>>,
 }
 
 impl Task {
     pub(crate) fn from_config(config: TaskConfig) -> PyResult<Self> {
-        let inner = Inner::new(&config).map_err(|error| task_error(&error))?;
+        let given = vec![None; config.skeletons.len()];
+        Self::from_parts(config, given)
+    }
+
+    fn from_parts(config: TaskConfig, given: Vec<Option<Skeleton>>) -> PyResult<Self> {
+        let skeletons = config
+            .skeletons
+            .iter()
+            .zip(&given)
+            .map(|(name, given)| match given {
+                Some(skeleton) => Ok(Arc::clone(&skeleton.inner)),
+                None => find_skeleton(name),
+            })
+            .collect::<Result<_, EnvironmentError>>();
+        let inner = skeletons
+            .and_then(|skeletons| Inner::with_skeletons(&config, skeletons))
+            .map_err(|error| task_error(&error))?;
         Ok(Self {
             inner: Arc::new(inner),
             config: Arc::new(config),
+            given: Arc::new(given),
         })
     }
+}
+
+/// Takes the skeletons that are objects out of a configuration and leaves their labels in it.
+fn take_skeletons(config: &Bound<'_, PyDict>) -> PyResult<Vec<Option<Skeleton>>> {
+    let members = match config.get_item("skeletons")? {
+        Some(members) if !members.is_instance_of::<PyString>() => members,
+        _ => return Ok(Vec::new()),
+    };
+    let (mut names, mut given) = (Vec::new(), Vec::new());
+    for member in members.try_iter()? {
+        let member = member?;
+        let skeleton = skeleton_object(&member)?;
+        names.push(match &skeleton {
+            Some(skeleton) => PathBuf::from(&skeleton.inner.label),
+            None => member.extract()?,
+        });
+        given.push(skeleton);
+    }
+    let names = names.iter().map(|name| name.to_string_lossy());
+    config.set_item("skeletons", names.collect::<Vec<_>>())?;
+    Ok(given)
+}
+
+/// `None` for a name or a path.
+fn skeleton_object(member: &Bound<'_, PyAny>) -> PyResult<Option<Skeleton>> {
+    if let Ok(skeleton) = member.cast::<Skeleton>() {
+        return Ok(Some(skeleton.get().clone()));
+    }
+    if member.is_instance_of::<PyString>() || member.hasattr("__fspath__")? {
+        return Ok(None);
+    }
+    let label = coerce(member)?.0.formula();
+    Skeleton::from_structure(member, label, SYMMETRY_TOLERANCE_ANG).map(Some)
 }
 
 #[pymethods]
 impl Task {
     #[new]
     fn new(config: &Bound<'_, PyDict>) -> PyResult<Self> {
-        let value = from_python(config.py(), config.as_any())?;
-        let config: TaskConfig = serde_path_to_error::deserialize(value).map_err(|error| {
+        let config = config.copy()?;
+        let mut given = take_skeletons(&config)?;
+        let invalid = |message: String, field: &str| {
             raised(&Raised {
                 class: "TaskError",
                 code: "invalid_task",
-                message: format!("task: field '{}': {}", error.path(), error.inner()),
-                values: json!({ "field": error.path().to_string() }),
+                message,
+                values: json!({ "field": field }),
             })
+        };
+        let value = from_python(config.py(), config.as_any())
+            .map_err(|error| invalid(format!("task: {error}"), ""))?;
+        let config: TaskConfig = serde_path_to_error::deserialize(value).map_err(|error| {
+            let field = error.path().to_string();
+            invalid(format!("task: field '{field}': {}", error.inner()), &field)
         })?;
-        Self::from_config(config)
+        given.resize(config.skeletons.len(), None);
+        Self::from_parts(config, given)
     }
 
-    /// A task of the paper, such as `density-C2-easy-small`.
+    /// A task of the paper.
+    ///
+    /// Parameters
+    /// ----------
+    /// name : str
+    ///     Such as ``density-C2-easy-small``; :func:`tasks` lists them.
+    ///
+    /// Returns
+    /// -------
+    /// Task
+    ///
+    /// Raises
+    /// ------
+    /// TaskError
+    ///     If there is no such task.
     #[staticmethod]
     fn named(name: &str) -> PyResult<Self> {
         let task = paper_tasks().into_iter().find(|task| task.name == name);
@@ -68,10 +154,17 @@ impl Task {
         Self::from_config(task.config)
     }
 
-    /// What the task is made of.
+    /// What the task is made of: `Task(task.config)` is the same task.
     #[getter]
     fn config<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        to_python(py, &json!(self.config.as_ref()))
+        let config = to_python(py, &json!(self.config.as_ref()))?;
+        let skeletons = config.get_item("skeletons")?;
+        for (place, skeleton) in self.given.iter().enumerate() {
+            if let Some(skeleton) = skeleton {
+                skeletons.set_item(place, skeleton.clone())?;
+            }
+        }
+        Ok(config)
     }
 
     /// Skeletons that episodes are drawn from.
@@ -154,7 +247,12 @@ pub(crate) fn largest(task: &Inner, size: impl Fn(&InnerSkeleton) -> usize) -> u
     skeletons.map(|skeleton| size(skeleton)).max().unwrap_or(0)
 }
 
-/// Names of the paper's tasks with what they are made of.
+/// The tasks of the paper.
+///
+/// Returns
+/// -------
+/// dict of str to dict
+///     What each is made of (see :class:`Task`), by name.
 #[pyfunction]
 pub(crate) fn tasks(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let dict = PyDict::new(py);
@@ -164,7 +262,22 @@ pub(crate) fn tasks(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     Ok(dict)
 }
 
-/// Reward of a value of a property, or of a failed calculation (`value` is `None`).
+/// The paper's reward.
+///
+/// Parameters
+/// ----------
+/// property : str
+/// value : float or None
+///     In the property's unit; ``None`` is a failed calculation.
+/// target : float
+///     In the same unit.
+///
+/// Returns
+/// -------
+/// float
+///
+/// Notes
+/// -----
 ///
 /// ============= ==================================== =======
 /// property      success                              failure
