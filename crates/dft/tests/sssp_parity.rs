@@ -5,6 +5,7 @@
 //! `CRYSTALGYM_CASE=C6` only the cases whose name begins so. It takes minutes, hence ignored.
 #![allow(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::print_stdout,
     reason = "tests fail by panicking and report the differences"
 )]
@@ -17,6 +18,7 @@ use crystalgym_dft::{
     pseudo::{Pseudopotential, PseudopotentialKind},
     self_consistent_field, stress,
 };
+use faer::{Mat, prelude::SolveLstsq};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -49,6 +51,8 @@ const ENERGY_RY_PER_ATOM: f64 = 1e-5;
 const ENERGY_RY_PER_ATOM_PAW: f64 = 5e-5;
 const LEVEL_EV: f64 = 2e-3;
 const PRESSURE_KBAR: f64 = 1.0;
+const BULK_MODULUS_GPA: f64 = 1.0;
+const BULK_MODULUS_SHARE: f64 = 0.01;
 
 fn pseudopotential_folder() -> Option<PathBuf> {
     crystalgym_testing::shared_data("data/sssp-1.3.0-pbe-efficiency")
@@ -127,7 +131,12 @@ impl Case {
             ENERGY_RY_PER_ATOM
         };
         let atoms = self.elements.len() as f64;
-        let mut line = format!("{:24}", self.name);
+        let mut kinds: Vec<_> = (basis.model().species.iter())
+            .map(|species| format!("{:?}", species.kind()))
+            .collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        let mut line = format!("{:24} {} ", self.name, kinds.join("+"));
         line += &check(
             "E",
             2.0 * result.total_energy_ha(),
@@ -157,6 +166,10 @@ impl Case {
                 .sum::<usize>(),
             started.elapsed().as_secs_f64()
         );
+        let mut curves = [
+            vec![(1.0, 2.0 * result.total_energy_ha())],
+            vec![(1.0, self.energy_ry)],
+        ];
         for (&factor, &expected) in self.volume_factors.iter().zip(&self.volume_energies_ry) {
             let result = self.solve(&self.basis(folder, factor), 0.5e-10);
             let found = 2.0 * result.total_energy_ha();
@@ -164,9 +177,72 @@ impl Case {
                 "  {}",
                 check(&format!("V {factor}"), found, expected, limit * atoms)
             );
+            curves[0].push((factor, found));
+            curves[1].push((factor, expected));
+        }
+        if !self.volume_factors.is_empty() {
+            let volume = basis.model().cell.volume();
+            let [ours, theirs] = curves.map(|curve| bulk_moduli_gpa(&curve, volume));
+            let limit = |modulus: f64| BULK_MODULUS_GPA.max(BULK_MODULUS_SHARE * modulus.abs());
+            let given = check("B at V", ours.given, theirs.given, limit(theirs.given));
+            let minimum = match (ours.minimum, theirs.minimum) {
+                (Some(ours), Some(theirs)) => check(" B", ours, theirs, limit(theirs)),
+                (None, None) => " no minimum".to_owned(),
+                differing => panic!("{}: {differing:?}", self.name),
+            };
+            println!("  {given}{minimum}");
         }
         faults
     }
+}
+
+/// Bulk moduli of a curve of energies.
+struct BulkModuli {
+    /// `V d²E/dV²` at the given volume.
+    given: f64,
+    /// The same at the curve's minimum, if it has one.
+    minimum: Option<f64>,
+}
+
+/// The third-order Birch–Murnaghan equation, a cubic in `x = V^(−2/3) − 1` of the relative volume,
+/// that fits best through energies in Ry at relative volumes.
+fn bulk_moduli_gpa(curve: &[(f64, f64)], volume_bohr3: f64) -> BulkModuli {
+    let x = |volume: f64| volume.powf(-2.0 / 3.0) - 1.0;
+    let powers = Mat::from_fn(curve.len(), 4, |i, power| x(curve[i].0).powi(power as i32));
+    let energies_ha = Mat::from_fn(curve.len(), 1, |i, _| (curve[i].1 - curve[0].1) / 2.0);
+    let fit = powers.qr().solve_lstsq(energies_ha);
+    let [slope, curvature, cubic] = [1, 2, 3].map(|power| fit[(power, 0)]);
+    let modulus = |volume: f64| {
+        let x = x(volume);
+        let first = slope + 2.0 * curvature * x + 3.0 * cubic * x.powi(2);
+        let second = 2.0 * curvature + 6.0 * cubic * x;
+        let (dx, ddx) = (
+            -2.0 / 3.0 * volume.powf(-5.0 / 3.0),
+            10.0 / 9.0 * volume.powf(-8.0 / 3.0),
+        );
+        volume * (second * dx.powi(2) + first * ddx) / volume_bohr3 * HARTREE_PER_BOHR3_GPA
+    };
+    // Of the two points with slope zero, the one with a positive second derivative.
+    let discriminant = curvature.powi(2) - 3.0 * slope * cubic;
+    let least = (discriminant.sqrt() - curvature) / (3.0 * cubic);
+    BulkModuli {
+        given: modulus(1.0),
+        minimum: (least > -1.0).then(|| modulus((least + 1.0).powf(-1.5))),
+    }
+}
+
+/// Oracle: Birch's equation itself, `E = 9/16 V₀B₀ [(y−1)³ B₀′ + (y−1)² (6 − 4y)]`, `y = (V₀/V)^(2/3)`.
+#[test]
+fn the_fit_finds_the_modulus_of_birchs_equation() {
+    let (volume, modulus_gpa, derivative) = (1.03_f64, 50.0, 4.5);
+    let energy_ry = |v: f64| {
+        let y = (volume / v).powf(2.0 / 3.0);
+        let form = (y - 1.0).powi(3) * derivative + (y - 1.0).powi(2) * (6.0 - 4.0 * y);
+        2.0 * 9.0 / 16.0 * 300.0 * volume * modulus_gpa / HARTREE_PER_BOHR3_GPA * form
+    };
+    let curve = [1.0, 0.98, 0.99, 1.01, 1.02].map(|v| (v, energy_ry(v)));
+    let found = bulk_moduli_gpa(&curve, 300.0).minimum.unwrap();
+    assert!((found - modulus_gpa).abs() < 1e-5, "{found}");
 }
 
 #[test]

@@ -17,23 +17,25 @@ pub struct Mixing {
     /// `q` of Kerker's preconditioner `G²/(G² + q²)` in bohr⁻¹ (Phys. Rev. B 23, 3082 (1981)), for
     /// metals in long cells; 0 to leave it out.
     pub kerker_wave_number: f64,
+    /// Added to the unit diagonal of the steps' products, so that nearly parallel ones cannot cancel
+    /// in large numbers. It is the squared weight `w₀²` of D. D. Johnson, Phys. Rev. B 38, 12807
+    /// (1988), whose method with equal weights of all steps is Anderson's; `pw.x` takes none.
+    pub regularisation: f64,
 }
 
 impl Default for Mixing {
-    /// The damping of the published decks, and `pw.x`'s history.
+    /// The damping of the published decks, `pw.x`'s history, and a regularisation with which copper,
+    /// whose d bands cross the Fermi level, converges in half the iterations that 1e-12 takes, and
+    /// insulators in as many.
     fn default() -> Self {
         Self {
             damping: 0.7,
             history: 8,
             kerker_wave_number: 0.0,
+            regularisation: 1e-5,
         }
     }
 }
-
-/// Added to the unit diagonal of the steps' products, so that nearly parallel ones cannot cancel in
-/// large numbers: copper whose d bands cross the Fermi level converges in half the iterations that
-/// 1e-12 takes, insulators in as many.
-const REGULARISATION: f64 = 1e-5;
 
 /// Anderson's (Pulay's) mixing, D. G. Anderson, J. ACM 12, 547 (1965).
 ///
@@ -133,7 +135,7 @@ impl Mixer {
             for j in 0..m {
                 matrix[i * m + j] *= scale[i] * scale[j];
             }
-            matrix[i * m + i] += REGULARISATION;
+            matrix[i * m + i] += self.mixing.regularisation;
         }
         match MatRef::from_column_major_slice(&matrix, m, m).llt(Side::Lower) {
             Ok(factor) => {

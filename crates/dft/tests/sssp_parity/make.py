@@ -4,12 +4,14 @@ fillings of the benchmark skeletons, runs them, and collects what pw.x printed.
 
 Usage: make.py FOLDER_OF_UPF_FILES SCRATCH_FOLDER [--finished]     (needs pw.x; hours on one core)
 
-With --finished nothing is run: what lies finished in the scratch folder is collected.
+Cases that reference.json holds already are kept. With --finished nothing is run: what lies finished
+in the scratch folder is collected.
 
 Twenty fillings are drawn from the small action set, fourteen of them charge-balanced, and ten, with
 a transition metal each, from the medium one. A filling that pw.x does not converge in 40 iterations
-is left out and named in the result. For one filling of each skeleton the energies at five volumes are computed too. The decks
-are kept in decks/; reference.json holds the crystals and the numbers, with pw.x's version.
+is left out and named in the result. Then the energies at four more volumes are computed, for one
+filling of each skeleton first and then for the others. The decks are kept in decks/; reference.json
+holds the crystals and the numbers, with pw.x's version.
 """
 import json
 import os
@@ -144,53 +146,97 @@ def number(pattern, text):
     return float(found[-1]) if found else None
 
 
+def read():
+    """What an earlier run has found: names that pw.x did not converge, and cases."""
+    path = HERE / "reference.json"
+    if not path.exists():
+        return [], []
+    known = json.loads(path.read_text())
+    return known["not_converged_by_pw_x"], known["cases"]
+
+
+def write(unconverged, cases):
+    text = json.dumps({"not_converged_by_pw_x": unconverged, "cases": cases}, indent=1)
+    partial = HERE / "reference.json.partial"
+    partial.write_text(text + "\n")
+    partial.rename(HERE / "reference.json")
+
+
+def new_case(name, skeleton, elements, electrons, kind):
+    """What is to be computed; insulators with fixed occupations."""
+    lattice, sites = SKELETONS[skeleton]
+    divisions = 3 if skeleton in ("C4", "C6") else 2
+    pairs = electrons // 2
+    is_insulator = kind == "insulator"
+    return {
+        "name": name, "lattice_ang": lattice, "elements": elements, "sites_frac": sites,
+        "k_divisions": [divisions] * 3, "smearing_ry": None if is_insulator else 0.02,
+        "bands": pairs + 2 if is_insulator else int(1.2 * pairs) + 4,
+    }
+
+
+def at_given_volume(case, pseudo_dir, scratch):
+    """The case with what pw.x prints at the given volume; None if not run; or "unconverged"."""
+    name = case["name"]
+    text = run(name, case, 1.0, pseudo_dir, scratch)
+    if text is None:
+        return None
+    if "convergence has been achieved" not in text:
+        (HERE / "decks" / f"{name}.in").unlink()
+        return "unconverged"
+    levels = re.search(r"unoccupied level \(ev\):\s+(-?[\d.]+)\s+(-?[\d.]+)", text)
+    return case | {
+        "pw_x": re.search(r"PWSCF v\.(\S+)", text).group(1),
+        "iterations": int(number(r"achieved in\s+(\d+)", text)),
+        "energy_ry": number(r"!\s+total energy\s+=\s+(-[\d.]+)", text),
+        "homo_ev": float(levels.group(1)) if levels else None,
+        "lumo_ev": float(levels.group(2)) if levels else None,
+        "fermi_ev": number(r"Fermi energy is\s+(-?[\d.]+)", text),
+        "pressure_kbar": number(r"P=\s*(-?[\d.]+)", text),
+        "k_points": int(number(r"number of k points=\s*(\d+)", text)),
+    }
+
+
+def add_volumes(case, pseudo_dir, scratch):
+    outputs = [run(case["name"], case, factor, pseudo_dir, scratch) for factor in FACTORS]
+    if all(output and "convergence has been achieved" in output for output in outputs):
+        case["volume_factors"] = FACTORS
+        case["volume_energies_ry"] = [
+            number(r"!\s+total energy\s+=\s+(-[\d.]+)", output) for output in outputs]
+
+
 def main():
     pseudo_dir, scratch = os.path.abspath(sys.argv[1]), pathlib.Path(sys.argv[2])
     scratch.mkdir(parents=True, exist_ok=True)
-    cases, unconverged, with_volumes = [], [], set()
+    unconverged, cases = read()
+    kept = {case["name"] for case in cases}
     wanted = {"insulator": 14, "any": 6, "transition": 10}
     for skeleton, elements, electrons, kind in draw(pseudo_dir):
-        if wanted[kind] == 0:
-            continue
-        lattice, sites = SKELETONS[skeleton]
         name = f"{skeleton}-{''.join(elements)}"
-        divisions = 3 if skeleton in ("C4", "C6") else 2
-        pairs = electrons // 2
-        case = {
-            "name": name, "lattice_ang": lattice, "elements": elements, "sites_frac": sites,
-            "k_divisions": [divisions] * 3, "smearing_ry": None if kind == "insulator" else 0.02,
-            "bands": pairs + 2 if kind == "insulator" else int(1.2 * pairs) + 4,
-        }
-        text = run(name, case, 1.0, pseudo_dir, scratch)
-        if text is None:
+        if wanted[kind] == 0 or name in unconverged:
             continue
-        if "convergence has been achieved" not in text:
-            unconverged.append(name)
-            (HERE / "decks" / f"{name}.in").unlink()
-            continue
+        if name not in kept:
+            case = at_given_volume(new_case(name, skeleton, elements, electrons, kind),
+                                   pseudo_dir, scratch)
+            if case is None:
+                continue
+            if case == "unconverged":
+                unconverged.append(name)
+                write(unconverged, cases)
+                continue
+            cases.append(case)
+            write(unconverged, cases)
+            print(name, case["energy_ry"], case["iterations"], flush=True)
         wanted[kind] -= 1
-        levels = re.search(r"unoccupied level \(ev\):\s+(-?[\d.]+)\s+(-?[\d.]+)", text)
-        case |= {
-            "pw_x": re.search(r"PWSCF v\.(\S+)", text).group(1),
-            "iterations": int(number(r"achieved in\s+(\d+)", text)),
-            "energy_ry": number(r"!\s+total energy\s+=\s+(-[\d.]+)", text),
-            "homo_ev": float(levels.group(1)) if levels else None,
-            "lumo_ev": float(levels.group(2)) if levels else None,
-            "fermi_ev": number(r"Fermi energy is\s+(-?[\d.]+)", text),
-            "pressure_kbar": number(r"P=\s*(-?[\d.]+)", text),
-            "k_points": int(number(r"number of k points=\s*(\d+)", text)),
-        }
-        if skeleton not in with_volumes:
-            outputs = [run(name, case, factor, pseudo_dir, scratch) for factor in FACTORS]
-            if all(output and "convergence has been achieved" in output for output in outputs):
-                with_volumes.add(skeleton)
-                case["volume_factors"] = FACTORS
-                case["volume_energies_ry"] = [
-                    number(r"!\s+total energy\s+=\s+(-[\d.]+)", output) for output in outputs]
-        cases.append(case)
-        text = json.dumps({"not_converged_by_pw_x": unconverged, "cases": cases}, indent=1)
-        (HERE / "reference.json").write_text(text + "\n")
-        print(name, case["energy_ry"], case["iterations"], flush=True)
+    without = [case for case in cases if "volume_factors" not in case]
+    done = {case["name"][:2] for case in cases if "volume_factors" in case}
+    # One of each skeleton comes first.
+    first = {case["name"][:2]: case for case in reversed(without) if case["name"][:2] not in done}
+    others = [case for case in without if case not in first.values()]
+    for case in [*first.values(), *others]:
+        add_volumes(case, pseudo_dir, scratch)
+        write(unconverged, cases)
+        print(case["name"], case.get("volume_energies_ry"), flush=True)
 
 
 if __name__ == "__main__":

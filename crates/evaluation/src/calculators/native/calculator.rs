@@ -16,14 +16,21 @@ use crate::{
 
 /// To be raised when a change of the engine moves its numbers by more than the SCF's convergence, or
 /// lets crystals converge that did not, so that stored results are computed anew.
-const ENGINE_NUMBERS: u32 = 2;
+///
+/// The last change touched densities (orientation of the cell) and the verdict `paper` (mixing).
+fn engine_numbers(property: Property, verdict: Verdict) -> u32 {
+    match (property, verdict) {
+        (Property::Density, _) | (_, Verdict::Paper) => 3,
+        _ => 2,
+    }
+}
 
 /// Properties by the project's own plane-wave engine, in process: nothing to install.
 ///
 /// | property | calculations | occupations |
 /// |---|---|---|
 /// | band gap | one SCF | fixed |
-/// | bulk modulus | five SCF at 0.98 to 1.02 of the volume | smearing |
+/// | bulk modulus | five SCF at 0.98 to 1.02 of the volume, two at other cutoffs | smearing |
 /// | density | one SCF, and the first step of pw.x's `vc-relax` by its forces and stress | smearing |
 ///
 /// Every calculation is on the crystal's exact geometry with its full symmetry. What counts as a
@@ -95,7 +102,7 @@ impl Calculator for NativeCalculator {
         let is_bulk_modulus = property == Property::BulkModulus;
         let identity = Identity {
             program: "crystalgym-dft",
-            numbers: ENGINE_NUMBERS,
+            numbers: engine_numbers(property, settings.verdict),
             pseudopotentials: species.collect(),
             ecutwfc_ry: cutoffs.map_or(0.0, |cutoffs| cutoffs.ecutwfc_ry),
             ecutrho_ry: cutoffs.map_or(0.0, |cutoffs| cutoffs.ecutrho_ry),

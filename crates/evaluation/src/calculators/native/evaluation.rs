@@ -3,7 +3,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crystalgym_crystal::{Crystal, Element, automatic_density};
+use crystalgym_crystal::{Crystal, Element, Structure, automatic_density};
 use crystalgym_dft::{
     Atom, BOHR_ANG, BandEdges, Cell, DftError, Discretisation, HARTREE_EV, HARTREE_PER_BOHR3_GPA,
     KMesh, Mixing, Model, Occupations, PlaneWaveBasis, ScfControl, ScfEnd, ScfOptions, ScfResult,
@@ -21,6 +21,8 @@ const PUBLISHED_MIXING: Mixing = Mixing {
     damping: 0.7,
     history: 8,
     kerker_wave_number: 0.0,
+    // As good as none; with none rounding can leave steps without a solution.
+    regularisation: 1e-12,
 };
 const PUBLISHED_ITERATIONS: usize = 300;
 const PUBLISHED_CONVERGENCE_RY: f64 = 1e-6;
@@ -203,6 +205,8 @@ impl<'a> Evaluation<'a> {
                 mixing: PUBLISHED_MIXING,
                 max_iterations: PUBLISHED_ITERATIONS,
                 stagnation_window: None,
+                // From the atoms' density, as pw.x.
+                coarse_start: false,
                 ..default
             },
         };
@@ -244,13 +248,26 @@ impl<'a> Evaluation<'a> {
         })
     }
 
+    /// The exact geometry in the orientation that `pw.x` is given by the `qe` calculator: along the
+    /// symmetry axes, and as listed by the published decks. Only the step of a density that reaches
+    /// its trust radius depends on it, which is a length along x, y or z.
+    fn structure(&self) -> Result<Structure, Failure> {
+        match self.calculator.settings.verdict {
+            Verdict::Engine => self
+                .crystal
+                .oriented_structure()
+                .map_err(|error| Failure::new(FailureCode::BadGeometry, error.to_string())),
+            Verdict::Paper => Ok(self.crystal.structure()),
+        }
+    }
+
     fn model(
         &self,
         volume_factor: f64,
         ingredients: &Ingredients,
         occupations: Occupations,
     ) -> Result<Model, Failure> {
-        let structure = self.crystal.structure();
+        let structure = self.structure()?;
         let scale = volume_factor.cbrt() / BOHR_ANG;
         let vectors = structure.lattice.vectors();
         let species: Vec<_> = ingredients
