@@ -36,7 +36,7 @@ enum BenchCommand {
     Dft(dft::DftArguments),
     /// The experiments of the paper as resumable jobs over one store of results.
     Run(run::RunArguments),
-    /// Tables of a benchmark as Markdown, CSV and LaTeX.
+    /// Tables, figures and the page of a benchmark.
     Report(report::ReportArguments),
 }
 

@@ -1,0 +1,64 @@
+//! Small benchmarks without DFT, for tests that look at their reports.
+#![allow(dead_code, reason = "not every test uses all of it")]
+
+pub(crate) mod browser;
+
+use std::path::Path;
+
+use crystalgym_benchmark::{Job, RunOptions, Scale, Selection, experiments, run_jobs};
+use crystalgym_evaluation::Property;
+use crystalgym_training::{Algorithm, ConfigLayers, Preset};
+
+/// Which jobs a benchmark has.
+pub(crate) struct Size {
+    pub(crate) algorithms: Vec<Algorithm>,
+    pub(crate) properties: Vec<Property>,
+    pub(crate) skeletons: Vec<&'static str>,
+    pub(crate) seeds: Vec<u64>,
+    pub(crate) scale: Scale,
+}
+
+/// Two algorithms, two properties, two skeletons and the mixed experiment, two seeds.
+pub(crate) fn small() -> Size {
+    Size {
+        algorithms: vec![Algorithm::Dqn, Algorithm::RandomSearch],
+        properties: vec![Property::Density, Property::BandGap],
+        skeletons: vec!["C2", "C4"],
+        seeds: vec![1, 2],
+        scale: Scale::Smoke,
+    }
+}
+
+pub(crate) fn jobs(folder: &Path, size: &Size) -> Vec<Job> {
+    let mut layers = ConfigLayers::default();
+    layers.add_assignment("calculator.name=empirical").unwrap();
+    let [easy, .., hard_mixed, _] = experiments();
+    let selection = Selection {
+        experiments: vec![easy, hard_mixed],
+        properties: size.properties.clone(),
+        algorithms: size.algorithms.clone(),
+        skeletons: size
+            .skeletons
+            .iter()
+            .map(|&label| label.to_owned())
+            .collect(),
+        seeds: size.seeds.clone(),
+        preset: Preset::Standard,
+        scale: size.scale,
+        layers,
+    };
+    selection.jobs(&folder.join("store.sqlite")).unwrap()
+}
+
+/// Runs all jobs in the folder.
+pub(crate) fn finished_benchmark(folder: &Path, size: &Size) -> Vec<Job> {
+    let jobs = jobs(folder, size);
+    let options = RunOptions {
+        parallel: 2,
+        stop: &|| false,
+        report: &|_| {},
+    };
+    let summary = run_jobs(folder, &jobs, &options).unwrap();
+    assert_eq!((summary.finished, summary.failed), (jobs.len(), 0));
+    jobs
+}
