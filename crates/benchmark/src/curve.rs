@@ -39,7 +39,7 @@ const MOST_POINTS: usize = 1024;
 /// Least episodes of the trailing mean.
 const LEAST_WINDOW: u64 = 5;
 /// Share of a run that the trailing mean spans.
-const WINDOW_SHARE: f64 = 0.05;
+const WINDOW_SHARE: f64 = 0.1;
 
 /// Returns of a run in the order in which they arrived.
 #[derive(Debug, Clone, PartialEq)]
@@ -98,7 +98,7 @@ impl LearningCurve {
             .map_or(0, |point| point.at[axis as usize])
     }
 
-    /// Trailing means of the returns, over 5 % of the run but at least five episodes, with where the
+    /// Trailing means of the returns, over 10 % of the run but at least five episodes, with where the
     /// axis stood; fewer episodes at the start.
     pub fn smoothed(&self, axis: CurveAxis) -> Vec<(f64, f64)> {
         let share = WINDOW_SHARE * self.length(CurveAxis::Episodes) as f64;

@@ -50,8 +50,8 @@ fn a_benchmark_is_reported_and_watched() {
     for file in [
         "index.html",
         "performance.csv",
-        "figure-times.svg",
-        "figure-times.png",
+        "figure-uniqueness.svg",
+        "figure-uniqueness.png",
     ] {
         assert!(folder.join("b/report").join(file).exists(), "{file}");
     }

@@ -114,13 +114,13 @@ pub(crate) struct Frame<'a> {
 impl Frame<'_> {
     pub(crate) fn draw(&self, canvas: &mut Canvas) {
         let ((left, right), (top, bottom)) = (self.x.range(), self.y.range());
-        for (value, label) in self.y.ticks(4) {
+        for (value, label) in self.y.ticks(6) {
             let y = self.y.at(value);
             canvas.line((left, y), (right, y), "grid");
             canvas.text((left - 6.0, y + 3.8), Anchor::End, "tick", &label);
         }
         canvas.line((left, bottom), (right, bottom), "axis");
-        for (value, label) in self.x.ticks(4) {
+        for (value, label) in self.x.ticks(5) {
             let x = self.x.at(value);
             canvas.line((x, bottom), (x, bottom + 4.0), "axis");
             canvas.text((x, bottom + 16.0), Anchor::Middle, "tick", &label);

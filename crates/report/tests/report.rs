@@ -89,7 +89,6 @@ fn a_report_is_complete_and_self_contained() {
         "uniqueness",
         "failures",
         "failures_by_element",
-        "times",
     ] {
         let svg = fs::read_to_string(report.join(format!("figure-{kind}.svg"))).unwrap();
         assert!(svg.contains("scale: smoke"), "{kind}");

@@ -36,7 +36,7 @@ fn only_this_machine_and_only_get_are_answered() {
     let run = jobs[0].folder(folder.path()).join("run");
     for (watched, title) in [
         (folder.path(), "CrystalGym benchmark"),
-        (&*run, "Training run density-C2-dqn-seed1"),
+        (&*run, "Training run density-C2-genetic-seed1"),
     ] {
         let mut server = WatchServer::start(watched, 0).unwrap();
         let url = server.url();

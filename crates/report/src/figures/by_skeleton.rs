@@ -50,7 +50,7 @@ impl Columns {
         let (low, high) = padded(extent(values).unwrap_or((0.0, 1.0)), 0.08);
         let y = Axis::linear(low, high, height - 30.0, 32.0);
         let right = width - 12.0;
-        for (value, label) in y.ticks(4) {
+        for (value, label) in y.ticks(6) {
             let at = y.at(value);
             canvas.line((left, at), (right, at), "grid");
             canvas.text((left - 6.0, at + 3.8), Anchor::End, "tick", &label);

@@ -115,8 +115,16 @@ fn panel(title: &str, codes: &[&str], counts: &[&Counts<'_>]) -> Canvas {
             .values()
             .map(move |count| 100.0 * *count as f64 / all)
     });
-    let most = shares.fold(1.0, f64::max);
-    let x = Axis::linear(0.0, (1.06 * most).min(100.0), left, width - 18.0);
+    let most = shares.fold(0.0, f64::max);
+    if most == 0.0 {
+        let episodes: usize = counts.iter().map(|(_, _, episodes)| episodes).sum();
+        let mut canvas = Canvas::new(width, 58.0);
+        canvas.text((14.0, 16.0), Anchor::Start, "title", title);
+        let none = format!("None of {episodes} episodes failed.");
+        canvas.text((14.0, 40.0), Anchor::Start, "text", &none);
+        return canvas;
+    }
+    let x = Axis::linear(0.0, (1.06 * most).clamp(1.0, 100.0), left, width - 18.0);
     for (value, label) in x.ticks(5) {
         let at = x.at(value);
         canvas.line((at, top), (at, bottom), "grid");

@@ -112,7 +112,7 @@ fn panel(title: &str, rows: &[Row]) -> Canvas {
     });
     let (low, high) = padded(extent(values).unwrap_or((0.0, 1.0)), 0.08);
     let x = Axis::linear(low, high, left, width - 16.0);
-    for (value, label) in x.ticks(4) {
+    for (value, label) in x.ticks(5) {
         let at = x.at(value);
         canvas.line((at, top - 4.0), (at, bottom), "grid");
         canvas.text((at, bottom + 15.0), Anchor::Middle, "tick", &label);

@@ -67,7 +67,7 @@ fn figure(task: &TaskRuns<'_, '_>, axis: CurveAxis, stamp: &str) -> Figure {
     let heights = padded(extent(heights).unwrap_or((0.0, 1.0)), 0.06);
     let unfinished = task.runs.iter().filter(|run| !run.finished).count();
     let mut caption = format!(
-        "Trailing mean of the return over 5 % of the episodes (at least 5), failures counted. Line: \
+        "Trailing mean of the return over 10 % of the episodes (at least 5), failures counted. Line: \
          mean over seeds; band: smallest to largest seed, as far as all of them reach. {}",
         match axis {
             CurveAxis::Calculations =>

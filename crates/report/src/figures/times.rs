@@ -29,7 +29,8 @@ pub(super) fn figure(runs: &[Run<'_>], stamp: &str) -> Option<Figure> {
     }
     let rows: Vec<Row> = groups
         .into_iter()
-        .filter(|(_, seconds)| !seconds.is_empty())
+        // Calculators that are instant take no time that could be shown.
+        .filter(|(_, seconds)| seconds.iter().any(|seconds| *seconds > 0.0))
         .map(|((property, skeletons), mut seconds)| {
             seconds.sort_by(f32::total_cmp);
             let sum: f64 = seconds.iter().map(|s| f64::from(*s)).sum();

@@ -16,6 +16,9 @@ use crate::{
 /// Panels wider than this scroll on narrow screens instead of shrinking until nobody can read them.
 const WIDE: f64 = 600.0;
 
+/// Room for panels on a wide screen.
+const CARD_WIDTH: f64 = 1140.0;
+
 /// Everything within the page that changes with the data.
 pub(super) fn body(data: &ReportData, figures: &[Figure], mode: &PageMode) -> String {
     let mut sections: Vec<(&str, &str, String)> = Vec::new();
@@ -78,12 +81,7 @@ fn header(data: &ReportData, mode: &PageMode) -> String {
         ("calculations", compact(calculations as f64)),
         ("hours of calculation", compact(rounded(seconds / 3600.0))),
     ];
-    let always = [
-        "finished jobs",
-        "episodes",
-        "calculations",
-        "hours of calculation",
-    ];
+    let always = ["finished jobs", "episodes", "calculations"];
     facts.retain(|(name, value)| value != "0" || always.contains(name));
     let mut html = format!(
         "<header class=\"top\"><h1>{}</h1><span class=\"badge\">{}</span>",
@@ -120,7 +118,9 @@ fn left_out(data: &ReportData) -> String {
             .iter()
             .map(|(folder, reason)| {
                 let name = folder.file_name().unwrap_or_default().to_string_lossy();
-                vec![name.into_owned(), reason.clone()]
+                // Where the folder lies on this machine is nobody else's business.
+                let within = reason.replace(&format!("{}/", folder.display()), "");
+                vec![name.into_owned(), within]
             })
             .collect(),
     };
@@ -216,6 +216,7 @@ fn section_figures(figures: &[&Figure]) -> String {
         html += "<div class=\"card choices\" role=\"group\" aria-label=\"What the curves are drawn over\">";
         for (place, figure) in same.iter().enumerate() {
             let label = figure.choice.as_ref().map_or("", |(_, label)| label);
+            let label = label.strip_prefix("Environment ").unwrap_or(label);
             let (name, id) = (escape(family), escape(&figure.name));
             let checked = if place == 0 { " checked" } else { "" };
             let _ = write!(
@@ -259,8 +260,9 @@ fn figure_html(figure: &Figure) -> String {
         };
         let _ = write!(
             html,
-            "<div class=\"panels{wide}\" style=\"--w:{}px\" role=\"img\" aria-label=\"{}\">",
+            "<div class=\"panels{wide}\" style=\"--w:{}px;--n:{}\" role=\"img\" aria-label=\"{}\">",
             short(width),
+            columns(figure.panels.len(), width),
             escape(&figure.alternative_text)
         );
         for panel in &figure.panels {
@@ -284,6 +286,12 @@ fn figure_html(figure: &Figure) -> String {
         html_table(&figure.table)
     );
     html
+}
+
+/// Columns of a wide screen: as many as fit, but no row with a single panel below full ones.
+fn columns(panels: usize, width: f64) -> usize {
+    let most = (CARD_WIDTH / (0.86 * width)).floor().max(1.0) as usize;
+    panels.div_ceil(panels.div_ceil(most).max(1)).max(1)
 }
 
 fn crystals(figure: &Figure) -> String {

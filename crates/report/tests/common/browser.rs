@@ -217,6 +217,8 @@ impl Browser {
             return;
         };
         use base64::{Engine as _, engine::general_purpose::STANDARD};
+        self.script("scrollTo({top: 0, behavior: 'instant'});");
+        self.after_a_frame("return 0;");
         let whole = json!({"format": "png", "captureBeyondViewport": true});
         let picture = self.chromium("Page.captureScreenshot", whole);
         let data = STANDARD.decode(picture["data"].as_str().unwrap()).unwrap();

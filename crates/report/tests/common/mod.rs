@@ -18,10 +18,10 @@ pub(crate) struct Size {
     pub(crate) scale: Scale,
 }
 
-/// Two algorithms, two properties, two skeletons and the mixed experiment, two seeds.
+/// Two algorithms (without networks, for the sake of time), two properties, two skeletons and the mixed experiment, two seeds.
 pub(crate) fn small() -> Size {
     Size {
-        algorithms: vec![Algorithm::Dqn, Algorithm::RandomSearch],
+        algorithms: vec![Algorithm::Genetic, Algorithm::RandomSearch],
         properties: vec![Property::Density, Property::BandGap],
         skeletons: vec!["C2", "C4"],
         seeds: vec![1, 2],
