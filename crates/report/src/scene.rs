@@ -1,5 +1,3 @@
-use std::fmt::Write as _;
-
 use crystalgym_crystal::{Element, Structure};
 use serde::Serialize;
 
@@ -17,7 +15,9 @@ const CLOSEST_ANG: f64 = 0.4;
 /// Radius of a ball relative to the covalent radius, so that bonds can be seen.
 const BALL: f64 = 0.42;
 /// Pieces of a cell edge, each before or behind the atoms on its own.
-const EDGE_PIECES: usize = 6;
+const EDGE_PIECES: usize = 12;
+/// Where a bond begins, relative to the radius of its ball.
+const SURFACE: f64 = 0.93;
 /// How close to a face of the cell a site is shown on the opposite one as well.
 const ON_FACE: f64 = 1e-3;
 
@@ -103,45 +103,42 @@ impl Scene {
             (0.5 * side.0 + zoom * x, 0.5 * side.1 - zoom * y, depth)
         };
         let mut pieces: Vec<(f64, String)> = Vec::new();
+        let hidden = |position: [f64; 3]| {
+            let inside = |atom: &Atom| distance(position, atom.position) < atom.radius;
+            self.atoms.iter().any(inside)
+        };
         for [from, to] in &self.edges {
             for piece in 0..EDGE_PIECES {
-                let at = |end: usize| {
-                    let share = (piece + end) as f64 / EDGE_PIECES as f64;
-                    on_screen(std::array::from_fn(|i| from[i] + share * (to[i] - from[i])))
-                };
-                let ((x1, y1, z1), (x2, y2, z2)) = (at(0), at(1));
+                let at = |place: f64| between(*from, *to, place / EDGE_PIECES as f64);
+                let piece = piece as f64;
+                if hidden(at(piece + 0.5)) {
+                    continue;
+                }
+                let ((x1, y1, z1), (x2, y2, z2)) =
+                    (on_screen(at(piece)), on_screen(at(piece + 1.0)));
                 let line = line((x1, y1), (x2, y2), r#"class="cage""#);
                 pieces.push((0.5 * (z1 + z2), line));
             }
         }
         for [first, second] in &self.bonds {
             let (a, b) = (&self.atoms[*first], &self.atoms[*second]);
-            let middle = std::array::from_fn(|i| 0.5 * (a.position[i] + b.position[i]));
-            let (xm, ym, zm) = on_screen(middle);
-            for atom in [a, b] {
-                let (x, y, z) = on_screen(atom.position);
-                let width = short(zoom * 0.2);
-                let mut stroke = line(
-                    (x, y),
-                    (xm, ym),
-                    &format!(
-                        r##"stroke="#3a3d42" stroke-width="{}""##,
-                        short(zoom * 0.2 + 1.6)
-                    ),
-                );
-                let _ = write!(
-                    stroke,
-                    "{}",
-                    line(
-                        (x, y),
-                        (xm, ym),
-                        &format!(
-                            r#"stroke="{}" stroke-width="{width}""#,
-                            shaded(&atom.colour, 0.86)
-                        )
-                    )
-                );
-                pieces.push((0.5 * (z + zm) - 0.05, stroke));
+            let length = distance(a.position, b.position);
+            let (xm, ym, zm) = on_screen(between(a.position, b.position, 0.5));
+            for (atom, other) in [(a, b), (b, a)] {
+                // From the surface of the ball: what is within is not seen.
+                let from = SURFACE * atom.radius / length;
+                if from >= 0.5 {
+                    continue;
+                }
+                let (x, y, z) = on_screen(between(atom.position, other.position, from));
+                let colour = shaded(&atom.colour, 0.86);
+                let stroke = |colour: &str, width: f64| {
+                    let width = short(width);
+                    let attributes = format!(r#"stroke="{colour}" stroke-width="{width}""#);
+                    line((x, y), (xm, ym), &attributes)
+                };
+                let both = stroke("#3a3d42", 0.2 * zoom + 1.6) + &stroke(&colour, 0.2 * zoom);
+                pieces.push((0.5 * (z + zm), both));
             }
         }
         let mut gradients: Vec<&str> = Vec::new();
@@ -173,11 +170,11 @@ impl Scene {
 /// Pairs that are near enough to touch and not much farther apart than the nearer neighbours of both:
 /// the second shell of a large atom is no bond.
 fn bonds(atoms: &[Atom], elements: &[Element]) -> Vec<[usize; 2]> {
-    let between =
+    let apart =
         |first: usize, second: usize| distance(atoms[first].position, atoms[second].position);
     let nearest: Vec<f64> = (0..atoms.len())
         .map(|first| {
-            let others = (0..atoms.len()).map(|second| between(first, second));
+            let others = (0..atoms.len()).map(|second| apart(first, second));
             let others = others.filter(|distance| *distance > CLOSEST_ANG);
             others.fold(f64::INFINITY, f64::min)
         })
@@ -185,7 +182,7 @@ fn bonds(atoms: &[Atom], elements: &[Element]) -> Vec<[usize; 2]> {
     let mut bonds = Vec::new();
     for first in 0..atoms.len() {
         for second in first + 1..atoms.len() {
-            let distance = between(first, second);
+            let distance = apart(first, second);
             let radii = covalent_radius(elements[first]) + covalent_radius(elements[second]);
             let shell = FIRST_SHELL * nearest[first].max(nearest[second]);
             if distance > CLOSEST_ANG && distance <= (BOND_TOLERANCE * radii).min(shell) {
@@ -236,6 +233,11 @@ fn on_all_faces(frac: [f64; 3]) -> Vec<[f64; 3]> {
 
 fn covalent_radius(element: Element) -> f64 {
     element.data().covalent_radius_ang.unwrap_or(1.5)
+}
+
+/// The point that lies `share` of the way from a to b.
+fn between(a: [f64; 3], b: [f64; 3], share: f64) -> [f64; 3] {
+    std::array::from_fn(|i| a[i] + share * (b[i] - a[i]))
 }
 
 fn distance(a: [f64; 3], b: [f64; 3]) -> f64 {

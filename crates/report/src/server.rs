@@ -3,7 +3,7 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tiny_http::{Header, Method, Request, Response, Server};
@@ -18,9 +18,20 @@ pub struct WatchServer {
     server: Server,
     address: SocketAddr,
     folder: PathBuf,
-    /// The last page and the version of the folder that it shows.
-    last: Option<(String, String)>,
+    last: Option<LastPage>,
 }
+
+/// A page as it was made, with the version of the folder that it shows.
+struct LastPage {
+    version: String,
+    html: String,
+    made_at: Instant,
+    took: Duration,
+}
+
+/// A page is made anew after so many times the time that it takes, so that watching a large
+/// benchmark leaves the processor to its runs.
+const REST: u32 = 10;
 
 impl WatchServer {
     /// Listens on 127.0.0.1; port 0 lets the system choose one.
@@ -75,7 +86,7 @@ impl WatchServer {
                 Ok(html) => with_type(Response::from_string(html), "text/html; charset=utf-8"),
                 Err(error) => text(500, &format!("{error}\n")),
             },
-            Some("/version") => text(200, &folder_version(&self.folder)),
+            Some("/version") => text(200, &self.current_version()),
             _ => text(404, "not here; the page is at /\n"),
         }
     }
@@ -94,19 +105,33 @@ impl WatchServer {
         }
     }
 
-    fn current_page(&mut self) -> Result<String, ReportError> {
-        let version = folder_version(&self.folder);
-        if let Some((known, html)) = &self.last
-            && *known == version
-        {
-            return Ok(html.clone());
+    /// The version of the page that would be served now.
+    fn current_version(&self) -> String {
+        match &self.last {
+            Some(last) if last.made_at.elapsed() < REST * last.took => last.version.clone(),
+            _ => folder_version(&self.folder),
         }
+    }
+
+    fn current_page(&mut self) -> Result<String, ReportError> {
+        let version = self.current_version();
+        if let Some(last) = &self.last
+            && last.version == version
+        {
+            return Ok(last.html.clone());
+        }
+        let start = Instant::now();
         let data = ReportData::as_it_stands(&self.folder)?;
         let mode = PageMode::Watched {
             version: version.clone(),
         };
         let html = page(&data, &figures(&data), &mode);
-        self.last = Some((version, html.clone()));
+        self.last = Some(LastPage {
+            version,
+            html: html.clone(),
+            made_at: Instant::now(),
+            took: start.elapsed(),
+        });
         Ok(html)
     }
 }

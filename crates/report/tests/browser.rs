@@ -13,7 +13,7 @@ use std::{
     thread,
 };
 
-use common::{browser::Browser, finished_benchmark, small};
+use common::{browser::Browser, finished_benchmark};
 use crystalgym_report::{ReportData, WatchServer, write_report};
 use serde_json::json;
 
@@ -41,7 +41,7 @@ fn the_page_opens_from_disk_and_can_be_used() {
     let benchmark = match &looked_at {
         Some(folder) => std::path::PathBuf::from(folder),
         None => {
-            let jobs = finished_benchmark(folder.path(), &small());
+            let jobs = finished_benchmark(folder.path());
             // One that is left out, so that the notice is there.
             fs::write(jobs[0].folder(folder.path()).join("job.json"), "").unwrap();
             folder.path().to_owned()
@@ -133,7 +133,7 @@ fn the_page_is_of_use_without_scripts() {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
-    finished_benchmark(folder.path(), &small());
+    finished_benchmark(folder.path());
     let data = ReportData::of_benchmark(folder.path()).unwrap();
     let page = write_report(&data, &folder.path().join("report"))
         .unwrap()
@@ -163,7 +163,7 @@ fn a_watched_page_follows_the_folder() {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
-    let jobs = finished_benchmark(folder.path(), &small());
+    let jobs = finished_benchmark(folder.path());
     // A job that is under way: not finished yet, with the last row in the writing.
     let job = jobs[0].folder(folder.path());
     jobs[0].manifest.write(&job).unwrap();

@@ -5,7 +5,7 @@ mod common;
 
 use std::{fs, path::Path, process::Command};
 
-use common::{finished_benchmark, small};
+use common::finished_benchmark;
 use crystalgym_report::{Reference, ReportData, ReportError, write_report};
 
 fn recompute(script: &Path, folder: &Path) -> Option<(bool, String)> {
@@ -24,7 +24,7 @@ fn recompute(script: &Path, folder: &Path) -> Option<(bool, String)> {
 #[test]
 fn every_number_of_the_tables_is_recomputed_from_the_raw_files() {
     let folder = tempfile::tempdir().unwrap();
-    let jobs = finished_benchmark(folder.path(), &small());
+    let jobs = finished_benchmark(folder.path());
     fs::write(
         jobs[0].folder(folder.path()).join("evaluation.csv"),
         "mode\n",
@@ -63,7 +63,7 @@ fn every_number_of_the_tables_is_recomputed_from_the_raw_files() {
 #[test]
 fn a_report_is_complete_and_self_contained() {
     let folder = tempfile::tempdir().unwrap();
-    let jobs = finished_benchmark(folder.path(), &small());
+    let jobs = finished_benchmark(folder.path());
     let energies = "elements,skeleton,formation_energy_ev_per_atom\nNa Cl F Li,C6,-1.5\n";
     fs::write(
         jobs[1].folder(folder.path()).join("formation_energies.csv"),
@@ -124,7 +124,7 @@ fn a_report_is_complete_and_self_contained() {
 #[test]
 fn text_of_a_folder_is_shown_and_not_obeyed() {
     let folder = tempfile::tempdir().unwrap();
-    let jobs = finished_benchmark(folder.path(), &small());
+    let jobs = finished_benchmark(folder.path());
     let job = jobs[0].folder(folder.path());
     let text = fs::read_to_string(job.join("job.json")).unwrap();
     let evil = "<script>alert(1)</script><img src=x>";

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use common::{finished_benchmark, small};
+use common::finished_benchmark;
 use crystalgym_report::WatchServer;
 
 /// The whole answer to a request as it stands.
@@ -32,7 +32,7 @@ fn ask(address: &str, request: &str) -> String {
 #[test]
 fn only_this_machine_and_only_get_are_answered() {
     let folder = tempfile::tempdir().unwrap();
-    let jobs = finished_benchmark(folder.path(), &small());
+    let jobs = finished_benchmark(folder.path());
     let run = jobs[0].folder(folder.path()).join("run");
     for (watched, title) in [
         (folder.path(), "CrystalGym benchmark"),

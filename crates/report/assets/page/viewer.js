@@ -38,7 +38,7 @@ function startViewers(root) {
       canvas.height = Math.round(box.height * dense);
       pen.setTransform(dense, 0, 0, dense, 0, 0);
       pen.clearRect(0, 0, box.width, box.height);
-      pen.lineCap = "round";
+      pen.lineCap = "butt";
       const scale = zoom * 0.47 * Math.min(box.width, box.height) / scene.size;
       const place = p => {
         const [x, y, z] = apply(view, p);
@@ -52,16 +52,23 @@ function startViewers(root) {
         pen.beginPath(); pen.moveTo(a[0], a[1]); pen.lineTo(b[0], b[1]); pen.stroke();
       };
       const between = (p, q, f) => p.map((v, i) => v + f * (q[i] - v));
-      for (const [p, q] of scene.edges) for (let i = 0; i < 6; i++) {
-        const a = place(between(p, q, i / 6)), b = place(between(p, q, (i + 1) / 6));
+      const apart = (p, q) => Math.hypot(p[0] - q[0], p[1] - q[1], p[2] - q[2]);
+      const hidden = p => scene.atoms.some(atom => apart(p, atom.position) < atom.radius);
+      for (const [p, q] of scene.edges) for (let i = 0; i < 12; i++) {
+        if (hidden(between(p, q, (i + 0.5) / 12))) continue;
+        const a = place(between(p, q, i / 12)), b = place(between(p, q, (i + 1) / 12));
         pieces.push([(a[2] + b[2]) / 2, () => stroke(a, b, 1.2, cage)]);
       }
       const spots = scene.atoms.map(atom => place(atom.position));
       for (const [i, j] of scene.bonds) {
-        const middle = place(between(scene.atoms[i].position, scene.atoms[j].position, 0.5));
-        for (const k of [i, j]) {
-          const spot = spots[k], colour = scene.atoms[k].colour;
-          pieces.push([(spot[2] + middle[2]) / 2 - 0.05, () => {
+        const ends = [scene.atoms[i], scene.atoms[j]], length = apart(ends[0].position, ends[1].position);
+        const middle = place(between(ends[0].position, ends[1].position, 0.5));
+        for (const k of [0, 1]) {
+          // From the surface of the ball: what is within is not seen.
+          const from = 0.93 * ends[k].radius / length;
+          if (from >= 0.5) continue;
+          const spot = place(between(ends[k].position, ends[1 - k].position, from)), colour = ends[k].colour;
+          pieces.push([(spot[2] + middle[2]) / 2, () => {
             const width = 0.2 * scale * spot[3];
             stroke(spot, middle, width + 1.6, "#3a3d42");
             stroke(spot, middle, width, shade(colour, 0.86));

@@ -3,11 +3,12 @@
 
 pub(crate) mod browser;
 
-use std::path::Path;
+use std::{fs, path::Path, sync::OnceLock};
 
 use crystalgym_benchmark::{Job, RunOptions, Scale, Selection, experiments, run_jobs};
 use crystalgym_evaluation::Property;
 use crystalgym_training::{Algorithm, ConfigLayers, Preset};
+use tempfile::TempDir;
 
 /// Which jobs a benchmark has.
 pub(crate) struct Size {
@@ -50,15 +51,33 @@ pub(crate) fn jobs(folder: &Path, size: &Size) -> Vec<Job> {
     selection.jobs(&folder.join("store.sqlite")).unwrap()
 }
 
-/// Runs all jobs in the folder.
-pub(crate) fn finished_benchmark(folder: &Path, size: &Size) -> Vec<Job> {
-    let jobs = jobs(folder, size);
-    let options = RunOptions {
-        parallel: 2,
-        stop: &|| false,
-        report: &|_| {},
-    };
-    let summary = run_jobs(folder, &jobs, &options).unwrap();
-    assert_eq!((summary.finished, summary.failed), (jobs.len(), 0));
-    jobs
+/// A folder with the finished jobs of [`small`]. They are run once and copied for each test.
+pub(crate) fn finished_benchmark(folder: &Path) -> Vec<Job> {
+    static MADE: OnceLock<TempDir> = OnceLock::new();
+    let made = MADE.get_or_init(|| {
+        let made = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let jobs = jobs(made.path(), &small());
+        let options = RunOptions {
+            parallel: 2,
+            stop: &|| false,
+            report: &|_| {},
+        };
+        let summary = run_jobs(made.path(), &jobs, &options).unwrap();
+        assert_eq!((summary.finished, summary.failed), (jobs.len(), 0));
+        made
+    });
+    copy_folder(made.path(), folder);
+    jobs(folder, &small())
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        match path.is_dir() {
+            true => copy_folder(&path, &target),
+            false => drop(fs::copy(&path, &target).unwrap()),
+        }
+    }
 }
