@@ -169,7 +169,6 @@ impl Selection {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the axes of the benchmark")]
     fn job(
         &self,
         experiment: &Experiment,

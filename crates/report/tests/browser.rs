@@ -54,7 +54,7 @@ fn the_page_opens_from_disk_and_can_be_used() {
     browser.set_width(1400, false);
     browser.open(&address);
     assert_eq!(browser.complaints(), Vec::<String>::new());
-    assert_eq!(browser.requests(), [address.clone()]);
+    assert_eq!(browser.requests(), std::slice::from_ref(&address));
     assert_eq!(browser.script(OVERFLOW), json!(0));
     if looked_at.is_none() {
         let notice = browser.script("return document.querySelector('.notice').innerText;");

@@ -130,7 +130,7 @@ fn panel(
     let mut elements = found.elements.clone();
     elements.sort_unstable();
     elements.dedup();
-    let mut x = 0.5 * width - 17.0 * elements.len() as f64;
+    let mut x = 0.5 * width - 19.0 * elements.len() as f64;
     for element in elements {
         let fill = element_colour(element);
         let circle = format!(r##"fill="{fill}" stroke="#3a3d42" stroke-width="0.8""##);
@@ -141,7 +141,7 @@ fn panel(
             "text",
             element.symbol(),
         );
-        x += 34.0;
+        x += 38.0;
     }
     let middle = 0.5 * width;
     let name = with_subscripts(&crystal.formula());
