@@ -6,9 +6,11 @@
 mod error;
 mod experiment;
 mod forecast;
+mod formation;
 mod job;
 mod measure;
 mod reader;
+mod result;
 mod runner;
 mod scale;
 mod statistics;
@@ -17,9 +19,18 @@ mod tables;
 pub use error::BenchmarkError;
 pub use experiment::{Experiment, HELD_OUT, experiments};
 pub use forecast::{Forecast, forecast};
+pub use formation::{
+    ElementalReferences, ElementalStructure, FormationOptions, FormationSummary,
+    formation_energies, formation_energy_ev_per_atom, reference_structure,
+};
 pub use job::{Job, JobManifest, JobStatus, Selection};
 pub use measure::JobMeasure;
 pub use reader::{JobsRead, LeftOut, read_jobs};
+pub use result::{
+    Check, Choice, Composition, Found, Leaderboard, LeaderboardRow, Measures, ResultEpisode,
+    ResultFile, ResultJob, ResultRollout, ResultSettings, SealedResult, Verdict, Verification,
+    VerifyOptions, WrittenResult, calculators, problems, record_path, verify, write_result,
+};
 pub use runner::{EvaluationRow, RunOptions, RunSummary, run_jobs};
 pub use scale::Scale;
 pub use statistics::{interquartile_mean, interquartile_mean_interval};
