@@ -42,21 +42,24 @@ impl Compositions {
             .split_whitespace()
             .map(|symbol| symbol.parse::<Element>().map_err(|error| error.to_string()))
             .collect::<Result<Vec<_>, _>>()?;
-        let skeleton = match self.skeletons.get(skeleton) {
-            Some(known) => Arc::clone(known),
-            None => {
-                let found = Skeleton::builtin(skeleton).map_err(|error| error.to_string())?;
-                if found.label != skeleton {
-                    return Err(format!(
-                        "skeleton {skeleton}, expected its label {}",
-                        found.label
-                    ));
-                }
-                let found = self.skeletons.entry(skeleton.to_owned()).or_insert(found);
-                Arc::clone(found)
-            }
-        };
+        let skeleton = self.skeleton(skeleton)?;
         Crystal::new(skeleton, elements).map_err(|error| error.to_string())
+    }
+
+    /// The built-in skeleton of a label; else what is wrong with it.
+    pub(crate) fn skeleton(&mut self, label: &str) -> Result<Arc<Skeleton>, String> {
+        if let Some(known) = self.skeletons.get(label) {
+            return Ok(Arc::clone(known));
+        }
+        let found = Skeleton::builtin(label).map_err(|error| error.to_string())?;
+        if found.label != label {
+            return Err(format!(
+                "skeleton {label}, expected its label {}",
+                found.label
+            ));
+        }
+        self.skeletons.insert(label.to_owned(), Arc::clone(&found));
+        Ok(found)
     }
 }
 

@@ -4,13 +4,14 @@ use std::{
 };
 
 use crystalgym_crystal::Element;
-use crystalgym_environment::{Task, TaskConfig, reward};
+use crystalgym_environment::{TaskConfig, reward};
 use crystalgym_evaluation::{CalculatorName, Failure, FailureCode, Outcome, Property, Values};
 use crystalgym_training::{ConfigLayers, TrainingConfig};
 
 use super::{
     compositions::{Composition, Compositions},
     file::{Measures, ResultFile, ResultJob, portable},
+    write::action_elements,
 };
 use crate::{Job, JobMeasure, Selection, experiments, runner::ROLLOUTS};
 
@@ -150,17 +151,20 @@ impl Checker {
                 return self.found(&format!("{at}.settings.hyperparameters"), message);
             }
         };
-        let task = match Task::new(&expected.config.task) {
-            Ok(task) => task,
+        let task = &expected.config.task;
+        let allowed = match action_elements(task) {
+            Ok(elements) => elements.into_iter().collect::<BTreeSet<_>>(),
             Err(error) => return self.found(at, error.to_string()),
         };
-        let trained: BTreeSet<&str> = task
-            .skeletons()
-            .iter()
-            .map(|skeleton| skeleton.label.as_str())
-            .collect();
+        let trained: BTreeSet<&str> = task.skeletons.iter().map(String::as_str).collect();
         let held_out: BTreeSet<&str> = job.held_out.iter().map(String::as_str).collect();
-        let allowed: BTreeSet<Element> = task.actions().elements().iter().copied().collect();
+        let mut sites = Vec::new();
+        for label in &trained {
+            match self.compositions.skeleton(label) {
+                Ok(skeleton) => sites.push(skeleton.sites() as u64),
+                Err(message) => return self.found(at, message),
+            }
+        }
 
         let (mut last_step, mut filled) = (0, 0);
         for (number, episode) in job.episodes.iter().enumerate() {
@@ -188,11 +192,7 @@ impl Checker {
                 self.found(&format!("{row}.seconds"), message);
             }
         }
-        let sites = task
-            .skeletons()
-            .iter()
-            .map(|skeleton| skeleton.sites() as u64);
-        let (fewest, most) = agent.filled_sites(sites);
+        let (fewest, most) = agent.filled_sites(&sites);
         if !(fewest..=most).contains(&filled) {
             let message = format!(
                 "fill {filled} sites, expected {fewest} to {most} in {} steps: episodes are missing \
@@ -470,13 +470,13 @@ impl AgentShape {
 
     /// Sites that finished episodes have filled, at least and at most: with skeletons of one size
     /// each environment has left the rest of a division; else less than the largest skeleton.
-    fn filled_sites(&self, sites: impl Iterator<Item = u64> + Clone) -> (u64, u64) {
+    fn filled_sites(&self, sites: &[u64]) -> (u64, u64) {
         let (all, each) = (
             self.all_steps(),
             self.total_steps.div_ceil(self.environments),
         );
-        let smallest = sites.clone().min().unwrap_or(1);
-        let largest = sites.max().unwrap_or(1);
+        let smallest = sites.iter().copied().min().unwrap_or(1);
+        let largest = sites.iter().copied().max().unwrap_or(1);
         if smallest == largest {
             let exact = self.environments.saturating_mul(each / largest * largest);
             return (exact, exact);

@@ -7,8 +7,8 @@ use std::{
 };
 
 use crystalgym_crystal::Element;
-use crystalgym_environment::Task;
-use crystalgym_evaluation::Source;
+use crystalgym_environment::{ActionSet, EnvironmentError, TaskConfig};
+use crystalgym_evaluation::{CalculatorConfig, FailureCode, Property, Source, UnknownFailureCode};
 use crystalgym_training::{EpisodeRow, TrainingConfig, TrainingError};
 use flate2::{Compression, write::GzEncoder};
 
@@ -93,8 +93,9 @@ pub fn write_result(
             write!(out, "\"{key}\":{},", serde_json::json!(value)).map_err(io_error())?;
         }
         write!(out, "\"jobs\":[").map_err(io_error())?;
+        let mut writer = JobWriter::default();
         for (index, measure) in read.jobs.iter().enumerate() {
-            let job = result_job(benchmark, measure)?;
+            let job = writer.job(benchmark, measure)?;
             written.episodes += job.episodes.len();
             let comma = if index == 0 { "\n" } else { ",\n" };
             write!(out, "{comma}").map_err(io_error())?;
@@ -115,60 +116,86 @@ pub fn write_result(
     Ok(written)
 }
 
-fn result_job(benchmark: &Path, measure: &JobMeasure) -> Result<ResultJob, BenchmarkError> {
-    let manifest = &measure.manifest;
-    let folder = benchmark.join("jobs").join(&manifest.id);
-    let bad = |message: String| BenchmarkError::folder(&folder, message);
-    let (_, episodes, rollouts) = read_rows(&folder).map_err(bad)?;
-    let config = TrainingConfig::read(&folder.join(RUN_FOLDER).join("config.toml"))?;
-    let calculator = config.calculator.build().map_err(TrainingError::from)?;
-    let task = Task::new(&config.task).map_err(TrainingError::from)?;
-    let all = serde_json::to_value(&config).map_err(|error| bad(error.to_string()))?;
-    let hyperparameters = all[manifest.algorithm.name()]
-        .as_object()
-        .cloned()
-        .unwrap_or_default();
+/// Makes jobs, and keeps what is costly and common to many.
+#[derive(Default)]
+struct JobWriter {
+    compositions: Compositions,
+    fingerprints: Vec<(CalculatorConfig, Vec<Element>, Property, String)>,
+}
 
-    let mut crystals = BTreeSet::new();
-    let mut compositions = Compositions::default();
-    let rows = episodes.iter().map(|row| (&row.skeleton, &row.elements));
-    for (skeleton, elements) in
-        rows.chain(rollouts.iter().map(|row| (&row.skeleton, &row.elements)))
-    {
-        crystals.insert(compositions.of(skeleton, elements).map_err(bad)?);
+impl JobWriter {
+    fn job(&mut self, benchmark: &Path, measure: &JobMeasure) -> Result<ResultJob, BenchmarkError> {
+        let manifest = &measure.manifest;
+        let folder = benchmark.join("jobs").join(&manifest.id);
+        let bad = |message: String| BenchmarkError::folder(&folder, message);
+        let (_, episodes, rollouts) = read_rows(&folder).map_err(bad)?;
+        let config = TrainingConfig::read(&folder.join(RUN_FOLDER).join("config.toml"))?;
+        let all = serde_json::to_value(&config).map_err(|error| bad(error.to_string()))?;
+        let hyperparameters = all[manifest.algorithm.name()].as_object().cloned();
+
+        let mut crystals = BTreeSet::new();
+        let trained = episodes.iter().map(|row| (&row.skeleton, &row.elements));
+        let made = rollouts.iter().map(|row| (&row.skeleton, &row.elements));
+        for (skeleton, elements) in trained.chain(made) {
+            crystals.insert(self.compositions.of(skeleton, elements).map_err(bad)?);
+        }
+        let fingerprint = self.fingerprint(&config, manifest.property)?;
+        Ok(ResultJob {
+            id: manifest.id.clone(),
+            experiment: manifest.experiment.clone(),
+            skeletons: manifest.skeletons.clone(),
+            held_out: manifest.held_out.clone(),
+            property: manifest.property,
+            target: manifest.target,
+            algorithm: manifest.algorithm,
+            preset: manifest.preset,
+            seed: manifest.seed,
+            scale: manifest.scale,
+            crystalgym_version: manifest.crystalgym_version.clone(),
+            fingerprint,
+            settings: ResultSettings {
+                task: config.task,
+                calculator: portable(&config.calculator),
+                hyperparameters: hyperparameters.unwrap_or_default(),
+            },
+            measures: Measures::of(measure, crystals.len()),
+            episodes: (episodes.iter().map(result_episode))
+                .collect::<Result<_, _>>()
+                .map_err(bad)?,
+            rollouts: (rollouts.iter().map(result_rollout))
+                .collect::<Result<_, _>>()
+                .map_err(bad)?,
+        })
     }
-    Ok(ResultJob {
-        id: manifest.id.clone(),
-        experiment: manifest.experiment.clone(),
-        skeletons: manifest.skeletons.clone(),
-        held_out: manifest.held_out.clone(),
-        property: manifest.property,
-        target: manifest.target,
-        algorithm: manifest.algorithm,
-        preset: manifest.preset,
-        seed: manifest.seed,
-        scale: manifest.scale,
-        crystalgym_version: manifest.crystalgym_version.clone(),
-        fingerprint: calculator
-            .fingerprint(&sorted(task.actions().elements()), manifest.property)
-            .0,
-        settings: ResultSettings {
-            task: config.task,
-            calculator: portable(&config.calculator),
-            hyperparameters,
-        },
-        measures: Measures::of(measure, crystals.len()),
-        episodes: episodes
-            .iter()
-            .map(result_episode)
-            .collect::<Result<_, _>>()
-            .map_err(bad)?,
-        rollouts: rollouts
-            .iter()
-            .map(result_rollout)
-            .collect::<Result<_, _>>()
-            .map_err(bad)?,
-    })
+
+    fn fingerprint(
+        &mut self,
+        config: &TrainingConfig,
+        property: Property,
+    ) -> Result<String, BenchmarkError> {
+        let elements = action_elements(&config.task).map_err(TrainingError::from)?;
+        let known = self.fingerprints.iter().find(|(other, others, of, _)| {
+            *other == config.calculator && *others == elements && *of == property
+        });
+        if let Some((.., known)) = known {
+            return Ok(known.clone());
+        }
+        let calculator = config.calculator.build().map_err(TrainingError::from)?;
+        let fingerprint = calculator.fingerprint(&elements, property).0;
+        let calculator = config.calculator.clone();
+        self.fingerprints
+            .push((calculator, elements, property, fingerprint.clone()));
+        Ok(fingerprint)
+    }
+}
+
+/// The elements of a task's action set, in ascending order.
+pub(super) fn action_elements(task: &TaskConfig) -> Result<Vec<Element>, EnvironmentError> {
+    let actions = match task.elements.is_empty() {
+        true => ActionSet::published(&task.actions)?,
+        false => ActionSet::custom(task.elements.clone())?,
+    };
+    Ok(sorted(actions.elements()))
 }
 
 /// Fingerprints list elements as they come.
@@ -203,13 +230,13 @@ fn result_rollout(row: &EvaluationRow) -> Result<ResultRollout, String> {
     })
 }
 
-fn failure(name: &str) -> Result<Option<crystalgym_evaluation::FailureCode>, String> {
+fn failure(name: &str) -> Result<Option<FailureCode>, String> {
     match name {
         "" => Ok(None),
         _ => name
             .parse()
             .map(Some)
-            .map_err(|error: crystalgym_evaluation::UnknownFailureCode| error.to_string()),
+            .map_err(|error: UnknownFailureCode| error.to_string()),
     }
 }
 
