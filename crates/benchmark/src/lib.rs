@@ -27,9 +27,10 @@ pub use job::{Job, JobManifest, JobStatus, Selection};
 pub use measure::JobMeasure;
 pub use reader::{JobsRead, LeftOut, read_jobs};
 pub use result::{
-    Check, Choice, Composition, Found, Leaderboard, LeaderboardRow, Measures, ResultEpisode,
-    ResultFile, ResultJob, ResultRollout, ResultSettings, SealedResult, Verdict, Verification,
-    VerifyOptions, WrittenResult, calculators, problems, record_path, verify, write_result,
+    Check, Choice, Composition, Found, Leaderboard, LeaderboardRow, MakeCalculator, Measures,
+    ResultEpisode, ResultFile, ResultJob, ResultRollout, ResultSettings, SealedResult, Verdict,
+    Verification, VerifyOptions, WrittenResult, calculators, problems, record_path, verify,
+    write_result,
 };
 pub use runner::{EvaluationRow, RunOptions, RunSummary, run_jobs};
 pub use scale::Scale;

@@ -68,15 +68,6 @@ pub fn read_jobs(benchmark: &Path) -> Result<JobsRead, BenchmarkError> {
 }
 
 fn read_job(folder: &Path) -> Result<JobMeasure, String> {
-    let (manifest, episodes, evaluation) = read_rows(folder)?;
-    Ok(JobMeasure::of(manifest, &episodes, &evaluation))
-}
-
-/// The manifest of a finished job with its episodes and rollouts, none of which is missing; else why
-/// it does not count.
-pub(crate) fn read_rows(
-    folder: &Path,
-) -> Result<(JobManifest, Vec<EpisodeRow>, Vec<EvaluationRow>), String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
     let manifest =
         JobManifest::read(&folder.join(JobManifest::FILE)).map_err(|error| text(&error))?;
@@ -98,7 +89,7 @@ pub(crate) fn read_rows(
     if evaluation.is_empty() {
         return Err(format!("{}: no rollouts", path.display()));
     }
-    Ok((manifest, episodes, evaluation))
+    Ok(JobMeasure::of(manifest, &episodes, &evaluation))
 }
 
 /// The episodes of a table that nothing was cut out of are numbered from 1.

@@ -100,8 +100,11 @@ fn verified(file: &Path) -> Verification {
     record
 }
 
+/// A change of a file.
+type Edit = dyn Fn(&mut Value);
+
 /// The file with a change, beside it.
-fn edited(file: &Path, edit: &dyn Fn(&mut Value)) -> PathBuf {
+fn edited(file: &Path, edit: &Edit) -> PathBuf {
     let mut json: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
     edit(&mut json);
     let copy = file.with_file_name("edited.json");
@@ -109,7 +112,7 @@ fn edited(file: &Path, edit: &dyn Fn(&mut Value)) -> PathBuf {
     copy
 }
 
-fn problems_after(file: &Path, edit: &dyn Fn(&mut Value)) -> String {
+fn problems_after(file: &Path, edit: &Edit) -> String {
     let result = ResultFile::read(&edited(file, edit)).unwrap();
     problems(&result.file).join("\n")
 }
@@ -128,7 +131,7 @@ fn a_result_that_disagrees_with_itself_is_refused() {
             .all(|check| check.verdict == Verdict::Equal)
     );
 
-    let cases: [(&str, &dyn Fn(&mut Value)); 15] = [
+    let cases: [(&str, &Edit); 15] = [
         ("episodes[3].return", &|file| {
             file["jobs"][0]["episodes"][3]["return"] = json!(0.99)
         }),
@@ -406,6 +409,11 @@ fn the_leaderboard_ranks_what_was_verified() {
     });
     assert!(!verified(&bad).holds);
 
+    let torn = folder.path().join("torn.json");
+    write_result(&folder.path().join("good-runs"), "torn", &torn).unwrap();
+    let record = fs::read(record_path(&good)).unwrap();
+    fs::write(record_path(&torn), &record[..record.len() / 2]).unwrap();
+
     let board = Leaderboard::read(folder.path()).unwrap();
     let reasons: Vec<(String, &str)> = (board.left_out.iter())
         .map(|one| {
@@ -419,14 +427,18 @@ fn the_leaderboard_ranks_what_was_verified() {
             )
         })
         .collect();
-    assert_eq!(reasons.len(), 3, "{reasons:?}");
+    assert_eq!(reasons.len(), 4, "{reasons:?}");
     assert!(reasons[0].0 == "edited.json" && reasons[0].1.contains("episodes[3].return"));
     assert_eq!(
         reasons[1],
         ("stale.json".to_owned(), "has changed since it was verified")
     );
+    assert!(
+        reasons[2].0 == "torn.json" && reasons[2].1.contains("no record"),
+        "{reasons:?}"
+    );
     assert_eq!(
-        reasons[2],
+        reasons[3],
         ("unverified.json".to_owned(), "is not verified")
     );
 

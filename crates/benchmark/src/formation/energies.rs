@@ -12,8 +12,8 @@ use crystalgym_training::{TrainingConfig, TrainingError};
 use super::{ElementalReferences, formation_energy_ev_per_atom};
 use crate::{
     BenchmarkError, LeftOut,
-    reader::{read_jobs, read_rows},
-    result::Compositions,
+    reader::read_jobs,
+    result::{Compositions, read_rows},
     runner::RUN_FOLDER,
 };
 
@@ -86,8 +86,7 @@ pub fn formation_energies(
         };
         let (_, references, store) = &all_references[index];
 
-        let (_, episodes, rollouts) =
-            read_rows(&folder).map_err(|message| BenchmarkError::folder(&folder, message))?;
+        let (episodes, rollouts) = read_rows(&folder)?;
         let mut crystals = BTreeSet::new();
         let training = episodes.iter().filter(|_| options.training);
         let training = training.map(|row| (&row.skeleton, &row.elements));

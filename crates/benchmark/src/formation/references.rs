@@ -23,8 +23,11 @@ pub struct ElementalReferences {
     config: CalculatorConfig,
     calculator: Arc<dyn Calculator>,
     store: Option<Arc<ResultStore>>,
-    known: Mutex<BTreeMap<(Element, [u64; 2]), Result<f64, String>>>,
+    known: Mutex<BTreeMap<ReferenceKey, Result<f64, String>>>,
 }
+
+/// Element, and the bits of its two cutoffs.
+type ReferenceKey = (Element, [u64; 2]);
 
 /// The cutoffs in a fingerprint of the built-in engine; a family may recommend others for each
 /// crystal, and only energies of the same cutoffs can be subtracted.

@@ -11,9 +11,10 @@ use crystalgym_training::{ConfigLayers, TrainingConfig};
 use super::{
     compositions::{Composition, Compositions},
     file::{Measures, ResultFile, ResultJob, portable},
+    rows::measure,
     write::action_elements,
 };
-use crate::{Job, JobMeasure, Selection, experiments, runner::ROLLOUTS};
+use crate::{Job, Selection, experiments, runner::ROLLOUTS};
 
 /// More than these are not listed.
 const MOST_PROBLEMS: usize = 50;
@@ -285,7 +286,7 @@ impl Checker {
         };
         let expected = reward(job.property, job.target, &outcome);
         let deviation = (row.episodic_return - expected).abs();
-        if !(deviation <= RETURN_TOLERANCE * expected.abs().max(1.0)) {
+        if deviation.is_nan() || deviation > RETURN_TOLERANCE * expected.abs().max(1.0) {
             let message = format!(
                 "is {}, expected {expected} by the reward of {}",
                 row.episodic_return,
@@ -352,7 +353,7 @@ impl Checker {
             crystals.extend(self.compositions.of(skeleton, elements).ok());
         }
         let (episodes, rollouts) = job.rows();
-        let measure = JobMeasure::of(job.manifest(), &episodes, &rollouts);
+        let measure = measure(job.manifest(), &episodes, &rollouts);
         let expected = Measures::of(&measure, crystals.len());
         let found = &job.measures;
         let at = format!("{at}.measures");

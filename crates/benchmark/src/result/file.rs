@@ -177,6 +177,13 @@ impl ResultFile {
     /// # Errors
     /// [`BenchmarkError::Folder`] with the field, its value and what would be right.
     pub fn read(path: &Path) -> Result<SealedResult, BenchmarkError> {
+        let length = std::fs::metadata(path)
+            .map_err(BenchmarkError::io(path))?
+            .len();
+        if length > LARGEST_BYTES {
+            let message = format!("has {length} bytes, expected at most {LARGEST_BYTES}");
+            return Err(BenchmarkError::folder(path, message));
+        }
         let bytes = std::fs::read(path).map_err(BenchmarkError::io(path))?;
         let sha256 = sha256_hex(&bytes);
         let text = match is_gzip(path) {

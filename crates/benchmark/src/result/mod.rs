@@ -7,6 +7,7 @@ mod compositions;
 mod consistency;
 mod file;
 mod leaderboard;
+mod rows;
 mod verification;
 mod write;
 
@@ -17,7 +18,9 @@ pub use file::{
     Measures, ResultEpisode, ResultFile, ResultJob, ResultRollout, ResultSettings, SealedResult,
 };
 pub use leaderboard::{Leaderboard, LeaderboardRow};
+pub(crate) use rows::read_rows;
 pub use verification::{
-    Check, Choice, Found, Verdict, Verification, VerifyOptions, calculators, record_path, verify,
+    Check, Choice, Found, MakeCalculator, Verdict, Verification, VerifyOptions, calculators,
+    record_path, verify,
 };
 pub use write::{WrittenResult, write_result};

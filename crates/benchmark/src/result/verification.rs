@@ -22,6 +22,10 @@ use super::{
 };
 use crate::BenchmarkError;
 
+/// Makes a calculator with these settings.
+pub type MakeCalculator<'a> =
+    dyn Fn(&CalculatorConfig) -> Result<Arc<dyn Calculator>, CalculatorError> + 'a;
+
 /// How a result is verified.
 pub struct VerifyOptions<'a> {
     /// Best crystals of each experiment and property that are computed again.
@@ -30,7 +34,7 @@ pub struct VerifyOptions<'a> {
     pub sample: usize,
     /// Makes a calculator with the settings of the file and the programs and pseudopotentials of
     /// this machine.
-    pub calculator: &'a dyn Fn(&CalculatorConfig) -> Result<Arc<dyn Calculator>, CalculatorError>,
+    pub calculator: &'a MakeCalculator<'a>,
     /// Once cancelled, the verification ends without a verdict.
     pub cancel: &'a CancelToken,
     /// Told of each crystal that was computed.

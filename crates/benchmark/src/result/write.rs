@@ -18,11 +18,10 @@ use super::{
         Measures, ResultEpisode, ResultFile, ResultJob, ResultRollout, ResultSettings, is_gzip,
         portable,
     },
+    rows::read_rows,
 };
 use crate::{
-    BenchmarkError, EvaluationRow, JobMeasure, LeftOut,
-    reader::{read_jobs, read_rows},
-    runner::RUN_FOLDER,
+    BenchmarkError, EvaluationRow, JobMeasure, LeftOut, reader::read_jobs, runner::RUN_FOLDER,
 };
 
 /// What went into a result file.
@@ -128,7 +127,7 @@ impl JobWriter {
         let manifest = &measure.manifest;
         let folder = benchmark.join("jobs").join(&manifest.id);
         let bad = |message: String| BenchmarkError::folder(&folder, message);
-        let (_, episodes, rollouts) = read_rows(&folder).map_err(bad)?;
+        let (episodes, rollouts) = read_rows(&folder)?;
         let config = TrainingConfig::read(&folder.join(RUN_FOLDER).join("config.toml"))?;
         let all = serde_json::to_value(&config).map_err(|error| bad(error.to_string()))?;
         let hyperparameters = all[manifest.algorithm.name()].as_object().cloned();

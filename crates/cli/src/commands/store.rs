@@ -72,10 +72,9 @@ impl FromStr for Form {
     fn from_str(name: &str) -> Result<Self, String> {
         match name {
             "parquet" => Ok(Self::Parquet),
-            _ => name
-                .parse()
-                .map(Self::Text)
-                .map_err(|error: String| format!("{error} or parquet")),
+            _ => name.parse().map(Self::Text).map_err(|_: String| {
+                format!("unknown export format '{name}': expected csv, jsonl, extxyz or parquet")
+            }),
         }
     }
 }

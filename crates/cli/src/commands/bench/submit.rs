@@ -1,7 +1,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
-use crystalgym_benchmark::write_result;
+use crystalgym_benchmark::{ResultFile, problems, write_result};
 
 /// Arguments of `crystalgym bench submit`.
 #[derive(Debug, Args)]
@@ -24,6 +24,9 @@ pub(crate) fn run(arguments: &SubmitArguments) -> anyhow::Result<ExitCode> {
     let written = write_result(&arguments.folder, &arguments.name, &file)?;
     for job in &written.left_out {
         eprintln!("left out: {}: {}", job.folder.display(), job.reason);
+    }
+    for problem in problems(&ResultFile::read(&file)?.file) {
+        eprintln!("bench verify will refuse it: {problem}");
     }
     let file = file.display();
     eprintln!(
