@@ -371,8 +371,8 @@ impl Claims {
 ///
 /// The same version on the same kind of processor gives the same bits. Another kind adds numbers up
 /// in another order, so that an SCF may stop an iteration earlier or later: values then differ by
-/// what its convergence leaves open. Making that ten times finer or coarser moved gaps of six
-/// crystals by up to 0.6 meV, densities by 2e-7 and bulk moduli by 5e-5 of themselves.
+/// what its convergence leaves open. Making that ten times finer or coarser moved four gaps by up to
+/// 0.6 meV, three densities by 2e-7 and three bulk moduli by 5e-5 of themselves.
 fn tolerance(property: Property, value: f64) -> f64 {
     match property {
         Property::BandGap => 2e-3,
