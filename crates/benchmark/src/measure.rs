@@ -86,6 +86,21 @@ impl JobMeasure {
     }
 }
 
+impl TrainingMeasure {
+    /// What a list of episodes says.
+    ///
+    /// # Errors
+    /// The first episode whose crystal is none.
+    pub(crate) fn of(property: Property, episodes: &[EpisodeRow]) -> Result<Self, String> {
+        let mut counter = TrainingCounter::new(property);
+        for row in episodes {
+            let named = |error| format!("episode {}: {error}", row.episode);
+            counter.add(row).map_err(named)?;
+        }
+        Ok(counter.finish())
+    }
+}
+
 /// Counts a [`TrainingMeasure`] episode by episode, so that no table is held as a whole.
 #[derive(Debug)]
 pub(crate) struct TrainingCounter {
