@@ -130,18 +130,19 @@ fn panel(
     let mut elements = found.elements.clone();
     elements.sort_unstable();
     elements.dedup();
-    let mut x = 0.5 * width - 19.0 * elements.len() as f64;
+    // Eight elements still have to fit.
+    let (pitch, radius, beside) = match elements.len() {
+        0..=6 => (38.0, 5.5, 9.0),
+        count => ((width - 6.0) / count as f64, 4.5, 6.5),
+    };
+    let mut x = 0.5 * (width - pitch * elements.len() as f64) + 6.0;
     for element in elements {
         let fill = element_colour(element);
         let circle = format!(r##"fill="{fill}" stroke="#3a3d42" stroke-width="0.8""##);
-        canvas.circle((x + 6.0, height + 8.0), 5.5, &circle);
-        canvas.text(
-            (x + 15.0, height + 12.0),
-            Anchor::Start,
-            "text",
-            element.symbol(),
-        );
-        x += 38.0;
+        canvas.circle((x, height + 8.0), radius, &circle);
+        let at = (x + beside, height + 12.0);
+        canvas.text(at, Anchor::Start, "text", element.symbol());
+        x += pitch;
     }
     let middle = 0.5 * width;
     let name = with_subscripts(&crystal.formula());

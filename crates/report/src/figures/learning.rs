@@ -9,6 +9,7 @@ use crate::{
     canvas::{Anchor, Canvas},
     data::Run,
     figure::{DataTable, Figure, Section},
+    marks::mark,
     palette::style_of,
 };
 
@@ -210,6 +211,11 @@ fn panel(skeletons: &str, curves: &[Curves], axis: CurveAxis, heights: (f64, f64
             canvas.with_tooltip(&tooltip, |canvas| {
                 canvas.polyline(&line, &format!("l-{}", style.key));
             });
+        }
+        // All rewards of a short run may arrive at the same step: that is a point, not a line.
+        if let [[x, mean, low, high]] = curves.mean.as_slice() {
+            canvas.line(at(*x, *low), at(*x, *high), &format!("l-{}", style.key));
+            mark(&mut canvas, &style, at(*x, *mean), 4.2, false);
         }
         for single in &curves.unfinished {
             let line: Vec<(f64, f64)> = single.iter().map(|(x, y)| at(*x, *y)).collect();
