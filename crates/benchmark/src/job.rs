@@ -135,14 +135,13 @@ impl Selection {
         for &seed in &self.seeds {
             for experiment in &self.experiments {
                 for &property in &self.properties {
-                    let Some(target) = published_target(property, experiment.difficulty) else {
+                    if published_target(property, experiment.difficulty).is_none() {
                         continue;
-                    };
+                    }
                     for skeletons in self.skeleton_sets(experiment) {
                         for &algorithm in &self.algorithms {
-                            let job = self.job(
-                                experiment, property, target, &skeletons, algorithm, seed, store,
-                            )?;
+                            let job =
+                                self.job(experiment, property, &skeletons, algorithm, seed, store)?;
                             if ids.insert(job.manifest.id.clone()) {
                                 jobs.push(job);
                             }
@@ -170,12 +169,10 @@ impl Selection {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the axes of the benchmark")]
     fn job(
         &self,
         experiment: &Experiment,
         property: Property,
-        target: f64,
         skeletons: &str,
         algorithm: Algorithm,
         seed: u64,
@@ -210,7 +207,7 @@ impl Selection {
                 skeletons: skeletons.to_owned(),
                 held_out: experiment.held_out.iter().map(|&s| s.to_owned()).collect(),
                 property,
-                target,
+                target: config.task.target,
                 algorithm,
                 preset: self.preset,
                 seed,

@@ -3,24 +3,43 @@
 //! [`Selection`] → [`Job`]s → [`run_jobs`] (one manifest and one training run each) →
 //! [`read_jobs`] → [`Tables`].
 
+mod curve;
 mod error;
 mod experiment;
 mod forecast;
+mod formation;
+mod found;
 mod job;
 mod measure;
 mod reader;
+mod result;
 mod runner;
+mod running;
 mod scale;
+mod settings;
 mod statistics;
 mod tables;
 
+pub use curve::{CurveAxis, LearningCurve};
 pub use error::BenchmarkError;
 pub use experiment::{Experiment, HELD_OUT, experiments};
 pub use forecast::{Forecast, forecast};
+pub use formation::{
+    ElementalReferences, ElementalStructure, FormationOptions, FormationSummary,
+    formation_energies, formation_energy_ev_per_atom, reference_structure,
+};
+pub use found::{FoundCrystal, FoundCrystals, ReducedElements, reduced_elements};
 pub use job::{Job, JobManifest, JobStatus, Selection};
-pub use measure::JobMeasure;
+pub use measure::{JobMeasure, TrainingMeasure};
 pub use reader::{JobsRead, LeftOut, read_jobs};
+pub use result::{
+    Check, Choice, Composition, Found, Leaderboard, LeaderboardRow, MakeCalculator, Measures,
+    ResultEpisode, ResultFile, ResultJob, ResultRollout, ResultSettings, SealedResult, Verdict,
+    Verification, VerifyOptions, WrittenResult, calculators, problems, record_path, verify,
+    write_result,
+};
 pub use runner::{EvaluationRow, RunOptions, RunSummary, run_jobs};
+pub use running::{RunLabel, UnfinishedRun, read_run, read_unfinished_jobs};
 pub use scale::Scale;
 pub use statistics::{interquartile_mean, interquartile_mean_interval};
 pub use tables::{Table, Tables};

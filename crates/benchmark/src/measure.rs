@@ -1,21 +1,39 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crystalgym_environment::failure_reward;
+use crystalgym_evaluation::Property;
 use crystalgym_training::EpisodeRow;
 
-use crate::{EvaluationRow, JobManifest};
+use crate::{EvaluationRow, FoundCrystals, JobManifest, LearningCurve, found::CrystalCounter};
 
 /// Episodes over which the last return is taken.
 const LAST_EPISODES: usize = 100;
 
-/// What the files of one job say.
+/// What the files of one finished job say.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobMeasure {
     /// The job.
     pub manifest: JobManifest,
+    /// What its training episodes say.
+    pub training: TrainingMeasure,
+    /// Mean return of the final greedy rollouts on the skeletons of training; failures count.
+    pub greedy_return: f64,
+    /// The same as the agent acts while it learns.
+    pub sampled_return: f64,
+    /// Greedy rollouts on held-out skeletons.
+    pub held_out_return: Option<f64>,
+    /// Distinct crystals among the final rollouts, and how many rollouts there were.
+    pub unique_rollouts: (usize, usize),
+    /// Formation energies in eV an atom, where they have been computed.
+    pub formation_energies_ev_per_atom: Vec<f64>,
+}
+
+/// What the episodes of one run say, finished or not.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrainingMeasure {
     /// Episodes.
     pub episodes: usize,
-    /// Results that this job computed, failures included; the others came from the store.
+    /// Results that this run computed, failures included; the others came from the store.
     pub calculations: usize,
     /// Wall time of these in seconds.
     pub calculation_seconds: f64,
@@ -31,45 +49,23 @@ pub struct JobMeasure {
     /// the order in which their rewards arrived, s the environment steps at that moment. The paper's
     /// Table 5 gives no formula; this one is positive, and larger for whoever learns sooner.
     pub area_under_curve: f64,
-    /// Mean return of the final greedy rollouts on the skeletons of training; failures count.
-    pub greedy_return: f64,
-    /// The same as the agent acts while it learns.
-    pub sampled_return: f64,
-    /// Greedy rollouts on held-out skeletons.
-    pub held_out_return: Option<f64>,
-    /// Distinct crystals among the final rollouts, and how many rollouts there were.
-    pub unique_rollouts: (usize, usize),
+    /// Returns in their order.
+    pub curve: LearningCurve,
+    /// Value of the property in each episode, NaN after a failure.
+    pub values: Vec<f32>,
+    /// Wall time in seconds of each calculation that this run made.
+    pub seconds: Vec<f32>,
+    /// The different crystals.
+    pub found: FoundCrystals,
 }
 
 impl JobMeasure {
     /// The measures of a job's tables, which must not be empty.
     pub(crate) fn of(
         manifest: JobManifest,
-        episodes: &[EpisodeRow],
+        training: TrainingMeasure,
         evaluation: &[EvaluationRow],
     ) -> Self {
-        let worst = failure_reward(manifest.property);
-        let mut area_under_curve = 0.0;
-        let mut last_step = 0;
-        let mut failures = BTreeMap::new();
-        let mut failures_by_element: BTreeMap<String, (usize, usize)> = BTreeMap::new();
-        for row in episodes {
-            let steps = row.step.saturating_sub(last_step);
-            area_under_curve += (row.episodic_return - worst) * steps as f64;
-            last_step = last_step.max(row.step);
-            let failed = !row.failure.is_empty();
-            if failed {
-                *failures.entry(row.failure.clone()).or_default() += 1;
-            }
-            let elements: BTreeSet<&str> = row.elements.split_whitespace().collect();
-            for element in elements {
-                let counts = failures_by_element.entry(element.to_owned()).or_default();
-                counts.0 += usize::from(failed);
-                counts.1 += 1;
-            }
-        }
-        let computed = episodes.iter().filter(|row| row.source == "computed");
-        let last = &episodes[episodes.len().saturating_sub(LAST_EPISODES)..];
         let returns = |mode: &str, held_out: bool| {
             let rows = evaluation.iter();
             let chosen = rows.filter(|row| row.mode == mode && row.held_out == held_out);
@@ -79,23 +75,130 @@ impl JobMeasure {
             .map(|row| (row.skeleton.as_str(), row.elements.as_str()))
             .collect();
         Self {
-            episodes: episodes.len(),
-            calculations: computed.clone().count(),
-            calculation_seconds: computed.map(|row| row.calculation_seconds).sum(),
-            failures,
-            failures_by_element,
-            last_return: mean(last.iter().map(|row| row.episodic_return)).unwrap_or(f64::NAN),
-            best_return: episodes
-                .iter()
-                .map(|row| row.episodic_return)
-                .fold(f64::NEG_INFINITY, f64::max),
-            area_under_curve,
+            training,
             greedy_return: returns("greedy", false).unwrap_or(f64::NAN),
             sampled_return: returns("sampled", false).unwrap_or(f64::NAN),
             held_out_return: returns("greedy", true),
             unique_rollouts: (distinct.len(), evaluation.len()),
+            formation_energies_ev_per_atom: Vec::new(),
             manifest,
         }
+    }
+}
+
+impl TrainingMeasure {
+    /// What a list of episodes says.
+    ///
+    /// # Errors
+    /// The first episode whose crystal is none.
+    pub(crate) fn of(property: Property, episodes: &[EpisodeRow]) -> Result<Self, String> {
+        let mut counter = TrainingCounter::new(property);
+        for row in episodes {
+            let named = |error| format!("episode {}: {error}", row.episode);
+            counter.add(row).map_err(named)?;
+        }
+        Ok(counter.finish())
+    }
+}
+
+/// Counts a [`TrainingMeasure`] episode by episode, so that no table is held as a whole.
+#[derive(Debug)]
+pub(crate) struct TrainingCounter {
+    measure: TrainingMeasure,
+    failure_return: f64,
+    last_step: u64,
+    last_returns: VecDeque<f64>,
+    crystals: CrystalCounter,
+}
+
+impl TrainingCounter {
+    pub(crate) fn new(property: Property) -> Self {
+        Self {
+            measure: TrainingMeasure {
+                episodes: 0,
+                calculations: 0,
+                calculation_seconds: 0.0,
+                failures: BTreeMap::new(),
+                failures_by_element: BTreeMap::new(),
+                last_return: f64::NAN,
+                best_return: f64::NEG_INFINITY,
+                area_under_curve: 0.0,
+                curve: LearningCurve::default(),
+                values: Vec::new(),
+                seconds: Vec::new(),
+                found: FoundCrystals::default(),
+            },
+            failure_return: failure_reward(property),
+            last_step: 0,
+            last_returns: VecDeque::with_capacity(LAST_EPISODES),
+            crystals: CrystalCounter::default(),
+        }
+    }
+
+    /// Takes the next episode.
+    ///
+    /// # Errors
+    /// A message for one whose crystal is none.
+    pub(crate) fn add(&mut self, row: &EpisodeRow) -> Result<(), String> {
+        self.crystals.add(row)?;
+        let measure = &mut self.measure;
+        measure.episodes += 1;
+        if row.source == "computed" {
+            measure.calculations += 1;
+            measure.calculation_seconds += row.calculation_seconds;
+            measure.seconds.push(row.calculation_seconds as f32);
+        }
+        let failed = !row.failure.is_empty();
+        if failed {
+            add_one(&mut measure.failures, &row.failure, |count| *count += 1);
+        }
+        let mut elements: Vec<&str> = row.elements.split_whitespace().collect();
+        elements.sort_unstable();
+        elements.dedup();
+        for element in elements {
+            add_one(&mut measure.failures_by_element, element, |counts| {
+                counts.0 += usize::from(failed);
+                counts.1 += 1;
+            });
+        }
+        let steps = row.step.saturating_sub(self.last_step);
+        measure.area_under_curve += (row.episodic_return - self.failure_return) * steps as f64;
+        self.last_step = self.last_step.max(row.step);
+        measure.best_return = measure.best_return.max(row.episodic_return);
+        measure
+            .curve
+            .add(row.episodic_return, row.step, self.crystals.distinct());
+        measure
+            .values
+            .push(row.value.map_or(f32::NAN, |value| value as f32));
+        if self.last_returns.len() == LAST_EPISODES {
+            self.last_returns.pop_front();
+        }
+        self.last_returns.push_back(row.episodic_return);
+        Ok(())
+    }
+
+    pub(crate) fn episodes(&self) -> usize {
+        self.measure.episodes
+    }
+
+    pub(crate) fn last_step(&self) -> u64 {
+        self.last_step
+    }
+
+    pub(crate) fn finish(self) -> TrainingMeasure {
+        TrainingMeasure {
+            last_return: mean(self.last_returns.into_iter()).unwrap_or(f64::NAN),
+            found: self.crystals.finish(),
+            ..self.measure
+        }
+    }
+}
+
+fn add_one<T: Default>(counts: &mut BTreeMap<String, T>, key: &str, add: impl FnOnce(&mut T)) {
+    match counts.get_mut(key) {
+        Some(count) => add(count),
+        None => add(counts.entry(key.to_owned()).or_default()),
     }
 }
 

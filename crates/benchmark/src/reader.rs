@@ -1,15 +1,25 @@
 use std::{
     collections::BTreeMap,
-    fs,
+    fs::{self, File},
+    io::{self, Read, Seek},
     path::{Path, PathBuf},
 };
 
-use crystalgym_training::{EpisodeRow, read_episodes};
+use crystalgym_environment::failure_reward;
+use crystalgym_evaluation::FailureCode;
+use crystalgym_training::{EpisodeRow, Preset, checkpointed_episodes, episode_rows};
+use serde::Deserialize;
 
 use crate::{
-    BenchmarkError, EvaluationRow, JobManifest, JobMeasure, JobStatus,
-    runner::{EVALUATION_FILE, RUN_FOLDER},
+    BenchmarkError, EvaluationRow, JobManifest, JobMeasure, JobStatus, TrainingMeasure,
+    measure::TrainingCounter,
+    runner::{EVALUATION_FILE, ROLLOUTS, RUN_FOLDER},
+    settings::{SettingsOfGroup, run_settings},
 };
+
+pub(crate) const EPISODES_FILE: &str = "episodes.csv";
+/// Optional; columns elements, skeleton, formation_energy_ev_per_atom.
+const FORMATION_ENERGY_FILE: &str = "formation_energies.csv";
 
 /// A job that no table counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +45,30 @@ pub struct JobsRead {
 /// # Errors
 /// [`BenchmarkError`] if the folder is no benchmark.
 pub fn read_jobs(benchmark: &Path) -> Result<JobsRead, BenchmarkError> {
+    let mut read = JobsRead {
+        jobs: Vec::new(),
+        left_out: Vec::new(),
+    };
+    let mut firsts = BTreeMap::new();
+    let mut settings = SettingsOfGroup::default();
+    for folder in job_folders(benchmark)? {
+        let checked = read_job(&folder).and_then(|job| {
+            let found = run_settings(&folder.join(RUN_FOLDER), &job.manifest)?;
+            settings.check(&job.manifest, &found)?;
+            is_like_the_others(&job.manifest, &folder, &mut firsts)?;
+            settings.keep(&job.manifest, found);
+            Ok(job)
+        });
+        match checked {
+            Ok(job) => read.jobs.push(job),
+            Err(reason) => read.left_out.push(LeftOut { folder, reason }),
+        }
+    }
+    Ok(read)
+}
+
+/// The folders of all jobs, in the order of their names.
+pub(crate) fn job_folders(benchmark: &Path) -> Result<Vec<PathBuf>, BenchmarkError> {
     let folder = benchmark.join("jobs");
     if !folder.is_dir() {
         let message = "holds no benchmark: expected a folder that `crystalgym bench run` has made";
@@ -49,28 +83,11 @@ pub fn read_jobs(benchmark: &Path) -> Result<JobsRead, BenchmarkError> {
         }
     }
     folders.sort();
-    let mut read = JobsRead {
-        jobs: Vec::new(),
-        left_out: Vec::new(),
-    };
-    let mut firsts = BTreeMap::new();
-    for folder in folders {
-        let checked = read_job(&folder).and_then(|job| {
-            is_like_the_others(&job.manifest, &folder, &mut firsts)?;
-            Ok(job)
-        });
-        match checked {
-            Ok(job) => read.jobs.push(job),
-            Err(reason) => read.left_out.push(LeftOut { folder, reason }),
-        }
-    }
-    Ok(read)
+    Ok(folders)
 }
 
 fn read_job(folder: &Path) -> Result<JobMeasure, String> {
-    let text = |error: &dyn std::fmt::Display| error.to_string();
-    let manifest =
-        JobManifest::read(&folder.join(JobManifest::FILE)).map_err(|error| text(&error))?;
+    let manifest = JobManifest::read(&folder.join(JobManifest::FILE)).map_err(text)?;
     match manifest.status {
         JobStatus::Finished => {}
         JobStatus::Pending => return Err("is not finished".to_owned()),
@@ -79,38 +96,182 @@ fn read_job(folder: &Path) -> Result<JobMeasure, String> {
             return Err(format!("failed: {reason}"));
         }
     }
-    let path = folder.join(RUN_FOLDER).join("episodes.csv");
-    let episodes = read_episodes(&path).map_err(|error| text(&error))?;
-    check_numbers(&path, &episodes)?;
-    let path = folder.join(EVALUATION_FILE);
-    let evaluation: Vec<EvaluationRow> = csv::Reader::from_path(&path)
+    let run = folder.join(RUN_FOLDER);
+    let training = read_training(&run, &manifest)?;
+    let evaluation = read_evaluation(&folder.join(EVALUATION_FILE), &manifest)?;
+    let mut job = JobMeasure::of(manifest, training, &evaluation);
+    job.formation_energies_ev_per_atom =
+        read_formation_energies(&folder.join(FORMATION_ENERGY_FILE))?;
+    Ok(job)
+}
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+/// The episodes of a finished run, each checked, none missing.
+fn read_training(run: &Path, manifest: &JobManifest) -> Result<TrainingMeasure, String> {
+    let path = run.join(EPISODES_FILE);
+    let named = |message: String| format!("{}: {message}", path.display());
+    if !ends_with_a_line(&path).map_err(|error| named(text(error)))? {
+        return Err(named("is cut off in the middle of its last row".to_owned()));
+    }
+    let mut counter = TrainingCounter::new(manifest.property);
+    for row in episode_rows(&path).map_err(text)? {
+        let row = row.map_err(text)?;
+        check_row(&row, manifest, &counter).map_err(named)?;
+        counter
+            .add(&row)
+            .map_err(|error| named(format!("episode {}: {error}", row.episode)))?;
+    }
+    let found = counter.episodes();
+    if found == 0 {
+        return Err(named("no episodes".to_owned()));
+    }
+    match checkpointed_episodes(run).map_err(text)? {
+        Some(expected) if expected != found as u64 => Err(named(format!(
+            "has {found} episodes, the run's last checkpoint counted {expected}"
+        ))),
+        _ => Ok(counter.finish()),
+    }
+}
+
+/// The episodes of a table that nothing was cut out of are numbered from 1, and all of its numbers
+/// are numbers.
+pub(crate) fn check_row(
+    row: &EpisodeRow,
+    manifest: &JobManifest,
+    before: &TrainingCounter,
+) -> Result<(), String> {
+    let number = before.episodes() as u64 + 1;
+    if row.episode != number {
+        return Err(format!(
+            "row {number} is episode {}, expected {number}: rows are missing",
+            row.episode
+        ));
+    }
+    let wrong = |field: &str, found: &dyn std::fmt::Display, expected: &dyn std::fmt::Display| {
+        Err(format!(
+            "row {number}: {field} is {found}, expected {expected}"
+        ))
+    };
+    if row.step < before.last_step() {
+        let expected = format!("at least the {} of the row before", before.last_step());
+        return wrong("step", &row.step, &expected);
+    }
+    if row.property != manifest.property.name() {
+        return wrong("property", &row.property, &manifest.property);
+    }
+    if row.target != manifest.target {
+        return wrong("target", &row.target, &manifest.target);
+    }
+    check_result(row.value, row.episodic_return, &row.failure, manifest)
+        .or_else(|(field, found, expected)| wrong(field, &found, &expected))?;
+    if !(row.calculation_seconds.is_finite() && row.calculation_seconds >= 0.0) {
+        return wrong("calculation_seconds", &row.calculation_seconds, &"a time");
+    }
+    Ok(())
+}
+
+/// A value without a failure or a failure without a value, and a return that is a number and not
+/// below that of a failure.
+fn check_result(
+    value: Option<f64>,
+    episodic_return: f64,
+    failure: &str,
+    manifest: &JobManifest,
+) -> Result<(), (&'static str, String, &'static str)> {
+    let lowest = failure_reward(manifest.property);
+    if !episodic_return.is_finite() || episodic_return < lowest {
+        let expected = "a number not below the return of a failure";
+        return Err(("episodic_return", episodic_return.to_string(), expected));
+    }
+    match (value, failure) {
+        (Some(value), "") if value.is_finite() => Ok(()),
+        (Some(value), "") => Err(("value", value.to_string(), "a number")),
+        (None, "") => Err((
+            "value",
+            "empty".to_owned(),
+            "a number, since nothing failed",
+        )),
+        (Some(value), _) => Err(("value", value.to_string(), "none after a failure")),
+        (None, code) => match code.parse::<FailureCode>() {
+            Ok(_) => Ok(()),
+            Err(_) => Err(("failure", code.to_owned(), "a failure code")),
+        },
+    }
+}
+
+fn read_evaluation(path: &Path, manifest: &JobManifest) -> Result<Vec<EvaluationRow>, String> {
+    let named = |message: &dyn std::fmt::Display| format!("{}: {message}", path.display());
+    let rows: Vec<EvaluationRow> = csv::Reader::from_path(path)
+        .and_then(|mut reader| reader.deserialize().collect())
+        .map_err(|error| named(&error))?;
+    for (number, row) in (1..).zip(&rows) {
+        check_result(row.value, row.episodic_return, &row.failure, manifest).map_err(
+            |(field, found, expected)| {
+                named(&format!(
+                    "row {number}: {field} is {found}, expected {expected}"
+                ))
+            },
+        )?;
+    }
+    for held_out in [false, true] {
+        let expected = match held_out && manifest.held_out.is_empty() {
+            true => 0,
+            false => ROLLOUTS,
+        };
+        for mode in ["greedy", "sampled"] {
+            let of_kind = |row: &&EvaluationRow| row.mode == mode && row.held_out == held_out;
+            let found = rows.iter().filter(of_kind).count();
+            if found != expected {
+                let held_out = if held_out { " held-out" } else { "" };
+                return Err(named(&format!(
+                    "{found} {mode}{held_out} rollouts, expected {expected}"
+                )));
+            }
+        }
+    }
+    Ok(rows)
+}
+
+#[derive(Debug, Deserialize)]
+struct FormationEnergyRow {
+    formation_energy_ev_per_atom: f64,
+}
+
+/// The file is optional, but must be one if it is there.
+fn read_formation_energies(path: &Path) -> Result<Vec<f64>, String> {
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<FormationEnergyRow> = csv::Reader::from_path(path)
         .and_then(|mut reader| reader.deserialize().collect())
         .map_err(|error| format!("{}: {error}", path.display()))?;
-    if evaluation.is_empty() {
-        return Err(format!("{}: no rollouts", path.display()));
-    }
-    Ok(JobMeasure::of(manifest, &episodes, &evaluation))
-}
-
-/// The episodes of a table that nothing was cut out of are numbered from 1.
-fn check_numbers(path: &Path, episodes: &[EpisodeRow]) -> Result<(), String> {
-    if episodes.is_empty() {
-        return Err(format!("{}: no episodes", path.display()));
-    }
-    let gap = (1..)
-        .zip(episodes)
-        .find(|(number, row)| row.episode != *number);
-    match gap {
-        Some((number, row)) => Err(format!(
-            "{}: row {number} is episode {}, expected {number}: rows are missing",
-            path.display(),
-            row.episode
+    let energies: Vec<f64> = (rows.into_iter())
+        .map(|row| row.formation_energy_ev_per_atom)
+        .collect();
+    match energies.iter().find(|energy| !energy.is_finite()) {
+        Some(energy) => Err(format!(
+            "{}: formation_energy_ev_per_atom is {energy}, expected a number",
+            path.display()
         )),
-        None => Ok(()),
+        None => Ok(energies),
     }
 }
 
-type Axes = (String, String, String, &'static str, u64);
+fn ends_with_a_line(path: &Path) -> io::Result<bool> {
+    let mut file = File::open(path)?;
+    if file.metadata()?.len() == 0 {
+        return Ok(true);
+    }
+    file.seek(io::SeekFrom::End(-1))?;
+    let mut last = [0];
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
+}
+
+type Axes = (String, String, &'static str, u64);
 
 /// The first job of a property and of each set of axes, with the folder of the latter.
 #[derive(Debug, Default)]
@@ -138,6 +299,11 @@ fn is_like_the_others(
             &manifest.scale.name().to_owned(),
             &other.scale.name().to_owned(),
         ),
+        (
+            "preset",
+            &preset_name(manifest.preset),
+            &preset_name(other.preset),
+        ),
     ] {
         if found != expected {
             return Err(format!(
@@ -149,7 +315,6 @@ fn is_like_the_others(
     let axes = (
         manifest.experiment.clone(),
         manifest.skeletons.clone(),
-        format!("{:?}", manifest.preset),
         manifest.algorithm.name(),
         manifest.seed,
     );
@@ -160,4 +325,12 @@ fn is_like_the_others(
             Ok(())
         }
     }
+}
+
+fn preset_name(preset: Preset) -> String {
+    match preset {
+        Preset::Standard => "standard",
+        Preset::Paper => "paper",
+    }
+    .to_owned()
 }

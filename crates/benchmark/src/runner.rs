@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::{BenchmarkError, Job, JobManifest, JobStatus};
 
 /// Rollouts of each kind at the end of a job, as published.
-const ROLLOUTS: usize = 5;
+pub(crate) const ROLLOUTS: usize = 5;
 
 /// How the jobs are run.
 pub struct RunOptions<'a> {

@@ -113,9 +113,9 @@ fn performance(groups: &BTreeMap<Group<'_>, Vec<&JobMeasure>>, stamp: &str) -> T
             |job| Some(job.greedy_return),
             |job| Some(job.sampled_return),
             |job| job.held_out_return,
-            |job| Some(job.last_return),
-            |job| Some(job.best_return),
-            |job| Some(job.area_under_curve),
+            |job| Some(job.training.last_return),
+            |job| Some(job.training.best_return),
+            |job| Some(job.training.area_under_curve),
         ];
         for measure in measures {
             row.push(spread(jobs.iter().filter_map(|job| measure(job))));
@@ -202,9 +202,9 @@ fn cost(groups: &BTreeMap<Group<'_>, Vec<&JobMeasure>>, stamp: &str) -> Table {
     for ((_, property, skeletons, _), jobs) in groups {
         let sum = sums.entry((property.as_str(), skeletons)).or_default();
         for job in jobs {
-            sum.0 += job.episodes;
-            sum.1 += job.calculations;
-            sum.2 += job.calculation_seconds;
+            sum.0 += job.training.episodes;
+            sum.1 += job.training.calculations;
+            sum.2 += job.training.calculation_seconds;
         }
     }
     let rows = sums.iter().map(
@@ -243,8 +243,8 @@ fn failures(groups: &BTreeMap<Group<'_>, Vec<&JobMeasure>>, stamp: &str) -> Tabl
     let mut episodes: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for ((_, property, _, algorithm), jobs) in groups {
         for job in jobs {
-            *episodes.entry((property, algorithm)).or_default() += job.episodes;
-            for (code, count) in &job.failures {
+            *episodes.entry((property, algorithm)).or_default() += job.training.episodes;
+            for (code, count) in &job.training.failures {
                 *counts.entry((property, algorithm, code)).or_default() += count;
             }
         }
@@ -271,7 +271,7 @@ fn failures(groups: &BTreeMap<Group<'_>, Vec<&JobMeasure>>, stamp: &str) -> Tabl
 fn failures_by_element(jobs: &[JobMeasure], stamp: &str) -> Table {
     let mut counts: BTreeMap<(String, &str), (usize, usize)> = BTreeMap::new();
     for job in jobs {
-        for (element, (failed, all)) in &job.failures_by_element {
+        for (element, (failed, all)) in &job.training.failures_by_element {
             let key = (job.manifest.property.to_string(), element.as_str());
             let sum = counts.entry(key).or_default();
             sum.0 += failed;

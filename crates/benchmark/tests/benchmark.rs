@@ -156,6 +156,18 @@ fn tables_are_what_the_raw_files_say() {
     assert!(folder.path().join("report/performance.tex").exists());
 }
 
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        match path.is_dir() {
+            true => copy_folder(&path, &target),
+            false => drop(fs::copy(&path, &target).unwrap()),
+        }
+    }
+}
+
 /// What is damaged, unfinished, mixed up or there twice is named and not counted.
 #[test]
 fn bad_jobs_are_left_out_with_a_reason() {
@@ -177,7 +189,7 @@ fn bad_jobs_are_left_out_with_a_reason() {
         .filter(|(i, _)| *i != 3)
         .map(|(_, l)| l)
         .collect();
-    fs::write(&episodes, lines.join("\n")).unwrap();
+    fs::write(&episodes, lines.join("\n") + "\n").unwrap();
     // Another version, and a seed that is there already.
     let change = |index: usize, change: &dyn Fn(&mut JobManifest)| {
         let file = path(index).join(JobManifest::FILE);
@@ -189,18 +201,23 @@ fn bad_jobs_are_left_out_with_a_reason() {
         manifest.crystalgym_version = "9.9.9".to_owned()
     });
     change(4, &|manifest| manifest.seed = 3);
+    let again = folder.path().join("jobs/zz-again");
+    copy_folder(&path(2), &again);
     let read = read_jobs(folder.path()).unwrap();
     let reasons: Vec<&str> = read
         .left_out
         .iter()
         .map(|job| job.reason.as_str())
         .collect();
-    assert_eq!(reasons.len(), 4, "{reasons:?}");
-    for (reason, expected) in
-        reasons
-            .iter()
-            .zip(["episodes.csv", "expected 3", "9.9.9", "same seed"])
-    {
+    let expected = [
+        "cut off",
+        "expected 3",
+        "9.9.9",
+        "seed is 5, its manifest says 3",
+        "same seed",
+    ];
+    assert_eq!(reasons.len(), expected.len(), "{reasons:?}");
+    for (reason, expected) in reasons.iter().zip(expected) {
         assert!(reason.contains(expected), "{reason} has no {expected}");
     }
     assert_eq!(read.jobs.len(), 6);
@@ -215,4 +232,111 @@ fn bad_jobs_are_left_out_with_a_reason() {
         .unwrap_err()
         .to_string();
     assert!(error.contains("other settings"), "{error}");
+}
+
+/// Each kind of damage, one at a time, in a folder that is sound otherwise.
+#[test]
+fn every_damage_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let jobs = finished(folder.path(), &[Algorithm::RandomSearch], &[1, 2]);
+    assert!(read_jobs(folder.path()).unwrap().left_out.is_empty());
+    // The last of its group by name, which others are not compared with.
+    let job = jobs.iter().max_by_key(|job| &job.manifest.id).unwrap();
+    let job = job.folder(folder.path());
+    // Changes the cell of a column in the row of a number, the head being row 0.
+    let cell = |text: &str, row: usize, column: usize, value: &str| {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        let mut cells: Vec<&str> = lines[row].split(',').collect();
+        cells[column] = value;
+        lines[row] = cells.join(",");
+        lines.join("\n") + "\n"
+    };
+    type Change<'a> = &'a dyn Fn(&str) -> Vec<u8>;
+    let damages: [(&str, Change<'_>, &str); 16] = [
+        ("job.json", &|_| Vec::new(), "no manifest"),
+        (
+            "job.json",
+            &|text| text.as_bytes()[..40].to_vec(),
+            "no manifest",
+        ),
+        ("job.json", &|_| vec![0xff, 0xfe, 0, 1], "job.json"),
+        (
+            "job.json",
+            &|text| text.replace("job/1", "job/9").into(),
+            "crystalgym-job/9",
+        ),
+        (
+            "run/config.toml",
+            &|_| b"= nonsense".to_vec(),
+            "config.toml",
+        ),
+        (
+            "run/config.toml",
+            &|text| {
+                text.replace("gth_cutoff_ry = 16.0", "gth_cutoff_ry = 17.0")
+                    .into()
+            },
+            "setting calculator.native.gth_cutoff_ry is 17.0",
+        ),
+        ("run/episodes.csv", &|_| Vec::new(), "no episodes"),
+        (
+            "run/episodes.csv",
+            &|_| vec![0xff, 0x80, b'\n', 0, b'\n'],
+            "episodes.csv",
+        ),
+        // Within the last number, which is one as well without its last digit.
+        (
+            "run/episodes.csv",
+            &|text| text.trim_end().as_bytes().to_vec(),
+            "cut off in the middle",
+        ),
+        (
+            "run/episodes.csv",
+            &|text| (text.trim_end().rsplit_once('\n').unwrap().0.to_owned() + "\n").into(),
+            "last checkpoint counted",
+        ),
+        (
+            "run/episodes.csv",
+            &|text| cell(text, 2, 8, "NaN").into(),
+            "row 2: episodic_return is NaN",
+        ),
+        (
+            "run/episodes.csv",
+            &|text| cell(text, 3, 7, "inf").into(),
+            "row 3: value is inf",
+        ),
+        (
+            "run/episodes.csv",
+            &|text| cell(text, 3, 6, "4.0").into(),
+            "row 3: target is 4",
+        ),
+        (
+            "run/episodes.csv",
+            &|text| cell(text, 3, 4, "Xx Na").into(),
+            "episode 3: unknown element",
+        ),
+        (
+            "evaluation.csv",
+            &|text| (text.trim_end().rsplit_once('\n').unwrap().0.to_owned() + "\n").into(),
+            "rollouts, expected 5",
+        ),
+        (
+            "evaluation.csv",
+            &|text| cell(text, 1, 5, "-7").into(),
+            "row 1: episodic_return is -7",
+        ),
+    ];
+    for (file, change, expected) in damages {
+        let path = job.join(file);
+        let sound = fs::read_to_string(&path).unwrap();
+        let damaged = change(&sound);
+        assert_ne!(damaged, sound.as_bytes(), "{file}: {expected}");
+        fs::write(&path, damaged).unwrap();
+        let read = read_jobs(folder.path()).unwrap();
+        assert_eq!(read.jobs.len(), jobs.len() - 1, "{file}: {expected}");
+        let reason = &read.left_out[0].reason;
+        assert!(reason.contains(expected), "{reason} has no '{expected}'");
+        fs::write(&path, sound).unwrap();
+    }
+    assert!(read_jobs(folder.path()).unwrap().left_out.is_empty());
 }

@@ -46,6 +46,10 @@ pub(crate) fn hint_for(error: &anyhow::Error) -> Option<&'static str> {
             "`crystalgym pseudo install` fetches a family, `pseudo check` verifies one",
         ),
         (
+            "Address already in use",
+            "choose another port with --port, or --port 0 for any that is free",
+        ),
+        (
             "holds a run already",
             "go on with --resume FOLDER, or start another with --output FOLDER",
         ),

@@ -43,6 +43,8 @@ enum Command {
     Convert(commands::convert::ConvertArguments),
     /// Measure how well things work.
     Bench(Box<commands::bench::BenchArguments>),
+    /// Show a benchmark or a training run in the browser while it goes on.
+    Watch(commands::watch::WatchArguments),
 }
 
 /// Runs the command with these arguments, the first of which is the name of the program.
@@ -58,6 +60,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Store(arguments) => commands::store::run(&arguments),
         Command::Convert(arguments) => commands::convert::run(&arguments),
         Command::Bench(arguments) => commands::bench::run(&arguments),
+        Command::Watch(arguments) => commands::watch::run(&arguments),
     };
     match result {
         Ok(code) => code,

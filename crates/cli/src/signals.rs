@@ -4,12 +4,18 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    thread,
+    time::Duration,
 };
 
+use crystalgym_evaluation::CancelToken;
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     flag,
 };
+
+/// Time between two looks at the flag.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Set by the first Ctrl-C or SIGTERM; the second one ends the process at once.
 #[derive(Debug, Clone)]
@@ -24,6 +30,19 @@ impl StopFlag {
             flag::register(signal, Arc::clone(&flag))?;
         }
         Ok(Self(flag))
+    }
+
+    /// A token that the first signal cancels.
+    pub(crate) fn cancel_token(&self) -> CancelToken {
+        let (stop, token) = (self.clone(), CancelToken::default());
+        let shared = token.clone();
+        thread::spawn(move || {
+            while !stop.is_set() {
+                thread::sleep(LOOK_EVERY);
+            }
+            shared.cancel();
+        });
+        token
     }
 
     pub(crate) fn is_set(&self) -> bool {

@@ -7,7 +7,7 @@ use crystalgym_agents::Agent;
 use crystalgym_crystal::write_atomically;
 use serde::{Deserialize, Serialize};
 
-use crate::{RunStatistics, TrainingError};
+use crate::{RunStatistics, TrainingError, run::CHECKPOINTS};
 
 const RUN_FILE: &str = "run.json";
 const PREFIX: &str = "step-";
@@ -61,6 +61,16 @@ pub(crate) fn latest(folder: &Path) -> Result<Option<(PathBuf, RunState)>, Train
         message: format!("not the state of a run: {error}"),
     })?;
     Ok(Some((path, state)))
+}
+
+/// Episodes that the latest checkpoint of the run in a folder has counted; `None` without one. A
+/// table of the run with fewer rows has lost some.
+///
+/// # Errors
+/// [`TrainingError`] if the checkpoint cannot be read.
+pub fn checkpointed_episodes(run: &Path) -> Result<Option<u64>, TrainingError> {
+    let latest = latest(&run.join(CHECKPOINTS))?;
+    Ok(latest.map(|(_, state)| state.statistics.episodes))
 }
 
 /// Complete checkpoints, the oldest first.

@@ -115,15 +115,28 @@ impl EpisodeTable {
 /// # Errors
 /// [`TrainingError::RunFolder`] with the line, if the file is not such a table.
 pub fn read_episodes(path: &Path) -> Result<Vec<EpisodeRow>, TrainingError> {
-    let unreadable = |error: csv::Error| TrainingError::RunFolder {
+    episode_rows(path)?.collect()
+}
+
+/// Reads a table of episodes row by row, for tables that are not to be held as a whole.
+///
+/// # Errors
+/// [`TrainingError::RunFolder`] if the file cannot be opened, and for each row that is none, with
+/// the line.
+pub fn episode_rows(
+    path: &Path,
+) -> Result<impl Iterator<Item = Result<EpisodeRow, TrainingError>> + use<>, TrainingError> {
+    let path = path.to_owned();
+    let reader = csv::Reader::from_path(&path).map_err(|error| no_table(&path, error))?;
+    let rows = reader.into_deserialize();
+    Ok(rows.map(move |row| row.map_err(|error| no_table(&path, error))))
+}
+
+fn no_table(path: &Path, error: csv::Error) -> TrainingError {
+    TrainingError::RunFolder {
         path: path.to_owned(),
         message: format!("not a table of episodes: {error}"),
-    };
-    csv::Reader::from_path(path)
-        .map_err(unreadable)?
-        .into_deserialize()
-        .collect::<Result<_, _>>()
-        .map_err(unreadable)
+    }
 }
 
 #[cfg(test)]

@@ -19,11 +19,12 @@ mod tensorboard;
 
 pub use benchmark::{LearningMeasure, exact_optimum, measure_learning};
 pub use best::{BestCrystal, BestCrystals};
+pub use checkpoints::checkpointed_episodes;
 pub use config::{
     Algorithm, AlgorithmConfig, EvaluationConfig, OutputConfig, Preset, TrainingConfig,
     default_store_path, first_task,
 };
-pub use episodes::{EpisodeRow, EpisodeTable, read_episodes};
+pub use episodes::{EpisodeRow, EpisodeTable, episode_rows, read_episodes};
 pub use error::TrainingError;
 pub use layers::ConfigLayers;
 pub use load::TrainedAgent;

@@ -8,3 +8,4 @@ pub(crate) mod pseudo;
 pub(crate) mod rollout;
 pub(crate) mod store;
 pub(crate) mod train;
+pub(crate) mod watch;

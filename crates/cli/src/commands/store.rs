@@ -2,11 +2,13 @@ use std::{
     io::{self, Write},
     path::{Path, PathBuf},
     process::ExitCode,
+    str::FromStr,
 };
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use crystalgym_crystal::write_atomically;
+use crystalgym_dataset::{DatasetDescription, write_dataset, write_parquet};
 use crystalgym_evaluation::{ExportFormat, Property, ResultStore, StoredResult};
 use crystalgym_training::default_store_path;
 
@@ -30,9 +32,9 @@ enum StoreCommand {
     Check,
     /// Write all results to standard output or a file.
     Export {
-        /// csv, jsonl or extxyz.
+        /// csv, jsonl, extxyz or parquet.
         #[arg(long, default_value = "csv")]
-        format: ExportFormat,
+        format: Form,
         /// Only this property.
         #[arg(long)]
         property: Option<Property>,
@@ -40,6 +42,55 @@ enum StoreCommand {
         #[arg(long)]
         output: Option<PathBuf>,
     },
+    /// Write a folder that others can use and cite: parquet, extxyz, data card, checksums.
+    Dataset {
+        /// Folder to write into.
+        #[arg(long)]
+        output: PathBuf,
+        /// Only this property.
+        #[arg(long)]
+        property: Option<Property>,
+        /// Title of the data card.
+        #[arg(long)]
+        title: Option<String>,
+        /// Licence identifier; the lattices of C1 to C7 are CC BY 4.0.
+        #[arg(long)]
+        license: Option<String>,
+    },
+}
+
+/// A form in which results leave the store.
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    Text(ExportFormat),
+    Parquet,
+}
+
+impl FromStr for Form {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "parquet" => Ok(Self::Parquet),
+            _ => name.parse().map(Self::Text).map_err(|_: String| {
+                format!("unknown export format '{name}': expected csv, jsonl, extxyz or parquet")
+            }),
+        }
+    }
+}
+
+impl Form {
+    fn write_all(
+        self,
+        results: &[StoredResult],
+        out: &mut (dyn Write + Send),
+    ) -> anyhow::Result<()> {
+        match self {
+            Self::Text(format) => StoredResult::write_all(results, format, &mut Box::new(out))?,
+            Self::Parquet => write_parquet(results, out)?,
+        }
+        Ok(())
+    }
 }
 
 pub(crate) fn run(arguments: &StoreArguments) -> anyhow::Result<ExitCode> {
@@ -48,7 +99,7 @@ pub(crate) fn run(arguments: &StoreArguments) -> anyhow::Result<ExitCode> {
         None => default_store_path()?,
     };
     let store = open_existing(&path)?;
-    let mut out = io::stdout().lock();
+    let mut out = io::stdout();
     match &arguments.command {
         StoreCommand::Stats => {
             writeln!(out, "{}", path.display())?;
@@ -70,14 +121,29 @@ pub(crate) fn run(arguments: &StoreArguments) -> anyhow::Result<ExitCode> {
         } => {
             let results = store.results(*property)?;
             match output {
-                None => StoredResult::write_all(&results, *format, &mut out)?,
+                None => format.write_all(&results, &mut io::stdout())?,
                 Some(file) => {
                     let mut data = Vec::new();
-                    StoredResult::write_all(&results, *format, &mut data)?;
+                    format.write_all(&results, &mut data)?;
                     write_atomically(file, &data)
                         .with_context(|| format!("cannot write {}", file.display()))?;
                 }
             }
+        }
+        StoreCommand::Dataset {
+            output,
+            property,
+            title,
+            license,
+        } => {
+            let defaults = DatasetDescription::default();
+            let description = DatasetDescription {
+                title: title.clone().unwrap_or(defaults.title),
+                license: license.clone().unwrap_or(defaults.license),
+            };
+            let results = store.results(*property)?;
+            write_dataset(&results, &description, output)?;
+            eprintln!("{}: {} results", output.display(), results.len());
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -3,9 +3,13 @@
 mod agents;
 mod coverage;
 mod dft;
+mod formation;
+mod leaderboard;
 mod report;
 mod run;
+mod submit;
 mod verdicts;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -36,8 +40,16 @@ enum BenchCommand {
     Dft(dft::DftArguments),
     /// The experiments of the paper as resumable jobs over one store of results.
     Run(run::RunArguments),
-    /// Tables of a benchmark as Markdown, CSV and LaTeX.
+    /// Tables, figures and the page of a benchmark.
     Report(report::ReportArguments),
+    /// Formation energies of the crystals that the trained agents of a benchmark made.
+    Formation(formation::FormationArguments),
+    /// One file with all that a benchmark found, for others to verify.
+    Submit(submit::SubmitArguments),
+    /// Look whether a result holds: check it, and compute its best crystals and a sample again.
+    Verify(verify::VerifyArguments),
+    /// Rank the verified results of a folder.
+    Leaderboard(leaderboard::LeaderboardArguments),
 }
 
 pub(crate) fn run(arguments: &BenchArguments) -> anyhow::Result<ExitCode> {
@@ -48,5 +60,9 @@ pub(crate) fn run(arguments: &BenchArguments) -> anyhow::Result<ExitCode> {
         Some(BenchCommand::Dft(arguments)) => dft::run(arguments),
         Some(BenchCommand::Run(arguments)) => run::run(&arguments.experiments, &arguments.options),
         Some(BenchCommand::Report(arguments)) => report::run(arguments),
+        Some(BenchCommand::Formation(arguments)) => formation::run(arguments),
+        Some(BenchCommand::Submit(arguments)) => submit::run(arguments),
+        Some(BenchCommand::Verify(arguments)) => verify::run(arguments),
+        Some(BenchCommand::Leaderboard(arguments)) => leaderboard::run(arguments),
     }
 }

@@ -1,0 +1,345 @@
+use std::{
+    collections::BTreeMap,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use crystalgym_environment::TaskConfig;
+use crystalgym_evaluation::{
+    CalculatorConfig, CalculatorName, FailureCode, NativeSettings, Property, QeSettings, Source,
+};
+use crystalgym_training::{Algorithm, EpisodeRow, Preset};
+use flate2::read::MultiGzDecoder;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{BenchmarkError, EvaluationRow, JobManifest, JobMeasure, JobStatus, Scale};
+
+/// What a benchmark found; `docs/schema/benchmark-result.v1.json` describes the file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResultFile {
+    /// [`ResultFile::FORMAT`].
+    pub format: String,
+    /// Whose result it is, for people.
+    pub name: String,
+    /// Version of the program that wrote the file.
+    pub crystalgym_version: String,
+    /// The jobs, by name.
+    pub jobs: Vec<ResultJob>,
+}
+
+/// One training run with everything that it evaluated.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResultJob {
+    /// Name, such as `exp1-band_gap-C2-dqn-seed1`.
+    pub id: String,
+    /// Name of the experiment, such as `paper-exp1`.
+    pub experiment: String,
+    /// Label of the skeleton, or `mixed`.
+    pub skeletons: String,
+    /// Skeletons that the agent is evaluated on beside those it has learned on.
+    pub held_out: Vec<String>,
+    /// Property.
+    pub property: Property,
+    /// Its target, in its unit.
+    pub target: f64,
+    /// Algorithm.
+    pub algorithm: Algorithm,
+    /// Its preset.
+    pub preset: Preset,
+    /// Its seed.
+    pub seed: u64,
+    /// How long the job is.
+    pub scale: Scale,
+    /// Version of the program that ran it.
+    pub crystalgym_version: String,
+    /// Its resolved settings.
+    pub settings: ResultSettings,
+    /// What the store knows the calculator's results by, for all elements of the action set:
+    /// program, numbers, and the pseudopotentials with their checksums.
+    pub fingerprint: String,
+    /// What follows from the episodes and rollouts.
+    pub measures: Measures,
+    /// Finished training episodes, in the order in which their rewards arrived.
+    pub episodes: Vec<ResultEpisode>,
+    /// Final rollouts of the trained agent.
+    pub rollouts: Vec<ResultRollout>,
+}
+
+/// Resolved settings of a job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResultSettings {
+    /// The task.
+    pub task: TaskConfig,
+    /// The calculator, without what only concerns a machine: commands, folders, threads.
+    pub calculator: CalculatorConfig,
+    /// The algorithm's settings.
+    pub hyperparameters: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Measures of a job, each a function of its episodes and rollouts ([`JobMeasure`] defines them).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Measures {
+    /// Training episodes.
+    pub episodes: usize,
+    /// Distinct crystals among episodes and rollouts, equivalent fillings counted once: the
+    /// calculations that the job needs with an empty store.
+    pub distinct_crystals: usize,
+    /// Failed training episodes by code.
+    pub failures: BTreeMap<String, usize>,
+    /// Mean return of the last 100 training episodes.
+    pub last_return: f64,
+    /// Largest return of a training episode.
+    pub best_return: f64,
+    /// Area under the learning curve.
+    pub area_under_curve: f64,
+    /// Mean return of the greedy rollouts.
+    pub greedy_return: f64,
+    /// Mean return of the sampled rollouts.
+    pub sampled_return: f64,
+    /// Mean return of the greedy rollouts on held-out skeletons.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_out_return: Option<f64>,
+}
+
+/// A finished training episode.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResultEpisode {
+    /// Environment steps done when the reward arrived.
+    pub step: u64,
+    /// Label of the skeleton.
+    pub skeleton: String,
+    /// Elements in site order, separated by blanks.
+    pub elements: String,
+    /// Value of the property in its unit, unless it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
+    /// Why it failed, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<FailureCode>,
+    /// Return.
+    #[serde(rename = "return")]
+    pub episodic_return: f64,
+    /// Where the value came from.
+    pub source: Source,
+    /// Wall time of its calculation in seconds.
+    pub seconds: f64,
+}
+
+/// A final rollout.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResultRollout {
+    /// `greedy`, or `sampled` as the agent acts while it learns.
+    pub mode: String,
+    /// Whether the agent has never seen the skeleton.
+    pub held_out: bool,
+    /// Label of the skeleton.
+    pub skeleton: String,
+    /// Elements in site order, separated by blanks.
+    pub elements: String,
+    /// Value of the property in its unit, unless it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
+    /// Why it failed, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<FailureCode>,
+    /// Return.
+    #[serde(rename = "return")]
+    pub episodic_return: f64,
+}
+
+/// A result file as it lies on disk, with its checksum.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SealedResult {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// SHA-256 of the file in hexadecimal digits.
+    pub sha256: String,
+    /// What it says.
+    pub file: ResultFile,
+}
+
+/// Largest file that is read, unpacked: some ten times that of 100 runs of 5000 episodes.
+const LARGEST_BYTES: u64 = 1 << 30;
+
+impl ResultFile {
+    /// The format of this version.
+    pub const FORMAT: &'static str = "crystalgym-result/1";
+
+    /// Reads a result, `.json` or `.json.gz`.
+    ///
+    /// # Errors
+    /// [`BenchmarkError::Folder`] with the field, its value and what would be right.
+    pub fn read(path: &Path) -> Result<SealedResult, BenchmarkError> {
+        let length = std::fs::metadata(path)
+            .map_err(BenchmarkError::io(path))?
+            .len();
+        if length > LARGEST_BYTES {
+            let message = format!("has {length} bytes, expected at most {LARGEST_BYTES}");
+            return Err(BenchmarkError::folder(path, message));
+        }
+        let bytes = std::fs::read(path).map_err(BenchmarkError::io(path))?;
+        let sha256 = sha256_hex(&bytes);
+        let text = match is_gzip(path) {
+            false => bytes,
+            true => unpack(&bytes).map_err(BenchmarkError::io(path))?,
+        };
+        // The format first: of another version nothing else can be expected to be as here.
+        let format: FormatOnly = serde_json::from_slice(&text)
+            .map_err(|error| BenchmarkError::folder(path, format!("not a result: {error}")))?;
+        if format.format != Self::FORMAT {
+            let message = format!("format is {:?}, expected {:?}", format.format, Self::FORMAT);
+            return Err(BenchmarkError::folder(path, message));
+        }
+        let mut reader = serde_json::Deserializer::from_slice(&text);
+        let file: Self = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+            let field = error.path().to_string();
+            BenchmarkError::folder(path, format!("field {field}: {}", error.into_inner()))
+        })?;
+        Ok(SealedResult {
+            path: path.to_owned(),
+            sha256,
+            file,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct FormatOnly {
+    format: String,
+}
+
+/// Whether a file is packed, by its name.
+pub(super) fn is_gzip(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "gz")
+}
+
+fn unpack(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    MultiGzDecoder::new(bytes)
+        .take(LARGEST_BYTES + 1)
+        .read_to_end(&mut text)?;
+    if text.len() as u64 > LARGEST_BYTES {
+        let message = format!("unpacks to more than {LARGEST_BYTES} bytes");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+    }
+    Ok(text)
+}
+
+pub(super) fn sha256_hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let digest = Sha256::digest(bytes);
+    digest.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// A calculator's settings without what only concerns a machine. What a file of somebody else names
+/// there is never run or opened.
+pub(super) fn portable(config: &CalculatorConfig) -> CalculatorConfig {
+    let family = config.pseudopotentials.as_deref().map(|name| {
+        let stem = Path::new(name).file_name().unwrap_or_default();
+        stem.to_string_lossy().into_owned()
+    });
+    let native = NativeSettings::default();
+    let qe = QeSettings::default();
+    CalculatorConfig {
+        name: config.name,
+        pseudopotentials: family,
+        native: match config.name {
+            CalculatorName::Native => NativeSettings {
+                threads: native.threads,
+                ..config.native.clone()
+            },
+            _ => native,
+        },
+        qe: match config.name {
+            CalculatorName::Qe => QeSettings {
+                pw: config.qe.pw.clone(),
+                equation_of_state: config.qe.equation_of_state.clone(),
+                time_limit_seconds: config.qe.time_limit_seconds,
+                ..qe
+            },
+            _ => qe,
+        },
+    }
+}
+
+impl ResultJob {
+    /// The rows that a benchmark folder holds of the job.
+    pub(super) fn rows(&self) -> (Vec<EpisodeRow>, Vec<EvaluationRow>) {
+        let code = |failure: Option<FailureCode>| {
+            failure.map_or_else(String::new, |code| code.name().to_owned())
+        };
+        let episodes = (1..).zip(&self.episodes).map(|(number, row)| EpisodeRow {
+            episode: number,
+            step: row.step,
+            environment: 0,
+            skeleton: row.skeleton.clone(),
+            elements: row.elements.clone(),
+            property: self.property.name().to_owned(),
+            target: self.target,
+            value: row.value,
+            episodic_return: row.episodic_return,
+            failure: code(row.failure),
+            source: row.source.name().to_owned(),
+            scf_iterations: 0,
+            calculation_seconds: row.seconds,
+        });
+        let rollouts = self.rollouts.iter().map(|row| EvaluationRow {
+            mode: row.mode.clone(),
+            held_out: row.held_out,
+            skeleton: row.skeleton.clone(),
+            elements: row.elements.clone(),
+            value: row.value,
+            episodic_return: row.episodic_return,
+            failure: code(row.failure),
+        });
+        (episodes.collect(), rollouts.collect())
+    }
+
+    /// The manifest that a benchmark folder holds of the job.
+    pub(super) fn manifest(&self) -> JobManifest {
+        JobManifest {
+            format: JobManifest::FORMAT.to_owned(),
+            id: self.id.clone(),
+            experiment: self.experiment.clone(),
+            skeletons: self.skeletons.clone(),
+            held_out: self.held_out.clone(),
+            property: self.property,
+            target: self.target,
+            algorithm: self.algorithm,
+            preset: self.preset,
+            seed: self.seed,
+            scale: self.scale,
+            calculator: self.fingerprint.clone(),
+            crystalgym_version: self.crystalgym_version.clone(),
+            status: JobStatus::Finished,
+            reason: None,
+        }
+    }
+}
+
+impl Measures {
+    /// Of a job's measures and the number of its distinct crystals.
+    pub(super) fn of(measure: &JobMeasure, distinct_crystals: usize) -> Self {
+        Self {
+            episodes: measure.training.episodes,
+            distinct_crystals,
+            failures: measure.training.failures.clone(),
+            last_return: measure.training.last_return,
+            best_return: measure.training.best_return,
+            area_under_curve: measure.training.area_under_curve,
+            greedy_return: measure.greedy_return,
+            sampled_return: measure.sampled_return,
+            held_out_return: measure.held_out_return,
+        }
+    }
+}

@@ -1,0 +1,313 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
+
+use serde::Serialize;
+
+use super::{
+    file::{ResultFile, ResultJob, SealedResult},
+    verification::Verification,
+};
+use crate::{BenchmarkError, LeftOut, Table, interquartile_mean, interquartile_mean_interval};
+
+/// Verified results side by side.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Leaderboard {
+    /// The best first within each experiment, property, set of skeletons, scale and calculator.
+    pub rows: Vec<LeaderboardRow>,
+    /// Files that are not ranked, and why.
+    #[serde(serialize_with = "left_out_as_pairs")]
+    pub left_out: Vec<LeftOut>,
+}
+
+/// What one algorithm of one file achieved.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LeaderboardRow {
+    /// Experiment.
+    pub experiment: String,
+    /// Property.
+    pub property: String,
+    /// Labels of the skeletons, or `mixed`: who has done the easy ones only is not ranked with who
+    /// has done all.
+    pub skeletons: String,
+    /// Scale.
+    pub scale: String,
+    /// Calculator with its settings.
+    pub calculator: String,
+    /// Place among those that are alike so far, from 1.
+    pub rank: usize,
+    /// Whose result.
+    pub name: String,
+    /// Algorithm and preset.
+    pub algorithm: String,
+    /// Seeds.
+    pub seeds: usize,
+    /// Interquartile mean of the greedy return over skeletons and seeds.
+    pub interquartile_mean: f64,
+    /// Its 95 % bootstrap interval; absent with one seed.
+    pub interval: Option<(f64, f64)>,
+    /// The same mean on held-out skeletons.
+    pub held_out: Option<f64>,
+    /// Mean over jobs of the distinct crystals evaluated: the calculations of a job with an empty
+    /// store.
+    pub calculations_per_job: f64,
+    /// The file.
+    pub file: String,
+}
+
+/// What rows must share to be ranked together.
+type Class = (String, String, String, String, String);
+
+impl Leaderboard {
+    /// Reads all results of a folder. Those without a verification of this very file by this
+    /// version in which everything held are listed apart.
+    ///
+    /// # Errors
+    /// [`BenchmarkError::Io`] if the folder cannot be read.
+    pub fn read(folder: &Path) -> Result<Self, BenchmarkError> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(folder).map_err(BenchmarkError::io(folder))? {
+            let path = entry.map_err(BenchmarkError::io(folder))?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let is_result = name.ends_with(".json") || name.ends_with(".json.gz");
+            if is_result && !name.ends_with(".verified.json") && path.is_file() {
+                files.push(path);
+            }
+        }
+        files.sort();
+        let mut board = Self {
+            rows: Vec::new(),
+            left_out: Vec::new(),
+        };
+        let mut seen: BTreeMap<String, String> = BTreeMap::new();
+        for path in files {
+            match verified(&path) {
+                Ok(result) => {
+                    let name = path
+                        .file_name()
+                        .unwrap_or_default()
+                        .to_string_lossy()
+                        .into_owned();
+                    if let Some(first) = seen.insert(result.sha256.clone(), name.clone()) {
+                        let reason = format!("is the same file as {first}");
+                        board.left_out.push(LeftOut {
+                            folder: path,
+                            reason,
+                        });
+                        continue;
+                    }
+                    board.rows.extend(rows(&result.file, &name));
+                }
+                Err(reason) => board.left_out.push(LeftOut {
+                    folder: path,
+                    reason,
+                }),
+            }
+        }
+        board.rank();
+        Ok(board)
+    }
+
+    fn rank(&mut self) {
+        self.rows.sort_by(|a, b| {
+            let by_mean = b.interquartile_mean.total_cmp(&a.interquartile_mean);
+            let by_cost = a.calculations_per_job.total_cmp(&b.calculations_per_job);
+            let by_name = (&a.name, &a.algorithm, &a.file).cmp(&(&b.name, &b.algorithm, &b.file));
+            a.class()
+                .cmp(&b.class())
+                .then(by_mean)
+                .then(by_cost)
+                .then(by_name)
+        });
+        let mut last: Option<Class> = None;
+        let mut rank = 0;
+        for row in &mut self.rows {
+            let class = row.class();
+            rank = if last.as_ref() == Some(&class) {
+                rank + 1
+            } else {
+                1
+            };
+            row.rank = rank;
+            last = Some(class);
+        }
+    }
+
+    /// One table for each class of comparable rows.
+    pub fn tables(&self) -> Vec<Table> {
+        let mut classes: BTreeMap<Class, Vec<&LeaderboardRow>> = BTreeMap::new();
+        for row in &self.rows {
+            classes.entry(row.class()).or_default().push(row);
+        }
+        classes
+            .into_iter()
+            .map(|(class, rows)| table(&class, &rows))
+            .collect()
+    }
+}
+
+impl LeaderboardRow {
+    fn class(&self) -> Class {
+        (
+            self.experiment.clone(),
+            self.property.clone(),
+            self.skeletons.clone(),
+            self.scale.clone(),
+            self.calculator.clone(),
+        )
+    }
+}
+
+/// A file whose verification is of this very file, of this version, and holds; else the reason.
+fn verified(path: &Path) -> Result<SealedResult, String> {
+    let result = ResultFile::read(path).map_err(|error| error.to_string())?;
+    let record = Verification::read(path).map_err(|error| error.to_string())?;
+    let Some(record) = record else {
+        return Err("is not verified".to_owned());
+    };
+    if record.sha256 != result.sha256 {
+        return Err("has changed since it was verified".to_owned());
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    if record.crystalgym_version != version {
+        let by = record.crystalgym_version;
+        return Err(format!("was verified by version {by}, expected {version}"));
+    }
+    if !record.holds {
+        let failed = record
+            .checks
+            .iter()
+            .filter(|check| !check.verdict.holds())
+            .count();
+        let first =
+            record.problems.first().cloned().unwrap_or_else(|| {
+                format!("{failed} of {} recomputed crystals", record.checks.len())
+            });
+        return Err(format!("does not hold: {first}"));
+    }
+    Ok(result)
+}
+
+fn rows(file: &ResultFile, file_name: &str) -> Vec<LeaderboardRow> {
+    // By everything but skeleton and seed.
+    let mut groups: BTreeMap<(String, String, String, String, String), Vec<&ResultJob>> =
+        BTreeMap::new();
+    for job in &file.jobs {
+        let preset = serde_json::to_value(job.preset).unwrap_or_default();
+        let key = (
+            job.experiment.clone(),
+            job.property.to_string(),
+            job.scale.name().to_owned(),
+            format!(
+                "{} {}",
+                job.settings.calculator.name.name(),
+                job.fingerprint
+            ),
+            format!(
+                "{} ({})",
+                job.algorithm.name(),
+                preset.as_str().unwrap_or_default()
+            ),
+        );
+        groups.entry(key).or_default().push(job);
+    }
+    let rows = groups.into_iter().map(
+        |((experiment, property, scale, calculator, algorithm), jobs)| {
+            let skeletons: BTreeSet<&str> = jobs.iter().map(|job| job.skeletons.as_str()).collect();
+            let strata: Vec<Vec<f64>> = skeletons
+                .iter()
+                .map(|&skeleton| {
+                    let jobs = jobs.iter().filter(|job| job.skeletons == skeleton);
+                    jobs.map(|job| job.measures.greedy_return).collect()
+                })
+                .collect();
+            let held_out: Vec<f64> = jobs
+                .iter()
+                .filter_map(|job| job.measures.held_out_return)
+                .collect();
+            let crystals: usize = jobs.iter().map(|job| job.measures.distinct_crystals).sum();
+            LeaderboardRow {
+                experiment,
+                property,
+                skeletons: skeletons.into_iter().collect::<Vec<_>>().join(" "),
+                scale,
+                calculator,
+                rank: 0,
+                name: file.name.clone(),
+                algorithm,
+                seeds: jobs
+                    .iter()
+                    .map(|job| job.seed)
+                    .collect::<BTreeSet<_>>()
+                    .len(),
+                interquartile_mean: interquartile_mean(&strata.concat()).unwrap_or(f64::NAN),
+                interval: interquartile_mean_interval(&strata),
+                held_out: interquartile_mean(&held_out),
+                calculations_per_job: crystals as f64 / jobs.len() as f64,
+                file: file_name.to_owned(),
+            }
+        },
+    );
+    rows.collect()
+}
+
+fn table(
+    (experiment, property, skeletons, scale, calculator): &Class,
+    rows: &[&LeaderboardRow],
+) -> Table {
+    let rows = rows.iter().map(|row| {
+        let number = |value: Option<f64>| value.map_or_else(String::new, |x| format!("{x:.4}"));
+        vec![
+            row.rank.to_string(),
+            row.name.clone(),
+            row.algorithm.clone(),
+            row.seeds.to_string(),
+            number(Some(row.interquartile_mean)),
+            match row.interval {
+                Some((low, high)) => format!("{low:.4} to {high:.4}"),
+                None => "one seed".to_owned(),
+            },
+            number(row.held_out),
+            format!("{:.1}", row.calculations_per_job),
+            row.file.clone(),
+        ]
+    });
+    Table {
+        name: "leaderboard",
+        title: format!(
+            "{experiment}, {property}, {skeletons} (scale: {scale}; calculator: {calculator})"
+        ),
+        note: "Interquartile mean of the final greedy return over skeletons and seeds, with the 95 % \
+               interval of 2000 bootstrap samples; the same mean on held-out skeletons; calculations \
+               of a job with an empty store, mean over the jobs.",
+        columns: vec![
+            "rank",
+            "name",
+            "algorithm",
+            "seeds",
+            "mean",
+            "interval",
+            "held out",
+            "calculations",
+            "file",
+        ],
+        rows: rows.collect(),
+    }
+}
+
+fn left_out_as_pairs<S: serde::Serializer>(
+    left_out: &[LeftOut],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Pair<'a> {
+        file: String,
+        reason: &'a str,
+    }
+    serializer.collect_seq(left_out.iter().map(|one| Pair {
+        file: one.folder.display().to_string(),
+        reason: &one.reason,
+    }))
+}

@@ -1,0 +1,33 @@
+use std::path::Path;
+
+use crystalgym_training::{EpisodeRow, read_episodes};
+
+use crate::{
+    BenchmarkError, EvaluationRow, JobManifest, JobMeasure, TrainingMeasure,
+    runner::{EVALUATION_FILE, RUN_FOLDER},
+};
+
+/// Episodes and rollouts of a job that [`read_jobs`](crate::read_jobs) has found in order.
+pub(crate) fn read_rows(
+    job: &Path,
+) -> Result<(Vec<EpisodeRow>, Vec<EvaluationRow>), BenchmarkError> {
+    let episodes = read_episodes(&job.join(RUN_FOLDER).join("episodes.csv"))?;
+    let path = job.join(EVALUATION_FILE);
+    let rollouts = csv::Reader::from_path(&path)
+        .and_then(|mut reader| reader.deserialize().collect())
+        .map_err(|error| BenchmarkError::folder(path, error))?;
+    Ok((episodes, rollouts))
+}
+
+/// What the rows of a job, which must not be empty, amount to.
+///
+/// # Errors
+/// The first episode whose crystal is none.
+pub(super) fn measure(
+    manifest: JobManifest,
+    episodes: &[EpisodeRow],
+    rollouts: &[EvaluationRow],
+) -> Result<JobMeasure, String> {
+    let training = TrainingMeasure::of(manifest.property, episodes)?;
+    Ok(JobMeasure::of(manifest, training, rollouts))
+}

@@ -1,0 +1,246 @@
+use std::{
+    collections::BTreeSet,
+    fs::Permissions,
+    io::{self, BufWriter, Write},
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+};
+
+use crystalgym_crystal::Element;
+use crystalgym_environment::{ActionSet, EnvironmentError, TaskConfig};
+use crystalgym_evaluation::{CalculatorConfig, FailureCode, Property, Source, UnknownFailureCode};
+use crystalgym_training::{EpisodeRow, TrainingConfig, TrainingError};
+use flate2::{Compression, write::GzEncoder};
+
+use super::{
+    compositions::Compositions,
+    file::{
+        Measures, ResultEpisode, ResultFile, ResultJob, ResultRollout, ResultSettings, is_gzip,
+        portable,
+    },
+    rows::read_rows,
+};
+use crate::{
+    BenchmarkError, EvaluationRow, JobMeasure, LeftOut, reader::read_jobs, runner::RUN_FOLDER,
+};
+
+/// What went into a result file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenResult {
+    /// Jobs in the file.
+    pub jobs: usize,
+    /// Their training episodes.
+    pub episodes: usize,
+    /// Jobs of the folder that no table counts, and so no result either.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// Writes what a benchmark folder holds into one file, packed if its name ends in `.gz`. Jobs are
+/// read and written one at a time; the file appears whole or not at all, and the same folder gives
+/// the same file.
+///
+/// # Errors
+/// [`BenchmarkError`] if the folder holds no finished job, or a file cannot be read or written.
+pub fn write_result(
+    benchmark: &Path,
+    name: &str,
+    file: &Path,
+) -> Result<WrittenResult, BenchmarkError> {
+    let read = read_jobs(benchmark)?;
+    let mut written = WrittenResult {
+        jobs: read.jobs.len(),
+        episodes: 0,
+        left_out: read.left_out,
+    };
+    if read.jobs.is_empty() {
+        let message = match written.left_out.first() {
+            None => "holds no job".to_owned(),
+            Some(first) => format!(
+                "holds no finished job; {} is left out: {}",
+                first.folder.display(),
+                first.reason
+            ),
+        };
+        return Err(BenchmarkError::folder(benchmark, message));
+    }
+    let parent = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let parent = parent.unwrap_or(Path::new("."));
+    let io_error = || BenchmarkError::io(file);
+    let mut temporary = tempfile::Builder::new()
+        .prefix(".result-")
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(parent)
+        .map_err(io_error())?;
+    {
+        let mut out: Box<dyn Write> = match is_gzip(file) {
+            true => Box::new(GzEncoder::new(
+                temporary.as_file_mut(),
+                Compression::default(),
+            )),
+            false => Box::new(BufWriter::new(temporary.as_file_mut())),
+        };
+        let version = env!("CARGO_PKG_VERSION");
+        let head = [
+            ("format", ResultFile::FORMAT),
+            ("name", name),
+            ("crystalgym_version", version),
+        ];
+        write!(out, "{{").map_err(io_error())?;
+        for (key, value) in head {
+            write!(out, "\"{key}\":{},", serde_json::json!(value)).map_err(io_error())?;
+        }
+        write!(out, "\"jobs\":[").map_err(io_error())?;
+        let mut writer = JobWriter::default();
+        for (index, measure) in read.jobs.iter().enumerate() {
+            let job = writer.job(benchmark, measure)?;
+            written.episodes += job.episodes.len();
+            let comma = if index == 0 { "\n" } else { ",\n" };
+            write!(out, "{comma}").map_err(io_error())?;
+            serde_json::to_writer(&mut out, &job)
+                .map_err(|error| BenchmarkError::io(file)(io::Error::from(error)))?;
+        }
+        writeln!(out, "\n]}}")
+            .and_then(|()| out.flush())
+            .map_err(io_error())?;
+    }
+    temporary.as_file().sync_all().map_err(io_error())?;
+    temporary
+        .persist(file)
+        .map_err(|error| BenchmarkError::io(file)(error.error))?;
+    std::fs::File::open(parent)
+        .and_then(|folder| folder.sync_all())
+        .map_err(io_error())?;
+    Ok(written)
+}
+
+/// Makes jobs, and keeps what is costly and common to many.
+#[derive(Default)]
+struct JobWriter {
+    compositions: Compositions,
+    fingerprints: Vec<(CalculatorConfig, Vec<Element>, Property, String)>,
+}
+
+impl JobWriter {
+    fn job(&mut self, benchmark: &Path, measure: &JobMeasure) -> Result<ResultJob, BenchmarkError> {
+        let manifest = &measure.manifest;
+        let folder = benchmark.join("jobs").join(&manifest.id);
+        let bad = |message: String| BenchmarkError::folder(&folder, message);
+        let (episodes, rollouts) = read_rows(&folder)?;
+        let config = TrainingConfig::read(&folder.join(RUN_FOLDER).join("config.toml"))?;
+        let all = serde_json::to_value(&config).map_err(|error| bad(error.to_string()))?;
+        let hyperparameters = all[manifest.algorithm.name()].as_object().cloned();
+
+        let mut crystals = BTreeSet::new();
+        let trained = episodes.iter().map(|row| (&row.skeleton, &row.elements));
+        let made = rollouts.iter().map(|row| (&row.skeleton, &row.elements));
+        for (skeleton, elements) in trained.chain(made) {
+            crystals.insert(self.compositions.of(skeleton, elements).map_err(bad)?);
+        }
+        let fingerprint = self.fingerprint(&config, manifest.property)?;
+        Ok(ResultJob {
+            id: manifest.id.clone(),
+            experiment: manifest.experiment.clone(),
+            skeletons: manifest.skeletons.clone(),
+            held_out: manifest.held_out.clone(),
+            property: manifest.property,
+            target: manifest.target,
+            algorithm: manifest.algorithm,
+            preset: manifest.preset,
+            seed: manifest.seed,
+            scale: manifest.scale,
+            crystalgym_version: manifest.crystalgym_version.clone(),
+            fingerprint,
+            settings: ResultSettings {
+                task: config.task,
+                calculator: portable(&config.calculator),
+                hyperparameters: hyperparameters.unwrap_or_default(),
+            },
+            measures: Measures::of(measure, crystals.len()),
+            episodes: (episodes.iter().map(result_episode))
+                .collect::<Result<_, _>>()
+                .map_err(bad)?,
+            rollouts: (rollouts.iter().map(result_rollout))
+                .collect::<Result<_, _>>()
+                .map_err(bad)?,
+        })
+    }
+
+    fn fingerprint(
+        &mut self,
+        config: &TrainingConfig,
+        property: Property,
+    ) -> Result<String, BenchmarkError> {
+        let elements = action_elements(&config.task).map_err(TrainingError::from)?;
+        let known = self.fingerprints.iter().find(|(other, others, of, _)| {
+            *other == config.calculator && *others == elements && *of == property
+        });
+        if let Some((.., known)) = known {
+            return Ok(known.clone());
+        }
+        let calculator = config.calculator.build().map_err(TrainingError::from)?;
+        let fingerprint = calculator.fingerprint(&elements, property).0;
+        let calculator = config.calculator.clone();
+        self.fingerprints
+            .push((calculator, elements, property, fingerprint.clone()));
+        Ok(fingerprint)
+    }
+}
+
+/// The elements of a task's action set, in ascending order.
+pub(super) fn action_elements(task: &TaskConfig) -> Result<Vec<Element>, EnvironmentError> {
+    let actions = match task.elements.is_empty() {
+        true => ActionSet::published(&task.actions)?,
+        false => ActionSet::custom(task.elements.clone())?,
+    };
+    Ok(sorted(actions.elements()))
+}
+
+/// Fingerprints list elements as they come.
+pub(super) fn sorted(elements: &[Element]) -> Vec<Element> {
+    let mut elements = elements.to_vec();
+    elements.sort_unstable();
+    elements
+}
+
+fn result_episode(row: &EpisodeRow) -> Result<ResultEpisode, String> {
+    Ok(ResultEpisode {
+        step: row.step,
+        skeleton: row.skeleton.clone(),
+        elements: row.elements.clone(),
+        value: row.value,
+        failure: failure(&row.failure)?,
+        episodic_return: row.episodic_return,
+        source: source(&row.source)?,
+        seconds: row.calculation_seconds,
+    })
+}
+
+fn result_rollout(row: &EvaluationRow) -> Result<ResultRollout, String> {
+    Ok(ResultRollout {
+        mode: row.mode.clone(),
+        held_out: row.held_out,
+        skeleton: row.skeleton.clone(),
+        elements: row.elements.clone(),
+        value: row.value,
+        failure: failure(&row.failure)?,
+        episodic_return: row.episodic_return,
+    })
+}
+
+fn failure(name: &str) -> Result<Option<FailureCode>, String> {
+    match name {
+        "" => Ok(None),
+        _ => name
+            .parse()
+            .map(Some)
+            .map_err(|error: UnknownFailureCode| error.to_string()),
+    }
+}
+
+fn source(name: &str) -> Result<Source, String> {
+    let known = [Source::Computed, Source::Store, Source::Coalesced];
+    let found = known.into_iter().find(|source| source.name() == name);
+    found.ok_or_else(|| format!("unknown source '{name}' of an episode"))
+}

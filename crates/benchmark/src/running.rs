@@ -1,0 +1,129 @@
+use std::path::Path;
+
+use crystalgym_environment::failure_reward;
+use crystalgym_evaluation::Property;
+use crystalgym_training::{Algorithm, TrainingConfig, episode_rows};
+
+use crate::{
+    BenchmarkError, JobManifest, JobStatus, TrainingMeasure,
+    measure::TrainingCounter,
+    reader::{EPISODES_FILE, job_folders},
+    runner::RUN_FOLDER,
+};
+
+/// What a run is about, for titles and groups.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunLabel {
+    /// Name of the job or the run.
+    pub id: String,
+    /// Name of the experiment, or `run` for a run outside of a benchmark.
+    pub experiment: String,
+    /// Label of the skeleton, or `mixed`.
+    pub skeletons: String,
+    /// Property.
+    pub property: Property,
+    /// Its target, in its unit.
+    pub target: f64,
+    /// Algorithm.
+    pub algorithm: Algorithm,
+    /// Seed.
+    pub seed: u64,
+}
+
+impl From<&JobManifest> for RunLabel {
+    fn from(manifest: &JobManifest) -> Self {
+        Self {
+            id: manifest.id.clone(),
+            experiment: manifest.experiment.clone(),
+            skeletons: manifest.skeletons.clone(),
+            property: manifest.property,
+            target: manifest.target,
+            algorithm: manifest.algorithm,
+            seed: manifest.seed,
+        }
+    }
+}
+
+/// A run whose end has not come, or of which nobody says that it has: for looking at, never for
+/// tables.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UnfinishedRun {
+    /// What it is about.
+    pub label: RunLabel,
+    /// Environment steps that it is made of, where known.
+    pub total_steps: Option<u64>,
+    /// What it has done so far.
+    pub training: TrainingMeasure,
+}
+
+/// The jobs of a benchmark that are under way, without those that have no episode yet.
+///
+/// # Errors
+/// [`BenchmarkError`] if the folder is no benchmark.
+pub fn read_unfinished_jobs(benchmark: &Path) -> Result<Vec<UnfinishedRun>, BenchmarkError> {
+    let mut unfinished = Vec::new();
+    for folder in job_folders(benchmark)? {
+        let Ok(manifest) = JobManifest::read(&folder.join(JobManifest::FILE)) else {
+            continue;
+        };
+        if manifest.status != JobStatus::Pending {
+            continue;
+        }
+        let run = folder.join(RUN_FOLDER);
+        let config = TrainingConfig::read(&run.join(CONFIG_FILE)).ok();
+        let training = training_so_far(&run, manifest.property);
+        if training.episodes > 0 {
+            unfinished.push(UnfinishedRun {
+                label: RunLabel::from(&manifest),
+                total_steps: config.map(|config| config.agent().total_steps()),
+                training,
+            });
+        }
+    }
+    Ok(unfinished)
+}
+
+/// A single training run, finished or not.
+///
+/// # Errors
+/// [`BenchmarkError`] if the folder holds none.
+pub fn read_run(folder: &Path) -> Result<UnfinishedRun, BenchmarkError> {
+    let config = TrainingConfig::read(&folder.join(CONFIG_FILE))?;
+    let skeletons = match config.task.skeletons.as_slice() {
+        [only] => Path::new(only)
+            .file_stem()
+            .map_or_else(|| only.clone(), |stem| stem.to_string_lossy().into_owned()),
+        _ => "mixed".to_owned(),
+    };
+    Ok(UnfinishedRun {
+        label: RunLabel {
+            id: config.run_name(),
+            experiment: "run".to_owned(),
+            skeletons,
+            property: config.task.property,
+            target: config.task.target,
+            algorithm: config.algorithm.name,
+            seed: config.seed(),
+        },
+        total_steps: Some(config.agent().total_steps()),
+        training: training_so_far(folder, config.task.property),
+    })
+}
+
+pub(crate) const CONFIG_FILE: &str = "config.toml";
+
+/// Whole rows only: the last one may be in the writing.
+fn training_so_far(run: &Path, property: Property) -> TrainingMeasure {
+    let mut counter = TrainingCounter::new(property);
+    let rows = episode_rows(&run.join(EPISODES_FILE));
+    for row in rows.into_iter().flatten() {
+        let Ok(row) = row else { break };
+        let sound = row.episode == counter.episodes() as u64 + 1
+            && row.episodic_return >= failure_reward(property)
+            && row.episodic_return.is_finite();
+        if !sound || counter.add(&row).is_err() {
+            break;
+        }
+    }
+    counter.finish()
+}

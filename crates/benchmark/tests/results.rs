@@ -1,0 +1,511 @@
+//! Result files: written, verified by the calculator, and caught when somebody edits them.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crystalgym_benchmark::{
+    Choice, Leaderboard, ResultFile, RunOptions, Scale, Selection, Verdict, Verification,
+    VerifyOptions, experiments, problems, record_path, run_jobs, verify, write_result,
+};
+use crystalgym_evaluation::{CancelToken, FailureCode, Property};
+use crystalgym_training::{Algorithm, ConfigLayers, Preset};
+use serde_json::{Value, json};
+
+struct Benchmark<'a> {
+    properties: &'a [Property],
+    algorithms: &'a [Algorithm],
+    skeletons: &'a [&'a str],
+    seeds: &'a [u64],
+    mixed: bool,
+    settings: &'a [&'a str],
+}
+
+/// Runs a small benchmark and writes its result.
+fn result_of(folder: &Path, name: &str, benchmark: &Benchmark<'_>) -> PathBuf {
+    let mut layers = ConfigLayers::default();
+    for setting in benchmark.settings {
+        layers.add_assignment(setting).unwrap();
+    }
+    let [easy, .., mixed, _] = experiments();
+    let selection = Selection {
+        experiments: if benchmark.mixed {
+            vec![easy, mixed]
+        } else {
+            vec![easy]
+        },
+        properties: benchmark.properties.to_vec(),
+        algorithms: benchmark.algorithms.to_vec(),
+        skeletons: benchmark
+            .skeletons
+            .iter()
+            .map(|&label| label.to_owned())
+            .collect(),
+        seeds: benchmark.seeds.to_vec(),
+        preset: Preset::Standard,
+        scale: Scale::Smoke,
+        layers,
+    };
+    let runs = folder.join(format!("{name}-runs"));
+    let jobs = selection.jobs(&runs.join("store.sqlite")).unwrap();
+    let options = RunOptions {
+        parallel: 1,
+        stop: &|| false,
+        report: &|_| {},
+    };
+    let summary = run_jobs(&runs, &jobs, &options).unwrap();
+    assert_eq!(summary.finished, jobs.len());
+    let file = folder.join(format!("{name}.json"));
+    let written = write_result(&runs, name, &file).unwrap();
+    assert_eq!((written.jobs, written.left_out.len()), (jobs.len(), 0));
+    file
+}
+
+const RIGID: Benchmark<'static> = Benchmark {
+    properties: &[Property::Density],
+    algorithms: &[Algorithm::RandomSearch, Algorithm::Dqn],
+    skeletons: &["C4"],
+    seeds: &[1, 2],
+    mixed: true,
+    settings: &["calculator.name=rigid"],
+};
+
+/// Density functional theory at its cheapest: values mean nothing, but they are computed.
+const NATIVE: Benchmark<'static> = Benchmark {
+    properties: &[Property::BandGap],
+    algorithms: &[Algorithm::RandomSearch],
+    skeletons: &["C4"],
+    seeds: &[1, 2],
+    mixed: false,
+    settings: &[
+        "calculator.native.gth_cutoff_ry=6",
+        "calculator.native.kppa=1",
+    ],
+};
+
+fn verified(file: &Path) -> Verification {
+    let options = VerifyOptions {
+        top: 2,
+        sample: 3,
+        calculator: &|config| config.build(),
+        cancel: &CancelToken::default(),
+        report: &|_| {},
+    };
+    let result = ResultFile::read(file).unwrap();
+    let record = verify(&result, &options).unwrap().unwrap();
+    record.write(file).unwrap();
+    record
+}
+
+/// A change of a file.
+type Edit = dyn Fn(&mut Value);
+
+/// The file with a change, beside it.
+fn edited(file: &Path, edit: &Edit) -> PathBuf {
+    let mut json: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+    edit(&mut json);
+    let copy = file.with_file_name("edited.json");
+    fs::write(&copy, serde_json::to_vec(&json).unwrap()).unwrap();
+    copy
+}
+
+fn problems_after(file: &Path, edit: &Edit) -> String {
+    let result = ResultFile::read(&edited(file, edit)).unwrap();
+    problems(&result.file).join("\n")
+}
+
+/// Everything in the file that lies: each is caught without computing anything.
+#[test]
+fn a_result_that_disagrees_with_itself_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = result_of(folder.path(), "rigid", &RIGID);
+    let record = verified(&file);
+    assert!(record.holds, "{record:?}");
+    assert!(
+        record
+            .checks
+            .iter()
+            .all(|check| check.verdict == Verdict::Equal)
+    );
+
+    let cases: [(&str, &Edit); 15] = [
+        ("episodes[3].return", &|file| {
+            file["jobs"][0]["episodes"][3]["return"] = json!(0.99)
+        }),
+        ("rollouts[1].return", &|file| {
+            file["jobs"][0]["rollouts"][1]["return"] = json!(0.99)
+        }),
+        ("expected either a value or a failure", &|file| {
+            file["jobs"][1]["episodes"][0]["failure"] = json!("scf_not_converged");
+        }),
+        ("measures.greedy_return", &|file| {
+            file["jobs"][0]["measures"]["greedy_return"] = json!(0.99);
+        }),
+        ("measures.distinct_crystals", &|file| {
+            file["jobs"][0]["measures"]["distinct_crystals"] = json!(1);
+        }),
+        ("episodes are missing", &|file| {
+            file["jobs"][0]["episodes"]
+                .as_array_mut()
+                .unwrap()
+                .remove(4);
+        }),
+        ("rollouts", &|file| {
+            file["jobs"][0]["rollouts"]
+                .as_array_mut()
+                .unwrap()
+                .remove(4);
+        }),
+        ("jobs[1].id", &|file| {
+            file["jobs"][1] = file["jobs"][0].clone()
+        }),
+        ("seed is", &|file| file["jobs"][0]["seed"] = json!(77)),
+        ("target", &|file| file["jobs"][0]["target"] = json!(2.0)),
+        ("total_steps", &|file| {
+            file["jobs"][0]["settings"]["hyperparameters"]["total_steps"] = json!(480);
+        }),
+        ("crystalgym_version", &|file| {
+            file["jobs"][0]["crystalgym_version"] = json!("9.9.9")
+        }),
+        ("expected one of", &|file| {
+            file["jobs"][0]["episodes"][0]["skeleton"] = json!("C1");
+        }),
+        ("not in the action set", &|file| {
+            file["jobs"][0]["episodes"][0]["elements"] = json!("Au Au Au Au");
+        }),
+        ("names commands", &|file| {
+            file["jobs"][0]["settings"]["calculator"]["qe"]["command"] = json!(["rm", "-rf"]);
+        }),
+    ];
+    for (expected, edit) in cases {
+        let found = problems_after(&file, edit);
+        assert!(found.contains(expected), "{expected}: {found:?}");
+    }
+}
+
+/// A file with a value that its calculator does not give does not hold; nor does one whose failures
+/// were edited away, and what is left is consistent.
+#[test]
+fn edited_properties_are_computed_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = result_of(folder.path(), "native", &NATIVE);
+    let record = verified(&file);
+    assert!(record.holds, "{record:#?}");
+    assert_eq!(
+        record
+            .checks
+            .iter()
+            .filter(|check| check.choice == Choice::Top)
+            .count(),
+        2
+    );
+    assert_eq!(record.checks.len(), 5);
+    assert!(
+        record
+            .checks
+            .iter()
+            .all(|check| check.verdict == Verdict::Equal),
+        "{record:#?}"
+    );
+
+    // As a careful cheat would: value, returns and measures agree.
+    let result = ResultFile::read(&file).unwrap().file;
+    let failed = (result.jobs[0].episodes.iter())
+        .find(|row| row.failure == Some(FailureCode::OddElectronCount))
+        .unwrap();
+    let computed = result.jobs[0]
+        .episodes
+        .iter()
+        .find(|row| row.value.is_some())
+        .unwrap();
+    for (elements, was) in [(&failed.elements, "failure"), (&computed.elements, "value")] {
+        let mut cheat = result.clone();
+        for job in &mut cheat.jobs {
+            for row in job
+                .episodes
+                .iter_mut()
+                .filter(|row| row.elements == *elements)
+            {
+                row.value = Some(1.12);
+                row.failure = None;
+                row.episodic_return = 1.0;
+            }
+            for row in job
+                .rollouts
+                .iter_mut()
+                .filter(|row| row.elements == *elements)
+            {
+                row.value = Some(1.12);
+                row.failure = None;
+                row.episodic_return = 1.0;
+            }
+        }
+        let copy = folder.path().join(format!("{was}.json"));
+        let told = agreeing(&mut cheat);
+        fs::write(&copy, serde_json::to_vec(&cheat).unwrap()).unwrap();
+        assert!(told.is_empty(), "{told:?}");
+        let record = verified(&copy);
+        assert!(!record.holds);
+        let caught = record
+            .checks
+            .iter()
+            .find(|check| check.verdict == Verdict::Differs)
+            .unwrap();
+        assert_eq!(caught.choice, Choice::Top);
+        assert_eq!(caught.skeleton, "C4");
+    }
+    // A failure that is left out is missed, whatever the measures say.
+    let mut cheat = result.clone();
+    let rows = &mut cheat.jobs[0].episodes;
+    let place = rows.iter().position(|row| row.failure.is_some()).unwrap();
+    rows.remove(place);
+    let told = agreeing(&mut cheat).join("\n");
+    assert!(told.contains("episodes are missing"), "{told}");
+}
+
+/// Makes the measures agree with the rows, by what [`problems`] says about them; and what it still
+/// says then.
+fn agreeing(cheat: &mut ResultFile) -> Vec<String> {
+    for job in &mut cheat.jobs {
+        let returns: Vec<f64> = job.episodes.iter().map(|row| row.episodic_return).collect();
+        let measures = &mut job.measures;
+        measures.episodes = returns.len();
+        measures.failures.clear();
+        for code in job.episodes.iter().filter_map(|row| row.failure) {
+            *measures.failures.entry(code.name().to_owned()).or_default() += 1;
+        }
+        measures.last_return = returns.iter().sum::<f64>() / returns.len() as f64;
+        measures.best_return = returns.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let (mut area, mut last) = (0.0, 0);
+        for row in &job.episodes {
+            area += (row.episodic_return + 1.0) * (row.step - last) as f64;
+            last = row.step;
+        }
+        measures.area_under_curve = area;
+        let mean = |mode: &str| {
+            let rows = job.rollouts.iter().filter(|row| row.mode == mode);
+            let returns: Vec<f64> = rows.map(|row| row.episodic_return).collect();
+            returns.iter().sum::<f64>() / returns.len() as f64
+        };
+        (measures.greedy_return, measures.sampled_return) = (mean("greedy"), mean("sampled"));
+    }
+    problems(cheat)
+        .into_iter()
+        .filter(|problem| !problem.contains("distinct_crystals"))
+        .collect()
+}
+
+/// Anything may come from outside.
+#[test]
+fn bad_files_get_one_clear_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = result_of(
+        folder.path(),
+        "rigid",
+        &Benchmark {
+            mixed: false,
+            ..RIGID
+        },
+    );
+    let text = fs::read_to_string(&file).unwrap();
+    let step = text.find("\"step\":").unwrap();
+    let comma = step + text[step..].find(',').unwrap();
+    let with_step = |value: &str| format!("{}\"step\":{value}{}", &text[..step], &text[comma..]);
+    let target = text.find("\"target\":").unwrap();
+    let end = target + text[target..].find(',').unwrap();
+    let with_target =
+        |value: &str| format!("{}\"target\":{value}{}", &text[..target], &text[end..]);
+    for (what, bytes, expected) in [
+        (
+            "truncated",
+            text[..text.len() / 2].to_owned(),
+            "not a result: EOF",
+        ),
+        ("empty", String::new(), "EOF"),
+        ("another thing", "[1, 2]".to_owned(), "not a result"),
+        (
+            "format",
+            text.replacen("crystalgym-result/1", "crystalgym-result/9", 1),
+            "format is \"crystalgym-result/9\", expected \"crystalgym-result/1\"",
+        ),
+        ("NaN", with_target("NaN"), "not a result"),
+        ("huge", with_target("1e999"), "number out of range"),
+        ("negative", with_step("-5"), "jobs[0].episodes[0].step"),
+        ("text", with_step("\"five\""), "jobs[0].episodes[0].step"),
+        (
+            "unknown field",
+            text.replacen("\"target\":", "\"colour\":1,\"target\":", 1),
+            "unknown field `colour`",
+        ),
+        (
+            "twice",
+            text.replacen("\"target\":", "\"target\":3.0,\"target\":", 1),
+            "duplicate field `target`",
+        ),
+        (
+            "algorithm",
+            text.replacen("\"algorithm\":\"dqn\"", "\"algorithm\":\"a2c\"", 1),
+            "unknown variant `a2c`",
+        ),
+    ] {
+        let bad = folder.path().join("bad.json");
+        fs::write(&bad, bytes).unwrap();
+        let error = ResultFile::read(&bad).unwrap_err().to_string();
+        assert!(
+            error.contains(expected) && error.contains("bad.json"),
+            "{what}: {error}"
+        );
+    }
+    let packed = folder.path().join("bad.json.gz");
+    fs::write(&packed, &text).unwrap();
+    assert!(
+        ResultFile::read(&packed)
+            .unwrap_err()
+            .to_string()
+            .contains("bad.json.gz")
+    );
+}
+
+/// Only files with a fresh record in which everything holds are ranked, and only with their like.
+#[test]
+fn the_leaderboard_ranks_what_was_verified() {
+    let folder = tempfile::tempdir().unwrap();
+    let density = Benchmark {
+        mixed: false,
+        ..RIGID
+    };
+    let good = result_of(folder.path(), "good", &density);
+    let other = result_of(
+        folder.path(),
+        "other",
+        &Benchmark {
+            seeds: &[3, 4, 5],
+            ..density
+        },
+    );
+    let fewer = result_of(
+        folder.path(),
+        "skeleton",
+        &Benchmark {
+            skeletons: &["C6"],
+            ..density
+        },
+    );
+    let packed = folder.path().join("packed.json.gz");
+    write_result(&folder.path().join("other-runs"), "packed", &packed).unwrap();
+    for file in [&good, &other, &fewer, &packed] {
+        assert!(verified(file).holds);
+    }
+    let unverified = folder.path().join("unverified.json");
+    write_result(&folder.path().join("good-runs"), "unverified", &unverified).unwrap();
+    let stale = folder.path().join("stale.json");
+    fs::copy(record_path(&good), record_path(&stale)).unwrap();
+    write_result(&folder.path().join("good-runs"), "stale", &stale).unwrap();
+    let bad = edited(&good, &|file| {
+        file["jobs"][0]["episodes"][3]["return"] = json!(0.99)
+    });
+    assert!(!verified(&bad).holds);
+
+    let torn = folder.path().join("torn.json");
+    write_result(&folder.path().join("good-runs"), "torn", &torn).unwrap();
+    let record = fs::read(record_path(&good)).unwrap();
+    fs::write(record_path(&torn), &record[..record.len() / 2]).unwrap();
+
+    let board = Leaderboard::read(folder.path()).unwrap();
+    let reasons: Vec<(String, &str)> = (board.left_out.iter())
+        .map(|one| {
+            (
+                one.folder
+                    .file_name()
+                    .unwrap()
+                    .to_string_lossy()
+                    .into_owned(),
+                one.reason.as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(reasons.len(), 4, "{reasons:?}");
+    assert!(reasons[0].0 == "edited.json" && reasons[0].1.contains("episodes[3].return"));
+    assert_eq!(
+        reasons[1],
+        ("stale.json".to_owned(), "has changed since it was verified")
+    );
+    assert!(
+        reasons[2].0 == "torn.json" && reasons[2].1.contains("no record"),
+        "{reasons:?}"
+    );
+    assert_eq!(
+        reasons[3],
+        ("unverified.json".to_owned(), "is not verified")
+    );
+
+    let tables = board.tables();
+    assert_eq!(tables.len(), 2);
+    // C4: two algorithms each of good, other and packed.
+    assert_eq!(tables[0].rows.len(), 6);
+    assert!(tables[0].title.contains("C4") && tables[0].title.contains("scale: smoke"));
+    let means: Vec<f64> = (board.rows.iter())
+        .filter(|row| row.skeletons == "C4")
+        .map(|row| row.interquartile_mean)
+        .collect();
+    assert!(means.windows(2).all(|pair| pair[0] >= pair[1]), "{means:?}");
+    // Oracle: with two seeds the interquartile mean is the mean of the two greedy returns.
+    let file = ResultFile::read(&good).unwrap().file;
+    let jobs = file
+        .jobs
+        .iter()
+        .filter(|job| job.algorithm == Algorithm::Dqn);
+    let returns: Vec<f64> = jobs.map(|job| job.measures.greedy_return).collect();
+    let row = board
+        .rows
+        .iter()
+        .find(|row| row.name == "good" && row.algorithm.contains("dqn"));
+    let row = row.unwrap();
+    assert!((row.interquartile_mean - 0.5 * (returns[0] + returns[1])).abs() < 1e-12);
+    assert_eq!(row.seeds, 2);
+}
+
+/// The same folder gives the same bytes, and the schema describes them. Oracle: the validator of
+/// Python's jsonschema.
+#[test]
+fn files_follow_the_published_schema() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = result_of(folder.path(), "rigid", &RIGID);
+    let again = folder.path().join("again.json");
+    write_result(&folder.path().join("rigid-runs"), "rigid", &again).unwrap();
+    assert!(fs::read(&file).unwrap() == fs::read(&again).unwrap());
+    let native = result_of(folder.path(), "native", &NATIVE);
+    let wrong = edited(&file, &|file| {
+        let row = &mut file["jobs"][0]["episodes"][0];
+        row["failure"] = json!("odd_electron_count");
+    });
+
+    let Some(python) = crystalgym_testing::python_with(&["jsonschema"]) else {
+        return;
+    };
+    let schema =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/schema/benchmark-result.v1.json");
+    let script = "import json, sys, jsonschema\n\
+                  schema, *files = [json.load(open(name)) for name in sys.argv[1:]]\n\
+                  validator = jsonschema.Draft202012Validator\n\
+                  validator.check_schema(schema)\n\
+                  for file in files:\n    \
+                      print(len(list(validator(schema).iter_errors(file))))\n";
+    let output = Command::new(python)
+        .args(["-c", script])
+        .args([&schema, &file, &native, &wrong])
+        .output()
+        .unwrap();
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    let counts: Vec<usize> = shown.lines().map(|line| line.parse().unwrap()).collect();
+    assert_eq!(
+        counts[..2],
+        [0, 0],
+        "{shown} {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(counts[2] > 0);
+}

@@ -1,0 +1,262 @@
+//! `crystalgym bench run` with the built-in engine, killed without warning and gone on with; then its
+//! result submitted, verified, edited and ranked.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use crystalgym_crystal::{Crystal, Skeleton};
+use crystalgym_evaluation::ResultStore;
+use crystalgym_training::{EpisodeRow, read_episodes};
+
+fn crystalgym(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_crystalgym"));
+    command.current_dir(folder).args(arguments);
+    command
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    crystalgym(folder, arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Density functional theory at its cheapest: two experiments, two algorithms.
+fn bench_run(output: &str) -> Vec<&str> {
+    let mut arguments = vec![
+        "bench",
+        "run",
+        "paper-exp1",
+        "paper-exp5",
+        "--scale",
+        "smoke",
+    ];
+    arguments.extend(["--properties", "band_gap", "--skeletons", "C4"]);
+    arguments.extend(["--algorithms", "random_search,dqn", "--output", output]);
+    for setting in [
+        "calculator.native.gth_cutoff_ry=6",
+        "calculator.native.kppa=1",
+        "output.checkpoint_every=10",
+    ] {
+        arguments.extend(["--set", setting]);
+    }
+    arguments
+}
+
+fn jobs(benchmark: &Path) -> Vec<PathBuf> {
+    let mut jobs: Vec<PathBuf> = fs::read_dir(benchmark.join("jobs"))
+        .map(|entries| entries.map(|entry| entry.unwrap().path()).collect())
+        .unwrap_or_default();
+    jobs.sort();
+    jobs
+}
+
+/// What a calculation is known by: property, skeleton and canonical filling.
+type Calculation = (String, String, String);
+
+fn stored(benchmark: &Path) -> BTreeSet<Calculation> {
+    let path = benchmark.join("store.sqlite");
+    if !path.exists() {
+        return BTreeSet::new();
+    }
+    let results = ResultStore::open(&path).unwrap().results(None).unwrap();
+    let stored = results
+        .into_iter()
+        .map(|row| (row.property, row.skeleton, row.elements));
+    stored.collect()
+}
+
+fn calculation(row: &EpisodeRow) -> Calculation {
+    let elements = row
+        .elements
+        .split_whitespace()
+        .map(|symbol| symbol.parse().unwrap());
+    let skeleton = Skeleton::builtin(&row.skeleton).unwrap();
+    let crystal = Crystal::new(skeleton, elements.collect())
+        .unwrap()
+        .canonical();
+    let symbols: Vec<&str> = crystal
+        .elements()
+        .iter()
+        .map(|element| element.symbol())
+        .collect();
+    (
+        row.property.clone(),
+        row.skeleton.clone(),
+        symbols.join(" "),
+    )
+}
+
+/// Episodes that have been written whole; the last line of a killed process may not be.
+fn written_episodes(job: &Path) -> Vec<EpisodeRow> {
+    let path = job.join("run/episodes.csv");
+    let text = fs::read_to_string(&path).unwrap_or_default();
+    let Some(end) = text.rfind('\n') else {
+        return Vec::new();
+    };
+    let mut reader = csv::Reader::from_reader(&text.as_bytes()[..=end]);
+    reader.deserialize().map(|row| row.unwrap()).collect()
+}
+
+/// What must not depend on kills: all of an episode but where its value came from and the wall time.
+fn outcome(row: EpisodeRow) -> EpisodeRow {
+    EpisodeRow {
+        source: String::new(),
+        calculation_seconds: 0.0,
+        ..row
+    }
+}
+
+/// Identity: killed with SIGKILL five times, the benchmark ends with the files of an undisturbed one.
+/// Nothing that the store had when the process died is computed again.
+#[test]
+fn a_killed_benchmark_ends_like_an_undisturbed_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &bench_run("undisturbed"));
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let undisturbed = folder.path().join("undisturbed");
+    let all = jobs(&undisturbed);
+    assert_eq!(all.len(), 4);
+    let total = stored(&undisturbed).len();
+
+    let killed = folder.path().join("killed");
+    let mut snapshots = Vec::new();
+    for kill in 1..=5 {
+        let mut child = crystalgym(folder.path(), &bench_run("killed"))
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let enough = total * kill / 6;
+        let start = Instant::now();
+        while stored(&killed).len() < enough && child.try_wait().unwrap().is_none() {
+            assert!(
+                start.elapsed() < Duration::from_secs(300),
+                "nothing was computed"
+            );
+            thread::sleep(Duration::from_millis(10));
+        }
+        // SIGKILL.
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let written: Vec<(PathBuf, Vec<EpisodeRow>)> = (jobs(&killed).into_iter())
+            .map(|job| {
+                let rows = written_episodes(&job);
+                (job, rows)
+            })
+            .collect();
+        snapshots.push((stored(&killed), written));
+    }
+    assert!(
+        snapshots.iter().any(|(stored, _)| stored.len() < total),
+        "killed too late"
+    );
+    let output = run(folder.path(), &bench_run("killed"));
+    assert!(output.status.success(), "{}", text(&output.stderr));
+
+    for (a, b) in all.iter().zip(jobs(&killed)) {
+        assert_eq!(a.file_name(), b.file_name());
+        let rows = |job: &Path| {
+            let rows = read_episodes(&job.join("run/episodes.csv"))
+                .unwrap()
+                .into_iter();
+            rows.map(outcome).collect::<Vec<_>>()
+        };
+        assert_eq!(rows(a), rows(&b), "{}", b.display());
+        let evaluation = |job: &Path| fs::read_to_string(job.join("evaluation.csv")).unwrap();
+        assert_eq!(evaluation(a), evaluation(&b), "{}", b.display());
+    }
+    assert_eq!(stored(&killed), stored(&undisturbed));
+    for job in jobs(&killed) {
+        for row in read_episodes(&job.join("run/episodes.csv")).unwrap() {
+            if row.source != "computed" {
+                continue;
+            }
+            for (stored, written) in &snapshots {
+                let before = written.iter().find(|(other, _)| *other == job);
+                let is_old = before.is_some_and(|(_, rows)| rows.contains(&row));
+                let message = format!("{} was computed twice", row.elements);
+                assert!(is_old || !stored.contains(&calculation(&row)), "{message}");
+            }
+        }
+    }
+
+    submit_verify_and_rank(folder.path());
+}
+
+/// The commands after it, on what it left.
+fn submit_verify_and_rank(folder: &Path) {
+    let submit = [
+        "bench",
+        "submit",
+        "killed",
+        "--name",
+        "A. Tester",
+        "--output",
+        "good.json.gz",
+    ];
+    let output = run(folder, &submit);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let verify = |file: &str| {
+        run(
+            folder,
+            &["bench", "verify", file, "--top", "2", "--sample", "2"],
+        )
+    };
+    let output = verify("good.json.gz");
+    assert!(
+        output.status.success(),
+        "{} {}",
+        text(&output.stdout),
+        text(&output.stderr)
+    );
+    assert!(folder.join("good.json.gz.verified.json").exists());
+
+    assert!(
+        run(folder, &["bench", "submit", "killed", "--name", "B"])
+            .status
+            .success()
+    );
+    let result = fs::read_to_string(folder.join("killed/result.json")).unwrap();
+    let place = result.find("\"value\":").unwrap() + "\"value\":".len();
+    let edited = format!(
+        "{}9.25{}",
+        &result[..place],
+        &result[place..].trim_start_matches(|c| c != ',')
+    );
+    fs::write(folder.join("edited.json"), edited).unwrap();
+    let output = verify("edited.json");
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
+    assert!(
+        text(&output.stdout).contains("does not hold"),
+        "{}",
+        text(&output.stdout)
+    );
+
+    let board = run(folder, &["bench", "leaderboard", "."]);
+    let shown = text(&board.stdout);
+    assert!(
+        board.status.success() && shown.contains("| 1 | A. Tester |"),
+        "{shown}"
+    );
+    assert!(shown.contains("`edited.json`: does not hold"), "{shown}");
+    let json = run(folder, &["bench", "leaderboard", ".", "--format", "json"]);
+    let board: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(board["rows"].as_array().unwrap().len(), 4, "{board:#}");
+    let csv = run(folder, &["bench", "leaderboard", ".", "--format", "csv"]);
+    assert_eq!(text(&csv.stdout).lines().count(), 5);
+
+    let output = run(folder, &["bench", "verify", "killed/jobs"]);
+    assert!(
+        text(&output.stderr).contains("killed/jobs"),
+        "{}",
+        text(&output.stderr)
+    );
+}

@@ -1,0 +1,117 @@
+use std::{
+    fs::{self, File, Permissions},
+    io::{self, BufWriter, Write},
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+};
+
+use crystalgym_crystal::write_atomically;
+use crystalgym_evaluation::{ExportFormat, StoredResult};
+use sha2::{Digest, Sha256};
+
+use crate::{DatasetDescription, DatasetError, card::card, write_parquet};
+
+pub(crate) const TABLE: &str = "results.parquet";
+pub(crate) const STRUCTURES: &str = "structures.extxyz";
+const CARD: &str = "README.md";
+const CHECKSUMS: &str = "SHA256SUMS";
+
+/// Writes results into a folder as a data set:
+///
+/// ```text
+/// results.parquet     all results, failures included
+/// structures.extxyz   one frame a success, with its value and energy
+/// README.md           the data card: what, how, counts, columns, licence, citation, checksums
+/// SHA256SUMS          of the three, for `sha256sum -c`
+/// ```
+///
+/// Each file is replaced in one step, the checksums last.
+///
+/// # Errors
+/// [`DatasetError`]; without any result nothing is written.
+pub fn write_dataset(
+    results: &[StoredResult],
+    description: &DatasetDescription,
+    folder: &Path,
+) -> Result<(), DatasetError> {
+    if results.is_empty() {
+        return Err(DatasetError::Empty);
+    }
+    fs::create_dir_all(folder).map_err(DatasetError::io(folder))?;
+    let mut sums = Vec::new();
+    let table = write_file(folder, TABLE, |out| write_parquet(results, out))?;
+    sums.push((TABLE, table));
+    let structures = write_file(folder, STRUCTURES, |mut out| {
+        StoredResult::write_all(results, ExportFormat::ExtXyz, &mut out).map_err(|error| {
+            DatasetError::io(folder.join(STRUCTURES))(io::Error::other(error.to_string()))
+        })
+    })?;
+    sums.push((STRUCTURES, structures));
+    let text = card(results, description, &sums);
+    let path = folder.join(CARD);
+    write_atomically(&path, text.as_bytes()).map_err(DatasetError::io(path))?;
+    sums.push((CARD, hex(&Sha256::digest(&text))));
+    let text: String = sums
+        .iter()
+        .map(|(name, sum)| format!("{sum}  {name}\n"))
+        .collect();
+    let path = folder.join(CHECKSUMS);
+    write_atomically(&path, text.as_bytes()).map_err(DatasetError::io(path))
+}
+
+/// Writes a file whole or not at all, and returns its SHA-256.
+fn write_file(
+    folder: &Path,
+    name: &str,
+    write: impl FnOnce(&mut Summing<BufWriter<&mut File>>) -> Result<(), DatasetError>,
+) -> Result<String, DatasetError> {
+    let path = folder.join(name);
+    let mut temporary = tempfile::Builder::new()
+        .prefix(".writing-")
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder)
+        .map_err(DatasetError::io(&path))?;
+    let sum = {
+        let mut out = Summing {
+            sum: Sha256::new(),
+            inner: BufWriter::new(temporary.as_file_mut()),
+        };
+        write(&mut out)?;
+        out.flush().map_err(DatasetError::io(&path))?;
+        hex(&out.sum.finalize())
+    };
+    temporary
+        .as_file()
+        .sync_all()
+        .map_err(DatasetError::io(&path))?;
+    temporary
+        .persist(&path)
+        .map_err(|error| DatasetError::io(&path)(error.error))?;
+    Ok(sum)
+}
+
+/// Adds up what is written.
+struct Summing<W> {
+    sum: Sha256,
+    inner: W,
+}
+
+impl<W: Write> Write for Summing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.sum.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,6 @@
+function start() {
+  const content = document.getElementById("content");
+  startViewers(content);
+  startTables(content);
+}
+start();
