@@ -7,7 +7,9 @@ use crystalgym_benchmark::{
     ElementalReferences, FormationOptions, RunOptions, Scale, Selection, experiments,
     formation_energies, formation_energy_ev_per_atom, reference_structure, run_jobs,
 };
-use crystalgym_crystal::{Crystal, Element, Lattice, SYMMETRY_TOLERANCE_ANG, Skeleton, Structure};
+use crystalgym_crystal::{
+    Crystal, Element, Lattice, SYMMETRY_TOLERANCE_ANG, Skeleton, Structure, space_group,
+};
 use crystalgym_environment::ActionSet;
 use crystalgym_evaluation::{
     CalculatorConfig, CalculatorName, CancelToken, GthCutoff, Property, RecommendedCutoff,
@@ -261,4 +263,66 @@ fn run_benchmark(folder: &Path, store: &Path, calculator: &str) {
         report: &|_| {},
     };
     assert_eq!(run_jobs(folder, &jobs, &options).unwrap().finished, 1);
+}
+
+/// Oracles: space groups and shortest distances of the literature.
+#[test]
+fn elemental_structures_are_what_they_are_called() {
+    for (symbol, number, distance_ang) in [
+        ("Na", 229, 3.659),
+        ("Al", 225, 2.864),
+        ("Mg", 194, 3.197),
+        ("Si", 227, 2.351),
+        ("C", 194, 1.423),
+        ("P", 64, 2.224),
+        ("Se", 152, 2.373),
+        ("B", 166, 1.71),
+        ("S", 99, 2.055),
+        ("N", 166, 1.0977),
+    ] {
+        let element: Element = symbol.parse().unwrap();
+        let structure = reference_structure(element).unwrap().unwrap().structure;
+        let kinds = vec![1; structure.elements.len()];
+        let (lattice, frac_coords) = (&structure.lattice, &structure.frac_coords);
+        let (found, _) = space_group(lattice, frac_coords, &kinds, SYMMETRY_TOLERANCE_ANG).unwrap();
+        let shortest = shortest_distance_ang(&structure);
+        println!("{symbol} {found} {shortest}");
+        assert!(
+            (shortest - distance_ang).abs() < 0.01,
+            "{symbol}: {shortest}"
+        );
+        assert_eq!(found, number, "{symbol}");
+    }
+}
+
+/// Every element of the two sets has a structure, of which a skeleton can be made.
+#[test]
+fn both_action_sets_are_covered() {
+    for element in ActionSet::published("medium").unwrap().elements() {
+        let found = reference_structure(*element).unwrap().unwrap();
+        crystal(&found.structure);
+    }
+    assert!(
+        reference_structure("Au".parse().unwrap())
+            .unwrap()
+            .is_none()
+    );
+}
+
+fn shortest_distance_ang(structure: &Structure) -> f64 {
+    let mut shortest = f64::INFINITY;
+    for (i, x) in structure.frac_coords.iter().enumerate() {
+        for (j, y) in structure.frac_coords.iter().enumerate() {
+            for image in 0..27 {
+                let shift = [image / 9 - 1, image / 3 % 3 - 1, image % 3 - 1];
+                if i == j && shift == [0; 3] {
+                    continue;
+                }
+                let frac = std::array::from_fn(|axis| x[axis] - y[axis] + f64::from(shift[axis]));
+                let cart = structure.lattice.to_cart(frac);
+                shortest = shortest.min(cart.iter().map(|d| d * d).sum::<f64>().sqrt());
+            }
+        }
+    }
+    shortest
 }
