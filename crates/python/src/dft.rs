@@ -253,7 +253,7 @@ pub(crate) fn ground_state(
     };
     positive("cutoff_ev", cutoff_ev)?;
     positive("convergence_ev", convergence_ev)?;
-    if !(density_cutoff_ev >= 4.0 * cutoff_ev) {
+    if density_cutoff_ev.is_nan() || density_cutoff_ev < 4.0 * cutoff_ev {
         let expected = "at least four times cutoff_ev";
         return Err(invalid_setting(
             "density_cutoff_ev",
