@@ -291,7 +291,9 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
         unknown = set(options) - {"target"}
         if unknown:
             raise TaskError(
-                f"reset: unknown option '{min(unknown)}', expected 'target'", code="unknown_option"
+                f"reset: unknown option '{min(unknown)}', expected 'target'",
+                code="unknown_option",
+                values={"option": min(unknown)},
             )
         self.task = make_task(self.task, {"target": options["target"]})
         self._batch.set_task(0, self.task)

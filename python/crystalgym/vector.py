@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -96,6 +97,7 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
         self._store = store
         self._workers = workers
         self._batch = EnvironmentBatch(self.tasks, calculator, store, mode.value, workers)
+        self._close_at_exit()
         self._to_graph = (
             [GraphMaker(task.skeletons) for task in self.tasks] if obs == "graph" else None
         )
@@ -293,7 +295,7 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        del state["_batch"]
+        del state["_batch"], state["_closer"]
         return {"attributes": state, "calculator": self.calculator, "state": self.get_state()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -302,6 +304,11 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
             self.tasks, state["calculator"], self._store, self._mode.value, self._workers
         )
         self._batch.set_state(state["state"])
+        self._close_at_exit()
+
+    def _close_at_exit(self) -> None:
+        # Threads in the user's Python must have come back before the interpreter goes.
+        self._closer = weakref.finalize(self, self._batch.close)
 
     def _seeds(self, seed: int | Sequence[int | None] | None) -> list[int | None]:
         if seed is None:
@@ -360,8 +367,10 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
         if with_ids:
             info["env_id"] = ids
         if last is not None:
-            row_of = {int(i): row for row, i in enumerate(ids)}
-            rows = [row_of[i] for i, _, _ in finished]
+            rows = [i for i, _, _ in finished]
+            if with_ids:
+                row_of = {i: row for row, i in enumerate(ids.tolist())}
+                rows = [row_of[i] for i in rows]
             for row, (_, evaluation, target) in zip(rows, finished):
                 warn_of_store(evaluation)
                 if self._reward is not None:
@@ -412,12 +421,13 @@ def _tasks(
 def _episode_infos(rows: list[int], evaluations: list[Evaluation], count: int) -> dict[str, Any]:
     """Gymnasium's form: an array a key, and under ``_key`` where it means something."""
     info: dict[str, Any] = {}
-    for row, evaluation in zip(rows, evaluations):
-        for key, value in episode_info(evaluation).items():
-            if key not in info:
-                number = isinstance(value, float)
-                info[key] = np.zeros(count) if number else np.full(count, None, dtype=object)
-                info[f"_{key}"] = np.zeros(count, dtype=np.bool_)
-            info[key][row] = value
-            info[f"_{key}"][row] = True
+    said = [episode_info(evaluation) for evaluation in evaluations]
+    for key in dict.fromkeys(key for single in said for key in single):
+        values = [single.get(key) for single in said]
+        having = [row for row, value in zip(rows, values) if value is not None]
+        is_number = key == "value"
+        info[key] = np.zeros(count) if is_number else np.full(count, None, dtype=object)
+        info[key][having] = [value for value in values if value is not None]
+        info[f"_{key}"] = np.zeros(count, dtype=np.bool_)
+        info[f"_{key}"][having] = True
     return info

@@ -26,7 +26,9 @@ import crystalgym as cg
 
 def interrupted(code: str, started: Callable[[], bool]) -> float:
     """Runs a program, presses Ctrl-C once it is at work; seconds until it has ended with 42."""
-    guard = f"try:\n{textwrap.indent(textwrap.dedent(code), '    ')}\n"
+    # A shell's background jobs ignore SIGINT, and so would their children.
+    guard = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    guard += f"try:\n{textwrap.indent(textwrap.dedent(code), '    ')}\n"
     guard += "except KeyboardInterrupt:\n    raise SystemExit(42)\n"
     process = subprocess.Popen([sys.executable, "-c", guard], stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
@@ -118,6 +120,24 @@ def test_ctrl_c_stops_waiting_for_another_process(tmp_path: Path, by: str) -> No
     found = cg.evaluate(crystal, "density", calculator=own, store=store)
     assert found.value == 2.0 and seconds[0] < 20
     assert len(cg.ResultStore(store)) == 1
+
+
+@pytest.mark.parametrize("work", ["time.sleep(3)", "while time.monotonic() < start + 3: pass"])
+def test_ctrl_c_lets_ones_own_calculator_on_a_thread_come_back(tmp_path: Path, work: str) -> None:
+    """A thread that is in Python when the interpreter goes would end the process by a signal."""
+    mark = tmp_path / "started"
+    code = (
+        "import pathlib, time, numpy as np, crystalgym as cg\n"
+        "def slow(structure, property):\n"
+        "    start = time.monotonic()\n"
+        f"    pathlib.Path({str(mark)!r}).touch()\n"
+        f"    {work}\n"
+        "    return 1.0\n"
+        "envs = cg.CrystalVectorEnv(2, 'density-C6-easy-small', calculator=slow, workers=2)\n"
+        "envs.reset(seed=0)\n"
+        "for _ in range(4): envs.step(np.zeros(2, dtype=np.int64))"
+    )
+    assert interrupted(code, mark.exists) < 20
 
 
 def children_called(name: str, folder: Path) -> list[int]:

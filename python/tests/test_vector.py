@@ -264,6 +264,9 @@ def test_late_rewards_come_in_any_order_and_once() -> None:
 def test_a_step_under_way_cannot_be_taken_twice() -> None:
     envs = cg.CrystalVectorEnv(2, TASK, calculator="empirical")
     envs.reset(seed=0)
+    with pytest.raises(cg.TaskError, match="environment 1 has a step under way"):
+        envs.send(np.zeros(2, dtype=np.int64), [1, 1])
+    assert envs.pending == 0
     envs.send(np.zeros(2, dtype=np.int64))
     with pytest.raises(cg.TaskError, match="under way"):
         envs.send(np.zeros(1, dtype=np.int64), [1])

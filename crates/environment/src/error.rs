@@ -14,8 +14,13 @@ pub enum EnvironmentError {
     #[error("action set: {0} stands there twice")]
     DuplicateElement(String),
     /// A task that cannot be played.
-    #[error("task: {0}")]
-    InvalidTask(String),
+    #[error("task: {message}")]
+    InvalidTask {
+        /// The member of the configuration.
+        field: String,
+        /// Its value and what would be right.
+        message: String,
+    },
     /// An action outside of the action set.
     #[error("action {action} at step {step}: expected 0 to {last}")]
     InvalidAction {
@@ -33,6 +38,20 @@ pub enum EnvironmentError {
         element: String,
         /// The site in focus.
         site: usize,
+    },
+    /// A number that no environment of a vector has.
+    #[error("environment {environment}: expected 0 to {last}")]
+    NoEnvironment {
+        /// The number.
+        environment: usize,
+        /// The highest number.
+        last: usize,
+    },
+    /// An action for an environment of a vector whose last one has not been answered.
+    #[error("environment {environment} has a step under way: take its result, or reset it")]
+    StepUnderWay {
+        /// The number of the environment.
+        environment: usize,
     },
     /// An action after the last site was filled.
     #[error("the episode has ended: reset the environment before the next action")]

@@ -22,7 +22,9 @@ pub use environment::{Environment, Step};
 pub use error::EnvironmentError;
 pub use known_outcome::known_outcome;
 pub use reward::{failure_reward, reward};
-pub use state::{Observation, State, initial_state, is_terminal, observation, transition};
+pub use state::{
+    Observation, State, initial_state, is_terminal, observation, site_for, transition,
+};
 pub use task::{Task, TaskConfig, find_skeleton};
 pub use task_list::{Difficulty, NamedTask, paper_tasks, published_target};
 pub use vector::{FinishedEpisode, Interrupted, VectorEnvironment, VectorSnapshot};

@@ -53,33 +53,36 @@ pub fn initial_state(task: &Task, rng: &mut Pcg64) -> State {
 /// Puts the element of `action` on the site in focus.
 ///
 /// # Errors
-/// [`EnvironmentError::EpisodeEnded`], [`EnvironmentError::InvalidAction`] or
-/// [`EnvironmentError::ForbiddenAction`]; the state is then unchanged.
+/// As [`site_for`]; the state is then unchanged.
 pub fn transition(task: &Task, state: &mut State, action: u8) -> Result<(), EnvironmentError> {
+    let site = site_for(task, state, action)?;
+    state.node_types[site] = action;
+    state.step += 1;
+    Ok(())
+}
+
+/// The site in focus, if the element of `action` may be put on it.
+///
+/// # Errors
+/// [`EnvironmentError::EpisodeEnded`], [`EnvironmentError::InvalidAction`] or
+/// [`EnvironmentError::ForbiddenAction`].
+pub fn site_for(task: &Task, state: &State, action: u8) -> Result<usize, EnvironmentError> {
     if is_terminal(state) {
         return Err(EnvironmentError::EpisodeEnded);
     }
     let focus = focus(task, state);
     match task.allowed_at(focus).get(usize::from(action)) {
-        Some(true) => {}
-        Some(false) => {
-            let element = task.actions().elements()[usize::from(action)].to_string();
-            return Err(EnvironmentError::ForbiddenAction {
-                element,
-                site: focus,
-            });
-        }
-        None => {
-            return Err(EnvironmentError::InvalidAction {
-                action: action.into(),
-                step: state.step.into(),
-                last: task.actions().len() - 1,
-            });
-        }
+        Some(true) => Ok(focus),
+        Some(false) => Err(EnvironmentError::ForbiddenAction {
+            element: task.actions().elements()[usize::from(action)].to_string(),
+            site: focus,
+        }),
+        None => Err(EnvironmentError::InvalidAction {
+            action: action.into(),
+            step: state.step.into(),
+            last: task.actions().len() - 1,
+        }),
     }
-    state.node_types[focus] = action;
-    state.step += 1;
-    Ok(())
 }
 
 /// Whether every site is filled.

@@ -88,21 +88,18 @@ impl Task {
         } else {
             ActionSet::custom(config.elements.clone())?
         };
-        let invalid = |message: String| Err(EnvironmentError::InvalidTask(message));
+        let invalid = |field: &str, message: String| Err(invalid_task(field, message));
         let Some(fewest_sites) = skeletons.iter().map(|skeleton| skeleton.sites()).min() else {
-            return invalid("skeletons is empty, expected at least one".to_owned());
+            let message = "skeletons is empty, expected at least one";
+            return invalid("skeletons", message.to_owned());
         };
         if !(config.target.is_finite() && config.target > 0.0) {
-            return invalid(format!(
-                "target is {}, expected a positive number",
-                config.target
-            ));
+            let message = format!("target is {}, expected a positive number", config.target);
+            return invalid("target", message);
         }
         if let Some(site) = config.start_site.filter(|site| *site >= fewest_sites) {
-            return invalid(format!(
-                "start_site is {site}, expected 0 to {}",
-                fewest_sites - 1
-            ));
+            let message = format!("start_site is {site}, expected 0 to {}", fewest_sites - 1);
+            return invalid("start_site", message);
         }
         let masks = site_masks(config, &actions, fewest_sites)?;
         let traversals = skeletons
@@ -217,6 +214,13 @@ pub fn find_skeleton(name: &str) -> Result<Arc<Skeleton>, EnvironmentError> {
     )?))
 }
 
+fn invalid_task(field: &str, message: String) -> EnvironmentError {
+    EnvironmentError::InvalidTask {
+        field: field.to_owned(),
+        message,
+    }
+}
+
 fn site_masks(
     config: &TaskConfig,
     actions: &ActionSet,
@@ -227,30 +231,28 @@ fn site_masks(
     }
     let mut masks = vec![vec![true; actions.len()]; fewest_sites];
     for (site_text, elements) in &config.allowed {
+        let field = format!("allowed.{site_text}");
         let site: usize = site_text
             .parse()
             .ok()
             .filter(|site| *site < fewest_sites)
             .ok_or_else(|| {
-                EnvironmentError::InvalidTask(format!(
-                    "allowed: '{site_text}' is no site, expected 0 to {}",
-                    fewest_sites - 1
-                ))
+                let last = fewest_sites - 1;
+                let message = format!("allowed: '{site_text}' is no site, expected 0 to {last}");
+                invalid_task("allowed", message)
             })?;
         let mut mask = vec![false; actions.len()];
         for element in elements {
             let action = actions.action_of(*element).ok_or_else(|| {
-                EnvironmentError::InvalidTask(format!(
-                    "allowed.{site_text}: {element} is not in the action set {}",
-                    actions.name()
-                ))
+                let set = actions.name();
+                let message = format!("{field}: {element} is not in the action set {set}");
+                invalid_task(&field, message)
             })?;
             mask[usize::from(action)] = true;
         }
         if elements.is_empty() {
-            return Err(EnvironmentError::InvalidTask(format!(
-                "allowed.{site_text} is empty, expected at least one element"
-            )));
+            let message = format!("{field} is empty, expected at least one element");
+            return Err(invalid_task(&field, message));
         }
         masks[site] = mask;
     }

@@ -8,7 +8,7 @@ use std::{
 
 use crystalgym_crystal::Crystal;
 use crystalgym_environment::{
-    EnvironmentError, State, Task, initial_state, is_terminal, reward, transition,
+    EnvironmentError, State, Task, initial_state, is_terminal, reward, site_for, transition,
 };
 use crystalgym_evaluation::{
     Calculator, CancelToken, Evaluation, EvaluationPool, Failure, FailureCode, Outcome, Property,
@@ -154,18 +154,26 @@ impl Batch {
         (slot.ended, slot.under_way) = (false, false);
     }
 
-    /// Whether the action could be taken; nothing moves.
-    pub(crate) fn check(&self, environment: usize, action: i64) -> Result<(), EnvironmentError> {
-        let slot = self.slots.get(environment).ok_or_else(|| {
-            EnvironmentError::InvalidTask(format!(
-                "environment {environment}: expected 0 to {}",
-                self.slots.len() - 1
-            ))
-        })?;
+    /// Whether all these steps could be taken; nothing moves.
+    pub(crate) fn check_all(&self, steps: &[(usize, i64)]) -> Result<(), EnvironmentError> {
+        let mut taken = vec![false; self.slots.len()];
+        for &(environment, action) in steps {
+            self.check(environment, action)?;
+            if std::mem::replace(&mut taken[environment], true) {
+                return Err(EnvironmentError::StepUnderWay { environment });
+            }
+        }
+        Ok(())
+    }
+
+    fn check(&self, environment: usize, action: i64) -> Result<(), EnvironmentError> {
+        let last = self.slots.len() - 1;
+        let slot = self
+            .slots
+            .get(environment)
+            .ok_or(EnvironmentError::NoEnvironment { environment, last })?;
         if slot.under_way {
-            return Err(EnvironmentError::InvalidTask(format!(
-                "environment {environment} has a step under way: take its result, or reset it"
-            )));
+            return Err(EnvironmentError::StepUnderWay { environment });
         }
         if slot.ended {
             return match self.autoreset {
@@ -173,11 +181,10 @@ impl Batch {
                 _ => Ok(()),
             };
         }
-        let mut moved = slot.state.clone();
-        transition(&slot.task, &mut moved, to_action(slot, action)?)
+        site_for(&slot.task, &slot.state, to_action(slot, action)?).map(drop)
     }
 
-    /// Takes a step that [`Self::check`] has found possible.
+    /// Takes a step that [`Self::check_all`] has found possible.
     pub(crate) fn send(&mut self, environment: usize, action: i64) -> Result<(), EnvironmentError> {
         let slot = &mut self.slots[environment];
         slot.result = StepResult::default();

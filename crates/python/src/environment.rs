@@ -11,7 +11,7 @@ use pyo3::{
 use crate::{
     batch::{Autoreset, Batch, Evaluator, FinishedCrystal},
     calculator::Calculator,
-    engine::LOOK_UP,
+    engine::{self, LOOK_UP, WindUp},
     errors::{internal, task_error},
     evaluation::Evaluation,
     observation::{Rows, Shapes, SkeletonRow},
@@ -130,11 +130,7 @@ impl EnvironmentBatch {
 
     fn send_all(&mut self, py: Python<'_>, pairs: &[(usize, i64)]) -> PyResult<()> {
         let batch = self.batch_mut()?;
-        for &(environment, action) in pairs {
-            batch
-                .check(environment, action)
-                .map_err(|error| task_error(&error))?;
-        }
+        batch.check_all(pairs).map_err(|error| task_error(&error))?;
         let mut steps = pairs.iter();
         // Whoever has the claim on a result may need the interpreter lock to finish.
         py.detach(|| steps.try_for_each(|&(environment, action)| batch.send(environment, action)))
@@ -364,11 +360,13 @@ impl EnvironmentBatch {
         PyList::new(py, symbols.collect::<Vec<_>>())
     }
 
-    /// Stops what is under way; nothing else can be called afterwards.
-    fn close(&mut self, py: Python<'_>) {
-        let batch = self.batch.take();
-        // Threads that wait for the interpreter lock must be able to end.
-        py.detach(move || drop(batch));
+    /// Stops what is under way; nothing else can be called afterwards. A call of the user's Python
+    /// cannot be stopped: it is waited for, until Ctrl-C.
+    fn close(&mut self, py: Python<'_>) -> PyResult<()> {
+        match self.batch.take() {
+            Some(batch) => engine::enter(py, WindUp::Leave, move |_| drop(batch)),
+            None => Ok(()),
+        }
     }
 }
 

@@ -128,7 +128,7 @@ pub(crate) fn task_error(error: &EnvironmentError) -> PyErr {
         EnvironmentError::DuplicateElement(symbol) => {
             ("duplicate_element", json!({ "symbol": symbol }))
         }
-        EnvironmentError::InvalidTask(_) => ("invalid_task", json!({})),
+        EnvironmentError::InvalidTask { field, .. } => ("invalid_task", json!({ "field": field })),
         EnvironmentError::InvalidAction { action, step, last } => (
             "invalid_action",
             json!({ "action": action, "step": step, "last": last }),
@@ -137,6 +137,13 @@ pub(crate) fn task_error(error: &EnvironmentError) -> PyErr {
             "forbidden_action",
             json!({ "element": element, "site": site }),
         ),
+        EnvironmentError::NoEnvironment { environment, last } => (
+            "no_environment",
+            json!({ "environment": environment, "last": last }),
+        ),
+        EnvironmentError::StepUnderWay { environment } => {
+            ("step_under_way", json!({ "environment": environment }))
+        }
         EnvironmentError::EpisodeEnded => ("episode_ended", json!({})),
         EnvironmentError::ActionCount { expected, found } => (
             "action_count",
