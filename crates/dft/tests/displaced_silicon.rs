@@ -22,6 +22,9 @@ struct Expected {
 }
 
 /// Oracle: pw.x 6.7 with the same pseudopotential, cutoff and k-mesh, which prints 8 decimals in Ry.
+///
+/// What is left between the forces falls with the engine's convergence: 2.9e-5 eV/Å at 1e-7 eV,
+/// 9.8e-6 at 1e-9, and 1.5e-6 from 1e-11 on. The stress differs by no more than its last digit.
 #[test]
 fn energy_forces_and_stress_of_displaced_silicon() {
     let expected: Expected = serde_json::from_str(include_str!("displaced_silicon.json")).unwrap();
@@ -45,7 +48,7 @@ fn energy_forces_and_stress_of_displaced_silicon() {
     };
     let basis = PlaneWaveBasis::new(Arc::new(model), discretisation).unwrap();
     let options = ScfOptions {
-        convergence_ha: 1e-9 / HARTREE_EV,
+        convergence_ha: 1e-11 / HARTREE_EV,
         ..ScfOptions::default()
     };
     let result = self_consistent_field(&basis, &options, ScfControl::default()).unwrap();
@@ -70,13 +73,13 @@ fn energy_forces_and_stress_of_displaced_silicon() {
         .flatten()
         .zip(expected.forces_ev_ang.iter().flatten())
     {
-        close(*found, *expected, 2e-5);
+        close(*found, *expected, 3e-6);
     }
     for (found, expected) in stress_gpa
         .iter()
         .flatten()
         .zip(expected.stress_gpa.iter().flatten())
     {
-        close(*found, *expected, 1e-3);
+        close(*found, *expected, 1.5e-4);
     }
 }

@@ -206,7 +206,8 @@ impl GroundState {
 /// use_symmetry : bool
 ///     Whether the crystal's symmetry saves k-points.
 /// forces : bool
-///     Whether forces and stress are computed too; converge well for them (1e-7 eV or less).
+///     Whether forces and stress are computed too; converge well for them (1e-9 eV
+///     leaves some 1e-5 eV/Å).
 /// threads : int
 ///     Results do not depend on it.
 ///
