@@ -41,25 +41,25 @@ def test_every_task_of_the_paper_has_an_id() -> None:
         assert len(labels) == 1 and f"-{labels[0]}-" in identifier
 
 
+@pytest.mark.parametrize("obs", ["dict", "graph"])
 @pytest.mark.parametrize("identifier", IDS)
-def test_checkers_find_nothing(identifier: str) -> None:
+def test_checkers_find_nothing(identifier: str, obs: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         # What Gymnasium says of every environment without it.
         warnings.filterwarnings("ignore", message=".*render.*")
         env = gym.make(
-            identifier, obs="dict", disable_env_checker=True, calculator="empirical"
+            identifier, obs=obs, disable_env_checker=True, calculator="empirical"
         ).unwrapped
         check_env(env, skip_render_check=True)
-        check_env_of_sb3(env, warn=True, skip_render_check=True)
-
-
-@pytest.mark.parametrize("identifier", ["crystalgym/Density-Mixed-v0", "crystalgym/Crystal-v0"])
-def test_graph_mode_passes_gymnasiums_checker(identifier: str) -> None:
-    env = gym.make(
-        identifier, obs="graph", disable_env_checker=True, calculator="empirical"
-    ).unwrapped
-    check_env(env, skip_render_check=True)
+        if obs == "dict":
+            check_env_of_sb3(env, warn=True, skip_render_check=True)
+            return
+        # Stable-Baselines3 keeps observations in arrays of fixed shape, which graphs have not: of
+        # any Graph space its checker says that it is not supported, and looks no further.
+        with pytest.warns(UserWarning, match="Graph observation space is not supported") as said:
+            check_env_of_sb3(env, warn=True, skip_render_check=True)
+        assert len(said) == 1
 
 
 @pytest.mark.parametrize("mode", ["ansi", "rgb_array"])
