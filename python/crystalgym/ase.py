@@ -35,7 +35,7 @@ class PlaneWaveCalculator(Calculator):
     >>> silicon = bulk("Si")
     >>> silicon.calc = PlaneWaveCalculator(cutoff_ev=150, k_mesh=(2, 2, 2))
     >>> round(silicon.get_potential_energy())
-    -213
+    -211
     """
 
     implemented_properties: list[str] = ["energy", "free_energy", "forces", "stress"]

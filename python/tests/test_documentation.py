@@ -1,4 +1,5 @@
-"""Every public class, function and property says what it takes and gives, in NumPy's style."""
+"""Every public class, function and property says what it takes and gives, in NumPy's style; the code
+of the guides runs, and gives what they say."""
 
 from __future__ import annotations
 
@@ -7,6 +8,9 @@ import dataclasses
 import importlib
 import inspect
 import re
+import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -120,3 +124,75 @@ def test_the_walk_finds_the_package() -> None:
     names = {name for name, _ in public()}
     assert {"CrystalEnv.step", "Structure.lattice", "Structure.from_text", "evaluate"} <= names
     assert len(names) > 150
+
+
+ROOT = Path(__file__).parents[2]
+SHOWN = "  # → "
+
+
+def code_blocks(text: str) -> list[tuple[str, str]]:
+    """Language and text of each fenced block."""
+    return re.findall(r"^```(\w+)\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def parts_of_guides() -> Iterator[Any]:
+    """Blocks of each section, after those above the first one, which hold for all."""
+    for path in ("README.md", "docs/python.md"):
+        preamble, *parts = re.split(r"^## ", (ROOT / path).read_text("utf-8"), flags=re.MULTILINE)
+        first = code_blocks(preamble)
+        for part in parts:
+            blocks = code_blocks(part)
+            if any(language == "python" for language, _ in blocks):
+                yield pytest.param(first + blocks, id=f"{path}-{part.splitlines()[0]}")
+
+
+def run_block(code: str, names: dict[str, Any]) -> None:
+    """Runs it statement by statement; values with an arrow behind them are compared."""
+    lines = code.split("\n")
+    compared = 0
+    for node in ast.parse(code).body:
+        _, arrow, expected = lines[(node.end_lineno or 0) - 1].partition(SHOWN)
+        if arrow:
+            assert isinstance(node, ast.Expr), lines[node.lineno - 1]
+            value = eval(compile(ast.Expression(node.value), "guide", "eval"), names)
+            found = value if isinstance(value, str) and expected[0] != "'" else repr(value)
+            assert found == expected, ast.unparse(node)
+            compared += 1
+        else:
+            exec(compile(ast.Module([node], []), "guide", "exec"), names)
+    assert compared == code.count(SHOWN)
+
+
+# Libraries that the guide uses warn of much; errors are errors all the same.
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("blocks", list(parts_of_guides()))
+def test_code_of_the_guides_runs(
+    blocks: list[tuple[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    for language, code in blocks:
+        if language == "python":
+            run_block(code, names)
+            continue
+        # Those of the README that need a shell are tried by the continuous integration.
+        for line in code.splitlines():
+            command = shlex.split(line)
+            if command[0] == "crystalgym":
+                command[:1] = [sys.executable, "-m", "crystalgym"]
+                subprocess.run(command, check=True, capture_output=True)
+
+
+def test_every_block_of_the_guide_is_run() -> None:
+    guide = (ROOT / "docs/python.md").read_text("utf-8")
+    assert {language for language, _ in code_blocks(guide)} == {"python", "sh"}
+    in_parts = [block for part in parts_of_guides() for block in part.values[0]]
+    assert all(block in in_parts for block in code_blocks(guide))
+
+
+def test_a_wrong_value_in_a_guide_is_seen() -> None:
+    run_block(f"1 + 1{SHOWN}2", {})
+    with pytest.raises(AssertionError):
+        run_block(f"1 + 1{SHOWN}3", {})
+    with pytest.raises(AssertionError):
+        run_block(f"x = 1{SHOWN}1", {})
