@@ -394,8 +394,8 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
         count: int,
     ) -> npt.NDArray[np.object_]:
         final = np.full(count, None, dtype=object)
-        for position, (number, row) in enumerate(zip(numbers, rows)):
-            single: Observation = {key: value[position] for key, value in last.items()}
+        for number, row, values in zip(numbers, rows, zip(*last.values())):
+            single: Observation = dict(zip(last, values))
             final[row] = single if self._to_graph is None else self._to_graph[number](single)
         return final
 
