@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Reference values of pw.x with SSSP 1.3.0 PBE efficiency at 50/400 Ry: writes the decks of thirty
-fillings of the benchmark skeletons, runs them, and collects what pw.x printed.
+fillings of the benchmark skeletons and of a few of one kind of potential, runs them, and collects what
+pw.x printed.
 
 Usage: make.py FOLDER_OF_UPF_FILES SCRATCH_FOLDER [--finished]     (needs pw.x; hours on one core)
 
@@ -55,11 +56,17 @@ SKELETONS = {
 
 def valence(pseudo_dir, element):
     text = (pathlib.Path(pseudo_dir) / f"{element}.upf").read_text(errors="replace")
-    found = re.search(r'z_valence\s*=\s*"\s*([\d.E+]+)', text)
+    found = re.search(r'z_valence\s*=\s*"\s*([\d.EeDd+]+)', text)
     found = found or re.search(r"([\d.]+)\s+Z valence", text)
-    return round(float(found.group(1)))
+    return round(float(found.group(1).upper().replace("D", "E")))
 
 
+# Fillings of one kind of potential, which a draw hardly ever gives: four of PAW, one of
+# norm-conserving ones, of which the action sets have rubidium only.
+ONE_KIND = [
+    ("C6", "Mg O Mg O", "insulator"), ("C5", "K Al O O O", "any"), ("C1", "Mg K O C O", "any"),
+    ("C4", "Fe Al Fe Al", "any"), ("C7", "Rb Rb Rb Rb Rb", "any"),
+]
 # Common oxidation states: fillings whose sum can vanish are likely to be insulators.
 OXIDATION = {**dict.fromkeys("Li Na K Rb H".split(), 1), **dict.fromkeys("Be Mg Ca Sr".split(), 2),
              **dict.fromkeys("F Cl Br".split(), -1), **dict.fromkeys("O S Se".split(), -2),
@@ -197,6 +204,20 @@ def at_given_volume(case, pseudo_dir, scratch):
     }
 
 
+def add(new, unconverged, cases, pseudo_dir, scratch):
+    """Runs a case and files it under what came out; whether it is one to compare with."""
+    case = at_given_volume(new, pseudo_dir, scratch)
+    if case is None:
+        return False
+    if case == "unconverged":
+        unconverged.append(new["name"])
+    else:
+        cases.append(case)
+        print(case["name"], case["energy_ry"], case["iterations"], flush=True)
+    write(unconverged, cases)
+    return case != "unconverged"
+
+
 def add_volumes(case, pseudo_dir, scratch):
     outputs = [run(case["name"], case, factor, pseudo_dir, scratch) for factor in FACTORS]
     if all(output and "convergence has been achieved" in output for output in outputs):
@@ -210,24 +231,21 @@ def main():
     scratch.mkdir(parents=True, exist_ok=True)
     unconverged, cases = read()
     kept = {case["name"] for case in cases}
+    for skeleton, elements, kind in ONE_KIND:
+        elements = elements.split()
+        name = f"{skeleton}-{''.join(elements)}"
+        electrons = sum(valence(pseudo_dir, element) for element in elements)
+        if name not in kept and name not in unconverged:
+            new = new_case(name, skeleton, elements, electrons, kind)
+            add(new, unconverged, cases, pseudo_dir, scratch)
     wanted = {"insulator": 14, "any": 6, "transition": 10}
     for skeleton, elements, electrons, kind in draw(pseudo_dir):
         name = f"{skeleton}-{''.join(elements)}"
         if wanted[kind] == 0 or name in unconverged:
             continue
-        if name not in kept:
-            case = at_given_volume(new_case(name, skeleton, elements, electrons, kind),
-                                   pseudo_dir, scratch)
-            if case is None:
-                continue
-            if case == "unconverged":
-                unconverged.append(name)
-                write(unconverged, cases)
-                continue
-            cases.append(case)
-            write(unconverged, cases)
-            print(name, case["energy_ry"], case["iterations"], flush=True)
-        wanted[kind] -= 1
+        new = new_case(name, skeleton, elements, electrons, kind)
+        if name in kept or add(new, unconverged, cases, pseudo_dir, scratch):
+            wanted[kind] -= 1
     without = [case for case in cases if "volume_factors" not in case]
     done = {case["name"][:2] for case in cases if "volume_factors" in case}
     # One of each skeleton comes first.

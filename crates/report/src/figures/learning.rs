@@ -29,18 +29,20 @@ struct Curves {
     unfinished: Vec<Vec<(f64, f64)>>,
 }
 
-/// Learning curves of each experiment and property, over each axis.
+/// Learning curves of each experiment and property, over each axis; those that are single points
+/// behind the others.
 pub(super) fn figures(runs: &[Run<'_>], stamp: &str) -> Vec<Figure> {
     let mut figures = Vec::new();
     for task in by_task(runs) {
-        for axis in CurveAxis::ALL {
-            figures.push(figure(&task, axis, stamp));
-        }
+        let mut of_task = CurveAxis::ALL.map(|axis| figure(&task, axis, stamp));
+        of_task.sort_by_key(|(has_lines, _)| !has_lines);
+        figures.extend(of_task.map(|(_, figure)| figure));
     }
     figures
 }
 
-fn figure(task: &TaskRuns<'_, '_>, axis: CurveAxis, stamp: &str) -> Figure {
+/// The figure, and whether it has anything but single points.
+fn figure(task: &TaskRuns<'_, '_>, axis: CurveAxis, stamp: &str) -> (bool, Figure) {
     let mut by_skeletons: BTreeMap<&str, BTreeMap<usize, Vec<&Run<'_>>>> = BTreeMap::new();
     for &run in &task.runs {
         let by_algorithm = by_skeletons.entry(&run.label.skeletons).or_default();
@@ -81,6 +83,12 @@ fn figure(task: &TaskRuns<'_, '_>, axis: CurveAxis, stamp: &str) -> Figure {
     if unfinished > 0 {
         caption += " Dashed: runs under way, one by one.";
     }
+    let all_curves = || panels.iter().flat_map(|(_, curves)| curves);
+    let has_lines =
+        all_curves().any(|curves| curves.mean.len() > 1 || !curves.unfinished.is_empty());
+    if !has_lines {
+        caption += " All rewards of a curve arrived at one moment: it is a point.";
+    }
     let table = table(&panels, axis);
     let ends = panels.iter().flat_map(|(skeletons, curves)| {
         curves.iter().filter_map(move |curves| {
@@ -90,7 +98,7 @@ fn figure(task: &TaskRuns<'_, '_>, axis: CurveAxis, stamp: &str) -> Figure {
         })
     });
     let ends: Vec<String> = ends.collect();
-    Figure {
+    let figure = Figure {
         name: format!("learning_curves-{}-{}", task.name(), axis.name()),
         section: Section::Learning,
         title: format!("Return while learning: {} \u{b7} {stamp}", task.title()),
@@ -110,7 +118,8 @@ fn figure(task: &TaskRuns<'_, '_>, axis: CurveAxis, stamp: &str) -> Figure {
             .iter()
             .map(|(skeletons, curves)| panel(skeletons, curves, axis, heights).into())
             .collect(),
-    }
+    };
+    (has_lines, figure)
 }
 
 fn axis_label(axis: CurveAxis) -> &'static str {
