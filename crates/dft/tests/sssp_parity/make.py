@@ -67,6 +67,9 @@ ONE_KIND = [
     ("C6", "Mg O Mg O", "insulator"), ("C5", "K Al O O O", "any"), ("C1", "Mg K O C O", "any"),
     ("C4", "Fe Al Fe Al", "any"), ("C7", "Rb Rb Rb Rb Rb", "any"),
 ]
+# Here pw.x converges with ten bands, as its eigensolver misses one at (0, 1/2, 1/2) and fills the
+# next; an nscf run on the same density finds it, and with 16 bands the SCF does not converge.
+MISSED_A_BAND = ["C2-CClMgHMg"]
 # Common oxidation states: fillings whose sum can vanish are likely to be insulators.
 OXIDATION = {**dict.fromkeys("Li Na K Rb H".split(), 1), **dict.fromkeys("Be Mg Ca Sr".split(), 2),
              **dict.fromkeys("F Cl Br".split(), -1), **dict.fromkeys("O S Se".split(), -2),
@@ -241,7 +244,7 @@ def main():
     wanted = {"insulator": 14, "any": 6, "transition": 10}
     for skeleton, elements, electrons, kind in draw(pseudo_dir):
         name = f"{skeleton}-{''.join(elements)}"
-        if wanted[kind] == 0 or name in unconverged:
+        if wanted[kind] == 0 or name in unconverged + MISSED_A_BAND:
             continue
         new = new_case(name, skeleton, elements, electrons, kind)
         if name in kept or add(new, unconverged, cases, pseudo_dir, scratch):
