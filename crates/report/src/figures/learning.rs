@@ -29,20 +29,18 @@ struct Curves {
     unfinished: Vec<Vec<(f64, f64)>>,
 }
 
-/// Learning curves of each experiment and property, over each axis; those that are single points
-/// behind the others.
+/// Learning curves of each experiment and property, over each axis.
 pub(super) fn figures(runs: &[Run<'_>], stamp: &str) -> Vec<Figure> {
     let mut figures = Vec::new();
     for task in by_task(runs) {
-        let mut of_task = CurveAxis::ALL.map(|axis| figure(&task, axis, stamp));
-        of_task.sort_by_key(|(has_lines, _)| !has_lines);
-        figures.extend(of_task.map(|(_, figure)| figure));
+        for axis in CurveAxis::ALL {
+            figures.push(figure(&task, axis, stamp));
+        }
     }
     figures
 }
 
-/// The figure, and whether it has anything but single points.
-fn figure(task: &TaskRuns<'_, '_>, axis: CurveAxis, stamp: &str) -> (bool, Figure) {
+fn figure(task: &TaskRuns<'_, '_>, axis: CurveAxis, stamp: &str) -> Figure {
     let mut by_skeletons: BTreeMap<&str, BTreeMap<usize, Vec<&Run<'_>>>> = BTreeMap::new();
     for &run in &task.runs {
         let by_algorithm = by_skeletons.entry(&run.label.skeletons).or_default();
@@ -98,7 +96,7 @@ fn figure(task: &TaskRuns<'_, '_>, axis: CurveAxis, stamp: &str) -> (bool, Figur
         })
     });
     let ends: Vec<String> = ends.collect();
-    let figure = Figure {
+    Figure {
         name: format!("learning_curves-{}-{}", task.name(), axis.name()),
         section: Section::Learning,
         title: format!("Return while learning: {} \u{b7} {stamp}", task.title()),
@@ -118,8 +116,7 @@ fn figure(task: &TaskRuns<'_, '_>, axis: CurveAxis, stamp: &str) -> (bool, Figur
             .iter()
             .map(|(skeletons, curves)| panel(skeletons, curves, axis, heights).into())
             .collect(),
-    };
-    (has_lines, figure)
+    }
 }
 
 fn axis_label(axis: CurveAxis) -> &'static str {
