@@ -3,19 +3,21 @@ use std::num::NonZeroUsize;
 use rustfft::num_complex::Complex64;
 
 use crate::{
-    basis::PlaneWaveBasis,
+    bands::Bands,
+    basis::{PlaneWaveBasis, WaveBasis},
     hamiltonian::{BandScalar, RealSpace},
     parallel::parallel_map,
     scf::FixedTerms,
     terms::{
-        atom_matrices::AtomMatrices,
-        local::atomic_density,
-        nonlocal::{Projectors, projector_sides},
+        atom_matrices::AtomMatrices, local::atomic_density, nonlocal::projector_sides,
+        projector_set::ProjectorSet,
     },
 };
 
 /// Occupations below this add nothing to a density.
 const OCCUPATION_THRESHOLD: f64 = 1e-14;
+/// k-points whose densities are held at once, each a field on the whole box.
+const DENSITIES_AT_ONCE: usize = 16;
 
 /// The electrons of the valence: their density, and how they occupy the projectors.
 #[derive(Debug, Clone)]
@@ -48,8 +50,8 @@ impl Density {
     pub(crate) fn of_bands<S: BandScalar>(
         basis: &PlaneWaveBasis,
         terms: &FixedTerms,
-        projectors: &[Projectors<S>],
-        bands: &[Vec<S>],
+        projectors: &ProjectorSet<S>,
+        bands: &[Bands<S>],
         occupations: &[Vec<f64>],
         threads: NonZeroUsize,
     ) -> Self {
@@ -103,14 +105,13 @@ impl Density {
 /// `Σ_k w Σ_n f |ψ_nk|²`
 fn smooth_density<S: BandScalar>(
     basis: &PlaneWaveBasis,
-    bands: &[Vec<S>],
+    bands: &[Bands<S>],
     occupations: &[Vec<f64>],
     threads: NonZeroUsize,
 ) -> Vec<Complex64> {
     let grid = &basis.wave_grid;
     let volume = basis.model.cell.volume();
-    let work = basis.waves.iter().zip(bands).zip(occupations);
-    let by_k_point = parallel_map(threads, work, |((waves, bands), occupations)| {
+    let density_at = |((waves, bands), occupations): ((&WaveBasis, &Bands<S>), &Vec<f64>)| {
         let mut density = vec![0.0; grid.fft.len()];
         let mut space = RealSpace::new(&grid.fft);
         let weights: Vec<f64> = occupations
@@ -120,13 +121,25 @@ fn smooth_density<S: BandScalar>(
                 false => waves.k_point.weight * f / volume,
             })
             .collect();
-        S::add_density(waves, &grid.fft, &mut space, bands, &weights, &mut density);
+        let columns = bands.columns();
+        S::add_density(
+            waves,
+            &grid.fft,
+            &mut space,
+            &columns,
+            &weights,
+            &mut density,
+        );
         density
-    });
+    };
+    let mut work = basis.waves.iter().zip(bands).zip(occupations).peekable();
     let mut sum = vec![0.0; grid.fft.len()];
-    for density in by_k_point {
-        for (sum, rho) in sum.iter_mut().zip(density) {
-            *sum += rho;
+    while work.peek().is_some() {
+        let some = work.by_ref().take(DENSITIES_AT_ONCE);
+        for density in parallel_map(threads, some, density_at) {
+            for (sum, rho) in sum.iter_mut().zip(density) {
+                *sum += rho;
+            }
         }
     }
     basis
@@ -136,18 +149,20 @@ fn smooth_density<S: BandScalar>(
 
 fn add_projector_occupations<S: BandScalar>(
     basis: &PlaneWaveBasis,
-    projectors: &[Projectors<S>],
-    bands: &[Vec<S>],
+    projectors: &ProjectorSet<S>,
+    bands: &[Bands<S>],
     occupations: &[Vec<f64>],
     threads: NonZeroUsize,
     sum: &mut AtomMatrices,
 ) {
     let sides = sum.sides().to_vec();
-    let work = (basis.waves.iter().zip(projectors)).zip(bands.iter().zip(occupations));
-    let by_k_point = parallel_map(threads, work, |((waves, projectors), (bands, f))| {
+    let work = (basis.waves.iter().enumerate()).zip(bands.iter().zip(occupations));
+    let by_k_point = parallel_map(threads, work, |((k, waves), (bands, f))| {
         let weights: Vec<f64> = f.iter().map(|f| f * waves.k_point.weight).collect();
         let mut part = AtomMatrices::zeros(sides.clone());
-        projectors.add_occupations(basis, bands, &weights, &mut part);
+        projectors
+            .at(basis, k)
+            .add_occupations(basis, &bands.columns(), &weights, &mut part);
         part
     });
     for part in by_k_point {

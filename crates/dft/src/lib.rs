@@ -8,6 +8,7 @@
 //! border. Lattice vectors are the rows of a matrix. Fields are `f(r) = Σ_G f(G) e^{iGr}`.
 
 mod atom_symmetrizer;
+mod bands;
 mod basis;
 mod cell;
 mod constants;
@@ -40,7 +41,7 @@ pub use properties::{
     pressure, stress,
 };
 pub use scf::{
-    EnergyParts, Mixing, ScfControl, ScfEnd, ScfIteration, ScfOptions, ScfResult,
+    EnergyParts, Mixing, ScfControl, ScfEnd, ScfIteration, ScfOptions, ScfResult, StartingPoint,
     self_consistent_field, self_consistent_field_near,
 };
 pub use symmetry::{SymmetryOperation, space_group_operations};

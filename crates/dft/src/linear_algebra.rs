@@ -3,7 +3,7 @@
 use std::ops::{Add, AddAssign, DivAssign, Mul, MulAssign, Sub};
 
 use faer::{Accum, MatMut, MatRef, Par, Side, linalg::matmul::matmul};
-use rustfft::num_complex::Complex64;
+use rustfft::num_complex::{Complex32, Complex64};
 
 pub(crate) const ZERO: Complex64 = Complex64::new(0.0, 0.0);
 #[cfg(test)]
@@ -23,7 +23,14 @@ pub(crate) trait Scalar:
     + DivAssign<f64>
     + 'static
 {
+    /// The same in single precision.
+    type Single: Copy + Send + Sync + std::fmt::Debug;
+
     fn from_real(x: f64) -> Self;
+
+    fn narrowed(self) -> Self::Single;
+
+    fn widened(single: Self::Single) -> Self;
 
     /// The number, or its real part where the scalar is real.
     fn of_complex(z: Complex64) -> Self;
@@ -118,8 +125,18 @@ macro_rules! matrix_operations {
 }
 
 impl Scalar for Complex64 {
+    type Single = Complex32;
+
     fn from_real(x: f64) -> Self {
         Self::new(x, 0.0)
+    }
+
+    fn narrowed(self) -> Complex32 {
+        Complex32::new(self.re as f32, self.im as f32)
+    }
+
+    fn widened(single: Complex32) -> Self {
+        Self::new(single.re.into(), single.im.into())
     }
 
     fn of_complex(z: Complex64) -> Self {
@@ -146,8 +163,18 @@ impl Scalar for Complex64 {
 }
 
 impl Scalar for f64 {
+    type Single = f32;
+
     fn from_real(x: f64) -> Self {
         x
+    }
+
+    fn narrowed(self) -> f32 {
+        self as f32
+    }
+
+    fn widened(single: f32) -> Self {
+        single.into()
     }
 
     fn of_complex(z: Complex64) -> Self {

@@ -65,7 +65,9 @@ impl<S: Scalar> Subspace<S> {
         let added = block.len() / self.n;
         self.v.extend_from_slice(&block);
         if let Some(s_block) = s_block {
-            self.sv.get_or_insert_default().extend(s_block);
+            let room = self.v.capacity();
+            let sv = self.sv.get_or_insert_with(|| Vec::with_capacity(room));
+            sv.extend_from_slice(&s_block);
         }
         let start = self.hv.len();
         self.hv.resize(start + block.len(), S::from_real(0.0));
@@ -78,18 +80,16 @@ impl<S: Scalar> Subspace<S> {
     /// Replaces the basis by the combinations `coefficients`, which are eigenvectors.
     fn collapse(&mut self, coefficients: &[S], values: &[f64]) {
         let bands = values.len();
-        let combine = |from: &[S]| {
-            let mut to = vec![S::from_real(0.0); bands * self.n];
-            S::product_into(&mut to, false, from, coefficients, self.n, 1.0);
-            to
-        };
-        let (v, hv) = (combine(&self.v), combine(&self.hv));
-        self.sv = self.sv.as_deref().map(combine);
+        let mut combined = vec![S::from_real(0.0); bands * self.n];
+        for columns in [&mut self.v, &mut self.hv].into_iter().chain(&mut self.sv) {
+            S::product_into(&mut combined, false, columns, coefficients, self.n, 1.0);
+            columns.clear();
+            columns.extend_from_slice(&combined);
+        }
         self.h = vec![S::from_real(0.0); bands * bands];
         for (band, &value) in values.iter().enumerate() {
             self.h[band * bands + band] = S::from_real(value);
         }
-        (self.v, self.hv) = (v, hv);
     }
 
     fn solve(&self) -> Option<(Vec<f64>, Vec<S>)> {
@@ -128,10 +128,11 @@ pub(crate) fn davidson<S: Scalar>(
 ) -> Option<EigenSolution> {
     let n = operator.len();
     let bands = settings.bands;
+    let room = psi.len().max(SUBSPACE_FACTOR * bands * n);
     let mut space = Subspace {
         n,
-        v: Vec::new(),
-        hv: Vec::new(),
+        v: Vec::with_capacity(room),
+        hv: Vec::with_capacity(room),
         sv: None,
         h: Vec::new(),
     };

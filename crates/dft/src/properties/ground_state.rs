@@ -4,9 +4,8 @@ use rustfft::num_complex::Complex64;
 
 use crate::{
     basis::PlaneWaveBasis,
-    parallel::parallel_map,
     scf::{DensityFunctionals, FixedTerms, ScfResult},
-    terms::nonlocal::Projectors,
+    terms::projector_set::ProjectorSet,
 };
 
 /// What the derivatives of the energy are computed from: the bands, and the potential and the
@@ -16,8 +15,7 @@ pub(super) struct GroundState<'a> {
     pub(super) result: &'a ScfResult,
     pub(super) terms: FixedTerms,
     pub(super) functionals: DensityFunctionals,
-    /// One for each k-point.
-    pub(super) projectors: Vec<Projectors<Complex64>>,
+    pub(super) projectors: ProjectorSet<Complex64>,
     pub(super) threads: NonZeroUsize,
 }
 
@@ -29,9 +27,8 @@ impl<'a> GroundState<'a> {
     ) -> Self {
         let terms = FixedTerms::new(basis);
         let functionals = terms.evaluate(basis, &result.density, threads);
-        let projectors = parallel_map(threads, &basis.waves, |waves| Projectors::new(basis, waves));
         Self {
-            projectors,
+            projectors: ProjectorSet::new(basis, threads),
             basis,
             result,
             terms,

@@ -13,7 +13,8 @@ pub(super) struct CoupledProjections {
 /// One pass of the projectors over the bands, from which the non-local forces and stress are made.
 pub(super) fn coupled_projections(state: &GroundState<'_>, k: usize) -> CoupledProjections {
     let result = state.result;
-    let projections = state.projectors[k].project(&result.bands[k]);
+    let bands = result.bands_at(state.basis, k);
+    let projections = state.projectors.at(state.basis, k).project(&bands);
     let mut coupled = state.functionals.coupling.apply(&projections);
     let overlap = (state.terms.overlap.as_ref()).map(|overlap| overlap.apply(&projections));
     let side = projections.len() / result.occupations[k].len().max(1);

@@ -2,17 +2,18 @@
 
 mod energy;
 mod mixing;
-mod neighbour;
 mod options;
 mod result;
 mod self_consistent_field;
 mod start;
+mod starting_point;
 
 pub use energy::EnergyParts;
 pub use mixing::Mixing;
 pub use options::{ScfControl, ScfOptions};
 pub use result::{ScfEnd, ScfIteration, ScfResult};
 pub use self_consistent_field::{self_consistent_field, self_consistent_field_near};
+pub use starting_point::StartingPoint;
 
 pub(crate) use energy::{DensityFunctionals, FixedTerms};
 #[cfg(test)]

@@ -1,6 +1,9 @@
+use std::borrow::Cow;
+
 use rustfft::num_complex::Complex64;
 
 use crate::{
+    bands::Bands,
     basis::{KPoint, PlaneWaveBasis},
     density::Density,
     scf::EnergyParts,
@@ -60,16 +63,20 @@ pub struct ScfResult {
     pub preparation: Vec<ScfIteration>,
     /// Valence density.
     pub(crate) density: Density,
-    /// Bands at each k-point.
-    pub(crate) bands: Vec<Vec<Complex64>>,
-    /// Unconverged vectors beyond them, of use to start from.
-    pub(crate) spare_bands: Vec<Vec<Complex64>>,
+    /// Bands at each k-point, those with eigenvalues first, and unconverged ones beyond them, of use
+    /// to start from; none where the loop ended before.
+    pub(crate) bands: Vec<Bands<Complex64>>,
 }
 
 impl ScfResult {
     /// Whether the loop converged.
     pub fn is_converged(&self) -> bool {
         self.end == ScfEnd::Converged
+    }
+
+    /// The bands with eigenvalues at the k-point of this index, one column each.
+    pub(crate) fn bands_at(&self, basis: &PlaneWaveBasis, k: usize) -> Cow<'_, [Complex64]> {
+        self.bands[k].first(self.eigenvalues_ha[k].len() * basis.waves[k].len())
     }
 
     /// The integral of the valence density over the cell of `basis`.

@@ -4,17 +4,20 @@ use rustfft::num_complex::Complex64;
 
 use super::{
     EnergyParts, FixedTerms, ScfControl, ScfEnd, ScfIteration, ScfOptions, ScfResult,
-    energy::DensityFunctionals, mixing::Mixer, neighbour::Neighbour, start::starting_bands,
+    energy::DensityFunctionals, mixing::Mixer, start::starting_bands,
+    starting_point::StartingPoint,
 };
 use crate::{
     DftError,
-    basis::{KPoint, PlaneWaveBasis, Precision, WaveBasis},
+    bands::{Bands, KeptPrecision},
+    basis::{KPoint, PlaneWaveBasis, Precision},
     density::Density,
     eigensolver::{DavidsonSettings, EigenSolution, davidson},
     hamiltonian::{BandScalar, Hamiltonian, Operators},
+    linear_algebra::Scalar,
     occupation::{Occupations, fill_bands},
     parallel::parallel_map,
-    terms::{atom_matrices::AtomMatrices, hartree::hartree_energy, nonlocal::Projectors},
+    terms::{atom_matrices::AtomMatrices, hartree::hartree_energy, projector_set::ProjectorSet},
 };
 
 /// `|Hψ − εψ|²` that the first iteration is content with, in hartree²: from the density of atoms,
@@ -57,38 +60,38 @@ pub fn self_consistent_field(
 }
 
 /// As [`self_consistent_field`], from what was found for the same atoms in a slightly different
-/// cell, such as the last volume of an equation of state; what does not fit is left out.
+/// cell, such as the last volume of an equation of state; from nothing if it does not fit.
 ///
 /// # Errors
 /// As [`self_consistent_field`].
 pub fn self_consistent_field_near(
     basis: &PlaneWaveBasis,
-    (known_basis, known): (&PlaneWaveBasis, &ScfResult),
+    known: &StartingPoint,
     options: &ScfOptions,
     control: ScfControl<'_>,
 ) -> Result<ScfResult, DftError> {
-    let neighbour = Neighbour::of(known_basis, known, basis);
-    solve_from(basis, neighbour, options, control)
+    let known = Some(known).filter(|known| known.fits(basis));
+    solve_from(basis, known, options, control)
 }
 
 fn solve_from(
     basis: &PlaneWaveBasis,
-    neighbour: Option<Neighbour<'_>>,
+    known: Option<&StartingPoint>,
     options: &ScfOptions,
     control: ScfControl<'_>,
 ) -> Result<ScfResult, DftError> {
-    let counts = band_counts(basis, options)?;
+    let plan = plan_bands(basis, options)?;
     Ok(match basis.inversion {
-        Some(_) => solve::<f64>(basis, counts, neighbour, options, control),
-        None => solve::<Complex64>(basis, counts, neighbour, options, control),
+        Some(_) => solve::<f64>(basis, plan, known, options, control),
+        None => solve::<Complex64>(basis, plan, known, options, control),
     })
 }
 
 /// The loop with bands of one kind of number.
-fn solve<S: BandScalar>(
+pub(super) fn solve<S: BandScalar>(
     basis: &PlaneWaveBasis,
-    counts: BandCounts,
-    neighbour: Option<Neighbour<'_>>,
+    plan: BandPlan,
+    known: Option<&StartingPoint>,
     options: &ScfOptions,
     control: ScfControl<'_>,
 ) -> ScfResult {
@@ -96,27 +99,15 @@ fn solve<S: BandScalar>(
     let mut mixer = Mixer::new(options.mixing);
     let mut preparation = Vec::new();
     let threads = options.threads;
-    let mut state = match neighbour {
-        Some(neighbour) => {
-            let density = neighbour.density(basis);
-            State::new(
-                basis,
-                counts,
-                density,
-                KNOWN_RESIDUAL2,
-                threads,
-                |waves, k| neighbour.bands(waves, k),
-            )
-        }
+    let from = |basis: &PlaneWaveBasis, density: Density, residual2: f64| {
+        State::<S>::new(basis, plan, known, density, residual2, threads)
+    };
+    let mut state = match known {
+        Some(known) => from(basis, known.density(basis), KNOWN_RESIDUAL2),
         None => {
-            let from_atoms = |basis: &PlaneWaveBasis, density: Density, residual2: f64| {
-                State::<S>::new(basis, counts, density, residual2, threads, |waves, k| {
-                    starting_bands(basis, waves, counts.total(), k)
-                })
-            };
             let atoms = Density::of_atoms(basis, &terms);
             match options.coarse_start.then(|| basis.coarser()).flatten() {
-                None => from_atoms(basis, atoms, ATOMIC_RESIDUAL2),
+                None => from(basis, atoms, ATOMIC_RESIDUAL2),
                 Some(coarse) => {
                     let options = ScfOptions {
                         convergence_ha: COARSE_CONVERGENCE_HA.max(options.convergence_ha),
@@ -127,22 +118,20 @@ fn solve<S: BandScalar>(
                         is_cancelled: control.is_cancelled,
                         progress: None,
                     };
-                    let mut state = from_atoms(&coarse, atoms, ATOMIC_RESIDUAL2);
-                    iterate(&coarse, &terms, &options, quiet, &mut mixer, &mut state);
+                    let density;
+                    (density, preparation) = {
+                        // What else there is goes before the larger mesh needs the memory.
+                        let mut state = from(&coarse, atoms, ATOMIC_RESIDUAL2);
+                        iterate(&coarse, &terms, &options, quiet, &mut mixer, &mut state);
+                        (state.density, state.history)
+                    };
                     mixer.restart();
-                    preparation = state.history;
-                    from_atoms(basis, state.density, KNOWN_RESIDUAL2)
+                    from(basis, density, KNOWN_RESIDUAL2)
                 }
             }
         }
     };
     let end = iterate(basis, &terms, options, control, &mut mixer, &mut state);
-    let split = |(waves, bands): (&WaveBasis, Vec<S>)| {
-        let mut bands: Vec<Complex64> = bands.into_iter().map(S::to_complex).collect();
-        let spare = bands.split_off(bands.len().min(counts.sought * waves.len()));
-        (bands, spare)
-    };
-    let (bands, spare_bands) = basis.waves.iter().zip(state.bands).map(split).unzip();
     ScfResult {
         end,
         energies: state.energies,
@@ -153,33 +142,35 @@ fn solve<S: BandScalar>(
         history: state.history,
         preparation,
         density: state.density,
-        bands,
-        spare_bands,
+        bands: state.bands.into_iter().map(Bands::into_complex).collect(),
     }
 }
 
-/// How many bands are sought, and how many beside them keep the solver fast.
+/// Which bands there are.
 #[derive(Debug, Clone, Copy)]
-struct BandCounts {
+pub(super) struct BandPlan {
     sought: usize,
+    /// Beside them, to keep the solver fast.
     spare: usize,
+    pub(super) kept: KeptPrecision,
 }
 
-impl BandCounts {
+impl BandPlan {
     fn total(self) -> usize {
         self.sought + self.spare
     }
 }
 
 /// What the loop improves.
-struct State<S> {
+struct State<'a, S: Scalar> {
     /// Output density of the last iteration; before the first one, the input.
     density: Density,
-    projectors: Vec<Projectors<S>>,
-    /// Bands at each k-point, the spare ones behind those that are sought; before the first
-    /// iteration as many vectors as there are to start from.
-    bands: Vec<Vec<S>>,
-    counts: BandCounts,
+    projectors: ProjectorSet<S>,
+    /// Where bands come from that there are none of yet.
+    known: Option<&'a StartingPoint>,
+    /// Bands at each k-point, the spare ones behind those that are sought.
+    bands: Vec<Bands<S>>,
+    plan: BandPlan,
     /// What the next iteration's bands are solved to, in hartree².
     residual2: f64,
     eigenvalues_ha: Vec<Vec<f64>>,
@@ -189,30 +180,28 @@ struct State<S> {
     history: Vec<ScfIteration>,
 }
 
-impl<S: BandScalar> State<S> {
+impl<'a, S: BandScalar> State<'a, S> {
     fn new(
         basis: &PlaneWaveBasis,
-        counts: BandCounts,
+        plan: BandPlan,
+        known: Option<&'a StartingPoint>,
         density: Density,
         residual2: f64,
         threads: NonZeroUsize,
-        bands: impl Fn(&WaveBasis, usize) -> Vec<S> + Sync,
     ) -> Self {
-        let mut occupations = vec![vec![2.0; counts.sought]; basis.waves.len()];
+        let mut occupations = vec![vec![2.0; plan.sought]; basis.waves.len()];
         if basis.model.occupations == Occupations::Fixed {
             let pairs = (basis.model.electron_count() / 2.0).round() as usize;
             for bands in &mut occupations {
                 bands[pairs..].fill(0.0);
             }
         }
-        let each_k = || basis.waves.iter().enumerate();
         Self {
             density,
-            projectors: parallel_map(threads, each_k(), |(_, waves)| {
-                Projectors::new(basis, waves)
-            }),
-            bands: parallel_map(threads, each_k(), |(k, waves)| bands(waves, k)),
-            counts,
+            projectors: ProjectorSet::new(basis, threads),
+            known,
+            bands: vec![Bands::NONE; basis.waves.len()],
+            plan,
             residual2,
             eigenvalues_ha: Vec::new(),
             occupations,
@@ -229,7 +218,7 @@ fn iterate<S: BandScalar>(
     options: &ScfOptions,
     mut control: ScfControl<'_>,
     mixer: &mut Mixer,
-    state: &mut State<S>,
+    state: &mut State<'_, S>,
 ) -> ScfEnd {
     let electrons = basis.model.electron_count();
     let k_points = basis.k_points();
@@ -303,7 +292,10 @@ fn iterate<S: BandScalar>(
     ScfEnd::IterationLimit
 }
 
-fn band_counts(basis: &PlaneWaveBasis, options: &ScfOptions) -> Result<BandCounts, DftError> {
+pub(super) fn plan_bands(
+    basis: &PlaneWaveBasis,
+    options: &ScfOptions,
+) -> Result<BandPlan, DftError> {
     let pairs = (basis.model.electron_count() / 2.0).ceil() as usize;
     let smallest_basis = basis.waves.iter().map(|waves| waves.len()).min();
     let most = smallest_basis.unwrap_or(0) / 2;
@@ -325,9 +317,11 @@ fn band_counts(basis: &PlaneWaveBasis, options: &ScfOptions) -> Result<BandCount
             expected: "a positive energy in hartree",
         });
     }
-    Ok(BandCounts {
+    let spare = SPARE_BANDS.min(most - sought);
+    Ok(BandPlan {
         sought,
-        spare: SPARE_BANDS.min(most - sought),
+        spare,
+        kept: KeptPrecision::of(basis, sought + spare),
     })
 }
 
@@ -339,40 +333,47 @@ fn solve_bands<S: BandScalar, T: Precision>(
     input: &DensityFunctionals,
     threads: NonZeroUsize,
     control: &ScfControl<'_>,
-    state: &mut State<S>,
+    state: &mut State<'_, S>,
 ) -> Option<Vec<EigenSolution>> {
     let overlap = terms.overlap.as_ref();
     let operators = Operators::<T>::new::<S>(basis, &input.potential, &input.coupling, overlap);
     let is_cancelled = control.is_cancelled;
-    let (counts, residual2) = (state.counts, state.residual2);
-    let work = (basis.waves.iter().zip(&state.projectors))
-        .zip(state.bands.iter_mut().zip(&state.occupations));
-    let solutions: Option<Vec<EigenSolution>> = parallel_map(
-        threads,
-        work,
-        |((waves, projectors), (bands, occupations))| {
+    let (plan, residual2) = (state.plan, state.residual2);
+    let (known, projectors) = (state.known, &state.projectors);
+    let work = (basis.waves.iter().enumerate()).zip(state.bands.iter_mut().zip(&state.occupations));
+    let solutions: Option<Vec<EigenSolution>> =
+        parallel_map(threads, work, |((k, waves), (bands, occupations))| {
             if is_cancelled.is_some_and(|asked| asked()) {
                 return None;
+            }
+            let mut psi = std::mem::replace(bands, Bands::NONE).into_columns();
+            if psi.is_empty() {
+                psi = known
+                    .and_then(|known| known.bands(basis, k))
+                    .unwrap_or_else(|| starting_bands(basis, waves, plan.total(), k));
             }
             let sought = occupations.iter().map(|&f| match f > 0.01 {
                 true => residual2,
                 false => residual2.max(EMPTY_BAND_RESIDUAL2),
             });
-            let spare = std::iter::repeat_n(f64::INFINITY, counts.spare);
+            let spare = std::iter::repeat_n(f64::INFINITY, plan.spare);
             let limits: Vec<f64> = sought.chain(spare).collect();
             let settings = DavidsonSettings {
-                bands: counts.total(),
+                bands: plan.total(),
                 residual2_limits: &limits,
                 max_iterations: 30,
             };
-            let mut hamiltonian = Hamiltonian::new(waves, &basis.wave_grid, &operators, projectors);
-            davidson(&mut hamiltonian, bands, &settings)
-        },
-    )
-    .into_iter()
-    .collect();
+            let projectors = projectors.at(basis, k);
+            let mut hamiltonian =
+                Hamiltonian::new(waves, &basis.wave_grid, &operators, &projectors);
+            let solution = davidson(&mut hamiltonian, &mut psi, &settings)?;
+            *bands = Bands::new(psi, plan.kept);
+            Some(solution)
+        })
+        .into_iter()
+        .collect();
     let solutions = solutions?;
-    let sought = |solution: &EigenSolution| solution.values[..counts.sought].to_vec();
+    let sought = |solution: &EigenSolution| solution.values[..plan.sought].to_vec();
     state.eigenvalues_ha = solutions.iter().map(sought).collect();
     Some(solutions)
 }

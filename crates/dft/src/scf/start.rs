@@ -27,6 +27,8 @@ pub(crate) fn starting_bands<S: BandScalar>(
             *c += noise * scale;
         }
     }
+    let missing = (bands * waves.len()).saturating_sub(psi.len());
+    psi.reserve_exact(missing);
     for _ in psi.len() / waves.len()..bands {
         psi.extend(long_waves::<S>(waves, &mut random));
     }

@@ -82,30 +82,38 @@ pub(crate) fn atomic_columns<S: AtomicScalar>(
     let model = &basis.model;
     let lengths: Vec<f64> = waves.q_cart.iter().map(|&q| norm(q)).collect();
     // The radial and angular parts are those of the species; atoms differ by phases.
-    let by_species: Vec<Vec<(usize, Vec<f64>)>> = model
-        .species
-        .iter()
-        .map(|species| {
-            let radial = functions(species, &lengths);
-            let l_max = radial.iter().map(|f| f.l).max().unwrap_or(0);
-            let mut columns: Vec<(usize, Vec<f64>)> = radial
-                .iter()
-                .flat_map(|f| (0..2 * f.l + 1).map(|_| (f.l, Vec::with_capacity(n))))
-                .collect();
-            for (g, &q) in waves.q_cart.iter().enumerate() {
-                let angular = real_spherical_harmonics(l_max, q);
-                let mut column = columns.iter_mut();
-                for f in &radial {
-                    let harmonics = &angular[f.l * f.l..(f.l + 1) * (f.l + 1)];
-                    for (y, (_, column)) in harmonics.iter().zip(&mut column) {
-                        column.push(f.values[g] * y);
-                    }
-                }
-            }
-            columns
+    let radial_by_species: Vec<Vec<RadialFunction>> = (model.species.iter())
+        .map(|species| functions(species, &lengths))
+        .collect();
+    let all_l = radial_by_species.iter().flatten().map(|f| f.l);
+    let l_max = all_l.max().unwrap_or(0);
+    let angular: Vec<f64> = (waves.q_cart.iter())
+        .flat_map(|&q| real_spherical_harmonics(l_max, q))
+        .collect();
+    let of_each_wave = || angular.chunks_exact((l_max + 1) * (l_max + 1));
+    let by_species: Vec<Vec<(usize, Vec<f64>)>> = (radial_by_species.iter())
+        .map(|radial| {
+            let harmonics = radial.iter().flat_map(|f| {
+                let of_l = f.l * f.l..(f.l + 1) * (f.l + 1);
+                of_l.map(move |harmonic| (f, harmonic))
+            });
+            let column = |(f, harmonic): (&RadialFunction, usize)| {
+                let values = f
+                    .values
+                    .iter()
+                    .zip(of_each_wave())
+                    .map(|(f, y)| f * y[harmonic]);
+                (f.l, values.collect())
+            };
+            harmonics.map(column).collect()
         })
         .collect();
-    let mut matrix = Vec::new();
+    let columns = model
+        .atoms
+        .iter()
+        .map(|atom| by_species[atom.species].len());
+    // Exactly: what grows holds up to twice its contents, at each k-point.
+    let mut matrix = Vec::with_capacity(n * columns.sum::<usize>());
     for atom in 0..model.atoms.len() {
         let (atom, part) = S::place(basis.inversion.as_deref(), atom);
         let atom = &model.atoms[atom];

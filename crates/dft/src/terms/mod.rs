@@ -11,6 +11,7 @@ pub(crate) mod local;
 pub(crate) mod nonlocal;
 pub(crate) mod pair_expansion;
 pub(crate) mod paw;
+pub(crate) mod projector_set;
 pub(crate) mod xc;
 
 #[cfg(test)]

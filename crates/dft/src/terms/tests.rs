@@ -6,10 +6,12 @@ use super::{
     hartree::{hartree_energy, hartree_potential},
     kinetic::kinetic_energy,
     nonlocal::{Projectors, bare_coupling},
+    projector_set::ProjectorSet,
     xc::exchange_correlation,
 };
 use crate::{
     Atom, Cell, Discretisation, KMesh, Model, Occupations, PlaneWaveBasis,
+    bands::Bands,
     basis::Precision,
     density::Density,
     eigensolver::{DavidsonSettings, Operator, davidson, dense_matrix},
@@ -165,8 +167,9 @@ fn davidson_agrees_with_dense_diagonalisation() {
     );
     let waves = &basis.waves[0];
     let n = waves.len();
-    let projectors = [Projectors::<Complex64>::new(&basis, waves)];
-    let mut hamiltonian = Hamiltonian::new(waves, &basis.wave_grid, &operators, &projectors[0]);
+    let all_projectors = ProjectorSet::<Complex64>::new(&basis, ONE_THREAD);
+    let projectors = all_projectors.at(&basis, 0);
+    let mut hamiltonian = Hamiltonian::new(waves, &basis.wave_grid, &operators, &projectors);
     let matrix = dense_matrix(&mut hamiltonian);
     for j in 0..n {
         for i in 0..n {
@@ -197,7 +200,7 @@ fn davidson_agrees_with_dense_diagonalisation() {
     }
 
     // ε = ⟨T⟩ + ⟨V⟩ + ⟨V_nl⟩ band by band
-    let nonlocal = projectors[0].energies(&terms.bare_coupling, &psi);
+    let nonlocal = projectors.energies(&terms.bare_coupling, &psi);
     for band in 0..bands {
         let psi = &psi[band * n..(band + 1) * n];
         let mut density = vec![vec![0.0; bands]];
@@ -205,8 +208,8 @@ fn davidson_agrees_with_dense_diagonalisation() {
         let density = Density::of_bands(
             &basis,
             &terms,
-            &projectors,
-            &[psi.to_vec()],
+            &all_projectors,
+            &[Bands::Double(psi.to_vec())],
             &density,
             ONE_THREAD,
         );

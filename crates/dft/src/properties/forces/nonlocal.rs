@@ -17,13 +17,15 @@ pub(super) fn nonlocal(state: &GroundState<'_>) -> Vec<Vector3> {
         if total == 0 {
             return forces;
         }
+        let projectors = state.projectors.at(state.basis, k);
+        let bands = state.result.bands_at(state.basis, k);
         for axis in 0..3 {
-            let weighted: Vec<Complex64> = state.result.bands[k]
+            let weighted: Vec<Complex64> = bands
                 .chunks_exact(waves.len())
                 .flat_map(|band| band.iter().zip(&waves.q_cart).map(|(c, q)| c * q[axis]))
                 .collect();
             // ⟨−iq β|ψ⟩ = i ⟨β|q ψ⟩
-            let moved = state.projectors[k].project(&weighted);
+            let moved = projectors.project(&weighted);
             let columns = moved.chunks_exact(total).zip(coupled.chunks_exact(total));
             for (moved, coupled) in columns {
                 let mut first = 0;

@@ -6,9 +6,10 @@ use crate::{
 
 /// `∂E/∂ε_ab = −Σ f q_a q_b |c(G)|²`, q = k + G: a strain shortens the wave vectors.
 pub(super) fn kinetic(state: &GroundState<'_>) -> Matrix3 {
-    let work =
-        (state.basis.waves.iter()).zip(state.result.bands.iter().zip(&state.result.occupations));
-    let by_k_point = parallel_map(state.threads, work, |(waves, (bands, occupations))| {
+    let by_k_point = parallel_map(state.threads, 0..state.basis.waves.len(), |k| {
+        let waves = &state.basis.waves[k];
+        let bands = state.result.bands_at(state.basis, k);
+        let occupations = &state.result.occupations[k];
         let mut charge = vec![0.0; waves.len()];
         for (band, occupation) in bands.chunks_exact(waves.len()).zip(occupations) {
             let weight = waves.k_point.weight * occupation;

@@ -25,7 +25,7 @@ pub(super) fn nonlocal(state: &GroundState<'_>) -> Matrix3 {
     let work = 0..state.basis.waves.len();
     let by_k_point = parallel_map(state.threads, work, |k| {
         let waves = &state.basis.waves[k];
-        let bands = &state.result.bands[k];
+        let bands = state.result.bands_at(state.basis, k);
         let found = coupled_projections(state, k);
         let mut sum = [[0.0; 3]; 3];
         if found.coupled.is_empty() {
@@ -34,7 +34,7 @@ pub(super) fn nonlocal(state: &GroundState<'_>) -> Matrix3 {
         let parts = species_parts(model, waves);
         for (a, b) in COMPONENTS {
             let strained = strained_projectors(model, waves, &parts, (a, b));
-            let projections = Complex64::adjoint_product(&strained, bands, waves.len());
+            let projections = Complex64::adjoint_product(&strained, &bands, waves.len());
             let value = 2.0 * real_product(&projections, &found.coupled);
             sum[a][b] += value;
             if a != b {

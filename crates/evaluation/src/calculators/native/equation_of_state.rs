@@ -13,9 +13,11 @@
 //! Francis and M. C. Payne, J. Phys.: Condens. Matter 2, 4395 (1990), who correct energies at a
 //! fixed cutoff by the same derivative.
 
+use crystalgym_dft::StartingPoint;
+
 use super::{
     Verdict,
-    evaluation::{Evaluation, Ingredients, Scale, Solved},
+    evaluation::{Evaluation, Ingredients, Scale},
 };
 use crate::{EquationOfStateFit, Failure, FailureCode, fit_murnaghan};
 
@@ -28,51 +30,54 @@ const CUTOFF_FACTOR: f64 = 1.15;
 const CUTOFF_CONVERGENCE_RY: f64 = 1e-5;
 
 impl Evaluation<'_> {
-    /// The calculation at the given volume, and the energies in eV at all of [`VOLUME_FACTORS`].
+    /// The fit to the energies at all of [`VOLUME_FACTORS`], from that of the given volume and
+    /// what its calculation found.
     ///
     /// With a fixed cutoff nothing is corrected, as in the published decks.
-    pub(super) fn energies_by_volume(
+    pub(super) fn equation_of_state(
         &mut self,
         ingredients: &Ingredients,
-    ) -> Result<(Solved, [f64; 5]), Failure> {
+        given_ev: f64,
+        given: &StartingPoint,
+    ) -> Result<EquationOfStateFit, Failure> {
         let settings = &self.calculator.settings;
         let fixed_plane_waves = settings.has_fixed_plane_waves();
         let convergence_ry = self.convergence_ry(settings.derivative_convergence_ry);
         let occupations = self.smeared();
-        // The given volume first: a crystal that fails there needs no other calculation. Each other
-        // one starts from its neighbour on that side.
-        let given = self.solve(Scale::GIVEN, ingredients, occupations, convergence_ry, None)?;
-        let mut energies_ev = |factors: [f64; 2]| -> Result<[f64; 2], Failure> {
-            let mut solve = |volume: f64, from: &Solved| {
-                let scale = Scale {
-                    volume,
-                    cutoff: match fixed_plane_waves {
-                        true => effective_cutoff_log(volume).exp(),
-                        false => 1.0,
-                    },
-                };
-                self.solve(scale, ingredients, occupations, convergence_ry, Some(from))
+        let mut solve = |volume: f64, from: &StartingPoint| {
+            let scale = Scale {
+                volume,
+                cutoff: match fixed_plane_waves {
+                    true => effective_cutoff_log(volume).exp(),
+                    false => 1.0,
+                },
             };
-            let near = solve(factors[0], &given)?;
-            let far = solve(factors[1], &near)?;
-            Ok([near.energy_ev(), far.energy_ev()])
+            self.solve(scale, ingredients, occupations, convergence_ry, Some(from))
+        };
+        // Each starts from its neighbour on the side of the given volume.
+        let mut energies_ev = |factors: [f64; 2]| -> Result<[f64; 2], Failure> {
+            let near = solve(factors[0], given)?;
+            let near_ev = near.energy_ev();
+            let far = solve(factors[1], &near.into_starting_point())?;
+            Ok([near_ev, far.energy_ev()])
         };
         let [smaller, smallest] = energies_ev([VOLUME_FACTORS[1], VOLUME_FACTORS[0]])?;
         let [larger, largest] = energies_ev([VOLUME_FACTORS[3], VOLUME_FACTORS[4]])?;
-        let mut energies_ev = [smallest, smaller, given.energy_ev(), larger, largest];
+        let mut energies_ev = [smallest, smaller, given_ev, larger, largest];
         if fixed_plane_waves {
-            let error = self.basis_set_error(ingredients, &given)?;
+            let error = self.basis_set_error(ingredients, given_ev, given)?;
             for (energy_ev, volume) in energies_ev.iter_mut().zip(VOLUME_FACTORS) {
                 *energy_ev -= error.change_ev(effective_cutoff_log(volume));
             }
         }
-        Ok((given, energies_ev))
+        self.fit(&energies_ev)
     }
 
     fn basis_set_error(
         &mut self,
         ingredients: &Ingredients,
-        given: &Solved,
+        given_ev: f64,
+        given: &StartingPoint,
     ) -> Result<BasisSetError, Failure> {
         let mut energy_ev = |cutoff: f64| -> Result<f64, Failure> {
             let scale = Scale {
@@ -88,11 +93,11 @@ impl Evaluation<'_> {
         let step = CUTOFF_FACTOR.ln();
         Ok(BasisSetError {
             slope_ev: (above - below) / (2.0 * step),
-            curvature_ev: (above + below - 2.0 * given.energy_ev()) / step.powi(2),
+            curvature_ev: (above + below - 2.0 * given_ev) / step.powi(2),
         })
     }
 
-    pub(super) fn fit(&self, energies_ev: &[f64]) -> Result<EquationOfStateFit, Failure> {
+    fn fit(&self, energies_ev: &[f64]) -> Result<EquationOfStateFit, Failure> {
         let volume = self.crystal.skeleton().lattice.volume();
         let volumes = VOLUME_FACTORS.map(|factor| factor * volume);
         let settings = &self.calculator.settings;

@@ -7,8 +7,8 @@ use crystalgym_crystal::{Crystal, Element, Structure, automatic_density};
 use crystalgym_dft::{
     Atom, BOHR_ANG, BandEdges, Cell, DftError, Discretisation, HARTREE_EV, HARTREE_PER_BOHR3_GPA,
     KMesh, Mixing, Model, Occupations, PlaneWaveBasis, ScfControl, ScfEnd, ScfOptions, ScfResult,
-    Smearing, first_variable_cell_step, forces_and_stress, pressure, self_consistent_field,
-    self_consistent_field_near, stress,
+    Smearing, StartingPoint, first_variable_cell_step, forces_and_stress, pressure,
+    self_consistent_field, self_consistent_field_near, stress,
 };
 use crystalgym_pseudopotential::Cutoffs;
 
@@ -119,15 +119,24 @@ impl<'a> Evaluation<'a> {
 
     fn bulk_modulus(&mut self) -> Result<Values, Failure> {
         let ingredients = self.ingredients()?;
-        let (given, energies_ev) = self.energies_by_volume(&ingredients)?;
-        let fit = self.fit(&energies_ev)?;
-        let threads = self.calculator.settings.threads;
-        let pressure_ha = pressure(&stress(&given.basis, &given.result, threads));
+        let settings = &self.calculator.settings;
+        let convergence_ry = self.convergence_ry(settings.derivative_convergence_ry);
+        // The given volume first: a crystal that fails there needs no other calculation.
+        let given = self.solve(
+            Scale::GIVEN,
+            &ingredients,
+            self.smeared(),
+            convergence_ry,
+            None,
+        )?;
+        let stress = stress(&given.basis, &given.result, settings.threads);
+        let (values, energy_ev) = (given.values(), given.energy_ev());
+        let fit = self.equation_of_state(&ingredients, energy_ev, &given.into_starting_point())?;
         Ok(Values {
             value: fit.bulk_modulus_gpa,
-            pressure_gpa: Some(pressure_ha * HARTREE_PER_BOHR3_GPA),
+            pressure_gpa: Some(pressure(&stress) * HARTREE_PER_BOHR3_GPA),
             equation_of_state: Some(fit),
-            ..given.values()
+            ..values
         })
     }
 
@@ -171,14 +180,14 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// One SCF, from nothing or from a neighbour.
+    /// One SCF, from nothing or from what another one found.
     pub(super) fn solve(
         &mut self,
         scale: Scale,
         ingredients: &Ingredients,
         occupations: Occupations,
         convergence_ry: f64,
-        neighbour: Option<&Solved>,
+        known: Option<&StartingPoint>,
     ) -> Result<Solved, Failure> {
         let settings = &self.calculator.settings;
         let model = self.model(scale.volume, ingredients, occupations)?;
@@ -219,10 +228,8 @@ impl<'a> Evaluation<'a> {
             is_cancelled: Some(&is_cancelled),
             ..ScfControl::default()
         };
-        let result = match neighbour {
-            Some(near) => {
-                self_consistent_field_near(&basis, (&near.basis, &near.result), &options, control)
-            }
+        let result = match known {
+            Some(known) => self_consistent_field_near(&basis, known, &options, control),
             None => self_consistent_field(&basis, &options, control),
         }
         .map_err(|error| self.invalid(error))?;
@@ -317,6 +324,11 @@ impl<'a> Evaluation<'a> {
 impl Solved {
     pub(super) fn energy_ev(&self) -> f64 {
         self.result.total_energy_ha() * HARTREE_EV
+    }
+
+    /// What it leaves for others to start from; the rest, hundreds of megabytes, goes.
+    pub(super) fn into_starting_point(self) -> StartingPoint {
+        StartingPoint::of(&self.basis, &self.result)
     }
 
     fn values(&self) -> Values {

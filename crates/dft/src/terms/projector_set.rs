@@ -1,0 +1,95 @@
+//! The projectors at all k-points, kept where memory allows.
+
+use std::{borrow::Cow, num::NonZeroUsize};
+
+use crate::{
+    basis::PlaneWaveBasis,
+    parallel::parallel_map,
+    terms::{
+        atomic_columns::AtomicScalar,
+        nonlocal::{Projectors, projector_sides},
+    },
+};
+
+/// The most that is kept, in bytes. A crystal of five atoms without symmetry has 1.1 GB of them at
+/// 50 Ry and 112 k-points.
+const MOST_KEPT_BYTES: usize = 64 << 20;
+
+/// The projectors at all k-points: those that fit into memory are kept, from the first k-point on;
+/// the others are made at each use, which costs little beside a use.
+#[derive(Debug, Clone)]
+pub(crate) struct ProjectorSet<S> {
+    kept: Vec<Projectors<S>>,
+}
+
+impl<S: AtomicScalar + Send + Sync> ProjectorSet<S> {
+    pub(crate) fn new(basis: &PlaneWaveBasis, threads: NonZeroUsize) -> Self {
+        Self::with_limit(basis, threads, MOST_KEPT_BYTES)
+    }
+
+    fn with_limit(basis: &PlaneWaveBasis, threads: NonZeroUsize, most_bytes: usize) -> Self {
+        let columns: usize = projector_sides(&basis.model).into_iter().sum();
+        let mut bytes = 0;
+        let kept = basis.waves.iter().take_while(|waves| {
+            bytes += columns * waves.len() * size_of::<S>();
+            bytes <= most_bytes
+        });
+        Self {
+            kept: parallel_map(threads, kept, |waves| Projectors::new(basis, waves)),
+        }
+    }
+
+    /// Those at the k-point with this index.
+    pub(crate) fn at(&self, basis: &PlaneWaveBasis, k: usize) -> Cow<'_, Projectors<S>> {
+        match self.kept.get(k) {
+            Some(kept) => Cow::Borrowed(kept),
+            None => Cow::Owned(Projectors::new(basis, &basis.waves[k])),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rustfft::num_complex::Complex64;
+
+    use super::*;
+    use crate::{Atom, Cell, Discretisation, KMesh, Model, Occupations, pseudo::Pseudopotential};
+
+    /// Identity: whether projectors are kept or made anew, they are the same bits.
+    #[test]
+    fn what_is_made_anew_is_what_is_kept() {
+        let silicon = Arc::new(Pseudopotential::gth_pbe("Si".parse().unwrap()).unwrap());
+        let model = Model {
+            cell: Cell::new([[0.0, 5.1, 5.1], [5.1, 0.0, 5.1], [5.1, 5.1, 0.0]]).unwrap(),
+            functional: silicon.functional(),
+            species: vec![silicon],
+            atoms: [[0.0; 3], [0.25; 3]]
+                .map(|frac| Atom { species: 0, frac })
+                .to_vec(),
+            occupations: Occupations::Fixed,
+        };
+        let discretisation = Discretisation {
+            ecut_ha: 3.0,
+            ecut_density_ha: 12.0,
+            k_mesh: KMesh::gamma_centred([3, 3, 3]),
+            use_symmetry: true,
+        };
+        let basis = PlaneWaveBasis::new(Arc::new(model), discretisation).unwrap();
+        let set = |most_bytes| {
+            ProjectorSet::<Complex64>::with_limit(&basis, NonZeroUsize::MIN, most_bytes)
+        };
+        let all = set(usize::MAX);
+        assert_eq!(all.kept.len(), basis.waves.len());
+        let columns: usize = projector_sides(&basis.model).into_iter().sum();
+        let first = columns * basis.waves[0].len() * size_of::<Complex64>();
+        let one = set(first);
+        assert_eq!((one.kept.len(), set(first - 1).kept.len()), (1, 0));
+        for (k, waves) in basis.waves.iter().enumerate() {
+            let psi = vec![Complex64::new(0.3, -0.7); waves.len()];
+            let projected = |set: &ProjectorSet<Complex64>| set.at(&basis, k).project(&psi);
+            assert_eq!(projected(&one), projected(&all));
+        }
+    }
+}
