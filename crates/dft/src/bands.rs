@@ -4,12 +4,7 @@ use std::borrow::Cow;
 
 use rustfft::num_complex::Complex64;
 
-use crate::{basis::PlaneWaveBasis, linear_algebra::Scalar};
-
-/// The most that the bands of all k-points may take in double precision, in bytes. A crystal of
-/// five atoms without symmetry has 360 MB of them at 50 Ry and 112 k-points, 900 MB if all are
-/// transition metals.
-const MOST_DOUBLE_BYTES: usize = 256 << 20;
+use crate::linear_algebra::Scalar;
 
 /// What bands are kept in between uses; they are always worked on in double precision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,17 +13,6 @@ pub(crate) enum KeptPrecision {
     /// Rounding changes a band by 1e-7 and its residual (squared) by 1e-13 hartree², which is less
     /// than what bands are solved to.
     Single,
-}
-
-impl KeptPrecision {
-    /// For this number of bands at each k-point.
-    pub(crate) fn of(basis: &PlaneWaveBasis, bands: usize) -> Self {
-        let waves: usize = basis.waves.iter().map(|waves| waves.len()).sum();
-        match waves * bands * size_of::<Complex64>() > MOST_DOUBLE_BYTES {
-            true => Self::Single,
-            false => Self::Double,
-        }
-    }
 }
 
 /// The bands at one k-point, one column each.

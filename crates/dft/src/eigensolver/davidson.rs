@@ -13,6 +13,8 @@ pub(crate) struct DavidsonSettings<'a> {
     pub(crate) residual2_limits: &'a [f64],
     /// Largest number of times that the subspace is extended.
     pub(crate) max_iterations: usize,
+    /// Size of the subspace in units of the number of bands, before it is collapsed.
+    pub(crate) subspace_factor: usize,
 }
 
 /// What the iteration found.
@@ -25,9 +27,6 @@ pub(crate) struct EigenSolution {
     /// Bands whose residual stayed above its limit.
     pub(crate) unconverged: usize,
 }
-
-/// Size of the subspace in units of the number of bands, before it is collapsed.
-const SUBSPACE_FACTOR: usize = 4;
 
 /// The space in which the eigenvectors are sought.
 struct Subspace<S> {
@@ -128,7 +127,7 @@ pub(crate) fn davidson<S: Scalar>(
 ) -> Option<EigenSolution> {
     let n = operator.len();
     let bands = settings.bands;
-    let room = psi.len().max(SUBSPACE_FACTOR * bands * n);
+    let room = psi.len().max(settings.subspace_factor * bands * n);
     let mut space = Subspace {
         n,
         v: Vec::with_capacity(room),
@@ -166,7 +165,7 @@ pub(crate) fn davidson<S: Scalar>(
         if active.is_empty() || iteration == settings.max_iterations {
             break;
         }
-        if space.dimension() + active.len() > SUBSPACE_FACTOR * bands {
+        if space.dimension() + active.len() > settings.subspace_factor * bands {
             space.collapse(&coefficients, &values);
             coefficients = identity(bands);
         }

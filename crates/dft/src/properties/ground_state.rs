@@ -8,6 +8,9 @@ use crate::{
     terms::projector_set::ProjectorSet,
 };
 
+/// The most that is kept of projectors: each is used a few times only.
+const PROJECTOR_BYTES: usize = 64 << 20;
+
 /// What the derivatives of the energy are computed from: the bands, and the potential and the
 /// couplings of their density.
 pub(super) struct GroundState<'a> {
@@ -28,7 +31,7 @@ impl<'a> GroundState<'a> {
         let terms = FixedTerms::new(basis);
         let functionals = terms.evaluate(basis, &result.density, threads);
         Self {
-            projectors: ProjectorSet::new(basis, threads),
+            projectors: ProjectorSet::new(basis, PROJECTOR_BYTES, threads),
             basis,
             result,
             terms,

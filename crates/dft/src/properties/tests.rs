@@ -121,7 +121,7 @@ fn deformed(basis: &PlaneWaveBasis, strain: Matrix3, moves: &[Vector3]) -> Plane
 /// multipliers: `E − Σ f ε ⟨ψ|S|ψ⟩`.
 fn frozen_energy(basis: &PlaneWaveBasis, result: &ScfResult) -> f64 {
     let terms = FixedTerms::new(basis);
-    let projectors = ProjectorSet::<Complex64>::new(basis, ONE);
+    let projectors = ProjectorSet::<Complex64>::new(basis, usize::MAX, ONE);
     let (bands, occupations) = (&result.bands, &result.occupations);
     let density = Density::of_bands(basis, &terms, &projectors, bands, occupations, ONE);
     let functionals = terms.evaluate(basis, &density, ONE);

@@ -1,6 +1,7 @@
 //! Self-consistency: bands from a density, a density from bands, until both agree.
 
 mod energy;
+mod memory_plan;
 mod mixing;
 mod options;
 mod result;

@@ -4,12 +4,12 @@ use rustfft::num_complex::Complex64;
 
 use super::{
     EnergyParts, FixedTerms, ScfControl, ScfEnd, ScfIteration, ScfOptions, ScfResult,
-    energy::DensityFunctionals, mixing::Mixer, start::starting_bands,
+    energy::DensityFunctionals, memory_plan::MemoryPlan, mixing::Mixer, start::starting_bands,
     starting_point::StartingPoint,
 };
 use crate::{
     DftError,
-    bands::{Bands, KeptPrecision},
+    bands::Bands,
     basis::{KPoint, PlaneWaveBasis, Precision},
     density::Density,
     eigensolver::{DavidsonSettings, EigenSolution, davidson},
@@ -152,7 +152,7 @@ pub(super) struct BandPlan {
     sought: usize,
     /// Beside them, to keep the solver fast.
     spare: usize,
-    pub(super) kept: KeptPrecision,
+    pub(super) memory: MemoryPlan,
 }
 
 impl BandPlan {
@@ -198,7 +198,7 @@ impl<'a, S: BandScalar> State<'a, S> {
         }
         Self {
             density,
-            projectors: ProjectorSet::new(basis, threads),
+            projectors: ProjectorSet::new(basis, plan.memory.projector_bytes, threads),
             known,
             bands: vec![Bands::NONE; basis.waves.len()],
             plan,
@@ -321,7 +321,7 @@ pub(super) fn plan_bands(
     Ok(BandPlan {
         sought,
         spare,
-        kept: KeptPrecision::of(basis, sought + spare),
+        memory: MemoryPlan::of(basis, sought + spare),
     })
 }
 
@@ -362,12 +362,13 @@ fn solve_bands<S: BandScalar, T: Precision>(
                 bands: plan.total(),
                 residual2_limits: &limits,
                 max_iterations: 30,
+                subspace_factor: plan.memory.subspace_factor,
             };
             let projectors = projectors.at(basis, k);
             let mut hamiltonian =
                 Hamiltonian::new(waves, &basis.wave_grid, &operators, &projectors);
             let solution = davidson(&mut hamiltonian, &mut psi, &settings)?;
-            *bands = Bands::new(psi, plan.kept);
+            *bands = Bands::new(psi, plan.memory.kept);
             Some(solution)
         })
         .into_iter()

@@ -128,7 +128,7 @@ fn rounded_bands_change_next_to_nothing() {
     };
     let run = |kept| {
         let mut plan = plan_bands(&basis, &options).unwrap();
-        plan.kept = kept;
+        plan.memory.kept = kept;
         [
             solve::<Complex64>(&basis, plan, None, &options, ScfControl::default()),
             solve::<f64>(&basis, plan, None, &options, ScfControl::default()),

@@ -11,10 +11,6 @@ use crate::{
     },
 };
 
-/// The most that is kept, in bytes. A crystal of five atoms without symmetry has 1.1 GB of them at
-/// 50 Ry and 112 k-points.
-const MOST_KEPT_BYTES: usize = 64 << 20;
-
 /// The projectors at all k-points: those that fit into memory are kept, from the first k-point on;
 /// the others are made at each use, which costs little beside a use.
 #[derive(Debug, Clone)]
@@ -23,11 +19,8 @@ pub(crate) struct ProjectorSet<S> {
 }
 
 impl<S: AtomicScalar + Send + Sync> ProjectorSet<S> {
-    pub(crate) fn new(basis: &PlaneWaveBasis, threads: NonZeroUsize) -> Self {
-        Self::with_limit(basis, threads, MOST_KEPT_BYTES)
-    }
-
-    fn with_limit(basis: &PlaneWaveBasis, threads: NonZeroUsize, most_bytes: usize) -> Self {
+    /// Keeps at most so many bytes.
+    pub(crate) fn new(basis: &PlaneWaveBasis, most_bytes: usize, threads: NonZeroUsize) -> Self {
         let columns: usize = projector_sides(&basis.model).into_iter().sum();
         let mut bytes = 0;
         let kept = basis.waves.iter().take_while(|waves| {
@@ -77,9 +70,8 @@ mod tests {
             use_symmetry: true,
         };
         let basis = PlaneWaveBasis::new(Arc::new(model), discretisation).unwrap();
-        let set = |most_bytes| {
-            ProjectorSet::<Complex64>::with_limit(&basis, NonZeroUsize::MIN, most_bytes)
-        };
+        let set =
+            |most_bytes| ProjectorSet::<Complex64>::new(&basis, most_bytes, NonZeroUsize::MIN);
         let all = set(usize::MAX);
         assert_eq!(all.kept.len(), basis.waves.len());
         let columns: usize = projector_sides(&basis.model).into_iter().sum();

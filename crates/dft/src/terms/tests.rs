@@ -167,7 +167,7 @@ fn davidson_agrees_with_dense_diagonalisation() {
     );
     let waves = &basis.waves[0];
     let n = waves.len();
-    let all_projectors = ProjectorSet::<Complex64>::new(&basis, ONE_THREAD);
+    let all_projectors = ProjectorSet::<Complex64>::new(&basis, usize::MAX, ONE_THREAD);
     let projectors = all_projectors.at(&basis, 0);
     let mut hamiltonian = Hamiltonian::new(waves, &basis.wave_grid, &operators, &projectors);
     let matrix = dense_matrix(&mut hamiltonian);
@@ -187,6 +187,7 @@ fn davidson_agrees_with_dense_diagonalisation() {
         bands,
         residual2_limits: &[1e-20; 6],
         max_iterations: 60,
+        subspace_factor: 4,
     };
     let solution = davidson(&mut hamiltonian, &mut psi, &settings).unwrap();
     assert_eq!(solution.unconverged, 0);
@@ -240,6 +241,7 @@ fn free_electrons() {
         bands: 5,
         residual2_limits: &[1e-20; 5],
         max_iterations: 60,
+        subspace_factor: 4,
     };
     let solution = davidson(&mut hamiltonian, &mut psi, &settings).unwrap();
     for (found, expected) in solution.values.iter().zip(&waves.kinetic) {

@@ -190,6 +190,7 @@ fn davidson_agrees_with_dense_diagonalisation_under_an_overlap() {
         bands: 6,
         residual2_limits: &[1e-20; 6],
         max_iterations: 60,
+        subspace_factor: 4,
     };
     let solution = davidson(&mut hamiltonian, &mut psi, &settings).unwrap();
     assert_eq!(solution.unconverged, 0);
