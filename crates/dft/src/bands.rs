@@ -10,8 +10,8 @@ use crate::linear_algebra::Scalar;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum KeptPrecision {
     Double,
-    /// Rounding changes a band by 1e-7 and its residual (squared) by 1e-13 hartree², which is less
-    /// than what bands are solved to.
+    /// Rounding changes a band by about 3e-8 and its residual (squared) by some 1e-14 hartree²: less
+    /// than what bands are solved to, but for the strictest settings.
     Single,
 }
 
