@@ -4,7 +4,7 @@ use crate::{bands::KeptPrecision, basis::PlaneWaveBasis};
 
 const MIB: usize = 1 << 20;
 
-/// How much memory may be spent on speed, so that the whole stays below 1 GiB.
+/// How much memory may be spent on speed; the aim is 1 GiB for the whole.
 ///
 /// The largest crystal of the benchmark has 299 Å³, 12 000 plane waves at 50 Ry and, without symmetry,
 /// 63 k-points. Its bands then take some 250 MB in double precision if it is made of main-group
