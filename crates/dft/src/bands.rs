@@ -10,8 +10,9 @@ use crate::linear_algebra::Scalar;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum KeptPrecision {
     Double,
-    /// Rounding changes a band by about 3e-8 and its residual (squared) by some 1e-14 hartree²: less
-    /// than what bands are solved to, but for the strictest settings.
+    /// Rounding changes a coefficient by at most 6e-8 of itself, and so adds to a squared residual at
+    /// most about the square of that times the cutoff, 2e-12 hartree² at 50 Ry: less than what bands
+    /// are solved to, but for the strictest settings.
     Single,
 }
 

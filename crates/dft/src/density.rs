@@ -16,8 +16,8 @@ use crate::{
 
 /// Occupations below this add nothing to a density.
 const OCCUPATION_THRESHOLD: f64 = 1e-14;
-/// k-points whose densities are held at once, each a field on the whole box.
-const DENSITIES_AT_ONCE: usize = 16;
+/// k-points a thread whose densities are held at once, each a field on the whole box.
+const DENSITIES_PER_THREAD: usize = 8;
 
 /// The electrons of the valence: their density, and how they occupy the projectors.
 #[derive(Debug, Clone)]
@@ -135,7 +135,7 @@ fn smooth_density<S: BandScalar>(
     let mut work = basis.waves.iter().zip(bands).zip(occupations).peekable();
     let mut sum = vec![0.0; grid.fft.len()];
     while work.peek().is_some() {
-        let some = work.by_ref().take(DENSITIES_AT_ONCE);
+        let some = work.by_ref().take(DENSITIES_PER_THREAD * threads.get());
         for density in parallel_map(threads, some, density_at) {
             for (sum, rho) in sum.iter_mut().zip(density) {
                 *sum += rho;

@@ -118,14 +118,14 @@ pub(super) fn solve<S: BandScalar>(
                         is_cancelled: control.is_cancelled,
                         progress: None,
                     };
-                    let density;
-                    (density, preparation) = {
+                    let (density, history) = {
                         // What else there is goes before the larger mesh needs the memory.
                         let mut state = from(&coarse, atoms, ATOMIC_RESIDUAL2);
                         iterate(&coarse, &terms, &options, quiet, &mut mixer, &mut state);
                         (state.density, state.history)
                     };
                     mixer.restart();
+                    preparation = history;
                     from(basis, density, KNOWN_RESIDUAL2)
                 }
             }

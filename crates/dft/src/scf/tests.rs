@@ -118,7 +118,7 @@ fn a_neighbour_is_only_a_start() {
 }
 
 /// Identity: what bands are rounded to between iterations changes results far less than the
-/// accuracy that is asked for, 1e-7 hartree here.
+/// accuracy that is asked for, 1e-7 hartree here. Forces are of first order in what is rounded off.
 #[test]
 fn rounded_bands_change_next_to_nothing() {
     let basis = basis(2);
