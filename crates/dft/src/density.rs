@@ -9,8 +9,9 @@ use crate::{
     parallel::parallel_map,
     scf::FixedTerms,
     terms::{
-        atom_matrices::AtomMatrices, local::atomic_density, nonlocal::projector_sides,
-        projector_set::ProjectorSet,
+        atom_matrices::AtomMatrices,
+        local::atomic_density,
+        nonlocal::{add_occupations, projector_sides},
     },
 };
 
@@ -44,14 +45,15 @@ impl Density {
         }
     }
 
-    /// `ρ(r) = Σ_k w Σ_n f |ψ_nk(r)|² + Σ_ij ρ_ij Q_ij(r)`, symmetrised.
+    /// `ρ(r) = Σ_k w Σ_n f |ψ_nk(r)|² + Σ_ij ρ_ij Q_ij(r)`, symmetrised; `projections` are
+    /// `⟨β_i|ψ_nk⟩`, one column a band.
     ///
     /// k-points are added up in their order, whatever the number of threads.
     pub(crate) fn of_bands<S: BandScalar>(
         basis: &PlaneWaveBasis,
         terms: &FixedTerms,
-        projectors: &ProjectorSet<S>,
         bands: &[Bands<S>],
+        projections: &[Vec<S>],
         occupations: &[Vec<f64>],
         threads: NonZeroUsize,
     ) -> Self {
@@ -59,14 +61,11 @@ impl Density {
         basis.symmetrizer.symmetrize(&mut field);
         let mut projector_occupations = AtomMatrices::zeros(projector_sides(&basis.model));
         if let Some(augmentation) = &terms.augmentation {
-            add_projector_occupations(
-                basis,
-                projectors,
-                bands,
-                occupations,
-                threads,
-                &mut projector_occupations,
-            );
+            let at_k_points = basis.waves.iter().zip(projections).zip(occupations);
+            for ((waves, projections), f) in at_k_points {
+                let weights: Vec<f64> = f.iter().map(|f| f * waves.k_point.weight).collect();
+                add_occupations(basis, projections, &weights, &mut projector_occupations);
+            }
             basis
                 .atom_symmetrizer
                 .symmetrize(&mut projector_occupations);
@@ -145,27 +144,4 @@ fn smooth_density<S: BandScalar>(
     basis
         .wave_grid
         .field_to_reciprocal(&sum, &basis.density_grid)
-}
-
-fn add_projector_occupations<S: BandScalar>(
-    basis: &PlaneWaveBasis,
-    projectors: &ProjectorSet<S>,
-    bands: &[Bands<S>],
-    occupations: &[Vec<f64>],
-    threads: NonZeroUsize,
-    sum: &mut AtomMatrices,
-) {
-    let sides = sum.sides().to_vec();
-    let work = (basis.waves.iter().enumerate()).zip(bands.iter().zip(occupations));
-    let by_k_point = parallel_map(threads, work, |((k, waves), (bands, f))| {
-        let weights: Vec<f64> = f.iter().map(|f| f * waves.k_point.weight).collect();
-        let mut part = AtomMatrices::zeros(sides.clone());
-        projectors
-            .at(basis, k)
-            .add_occupations(basis, &bands.columns(), &weights, &mut part);
-        part
-    });
-    for part in by_k_point {
-        sum.add(&part);
-    }
 }

@@ -263,6 +263,10 @@ impl<S: BandScalar, T: Precision> Operator for Hamiltonian<'_, S, T> {
         self.basis.len()
     }
 
+    fn projector_count(&self) -> usize {
+        self.projectors.count()
+    }
+
     fn diagonal(&self) -> &[f64] {
         &self.diagonal
     }
@@ -271,20 +275,23 @@ impl<S: BandScalar, T: Precision> Operator for Hamiltonian<'_, S, T> {
         self.overlap_diagonal.as_deref()
     }
 
-    fn apply_overlap(&self, psi: &[S]) -> Option<Vec<S>> {
-        let overlap = self.operators.overlap.as_ref()?;
-        let projections = overlap.apply(&self.projectors.project(psi));
-        let mut out = psi.to_vec();
-        self.projectors.add_combination(&projections, &mut out);
-        Some(out)
+    fn project(&self, psi: &[S]) -> Vec<S> {
+        self.projectors.project(psi)
     }
 
-    fn apply(&mut self, psi: &[S], out: &mut [S]) {
+    fn apply(&mut self, psi: &[S], projections: &[S], out: &mut [S]) {
         apply_kinetic(self.basis, psi, out);
         let potential = &self.operators.potential;
         S::add_local(self.basis, self.fft, potential, &mut self.space, psi, out);
-        let projections = self.projectors.project(psi);
-        let coupled = self.operators.coupling.apply(&projections);
-        self.projectors.add_combination(&coupled, out);
+        self.add_combination(&self.operators.coupling.apply(projections), out);
+    }
+
+    fn overlap_coefficients(&self, projections: &[S]) -> Option<Vec<S>> {
+        let overlap = self.operators.overlap.as_ref()?;
+        Some(overlap.apply(projections))
+    }
+
+    fn add_combination(&self, coefficients: &[S], out: &mut [S]) {
+        self.projectors.add_combination(coefficients, out);
     }
 }

@@ -200,63 +200,6 @@ impl Scalar for f64 {
     matrix_operations!();
 }
 
-/// Makes the columns of `block` orthonormal in the overlap S, and orthogonal to the columns of
-/// `basis`, which are orthonormal in it; directions that vanish in the process are dropped.
-///
-/// `s_basis` and `s_block` are S applied to the two (the columns themselves, and `None`, where S is
-/// the identity); `s_block` follows the columns of `block`.
-///
-/// `W ← W − V (SV)†W`, then `W ← W U λ^{−1/2}` with `W†SW = U λ U†`; twice, since the first pass
-/// loses digits when W lies almost within V. `None` if the linear algebra breaks down.
-pub(crate) fn orthonormalize_against<S: Scalar>(
-    basis: &[S],
-    s_basis: &[S],
-    block: &mut Vec<S>,
-    mut s_block: Option<&mut Vec<S>>,
-    n: usize,
-) -> Option<()> {
-    for _ in 0..2 {
-        if !basis.is_empty() {
-            let overlap = S::adjoint_product(s_basis, block, n);
-            S::product_into(block, true, basis, &overlap, n, -1.0);
-            if let Some(s_block) = &mut s_block {
-                S::product_into(s_block, true, s_basis, &overlap, n, -1.0);
-            }
-        }
-        let columns = block.len() / n;
-        let gram = match &s_block {
-            Some(s_block) => S::adjoint_product(block, s_block, n),
-            None => S::adjoint_product(block, block, n),
-        };
-        let (lambda, vectors) = S::hermitian_eigen(&gram, columns)?;
-        let largest = lambda.last().copied().unwrap_or(0.0);
-        // Ascending: what is dropped comes first.
-        let dropped = lambda.partition_point(|&l| l <= largest * DEPENDENCE_THRESHOLD);
-        let mut combinations = vectors[dropped * columns..].to_vec();
-        for (column, lambda) in combinations
-            .chunks_exact_mut(columns.max(1))
-            .zip(&lambda[dropped..])
-        {
-            for c in column {
-                *c *= 1.0 / lambda.sqrt();
-            }
-        }
-        let combine = |from: &mut Vec<S>| {
-            let mut to = vec![S::from_real(0.0); (columns - dropped) * n];
-            S::product_into(&mut to, false, from, &combinations, n, 1.0);
-            *from = to;
-        };
-        combine(block);
-        if let Some(s_block) = &mut s_block {
-            combine(s_block);
-        }
-    }
-    Some(())
-}
-
-/// Eigenvalues of a normalised overlap matrix below this share of the largest are rounding.
-const DEPENDENCE_THRESHOLD: f64 = 1e-13;
-
 /// `Σ |v|²`
 pub(crate) fn norm2<S: Scalar>(v: &[S]) -> f64 {
     v.iter().map(|c| c.norm_sqr()).sum()
@@ -265,31 +208,6 @@ pub(crate) fn norm2<S: Scalar>(v: &[S]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Oracle: the definition, on vectors of which two are the same and one lies in the basis.
-    #[test]
-    fn dependent_vectors_are_dropped() {
-        let n = 7;
-        let vector = |seed: usize| -> Vec<Complex64> {
-            (0..n)
-                .map(|i| Complex64::cis((seed * 5 + i * i * (seed + 2)) as f64))
-                .collect()
-        };
-        let mut basis = [vector(1), vector(2)].concat();
-        orthonormalize_against(&[], &[], &mut basis, None, n).unwrap();
-        assert_eq!(basis.len(), 2 * n);
-        let mut block = [vector(3), vector(4), vector(3), vector(5)].concat();
-        orthonormalize_against(&basis, &basis, &mut block, None, n).unwrap();
-        assert_eq!(block.len(), 3 * n);
-        let all = [basis, block].concat();
-        for (index, value) in Complex64::adjoint_product(&all, &all, n)
-            .into_iter()
-            .enumerate()
-        {
-            let expected = if index % 6 == 0 { 1.0 } else { 0.0 };
-            assert!((value - expected).norm() < 1e-13);
-        }
-    }
 
     /// Oracle: the equation itself.
     #[test]

@@ -1,7 +1,7 @@
 //! Block Davidson iteration (E. R. Davidson, J. Comput. Phys. 17, 87 (1975)).
 
-use super::Operator;
-use crate::linear_algebra::{Scalar, norm2, orthonormalize_against};
+use super::{Operator, columns::Columns, orthonormalization::orthonormalize_against};
+use crate::linear_algebra::{Scalar, norm2};
 
 /// When to stop.
 #[derive(Debug, Clone)]
@@ -19,9 +19,11 @@ pub(crate) struct DavidsonSettings<'a> {
 
 /// What the iteration found.
 #[derive(Debug, Clone)]
-pub(crate) struct EigenSolution {
+pub(crate) struct EigenSolution<S> {
     /// Eigenvalues in hartree, ascending.
     pub(crate) values: Vec<f64>,
+    /// `B†ψ`, one column a band.
+    pub(crate) projections: Vec<S>,
     /// Vectors that H was applied to.
     pub(crate) applications: usize,
     /// Bands whose residual stayed above its limit.
@@ -30,48 +32,31 @@ pub(crate) struct EigenSolution {
 
 /// The space in which the eigenvectors are sought.
 struct Subspace<S> {
-    n: usize,
-    /// Basis vectors, orthonormal in S, and H and S applied to them, as columns; `sv` is `None`
-    /// where S is the identity.
-    v: Vec<S>,
+    /// Basis vectors, orthonormal in S, and H applied to them, as columns.
+    v: Columns<S>,
     hv: Vec<S>,
-    sv: Option<Vec<S>>,
     /// `V†HV`, column by column.
     h: Vec<S>,
 }
 
 impl<S: Scalar> Subspace<S> {
     fn dimension(&self) -> usize {
-        self.v.len() / self.n
-    }
-
-    /// `S V`
-    fn overlapped(&self) -> &[S] {
-        self.sv.as_deref().unwrap_or(&self.v)
+        self.v.count()
     }
 
     /// Adds what is new in the columns of `block` to the basis; returns how many vectors that
     /// were, or `None` if the linear algebra breaks down.
-    fn extend(
-        &mut self,
-        operator: &mut impl Operator<Scalar = S>,
-        mut block: Vec<S>,
-    ) -> Option<usize> {
-        let mut s_block = operator.apply_overlap(&block);
-        let s_basis = self.overlapped();
-        orthonormalize_against(&self.v, s_basis, &mut block, s_block.as_mut(), self.n)?;
-        let old = self.dimension();
-        let added = block.len() / self.n;
-        self.v.extend_from_slice(&block);
-        if let Some(s_block) = s_block {
-            let room = self.v.capacity();
-            let sv = self.sv.get_or_insert_with(|| Vec::with_capacity(room));
-            sv.extend_from_slice(&s_block);
-        }
+    fn extend(&mut self, operator: &mut impl Operator<Scalar = S>, block: Vec<S>) -> Option<usize> {
+        let mut block = Columns::new(operator, block);
+        orthonormalize_against(operator, &self.v, &mut block)?;
+        let (old, added) = (self.dimension(), block.count());
+        self.v.append(&block);
         let start = self.hv.len();
-        self.hv.resize(start + block.len(), S::from_real(0.0));
-        operator.apply(&block, &mut self.hv[start..]);
-        let new_h = S::adjoint_product(&self.v, &self.hv[start..], self.n);
+        self.hv
+            .resize(start + block.vectors.len(), S::from_real(0.0));
+        let h_block = &mut self.hv[start..];
+        operator.apply(&block.vectors, &block.projections, h_block);
+        let new_h = S::adjoint_product(&self.v.vectors, h_block, self.v.n);
         self.h = bordered(&self.h, &new_h, old, added);
         Some(added)
     }
@@ -79,12 +64,12 @@ impl<S: Scalar> Subspace<S> {
     /// Replaces the basis by the combinations `coefficients`, which are eigenvectors.
     fn collapse(&mut self, coefficients: &[S], values: &[f64]) {
         let bands = values.len();
-        let mut combined = vec![S::from_real(0.0); bands * self.n];
-        for columns in [&mut self.v, &mut self.hv].into_iter().chain(&mut self.sv) {
-            S::product_into(&mut combined, false, columns, coefficients, self.n, 1.0);
-            columns.clear();
-            columns.extend_from_slice(&combined);
-        }
+        let mut combined = self.v.combined(coefficients);
+        self.v.replace(&combined);
+        let (scratch, n) = (&mut combined.vectors, self.v.n);
+        S::product_into(scratch, false, &self.hv, coefficients, n, 1.0);
+        self.hv.clear();
+        self.hv.extend_from_slice(scratch);
         self.h = vec![S::from_real(0.0); bands * bands];
         for (band, &value) in values.iter().enumerate() {
             self.h[band * bands + band] = S::from_real(value);
@@ -124,15 +109,13 @@ pub(crate) fn davidson<S: Scalar>(
     operator: &mut impl Operator<Scalar = S>,
     psi: &mut Vec<S>,
     settings: &DavidsonSettings<'_>,
-) -> Option<EigenSolution> {
+) -> Option<EigenSolution<S>> {
     let n = operator.len();
     let bands = settings.bands;
-    let room = psi.len().max(settings.subspace_factor * bands * n);
+    let room = (psi.len() / n).max(settings.subspace_factor * bands);
     let mut space = Subspace {
-        n,
-        v: Vec::with_capacity(room),
-        hv: Vec::with_capacity(room),
-        sv: None,
+        v: Columns::with_room(operator, room),
+        hv: Vec::with_capacity(room * n),
         h: Vec::new(),
     };
     let mut applications = space.extend(operator, std::mem::take(psi))?;
@@ -146,7 +129,7 @@ pub(crate) fn davidson<S: Scalar>(
     let (mut values, mut coefficients) = lowest(space.solve()?, bands);
 
     for iteration in 0.. {
-        let mut corrections = residuals(&space, &values, &coefficients, &active);
+        let mut corrections = residuals(operator, &space, &values, &coefficients, &active);
         let mut kept = 0;
         active = active
             .iter()
@@ -180,10 +163,11 @@ pub(crate) fn davidson<S: Scalar>(
         applications += added;
         (values, coefficients) = lowest(space.solve()?, bands);
     }
-    psi.resize(bands * n, S::from_real(0.0));
-    S::product_into(psi, false, &space.v, &coefficients, n, 1.0);
+    let found = space.v.combined(&coefficients);
+    *psi = found.vectors;
     Some(EigenSolution {
         values,
+        projections: found.projections,
         applications,
         unconverged: active.len(),
     })
@@ -209,6 +193,7 @@ fn lowest<S: Scalar>(
 
 /// `HVc − ε SVc` of the active bands.
 fn residuals<S: Scalar>(
+    operator: &impl Operator<Scalar = S>,
     space: &Subspace<S>,
     values: &[f64],
     coefficients: &[S],
@@ -220,12 +205,18 @@ fn residuals<S: Scalar>(
     for &band in active {
         let column = &coefficients[band * m..(band + 1) * m];
         chosen.extend_from_slice(column);
-        scaled.extend(column.iter().map(|c| *c * values[band]));
+        scaled.extend(column.iter().map(|c| *c * -values[band]));
     }
-    let mut residuals = vec![S::from_real(0.0); active.len() * space.n];
-    S::product_into(&mut residuals, false, &space.hv, &chosen, space.n, 1.0);
-    let overlapped = space.overlapped();
-    S::product_into(&mut residuals, true, overlapped, &scaled, space.n, -1.0);
+    // −ε Vc, to which −ε B q B†Vc belongs.
+    let Columns {
+        vectors: mut residuals,
+        projections,
+        ..
+    } = space.v.combined(&scaled);
+    if let Some(coefficients) = operator.overlap_coefficients(&projections) {
+        operator.add_combination(&coefficients, &mut residuals);
+    }
+    S::product_into(&mut residuals, true, &space.hv, &chosen, space.v.n, 1.0);
     residuals
 }
 

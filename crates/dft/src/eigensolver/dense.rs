@@ -6,12 +6,27 @@ use crate::linear_algebra::{ONE, ZERO};
 /// The whole matrix of an operator, column by column: the plain reference that the iterative
 /// solver is compared with.
 pub(crate) fn dense_matrix(operator: &mut impl Operator<Scalar = Complex64>) -> Vec<Complex64> {
-    let n = operator.len();
+    let unit = unit_matrix(operator.len());
+    let projections = operator.project(&unit);
+    let mut matrix = vec![ZERO; unit.len()];
+    operator.apply(&unit, &projections, &mut matrix);
+    matrix
+}
+
+/// The whole overlap, likewise.
+pub(crate) fn dense_overlap(operator: &impl Operator<Scalar = Complex64>) -> Vec<Complex64> {
+    let mut matrix = unit_matrix(operator.len());
+    let projections = operator.project(&matrix);
+    if let Some(coefficients) = operator.overlap_coefficients(&projections) {
+        operator.add_combination(&coefficients, &mut matrix);
+    }
+    matrix
+}
+
+fn unit_matrix(n: usize) -> Vec<Complex64> {
     let mut unit = vec![ZERO; n * n];
     for i in 0..n {
         unit[i * n + i] = ONE;
     }
-    let mut matrix = vec![ZERO; n * n];
-    operator.apply(&unit, &mut matrix);
-    matrix
+    unit
 }

@@ -1,22 +1,27 @@
 //! The lowest eigenvectors of a Hermitian operator that is known by its action on a block.
 
+mod columns;
 mod davidson;
 #[cfg(test)]
 mod dense;
+mod orthonormalization;
 
 pub(crate) use davidson::{DavidsonSettings, EigenSolution, davidson};
 #[cfg(test)]
-pub(crate) use dense::dense_matrix;
+pub(crate) use dense::{dense_matrix, dense_overlap};
 
 use crate::linear_algebra::Scalar;
 
-/// A Hermitian operator H on blocks of column vectors, and the overlap S of its eigenproblem
-/// `Hψ = εSψ`.
+/// A Hermitian operator H on blocks of column vectors, and the overlap `S = 1 + B q B†` of its
+/// eigenproblem `Hψ = εSψ`; the columns of B are the projectors.
 pub(crate) trait Operator {
     type Scalar: Scalar;
 
     /// Length of a vector.
     fn len(&self) -> usize;
+
+    /// Number of columns of B.
+    fn projector_count(&self) -> usize;
 
     /// The diagonal of H, at least approximately: the preconditioner is made of it.
     fn diagonal(&self) -> &[f64];
@@ -24,9 +29,20 @@ pub(crate) trait Operator {
     /// The diagonal of S, likewise; `None` where S is the identity.
     fn overlap_diagonal(&self) -> Option<&[f64]>;
 
-    /// `out ← H ψ`
-    fn apply(&mut self, psi: &[Self::Scalar], out: &mut [Self::Scalar]);
+    /// `B†ψ`
+    fn project(&self, psi: &[Self::Scalar]) -> Vec<Self::Scalar>;
 
-    /// `S ψ`; `None` where S is the identity.
-    fn apply_overlap(&self, psi: &[Self::Scalar]) -> Option<Vec<Self::Scalar>>;
+    /// `out ← H ψ`, where `projections` are `B†ψ`.
+    fn apply(
+        &mut self,
+        psi: &[Self::Scalar],
+        projections: &[Self::Scalar],
+        out: &mut [Self::Scalar],
+    );
+
+    /// `q p` for projections p; `None` where S is the identity.
+    fn overlap_coefficients(&self, projections: &[Self::Scalar]) -> Option<Vec<Self::Scalar>>;
+
+    /// `out += B c`
+    fn add_combination(&self, coefficients: &[Self::Scalar], out: &mut [Self::Scalar]);
 }

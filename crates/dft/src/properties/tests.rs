@@ -13,7 +13,7 @@ use crate::{
     pseudo::Pseudopotential,
     scf::FixedTerms,
     self_consistent_field,
-    terms::{hartree::hartree_energy, kinetic::kinetic_energy, projector_set::ProjectorSet},
+    terms::{hartree::hartree_energy, kinetic::kinetic_energy, nonlocal::Projectors},
     vector::{Matrix3, Vector3, combine_rows, dot},
 };
 
@@ -121,9 +121,14 @@ fn deformed(basis: &PlaneWaveBasis, strain: Matrix3, moves: &[Vector3]) -> Plane
 /// multipliers: `E − Σ f ε ⟨ψ|S|ψ⟩`.
 fn frozen_energy(basis: &PlaneWaveBasis, result: &ScfResult) -> f64 {
     let terms = FixedTerms::new(basis);
-    let projectors = ProjectorSet::<Complex64>::new(basis, usize::MAX, ONE);
     let (bands, occupations) = (&result.bands, &result.occupations);
-    let density = Density::of_bands(basis, &terms, &projectors, bands, occupations, ONE);
+    let projectors: Vec<Projectors<Complex64>> = (basis.waves.iter())
+        .map(|waves| Projectors::new(basis, waves))
+        .collect();
+    let projections: Vec<Vec<Complex64>> = (projectors.iter().enumerate())
+        .map(|(k, projectors)| projectors.project(&result.bands_at(basis, k)))
+        .collect();
+    let density = Density::of_bands(basis, &terms, bands, &projections, occupations, ONE);
     let functionals = terms.evaluate(basis, &density, ONE);
     let grid = &basis.density_grid;
     let mut energy = grid.integrate_product(&terms.local, &density.field)
@@ -133,11 +138,9 @@ fn frozen_energy(basis: &PlaneWaveBasis, result: &ScfResult) -> f64 {
         + terms.ewald_ha;
     for (k, waves) in basis.waves.iter().enumerate() {
         let bands = result.bands_at(basis, k);
-        let nonlocal = projectors
-            .at(basis, k)
-            .energies(&terms.bare_coupling, &bands);
+        let nonlocal = projectors[k].energies(&terms.bare_coupling, &bands);
         let overlap = match &terms.overlap {
-            Some(overlap) => projectors.at(basis, k).energies(overlap, &bands),
+            Some(overlap) => projectors[k].energies(overlap, &bands),
             None => vec![0.0; nonlocal.len()],
         };
         for (n, band) in bands.chunks_exact(waves.len()).enumerate() {

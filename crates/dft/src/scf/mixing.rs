@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 
 use faer::{MatRef, Side, prelude::Solve};
-use rustfft::num_complex::Complex64;
+use rustfft::num_complex::{Complex32, Complex64};
 
-use crate::{basis::DensityGrid, density::Density};
+use crate::{basis::DensityGrid, density::Density, linear_algebra::Scalar};
 
 /// How the next density is made from the ones before.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,16 +44,49 @@ impl Default for Mixing {
 #[derive(Debug, Clone)]
 pub(crate) struct Mixer {
     mixing: Mixing,
-    last: Option<Step>,
-    /// Differences of successive inputs and of their residuals.
+    last: Option<(Density, Density)>,
     steps: VecDeque<Step>,
 }
 
-/// An input and its residual, or differences of such.
+/// Differences of successive inputs and of their residuals.
 #[derive(Debug, Clone)]
 struct Step {
-    input: Density,
-    residual: Density,
+    input: Difference,
+    residual: Difference,
+}
+
+/// A difference of densities, in single precision: the rounding, 6e-8 of each value, is far below
+/// what answers of second order make of the equations in which steps are used.
+#[derive(Debug, Clone)]
+struct Difference {
+    field: Vec<Complex32>,
+    projector_occupations: Vec<f32>,
+}
+
+impl Difference {
+    /// `a − b`
+    fn new(a: &Density, b: &Density) -> Self {
+        let (a_ij, b_ij) = (&a.projector_occupations, &b.projector_occupations);
+        Self {
+            field: (a.field.iter().zip(&b.field))
+                .map(|(a, b)| (a - b).narrowed())
+                .collect(),
+            projector_occupations: (a_ij.entries().iter().zip(b_ij.entries()))
+                .map(|(a, b)| (a - b).narrowed())
+                .collect(),
+        }
+    }
+
+    /// `density −= factor · self`
+    fn take_from(&self, density: &mut Density, factor: f64) {
+        for (value, &step) in density.field.iter_mut().zip(&self.field) {
+            *value -= Complex64::widened(step) * factor;
+        }
+        let occupations = density.projector_occupations.entries_mut();
+        for (value, &step) in occupations.iter_mut().zip(&self.projector_occupations) {
+            *value -= f64::widened(step) * factor;
+        }
+    }
 }
 
 impl Mixer {
@@ -80,26 +113,23 @@ impl Mixer {
         input: &Density,
         residual: &Density,
     ) -> Density {
-        if let Some(last) = self.last.take() {
+        if let Some((last_input, last_residual)) = self.last.take() {
             if self.steps.len() == self.mixing.history {
                 self.steps.pop_front();
             }
             self.steps.push_back(Step {
-                input: input.minus(&last.input),
-                residual: residual.minus(&last.residual),
+                input: Difference::new(input, &last_input),
+                residual: Difference::new(residual, &last_residual),
             });
         }
-        self.last = Some(Step {
-            input: input.clone(),
-            residual: residual.clone(),
-        });
+        self.last = Some((input.clone(), residual.clone()));
 
         let gamma = self.coefficients(grid, &residual.field);
         let mut next = input.clone();
         let mut best = residual.clone();
-        for (gamma, step) in gamma.iter().zip(&self.steps) {
-            next.add_scaled(-gamma, &step.input);
-            best.add_scaled(-gamma, &step.residual);
+        for (&gamma, step) in gamma.iter().zip(&self.steps) {
+            step.input.take_from(&mut next, gamma);
+            step.residual.take_from(&mut best, gamma);
         }
         let q2 = self.mixing.kerker_wave_number.powi(2);
         for (best, g2) in best.field.iter_mut().zip(&grid.g2).skip(1) {
@@ -118,10 +148,15 @@ impl Mixer {
         let mut matrix = vec![0.0; m * m];
         let mut right = vec![0.0; m];
         for i in 0..m {
-            right[i] = hartree_product(grid, &self.steps[i].residual.field, residual);
+            right[i] = hartree_product(
+                grid,
+                &self.steps[i].residual.field,
+                residual.iter().copied(),
+            );
             for j in 0..=i {
                 let (a, b) = (&self.steps[i].residual, &self.steps[j].residual);
-                let product = hartree_product(grid, &a.field, &b.field);
+                let b = b.field.iter().map(|&b| Complex64::widened(b));
+                let product = hartree_product(grid, &a.field, b);
                 matrix[i * m + j] = product;
                 matrix[j * m + i] = product;
             }
@@ -148,11 +183,9 @@ impl Mixer {
 }
 
 /// `Σ_{G≠0} Re a*(G) b(G) / G²`
-fn hartree_product(grid: &DensityGrid, a: &[Complex64], b: &[Complex64]) -> f64 {
-    a.iter()
-        .zip(b)
-        .zip(&grid.g2)
-        .skip(1)
-        .map(|((a, b), g2)| (a.re * b.re + a.im * b.im) / g2)
+fn hartree_product(grid: &DensityGrid, a: &[Complex32], b: impl Iterator<Item = Complex64>) -> f64 {
+    let pairs = a.iter().map(|&a| Complex64::widened(a)).zip(b);
+    (pairs.zip(&grid.g2).skip(1))
+        .map(|((a, b), g2)| Complex64::real_product(a, b) / g2)
         .sum()
 }

@@ -170,6 +170,8 @@ struct State<'a, S: Scalar> {
     known: Option<&'a StartingPoint>,
     /// Bands at each k-point, the spare ones behind those that are sought.
     bands: Vec<Bands<S>>,
+    /// Their `⟨β|ψ⟩`, one column a band.
+    projections: Vec<Vec<S>>,
     plan: BandPlan,
     /// What the next iteration's bands are solved to, in hartree².
     residual2: f64,
@@ -201,6 +203,7 @@ impl<'a, S: BandScalar> State<'a, S> {
             projectors: ProjectorSet::new(basis, plan.memory.projector_bytes, threads),
             known,
             bands: vec![Bands::NONE; basis.waves.len()],
+            projections: Vec::new(),
             plan,
             residual2,
             eigenvalues_ha: Vec::new(),
@@ -236,7 +239,7 @@ fn iterate<S: BandScalar>(
             true => solve_bands::<S, f32>,
             false => solve_bands::<S, f64>,
         };
-        let Some(solutions) = solve(basis, terms, &input, options.threads, &control, state) else {
+        let Some(work) = solve(basis, terms, &input, options.threads, &control, state) else {
             return match control.cancelled() {
                 true => ScfEnd::Cancelled,
                 false => ScfEnd::DiagonalizationFailed,
@@ -250,8 +253,8 @@ fn iterate<S: BandScalar>(
         state.density = Density::of_bands(
             basis,
             terms,
-            &state.projectors,
             &state.bands,
+            &state.projections,
             &state.occupations,
             options.threads,
         );
@@ -269,8 +272,8 @@ fn iterate<S: BandScalar>(
             number: state.history.len() + 1,
             total_energy_ha: state.energies.total_ha(),
             estimated_error_ha: error,
-            hamiltonian_applications: solutions.iter().map(|s| s.applications).sum(),
-            unconverged_bands: solutions.iter().map(|s| s.unconverged).sum(),
+            hamiltonian_applications: work.applications,
+            unconverged_bands: work.unconverged,
         };
         state.history.push(iteration);
         if let Some(progress) = &mut control.progress {
@@ -325,6 +328,12 @@ pub(super) fn plan_bands(
     })
 }
 
+/// What the eigensolvers of all k-points did.
+struct SolverWork {
+    applications: usize,
+    unconverged: usize,
+}
+
 /// Improves the bands of all k-points in the given potential; `None` if a solver broke down or
 /// the loop was cancelled.
 fn solve_bands<S: BandScalar, T: Precision>(
@@ -334,14 +343,14 @@ fn solve_bands<S: BandScalar, T: Precision>(
     threads: NonZeroUsize,
     control: &ScfControl<'_>,
     state: &mut State<'_, S>,
-) -> Option<Vec<EigenSolution>> {
+) -> Option<SolverWork> {
     let overlap = terms.overlap.as_ref();
     let operators = Operators::<T>::new::<S>(basis, &input.potential, &input.coupling, overlap);
     let is_cancelled = control.is_cancelled;
     let (plan, residual2) = (state.plan, state.residual2);
     let (known, projectors) = (state.known, &state.projectors);
     let work = (basis.waves.iter().enumerate()).zip(state.bands.iter_mut().zip(&state.occupations));
-    let solutions: Option<Vec<EigenSolution>> =
+    let solutions: Option<Vec<EigenSolution<S>>> =
         parallel_map(threads, work, |((k, waves), (bands, occupations))| {
             if is_cancelled.is_some_and(|asked| asked()) {
                 return None;
@@ -374,9 +383,17 @@ fn solve_bands<S: BandScalar, T: Precision>(
         .into_iter()
         .collect();
     let solutions = solutions?;
-    let sought = |solution: &EigenSolution| solution.values[..plan.sought].to_vec();
-    state.eigenvalues_ha = solutions.iter().map(sought).collect();
-    Some(solutions)
+    let work = SolverWork {
+        applications: solutions.iter().map(|s| s.applications).sum(),
+        unconverged: solutions.iter().map(|s| s.unconverged).sum(),
+    };
+    (state.eigenvalues_ha, state.projections) = (solutions.into_iter())
+        .map(|mut solution| {
+            solution.values.truncate(plan.sought);
+            (solution.values, solution.projections)
+        })
+        .unzip();
+    Some(work)
 }
 
 /// The energy of the output density, all but smearing's part.

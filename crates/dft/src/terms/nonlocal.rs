@@ -58,6 +58,11 @@ impl<S: AtomicScalar> Projectors<S> {
         }
     }
 
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.matrix.len() / self.n
+    }
+
     /// The matrices that act on the projections of this kind of number: where a pair of atoms is
     /// represented by the parts of the first, both have its matrix.
     pub(crate) fn matrices_in_place(
@@ -119,43 +124,41 @@ impl<S: AtomicScalar> Projectors<S> {
         }
         diagonal
     }
+}
 
-    /// `Σ_n w_n Re ⟨ψ_n|β_i⟩⟨β_j|ψ_n⟩` of the projectors of each atom, added to `sum`; of a pair
-    /// of atoms that inversion exchanges the first gets the sum of both, and symmetrisation
-    /// gives the second its half.
-    pub(crate) fn add_occupations(
-        &self,
-        basis: &PlaneWaveBasis,
-        bands: &[S],
-        weights: &[f64],
-        sum: &mut AtomMatrices,
-    ) {
-        let projections = self.project(bands);
-        let sides = sum.sides().to_vec();
-        let total: usize = sides.iter().sum();
-        if total == 0 {
-            return;
-        }
-        let mut first = 0;
-        for (atom, side) in sides.into_iter().enumerate() {
-            let (place, _) = S::place(basis.inversion.as_deref(), atom);
-            let Some(block) = sum.blocks_mut().nth(place) else {
+/// `Σ_n w_n Re ⟨ψ_n|β_i⟩⟨β_j|ψ_n⟩` of the projectors of each atom, from `⟨β|ψ⟩` with one column a
+/// band, added to `sum`; of a pair of atoms that inversion exchanges the first gets the sum of
+/// both, and symmetrisation gives the second its half.
+pub(crate) fn add_occupations<S: AtomicScalar>(
+    basis: &PlaneWaveBasis,
+    projections: &[S],
+    weights: &[f64],
+    sum: &mut AtomMatrices,
+) {
+    let sides = sum.sides().to_vec();
+    let total: usize = sides.iter().sum();
+    if total == 0 {
+        return;
+    }
+    let mut first = 0;
+    for (atom, side) in sides.into_iter().enumerate() {
+        let (place, _) = S::place(basis.inversion.as_deref(), atom);
+        let Some(block) = sum.blocks_mut().nth(place) else {
+            continue;
+        };
+        for (p, &weight) in projections.chunks_exact(total).zip(weights) {
+            if weight == 0.0 {
                 continue;
-            };
-            for (p, &weight) in projections.chunks_exact(total).zip(weights) {
-                if weight == 0.0 {
-                    continue;
-                }
-                let p = &p[first..first + side];
-                for (row, &a) in block.chunks_exact_mut(side.max(1)).zip(p) {
-                    let a = a * weight;
-                    for (sum, &b) in row.iter_mut().zip(p) {
-                        *sum += S::real_product(a, b);
-                    }
+            }
+            let p = &p[first..first + side];
+            for (row, &a) in block.chunks_exact_mut(side.max(1)).zip(p) {
+                let a = a * weight;
+                for (sum, &b) in row.iter_mut().zip(p) {
+                    *sum += S::real_product(a, b);
                 }
             }
-            first += side;
         }
+        first += side;
     }
 }
 

@@ -6,7 +6,6 @@ use super::{
     hartree::{hartree_energy, hartree_potential},
     kinetic::kinetic_energy,
     nonlocal::{Projectors, bare_coupling},
-    projector_set::ProjectorSet,
     xc::exchange_correlation,
 };
 use crate::{
@@ -141,7 +140,7 @@ fn transforms_in_single_precision_round() {
         let mut hamiltonian =
             Hamiltonian::new(&basis.waves[0], &basis.wave_grid, &operators, projectors);
         let mut out = vec![ZERO; psi.len()];
-        hamiltonian.apply(psi, &mut out);
+        hamiltonian.apply(psi, &projectors.project(psi), &mut out);
         out
     }
     let double = applied::<f64>(&basis, &functionals, &projectors, &psi);
@@ -167,8 +166,7 @@ fn davidson_agrees_with_dense_diagonalisation() {
     );
     let waves = &basis.waves[0];
     let n = waves.len();
-    let all_projectors = ProjectorSet::<Complex64>::new(&basis, usize::MAX, ONE_THREAD);
-    let projectors = all_projectors.at(&basis, 0);
+    let projectors = Projectors::<Complex64>::new(&basis, waves);
     let mut hamiltonian = Hamiltonian::new(waves, &basis.wave_grid, &operators, &projectors);
     let matrix = dense_matrix(&mut hamiltonian);
     for j in 0..n {
@@ -209,8 +207,8 @@ fn davidson_agrees_with_dense_diagonalisation() {
         let density = Density::of_bands(
             &basis,
             &terms,
-            &all_projectors,
             &[Bands::Double(psi.to_vec())],
+            &[projectors.project(psi)],
             &density,
             ONE_THREAD,
         );

@@ -6,9 +6,9 @@ use super::OneCentreTerms;
 use crate::{
     Atom, Cell, Discretisation, KMesh, Model, Occupations, PlaneWaveBasis,
     density::Density,
-    eigensolver::{DavidsonSettings, Operator, davidson, dense_matrix},
+    eigensolver::{DavidsonSettings, Operator, davidson, dense_matrix, dense_overlap},
     hamiltonian::{Hamiltonian, Operators},
-    linear_algebra::{ONE, Scalar, ZERO},
+    linear_algebra::{Scalar, ZERO},
     pseudo::Pseudopotential,
     scf::{FixedTerms, starting_bands},
     terms::{atom_matrices::AtomMatrices, hartree::hartree_energy, nonlocal::Projectors},
@@ -166,11 +166,7 @@ fn davidson_agrees_with_dense_diagonalisation_under_an_overlap() {
     let mut hamiltonian = Hamiltonian::new(waves, &basis.wave_grid, &operators, &projectors);
 
     let h = dense_matrix(&mut hamiltonian);
-    let mut unit = vec![ZERO; n * n];
-    for i in 0..n {
-        unit[i * n + i] = ONE;
-    }
-    let s = hamiltonian.apply_overlap(&unit).unwrap();
+    let s = dense_overlap(&hamiltonian);
     for (diagonal, i) in hamiltonian.overlap_diagonal().unwrap().iter().zip(0..) {
         assert!((s[i * n + i].re - diagonal).abs() < 1e-12);
     }

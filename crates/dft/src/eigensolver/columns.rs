@@ -1,0 +1,96 @@
+use super::Operator;
+use crate::linear_algebra::Scalar;
+
+/// Column vectors and their projections `B†v`, which their combinations carry along: with them
+/// products in the overlap need no vector that S was applied to.
+#[derive(Debug, Clone)]
+pub(super) struct Columns<S> {
+    /// Length of a vector, and the number of projections of each.
+    pub(super) n: usize,
+    m: usize,
+    pub(super) vectors: Vec<S>,
+    pub(super) projections: Vec<S>,
+}
+
+impl<S: Scalar> Columns<S> {
+    /// No columns yet, with room for so many.
+    pub(super) fn with_room(operator: &impl Operator<Scalar = S>, columns: usize) -> Self {
+        let (n, m) = (operator.len(), operator.projector_count());
+        Self {
+            n,
+            m,
+            vectors: Vec::with_capacity(columns * n),
+            projections: Vec::with_capacity(columns * m),
+        }
+    }
+
+    pub(super) fn new(operator: &impl Operator<Scalar = S>, vectors: Vec<S>) -> Self {
+        Self {
+            n: operator.len(),
+            m: operator.projector_count(),
+            projections: operator.project(&vectors),
+            vectors,
+        }
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.vectors.len() / self.n
+    }
+
+    /// `A†SB = A†B + (B†A)† q (B†B)` for the columns A of `self` and the others.
+    pub(super) fn overlap_with(
+        &self,
+        others: &Self,
+        operator: &impl Operator<Scalar = S>,
+    ) -> Vec<S> {
+        let mut product = S::adjoint_product(&self.vectors, &others.vectors, self.n);
+        if let Some(coefficients) = operator.overlap_coefficients(&others.projections) {
+            let augmentation = S::adjoint_product(&self.projections, &coefficients, self.m);
+            for (product, augmentation) in product.iter_mut().zip(augmentation) {
+                *product += augmentation;
+            }
+        }
+        product
+    }
+
+    /// Takes the combinations `C` of other columns off, one from each column: `A ← A − B C`.
+    pub(super) fn subtract(&mut self, others: &Self, combinations: &[S]) {
+        let (a, b) = (&mut self.vectors, &others.vectors);
+        S::product_into(a, true, b, combinations, self.n, -1.0);
+        if self.m > 0 {
+            let (a, b) = (&mut self.projections, &others.projections);
+            S::product_into(a, true, b, combinations, self.m, -1.0);
+        }
+    }
+
+    /// The combinations `A C`.
+    pub(super) fn combined(&self, combinations: &[S]) -> Self {
+        let of = |columns: &[S], length: usize| match columns.is_empty() {
+            true => Vec::new(),
+            false => {
+                let count = combinations.len() / (columns.len() / length);
+                let mut combined = vec![S::from_real(0.0); count * length];
+                S::product_into(&mut combined, false, columns, combinations, length, 1.0);
+                combined
+            }
+        };
+        Self {
+            n: self.n,
+            m: self.m,
+            vectors: of(&self.vectors, self.n),
+            projections: of(&self.projections, self.m),
+        }
+    }
+
+    pub(super) fn append(&mut self, others: &Self) {
+        self.vectors.extend_from_slice(&others.vectors);
+        self.projections.extend_from_slice(&others.projections);
+    }
+
+    /// Replaces all columns, without giving room back.
+    pub(super) fn replace(&mut self, others: &Self) {
+        self.vectors.clear();
+        self.projections.clear();
+        self.append(others);
+    }
+}
