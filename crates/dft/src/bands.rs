@@ -1,6 +1,6 @@
 //! Bands as they lie in memory between uses.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
 use rustfft::num_complex::Complex64;
 
@@ -16,61 +16,184 @@ pub(crate) enum KeptPrecision {
     Single,
 }
 
-/// The bands at one k-point, one column each.
+/// The bands at all k-points, one column each.
+///
+/// They lie in one piece of memory: one piece a k-point, given back and taken again beside the work
+/// on others, left holes of a quarter of their size.
 #[derive(Debug, Clone)]
-pub(crate) enum Bands<S: Scalar> {
+pub(crate) struct Bands<S: Scalar> {
+    /// Where those of each k-point end.
+    ends: Vec<usize>,
+    coefficients: Coefficients<S>,
+}
+
+#[derive(Debug, Clone)]
+enum Coefficients<S: Scalar> {
     Double(Vec<S>),
     Single(Vec<S::Single>),
 }
 
-impl<S: Scalar> Bands<S> {
-    pub(crate) const NONE: Self = Self::Double(Vec::new());
+/// The place of the bands at one k-point.
+#[derive(Debug)]
+pub(crate) enum BandsMut<'a, S: Scalar> {
+    Double(&'a mut [S]),
+    Single(&'a mut [S::Single]),
+}
 
-    pub(crate) fn new(columns: Vec<S>, precision: KeptPrecision) -> Self {
-        match precision {
-            KeptPrecision::Double => Self::Double(columns),
-            KeptPrecision::Single => Self::Single(columns.into_iter().map(S::narrowed).collect()),
+impl<S: Scalar> Bands<S> {
+    /// Zeros, so many coefficients at each k-point.
+    pub(crate) fn zeros(
+        lengths: impl IntoIterator<Item = usize>,
+        precision: KeptPrecision,
+    ) -> Self {
+        let ends = lengths.into_iter().scan(0, |end, length| {
+            *end += length;
+            Some(*end)
+        });
+        let ends: Vec<usize> = ends.collect();
+        let len = ends.last().copied().unwrap_or(0);
+        let zero = S::from_real(0.0);
+        Self {
+            ends,
+            coefficients: match precision {
+                KeptPrecision::Double => Coefficients::Double(vec![zero; len]),
+                KeptPrecision::Single => Coefficients::Single(vec![zero.narrowed(); len]),
+            },
         }
     }
 
     /// Number of coefficients.
     pub(crate) fn len(&self) -> usize {
-        match self {
-            Self::Double(columns) => columns.len(),
-            Self::Single(columns) => columns.len(),
-        }
+        self.ends.last().copied().unwrap_or(0)
     }
 
-    /// The first `len` coefficients.
-    pub(crate) fn first(&self, len: usize) -> Cow<'_, [S]> {
-        match self {
-            Self::Double(columns) => Cow::Borrowed(&columns[..len]),
-            Self::Single(columns) => columns[..len].iter().map(|&c| S::widened(c)).collect(),
-        }
+    /// Those at the k-point of this index.
+    pub(crate) fn at(&self, k: usize) -> Cow<'_, [S]> {
+        self.range(self.start(k)..self.ends[k])
     }
 
-    pub(crate) fn columns(&self) -> Cow<'_, [S]> {
-        self.first(self.len())
+    /// The first `len` coefficients at the k-point of this index.
+    pub(crate) fn first(&self, k: usize, len: usize) -> Cow<'_, [S]> {
+        let start = self.start(k);
+        self.range(start..start + len)
     }
 
-    pub(crate) fn into_columns(self) -> Vec<S> {
-        match self {
-            Self::Double(columns) => columns,
-            Self::Single(columns) => columns.into_iter().map(S::widened).collect(),
-        }
+    /// Each k-point's place.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = BandsMut<'_, S>> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        let lengths = self.ends.iter().zip(starts).map(|(end, start)| end - start);
+        let mut rest = match &mut self.coefficients {
+            Coefficients::Double(all) => BandsMut::Double(all),
+            Coefficients::Single(all) => BandsMut::Single(all),
+        };
+        lengths.map(move |length| {
+            let (first, tail) = std::mem::take(&mut rest).split_at(length);
+            rest = tail;
+            first
+        })
     }
 
     /// The same in complex numbers.
     pub(crate) fn into_complex(self) -> Bands<Complex64> {
+        Bands {
+            ends: self.ends,
+            coefficients: match self.coefficients {
+                Coefficients::Double(all) => {
+                    Coefficients::Double(all.into_iter().map(S::to_complex).collect())
+                }
+                Coefficients::Single(all) => Coefficients::Single(
+                    (all.into_iter())
+                        .map(|c| S::widened(c).to_complex().narrowed())
+                        .collect(),
+                ),
+            },
+        }
+    }
+
+    fn start(&self, k: usize) -> usize {
+        k.checked_sub(1).map_or(0, |before| self.ends[before])
+    }
+
+    fn range(&self, range: Range<usize>) -> Cow<'_, [S]> {
+        match &self.coefficients {
+            Coefficients::Double(all) => Cow::Borrowed(&all[range]),
+            Coefficients::Single(all) => all[range].iter().map(|&c| S::widened(c)).collect(),
+        }
+    }
+}
+
+impl<S: Scalar> Default for BandsMut<'_, S> {
+    fn default() -> Self {
+        Self::Double(&mut [])
+    }
+}
+
+impl<S: Scalar> BandsMut<'_, S> {
+    /// The bands themselves.
+    pub(crate) fn columns(&self) -> Vec<S> {
         match self {
-            Self::Double(columns) => {
-                Bands::Double(columns.into_iter().map(S::to_complex).collect())
+            Self::Double(place) => place.to_vec(),
+            Self::Single(place) => place.iter().map(|&c| S::widened(c)).collect(),
+        }
+    }
+
+    /// Keeps others, as many.
+    pub(crate) fn set(&mut self, columns: &[S]) {
+        match self {
+            Self::Double(place) => place.copy_from_slice(columns),
+            Self::Single(place) => {
+                for (kept, &c) in place.iter_mut().zip(columns) {
+                    *kept = c.narrowed();
+                }
             }
-            Self::Single(columns) => Bands::Single(
-                (columns.into_iter())
-                    .map(|c| S::widened(c).to_complex().narrowed())
-                    .collect(),
-            ),
+        }
+    }
+}
+
+impl<'a, S: Scalar> BandsMut<'a, S> {
+    fn split_at(self, length: usize) -> (Self, Self) {
+        match self {
+            Self::Double(all) => {
+                let (a, b) = all.split_at_mut(length);
+                (Self::Double(a), Self::Double(b))
+            }
+            Self::Single(all) => {
+                let (a, b) = all.split_at_mut(length);
+                (Self::Single(a), Self::Single(b))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Identity: what is set at a k-point is what is there, to the precision it is kept in.
+    #[test]
+    fn each_k_point_has_its_place() {
+        let lengths = [2, 0, 3];
+        let columns = |k: usize| -> Vec<f64> {
+            (0..lengths[k])
+                .map(|i| 1.0 / (3 + 5 * k + i) as f64)
+                .collect()
+        };
+        for (precision, error) in [(KeptPrecision::Double, 0.0), (KeptPrecision::Single, 6e-8)] {
+            let mut bands = Bands::<f64>::zeros(lengths, precision);
+            for (k, mut place) in bands.iter_mut().enumerate() {
+                assert_eq!(place.columns(), vec![0.0; lengths[k]]);
+                place.set(&columns(k));
+            }
+            assert_eq!(bands.len(), 5);
+            let complex = bands.clone().into_complex();
+            for (k, length) in lengths.into_iter().enumerate() {
+                assert_eq!(bands.at(k).len(), length);
+                for (i, expected) in columns(k).into_iter().enumerate() {
+                    let found = bands.at(k)[i];
+                    assert!((found - expected).abs() <= error * expected);
+                    assert_eq!(complex.first(k, i + 1)[i], Complex64::new(found, 0.0));
+                }
+            }
         }
     }
 }

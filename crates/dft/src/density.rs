@@ -52,7 +52,7 @@ impl Density {
     pub(crate) fn of_bands<S: BandScalar>(
         basis: &PlaneWaveBasis,
         terms: &FixedTerms,
-        bands: &[Bands<S>],
+        bands: &Bands<S>,
         projections: &[Vec<S>],
         occupations: &[Vec<f64>],
         threads: NonZeroUsize,
@@ -104,13 +104,13 @@ impl Density {
 /// `Σ_k w Σ_n f |ψ_nk|²`
 fn smooth_density<S: BandScalar>(
     basis: &PlaneWaveBasis,
-    bands: &[Bands<S>],
+    bands: &Bands<S>,
     occupations: &[Vec<f64>],
     threads: NonZeroUsize,
 ) -> Vec<Complex64> {
     let grid = &basis.wave_grid;
     let volume = basis.model.cell.volume();
-    let density_at = |((waves, bands), occupations): ((&WaveBasis, &Bands<S>), &Vec<f64>)| {
+    let density_at = |((k, waves), occupations): ((usize, &WaveBasis), &Vec<f64>)| {
         let mut density = vec![0.0; grid.fft.len()];
         let mut space = RealSpace::new(&grid.fft);
         let weights: Vec<f64> = occupations
@@ -120,7 +120,7 @@ fn smooth_density<S: BandScalar>(
                 false => waves.k_point.weight * f / volume,
             })
             .collect();
-        let columns = bands.columns();
+        let columns = bands.at(k);
         S::add_density(
             waves,
             &grid.fft,
@@ -131,7 +131,7 @@ fn smooth_density<S: BandScalar>(
         );
         density
     };
-    let mut work = basis.waves.iter().zip(bands).zip(occupations).peekable();
+    let mut work = (basis.waves.iter().enumerate()).zip(occupations).peekable();
     let mut sum = vec![0.0; grid.fft.len()];
     while work.peek().is_some() {
         let some = work.by_ref().take(DENSITIES_PER_THREAD * threads.get());

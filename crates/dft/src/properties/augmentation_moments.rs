@@ -1,21 +1,23 @@
 use rustfft::num_complex::Complex64;
 
 use crate::{
-    basis::DensityGrid, model::Model, structure_factor::StructurePhases,
-    terms::atom_matrices::AtomMatrices, terms::augmentation::sum_over_harmonics,
-    terms::pair_expansion::PairExpansion,
+    basis::DensityGrid,
+    model::Model,
+    structure_factor::StructurePhases,
+    terms::{
+        atom_matrices::AtomMatrices, augmentation::sum_over_harmonics,
+        harmonic_table::HarmonicTable, pair_expansion::PairExpansion,
+    },
 };
 
-/// The augmentation charge of one atom, `N(G) = e^{−iG·τ} Σ_LM (−i)^L Y_LM(Ĝ) m_LM(|G|)`, by its
-/// radial parts at each shell of G.
+/// The augmentation charge of one atom, `N(G) = e^{−iG·τ} Σ_LM (−i)^L Y_LM(Ĝ) m_LM(|G|)`.
 pub(super) struct AugmentationMoments {
     pub(super) atom: usize,
     pub(super) l_max: usize,
     pub(super) phases: StructurePhases,
-    /// `m_LM`, shell by shell.
-    values: Vec<f64>,
-    /// `dm_LM/d|G|`, shell by shell.
-    derivatives: Vec<f64>,
+    /// `m_LM(|G|)`
+    table: HarmonicTable,
+    scratch: Vec<f64>,
 }
 
 impl AugmentationMoments {
@@ -35,44 +37,26 @@ impl AugmentationMoments {
                 let expansion = expansions[place.species].as_ref()?;
                 let tables = model.species[place.species].augmentation_tables(q_max);
                 let moments = expansion.moments(block);
-                let count = (expansion.l_max() + 1).pow(2);
-                let mut values = vec![0.0; grid.shell_g.len() * count];
-                let mut derivatives = values.clone();
-                for (shell, &g) in grid.shell_g.iter().enumerate() {
-                    for (f, &l) in expansion.function_l().iter().enumerate() {
-                        let table = &tables[f];
-                        let (value, derivative) = (table.value(g), table.derivative(g));
-                        let first = shell * count + l * l;
-                        for (m, moment) in moments[expansion.moments_of(f)].iter().enumerate() {
-                            values[first + m] += value * moment;
-                            derivatives[first + m] += derivative * moment;
-                        }
-                    }
-                }
                 Some(Self {
                     atom,
                     l_max: expansion.l_max(),
                     phases: StructurePhases::new(place.frac, &grid.miller),
-                    values,
-                    derivatives,
+                    table: HarmonicTable::of_moments(expansion, &tables, &moments),
+                    scratch: vec![0.0; (expansion.l_max() + 1).pow(2)],
                 })
             })
             .collect()
     }
 
-    /// `Σ_LM (−i)^L Y_LM m_LM`
-    pub(super) fn sum(&self, shell: u32, y: &[f64]) -> Complex64 {
-        self.sum_of(&self.values, shell, y)
+    /// `Σ_LM (−i)^L Y_LM m_LM(|G|)` for each of some lists of Y.
+    pub(super) fn sums<const N: usize>(&mut self, g: f64, y: [&[f64]; N]) -> [Complex64; N] {
+        self.table.values(g, &mut self.scratch);
+        y.map(|y| sum_over_harmonics(self.l_max, y, &self.scratch))
     }
 
     /// `Σ_LM (−i)^L Y_LM dm_LM/d|G|`
-    pub(super) fn sum_of_derivatives(&self, shell: u32, y: &[f64]) -> Complex64 {
-        self.sum_of(&self.derivatives, shell, y)
-    }
-
-    fn sum_of(&self, by_shell: &[f64], shell: u32, y: &[f64]) -> Complex64 {
-        let count = (self.l_max + 1).pow(2);
-        let moments = &by_shell[shell as usize * count..(shell as usize + 1) * count];
-        sum_over_harmonics(self.l_max, y, moments)
+    pub(super) fn sum_of_derivatives(&mut self, g: f64, y: &[f64]) -> Complex64 {
+        self.table.derivatives(g, &mut self.scratch);
+        sum_over_harmonics(self.l_max, y, &self.scratch)
     }
 }

@@ -121,7 +121,7 @@ fn deformed(basis: &PlaneWaveBasis, strain: Matrix3, moves: &[Vector3]) -> Plane
 /// multipliers: `E − Σ f ε ⟨ψ|S|ψ⟩`.
 fn frozen_energy(basis: &PlaneWaveBasis, result: &ScfResult) -> f64 {
     let terms = FixedTerms::new(basis);
-    let (bands, occupations) = (&result.bands, &result.occupations);
+    let (bands, occupations) = (result.bands.as_ref().unwrap(), &result.occupations);
     let projectors: Vec<Projectors<Complex64>> = (basis.waves.iter())
         .map(|waves| Projectors::new(basis, waves))
         .collect();

@@ -21,6 +21,7 @@ pub use radial::{RadialMesh, erf, spherical_bessel, spherical_bessel_derivative}
 pub use spherical_harmonics::{
     harmonic_index, real_spherical_harmonics, real_spherical_harmonics_gradient,
 };
+pub(crate) use tables::Cubic;
 pub use tables::{RadialTable, WaveTables, augmentation_tables};
 pub use types::{
     Augmentation, AugmentationFunction, OrbitalInfo, PawData, Pseudopotential, PseudopotentialKind,

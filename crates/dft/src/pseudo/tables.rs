@@ -69,39 +69,85 @@ impl RadialTable {
 
     /// Number of nodes for a table up to `q_max`.
     fn count(q_max: f64) -> usize {
-        (q_max / SPACING).ceil() as usize + 4
+        (q_max / SPACING).ceil() as usize + Cubic::NODES
     }
 
     /// Largest q that the table holds, in bohr⁻¹.
     pub fn q_max(&self) -> f64 {
-        (self.values.len() - 4) as f64 * SPACING
+        (self.values.len() - Cubic::NODES) as f64 * SPACING
     }
 
     /// f(q); beyond the table the last cubic goes on.
     pub fn value(&self, q: f64) -> f64 {
-        let (nodes, t) = self.nodes(q);
-        // Lagrange's polynomials through t = 0, 1, 2, 3
-        let (u, v, w) = (1.0 - t, 2.0 - t, 3.0 - t);
-        nodes[0] * u * v * w / 6.0 + nodes[1] * t * v * w / 2.0 - nodes[2] * t * u * w / 2.0
-            + nodes[3] * t * u * v / 6.0
+        let cubic = Cubic::new(q, self.values.len());
+        self.combined(cubic.first, cubic.value_weights())
     }
 
     /// df/dq of the interpolating cubic.
     pub fn derivative(&self, q: f64) -> f64 {
-        let (nodes, t) = self.nodes(q);
-        let (u, v, w) = (1.0 - t, 2.0 - t, 3.0 - t);
-        (-nodes[0] * (u * v + v * w + u * w) / 6.0 + nodes[1] * (v * w - t * w - t * v) / 2.0
-            - nodes[2] * (u * w - t * w - t * u) / 2.0
-            + nodes[3] * (u * v - t * v - t * u) / 6.0)
-            / SPACING
+        let cubic = Cubic::new(q, self.values.len());
+        self.combined(cubic.first, cubic.derivative_weights())
     }
 
-    /// The four values around q and the place of q among them in units of the spacing.
-    fn nodes(&self, q: f64) -> ([f64; 4], f64) {
+    /// f at the nodes of the mesh.
+    pub(crate) fn nodes(&self) -> &[f64] {
+        &self.values
+    }
+
+    fn combined(&self, first: usize, weights: [f64; Cubic::NODES]) -> f64 {
+        let nodes = &self.values[first..first + Cubic::NODES];
+        nodes
+            .iter()
+            .zip(weights)
+            .map(|(f, weight)| f * weight)
+            .sum()
+    }
+}
+
+/// The cubic through four nodes of a table of which one interval holds q.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cubic {
+    /// The first of the nodes.
+    pub(crate) first: usize,
+    /// Place of q behind it in units of the spacing.
+    t: f64,
+}
+
+impl Cubic {
+    pub(crate) const NODES: usize = 4;
+
+    /// For a table of so many nodes.
+    pub(crate) fn new(q: f64, nodes: usize) -> Self {
         let position = q / SPACING;
-        let first = (position as usize).min(self.values.len() - 4);
-        let nodes = std::array::from_fn(|i| self.values[first + i]);
-        (nodes, position - first as f64)
+        let first = (position as usize).min(nodes - Self::NODES);
+        Self {
+            first,
+            t: position - first as f64,
+        }
+    }
+
+    /// Shares of the four nodes in f(q): Lagrange's polynomials through t = 0, 1, 2, 3.
+    pub(crate) fn value_weights(self) -> [f64; Self::NODES] {
+        let t = self.t;
+        let (u, v, w) = (1.0 - t, 2.0 - t, 3.0 - t);
+        [
+            u * v * w / 6.0,
+            t * v * w / 2.0,
+            -t * u * w / 2.0,
+            t * u * v / 6.0,
+        ]
+    }
+
+    /// Shares of the four nodes in df/dq.
+    pub(crate) fn derivative_weights(self) -> [f64; Self::NODES] {
+        let t = self.t;
+        let (u, v, w) = (1.0 - t, 2.0 - t, 3.0 - t);
+        [
+            -(u * v + v * w + u * w) / 6.0 / SPACING,
+            (v * w - t * w - t * v) / 2.0 / SPACING,
+            -(u * w - t * w - t * u) / 2.0 / SPACING,
+            (u * v - t * v - t * u) / 6.0 / SPACING,
+        ]
     }
 }
 

@@ -64,8 +64,8 @@ pub struct ScfResult {
     /// Valence density.
     pub(crate) density: Density,
     /// Bands at each k-point, those with eigenvalues first, and unconverged ones beyond them, of use
-    /// to start from; none where the loop ended before.
-    pub(crate) bands: Vec<Bands<Complex64>>,
+    /// to start from; `None` where the loop ended before.
+    pub(crate) bands: Option<Bands<Complex64>>,
 }
 
 impl ScfResult {
@@ -76,7 +76,8 @@ impl ScfResult {
 
     /// The bands with eigenvalues at the k-point of this index, one column each.
     pub(crate) fn bands_at(&self, basis: &PlaneWaveBasis, k: usize) -> Cow<'_, [Complex64]> {
-        self.bands[k].first(self.eigenvalues_ha[k].len() * basis.waves[k].len())
+        let len = self.eigenvalues_ha[k].len() * basis.waves[k].len();
+        (self.bands.as_ref()).map_or(Cow::Borrowed(&[]), |bands| bands.first(k, len))
     }
 
     /// The integral of the valence density over the cell of `basis`.

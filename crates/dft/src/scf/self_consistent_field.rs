@@ -142,7 +142,7 @@ pub(super) fn solve<S: BandScalar>(
         history: state.history,
         preparation,
         density: state.density,
-        bands: state.bands.into_iter().map(Bands::into_complex).collect(),
+        bands: state.bands.map(Bands::into_complex),
     }
 }
 
@@ -168,10 +168,9 @@ struct State<'a, S: Scalar> {
     projectors: ProjectorSet<S>,
     /// Where bands come from that there are none of yet.
     known: Option<&'a StartingPoint>,
-    /// Bands at each k-point, the spare ones behind those that are sought.
-    bands: Vec<Bands<S>>,
-    /// Their `⟨β|ψ⟩`, one column a band.
-    projections: Vec<Vec<S>>,
+    /// Bands at each k-point, the spare ones behind those that are sought; `None` before the first
+    /// iteration.
+    bands: Option<Bands<S>>,
     plan: BandPlan,
     /// What the next iteration's bands are solved to, in hartree².
     residual2: f64,
@@ -202,8 +201,7 @@ impl<'a, S: BandScalar> State<'a, S> {
             density,
             projectors: ProjectorSet::new(basis, plan.memory.projector_bytes, threads),
             known,
-            bands: vec![Bands::NONE; basis.waves.len()],
-            projections: Vec::new(),
+            bands: None,
             plan,
             residual2,
             eigenvalues_ha: Vec::new(),
@@ -239,13 +237,14 @@ fn iterate<S: BandScalar>(
             true => solve_bands::<S, f32>,
             false => solve_bands::<S, f64>,
         };
-        let Some(work) = solve(basis, terms, &input, options.threads, &control, state) else {
+        let Some(solved) = solve(basis, terms, &input, options.threads, &control, state) else {
             return match control.cancelled() {
                 true => ScfEnd::Cancelled,
                 false => ScfEnd::DiagonalizationFailed,
             };
         };
         // ψ, ε → f → ρ_out
+        state.eigenvalues_ha = solved.eigenvalues_ha;
         let levels = &state.eigenvalues_ha;
         let filling = fill_bands(basis.model.occupations, electrons, &k_points, levels);
         state.occupations = filling.occupation;
@@ -253,11 +252,12 @@ fn iterate<S: BandScalar>(
         state.density = Density::of_bands(
             basis,
             terms,
-            &state.bands,
-            &state.projections,
+            &solved.bands,
+            &solved.projections,
             &state.occupations,
             options.threads,
         );
+        state.bands = Some(solved.bands);
 
         // E[ρ_out], exchange and correlation to first order in ρ_out − ρ_in
         let residual = state.density.minus(&density_in);
@@ -272,8 +272,8 @@ fn iterate<S: BandScalar>(
             number: state.history.len() + 1,
             total_energy_ha: state.energies.total_ha(),
             estimated_error_ha: error,
-            hamiltonian_applications: work.applications,
-            unconverged_bands: work.unconverged,
+            hamiltonian_applications: solved.applications,
+            unconverged_bands: solved.unconverged,
         };
         state.history.push(iteration);
         if let Some(progress) = &mut control.progress {
@@ -328,8 +328,13 @@ pub(super) fn plan_bands(
     })
 }
 
-/// What the eigensolvers of all k-points did.
-struct SolverWork {
+/// What the eigensolvers of all k-points found.
+struct SolvedBands<S: Scalar> {
+    bands: Bands<S>,
+    /// `⟨β|ψ⟩` at each k-point, one column a band.
+    projections: Vec<Vec<S>>,
+    /// Of the bands that are sought.
+    eigenvalues_ha: Vec<Vec<f64>>,
     applications: usize,
     unconverged: usize,
 }
@@ -343,24 +348,29 @@ fn solve_bands<S: BandScalar, T: Precision>(
     threads: NonZeroUsize,
     control: &ScfControl<'_>,
     state: &mut State<'_, S>,
-) -> Option<SolverWork> {
+) -> Option<SolvedBands<S>> {
     let overlap = terms.overlap.as_ref();
     let operators = Operators::<T>::new::<S>(basis, &input.potential, &input.coupling, overlap);
     let is_cancelled = control.is_cancelled;
     let (plan, residual2) = (state.plan, state.residual2);
     let (known, projectors) = (state.known, &state.projectors);
-    let work = (basis.waves.iter().enumerate()).zip(state.bands.iter_mut().zip(&state.occupations));
+    let lengths = basis.waves.iter().map(|waves| plan.total() * waves.len());
+    let before = state.bands.take();
+    let is_first = before.is_none();
+    let mut bands = before.unwrap_or_else(|| Bands::zeros(lengths, plan.memory.kept));
+    let places = bands.iter_mut().zip(&state.occupations);
+    let work = basis.waves.iter().enumerate().zip(places);
     let solutions: Option<Vec<EigenSolution<S>>> =
-        parallel_map(threads, work, |((k, waves), (bands, occupations))| {
+        parallel_map(threads, work, |((k, waves), (mut place, occupations))| {
             if is_cancelled.is_some_and(|asked| asked()) {
                 return None;
             }
-            let mut psi = std::mem::replace(bands, Bands::NONE).into_columns();
-            if psi.is_empty() {
-                psi = known
+            let mut psi = match is_first {
+                true => known
                     .and_then(|known| known.bands(basis, k))
-                    .unwrap_or_else(|| starting_bands(basis, waves, plan.total(), k));
-            }
+                    .unwrap_or_else(|| starting_bands(basis, waves, plan.total(), k)),
+                false => place.columns(),
+            };
             let sought = occupations.iter().map(|&f| match f > 0.01 {
                 true => residual2,
                 false => residual2.max(EMPTY_BAND_RESIDUAL2),
@@ -377,23 +387,29 @@ fn solve_bands<S: BandScalar, T: Precision>(
             let mut hamiltonian =
                 Hamiltonian::new(waves, &basis.wave_grid, &operators, &projectors);
             let solution = davidson(&mut hamiltonian, &mut psi, &settings)?;
-            *bands = Bands::new(psi, plan.memory.kept);
+            place.set(&psi);
             Some(solution)
         })
         .into_iter()
         .collect();
     let solutions = solutions?;
-    let work = SolverWork {
-        applications: solutions.iter().map(|s| s.applications).sum(),
-        unconverged: solutions.iter().map(|s| s.unconverged).sum(),
-    };
-    (state.eigenvalues_ha, state.projections) = (solutions.into_iter())
+    let (applications, unconverged) = (
+        solutions.iter().map(|s| s.applications).sum(),
+        solutions.iter().map(|s| s.unconverged).sum(),
+    );
+    let (eigenvalues_ha, projections) = (solutions.into_iter())
         .map(|mut solution| {
             solution.values.truncate(plan.sought);
             (solution.values, solution.projections)
         })
         .unzip();
-    Some(work)
+    Some(SolvedBands {
+        bands,
+        projections,
+        eigenvalues_ha,
+        applications,
+        unconverged,
+    })
 }
 
 /// The energy of the output density, all but smearing's part.

@@ -4,8 +4,12 @@ use rustfft::num_complex::{Complex32, Complex64};
 
 use super::ScfResult;
 use crate::{
-    bands::Bands, basis::PlaneWaveBasis, density::Density, hamiltonian::BandScalar,
-    linear_algebra::Scalar, model::Model, terms::atom_matrices::AtomMatrices,
+    basis::{PlaneWaveBasis, WaveBasis},
+    density::Density,
+    hamiltonian::BandScalar,
+    linear_algebra::Scalar,
+    model::Model,
+    terms::atom_matrices::AtomMatrices,
     terms::local::atomic_density,
 };
 
@@ -47,26 +51,22 @@ impl StartingPoint {
         let grid = &basis.density_grid;
         let atoms = atomic_density(&basis.model, grid);
         let bonding = (result.density.field.iter().zip(&atoms)).map(|(a, b)| a - b);
-        let coefficients: usize = result.bands.iter().map(Bands::len).sum();
-        let kept = match coefficients * size_of::<Complex32>() <= most_bytes {
-            true => result.bands.as_slice(),
-            false => &[],
-        };
-        let bands = basis
-            .waves
-            .iter()
-            .zip(kept)
-            .map(|(waves, bands)| KnownBands {
+        let kept = (result.bands.as_ref())
+            .filter(|bands| bands.len() * size_of::<Complex32>() <= most_bytes);
+        let bands = kept.map_or(Vec::new(), |bands| {
+            let of = |(k, waves): (usize, &WaveBasis)| KnownBands {
                 miller: waves.miller.clone(),
-                coefficients: (bands.columns().iter()).map(|c| c.narrowed()).collect(),
-            });
+                coefficients: bands.at(k).iter().map(|c| c.narrowed()).collect(),
+            };
+            basis.waves.iter().enumerate().map(of).collect()
+        });
         Self {
             model: Arc::clone(&basis.model),
             inversion: basis.inversion.clone(),
             k_points_frac: k_points_frac(basis),
             bonding: grid.miller.iter().copied().zip(bonding).collect(),
             projector_occupations: result.density.projector_occupations.clone(),
-            bands: bands.collect(),
+            bands,
         }
     }
 
@@ -102,10 +102,7 @@ impl StartingPoint {
     /// The known bands at the k-point of this index: coefficients of equal Miller indices. `None`
     /// where none are kept.
     pub(crate) fn bands<S: BandScalar>(&self, wanted: &PlaneWaveBasis, k: usize) -> Option<Vec<S>> {
-        let known = self
-            .bands
-            .get(k)
-            .filter(|known| !known.coefficients.is_empty())?;
+        let known = self.bands.get(k)?;
         let index_of: HashMap<[i32; 3], usize> = (known.miller.iter().copied().zip(0..)).collect();
         let places: Vec<Option<usize>> = (wanted.waves[k].miller.iter())
             .map(|miller| index_of.get(miller).copied())

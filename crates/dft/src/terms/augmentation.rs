@@ -4,9 +4,10 @@
 //! coupling `∂E/∂ρ_ij = ∫ V Q_ij`.
 //!
 //! `Q_ij(G) = Σ_LM (−i)^L ⟨Y_LM Y_lm Y_l'm'⟩ Y_LM(Ĝ) Q^L_ij(|G|)`: the radial parts depend on the
-//! shell of G alone, and fields are real, so that half of the sphere is enough.
+//! shell of G alone, and shells follow each other; fields are real, so that half of the sphere is
+//! enough.
 
-use std::num::NonZeroUsize;
+use std::{num::NonZeroUsize, sync::Arc};
 
 use rustfft::num_complex::Complex64;
 
@@ -15,10 +16,11 @@ use crate::{
     linear_algebra::ZERO,
     model::Model,
     parallel::parallel_map,
-    pseudo::{Pseudopotential, real_spherical_harmonics},
+    pseudo::{Pseudopotential, RadialTable, real_spherical_harmonics},
     structure_factor::StructurePhases,
     terms::{
-        atom_matrices::AtomMatrices, nonlocal::projector_sides, pair_expansion::PairExpansion,
+        atom_matrices::AtomMatrices, harmonic_table::HarmonicTable, nonlocal::projector_sides,
+        pair_expansion::PairExpansion,
     },
 };
 
@@ -40,8 +42,8 @@ pub(crate) struct AugmentationCharges {
 #[derive(Debug, Clone)]
 struct SpeciesCharges {
     expansion: PairExpansion,
-    /// Q^L_ij(|G|) of all radial functions, shell by shell.
-    form: Vec<f64>,
+    /// Q^L_ij of all radial functions.
+    tables: Arc<Vec<RadialTable>>,
     /// `∫ Q_ij d³r`, row by row.
     overlap: Vec<f64>,
 }
@@ -60,12 +62,14 @@ impl AugmentationCharges {
             .map(|s| s.expansion.l_max())
             .max()?;
         let half = grid.opposite_pairs();
-        let harmonics = half
-            .iter()
-            .flat_map(|&(g, _)| real_spherical_harmonics(l_max, grid.g_cart[g as usize]));
+        let harmonic_count = (l_max + 1) * (l_max + 1);
+        let mut harmonics = Vec::with_capacity(half.len() * harmonic_count);
+        for &(g, _) in &half {
+            harmonics.extend(real_spherical_harmonics(l_max, grid.g_cart[g as usize]));
+        }
         Some(Self {
-            harmonics: harmonics.collect(),
-            harmonic_count: (l_max + 1) * (l_max + 1),
+            harmonics,
+            harmonic_count,
             half,
             atoms: (model.atoms.iter())
                 .map(|atom| (atom.species, StructurePhases::new(atom.frac, &grid.miller)))
@@ -95,25 +99,27 @@ impl AugmentationCharges {
         threads: NonZeroUsize,
         density: &mut [Complex64],
     ) {
-        let by_atom: Vec<Option<Vec<f64>>> = (self.atoms.iter().zip(occupations.blocks()))
-            .map(|((species, _), block)| {
-                let charges = self.species[*species].as_ref()?;
-                Some(charges.shell_moments(block, grid.shell_g.len()))
-            })
+        let by_atom: Vec<Option<HarmonicTable>> = (self.atoms.iter().zip(occupations.blocks()))
+            .map(|((species, _), block)| Some(self.species[*species].as_ref()?.table(block)))
             .collect();
         let scale = 1.0 / grid.cell.volume();
         let sums = parallel_map(threads, self.chunks(), |(half, harmonics)| {
             let mut sums = vec![ZERO; half.len()];
-            for ((species, phases), by_shell) in self.atoms.iter().zip(&by_atom) {
-                let (Some(charges), Some(by_shell)) = (&self.species[*species], by_shell) else {
+            let mut moments = vec![0.0; self.harmonic_count];
+            for ((species, phases), table) in self.atoms.iter().zip(&by_atom) {
+                let (Some(charges), Some(table)) = (&self.species[*species], table) else {
                     continue;
                 };
-                let (l_max, count) = (charges.expansion.l_max(), charges.harmonic_count());
+                let l_max = charges.expansion.l_max();
                 let points = half.iter().zip(harmonics.chunks_exact(self.harmonic_count));
+                let mut of_shell = None;
                 for (sum, (&(g, _), y)) in sums.iter_mut().zip(points) {
                     let g = g as usize;
-                    let first = grid.shell[g] as usize * count;
-                    let value = sum_over_harmonics(l_max, y, &by_shell[first..first + count]);
+                    let shell = grid.shell[g];
+                    if of_shell.replace(shell) != Some(shell) {
+                        table.values(grid.shell_g[shell as usize], &mut moments);
+                    }
+                    let value = sum_over_harmonics(l_max, y, &moments);
                     *sum += value * phases.phase(grid.miller[g]) * scale;
                 }
             }
@@ -140,20 +146,28 @@ impl AugmentationCharges {
             let Some(charges) = &self.species[*species] else {
                 return;
             };
-            let (l_max, count) = (charges.expansion.l_max(), charges.harmonic_count());
-            let mut by_shell = vec![0.0; grid.shell_g.len() * count];
-            let points = self
-                .half
-                .iter()
-                .zip(self.harmonics.chunks_exact(self.harmonic_count));
-            for (&(g, opposite), y) in points {
+            let (expansion, tables) = (&charges.expansion, &charges.tables);
+            let mut table = HarmonicTable::zeros(expansion, tables);
+            let mut of_shell = vec![0.0; self.harmonic_count];
+            let waves = self.half.iter();
+            let points = waves.zip(self.harmonics.chunks_exact(self.harmonic_count));
+            let mut points = points.peekable();
+            while let Some((&(g, opposite), y)) = points.next() {
                 let weight = if opposite == g { 1.0 } else { 2.0 };
                 let g = g as usize;
                 let z = potential[g].conj() * phases.phase(grid.miller[g]) * weight;
-                let first = grid.shell[g] as usize * count;
-                add_harmonics(l_max, y, z, &mut by_shell[first..first + count]);
+                add_harmonics(expansion.l_max(), y, z, &mut of_shell);
+                let shell = grid.shell[g];
+                let next = points
+                    .peek()
+                    .map(|((next, _), _)| grid.shell[*next as usize]);
+                if next != Some(shell) {
+                    table.add_at(grid.shell_g[shell as usize], &of_shell);
+                    of_shell.fill(0.0);
+                }
             }
-            charges.add_coupling(&by_shell, block);
+            let by_moment = table.moments(expansion, tables);
+            expansion.add_coupling(&by_moment, block);
         });
     }
 
@@ -171,71 +185,28 @@ impl SpeciesCharges {
         let expansion = PairExpansion::new(species)?;
         let q_max = grid.shell_g.last().copied().unwrap_or(0.0);
         let tables = species.augmentation_tables(q_max);
-        let functions = &*tables;
-        let form = grid
-            .shell_g
-            .iter()
-            .flat_map(|&g| functions.iter().map(move |table| table.value(g)));
         // ∫ Q_ij is Q_ij(G = 0), of which only L = 0 is left, with Y_00 = 1/√4π.
         let mut at_zero = vec![0.0; expansion.moment_count()];
         for (function, &l) in expansion.function_l().iter().enumerate() {
             if l == 0 {
                 let y_00 = real_spherical_harmonics(0, [0.0; 3])[0];
-                at_zero[expansion.moments_of(function).start] =
-                    y_00 * functions[function].value(0.0);
+                at_zero[expansion.moments_of(function).start] = y_00 * tables[function].value(0.0);
             }
         }
         let side: usize = species.projector_l().iter().map(|l| 2 * l + 1).sum();
         let mut overlap = vec![0.0; side * side];
         expansion.add_coupling(&at_zero, &mut overlap);
         Some(Self {
-            form: form.collect(),
             expansion,
+            tables,
             overlap,
         })
     }
 
-    fn harmonic_count(&self) -> usize {
-        (self.expansion.l_max() + 1).pow(2)
-    }
-
-    /// `Σ_f Q_f(shell) B_fM` for each LM, shell by shell.
-    fn shell_moments(&self, occupations: &[f64], shells: usize) -> Vec<f64> {
+    /// `Σ_f Q_f(q) B_fM` of each LM.
+    fn table(&self, occupations: &[f64]) -> HarmonicTable {
         let moments = self.expansion.moments(occupations);
-        let count = self.harmonic_count();
-        let functions = self.expansion.function_l();
-        let mut by_shell = vec![0.0; shells * count];
-        for (sums, form) in by_shell
-            .chunks_exact_mut(count)
-            .zip(self.form.chunks_exact(functions.len()))
-        {
-            for (f, (&l, form)) in functions.iter().zip(form).enumerate() {
-                let moments = &moments[self.expansion.moments_of(f)];
-                for (sum, moment) in sums[l * l..].iter_mut().zip(moments) {
-                    *sum += form * moment;
-                }
-            }
-        }
-        by_shell
-    }
-
-    /// The transpose of [`Self::shell_moments`].
-    fn add_coupling(&self, by_shell: &[f64], coupling: &mut [f64]) {
-        let count = self.harmonic_count();
-        let functions = self.expansion.function_l();
-        let mut by_moment = vec![0.0; self.expansion.moment_count()];
-        for (sums, form) in by_shell
-            .chunks_exact(count)
-            .zip(self.form.chunks_exact(functions.len()))
-        {
-            for (f, (&l, form)) in functions.iter().zip(form).enumerate() {
-                let range = self.expansion.moments_of(f);
-                for (moment, sum) in by_moment[range].iter_mut().zip(&sums[l * l..]) {
-                    *moment += form * sum;
-                }
-            }
-        }
-        self.expansion.add_coupling(&by_moment, coupling);
+        HarmonicTable::of_moments(&self.expansion, &self.tables, &moments)
     }
 }
 

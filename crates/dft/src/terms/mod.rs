@@ -5,6 +5,7 @@ pub(crate) mod atom_matrices;
 pub(crate) mod atomic_columns;
 pub(crate) mod augmentation;
 pub(crate) mod ewald;
+pub(crate) mod harmonic_table;
 pub(crate) mod hartree;
 pub(crate) mod kinetic;
 pub(crate) mod local;

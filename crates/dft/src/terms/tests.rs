@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     Atom, Cell, Discretisation, KMesh, Model, Occupations, PlaneWaveBasis,
-    bands::Bands,
+    bands::{Bands, KeptPrecision},
     basis::Precision,
     density::Density,
     eigensolver::{DavidsonSettings, Operator, davidson, dense_matrix},
@@ -204,10 +204,14 @@ fn davidson_agrees_with_dense_diagonalisation() {
         let psi = &psi[band * n..(band + 1) * n];
         let mut density = vec![vec![0.0; bands]];
         density[0][0] = 1.0;
+        let mut one_band = Bands::zeros([n], KeptPrecision::Double);
+        for mut place in one_band.iter_mut() {
+            place.set(psi);
+        }
         let density = Density::of_bands(
             &basis,
             &terms,
-            &[Bands::Double(psi.to_vec())],
+            &one_band,
             &[projectors.project(psi)],
             &density,
             ONE_THREAD,

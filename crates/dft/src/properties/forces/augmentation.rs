@@ -10,7 +10,7 @@ pub(super) fn augmentation(state: &GroundState<'_>) -> Vec<Vector3> {
     let (model, grid) = (&state.basis.model, &state.basis.density_grid);
     let mut forces = vec![[0.0; 3]; model.atoms.len()];
     let occupations = &state.result.density.projector_occupations;
-    let atoms = AugmentationMoments::of_atoms(model, grid, occupations);
+    let mut atoms = AugmentationMoments::of_atoms(model, grid, occupations);
     let Some(l_max) = atoms.iter().map(|atom| atom.l_max).max() else {
         return forces;
     };
@@ -20,8 +20,10 @@ pub(super) fn augmentation(state: &GroundState<'_>) -> Vec<Vector3> {
         let index = index as usize;
         let g = grid.g_cart[index];
         let y = real_spherical_harmonics(l_max, g);
-        for atom in &atoms {
-            let charge = atom.phases.phase(grid.miller[index]) * atom.sum(grid.shell[index], &y);
+        let length = grid.shell_g[grid.shell[index] as usize];
+        for atom in &mut atoms {
+            let [charge] = atom.sums(length, [&y]);
+            let charge = atom.phases.phase(grid.miller[index]) * charge;
             // Twice for the opposite wave.
             let factor = 2.0 * (potential[index].conj() * charge).im;
             for (force, g) in forces[atom.atom].iter_mut().zip(g) {

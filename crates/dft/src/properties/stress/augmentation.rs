@@ -11,7 +11,7 @@ use crate::{
 pub(super) fn augmentation(state: &GroundState<'_>) -> Matrix3 {
     let grid = &state.basis.density_grid;
     let occupations = &state.result.density.projector_occupations;
-    let atoms = AugmentationMoments::of_atoms(&state.basis.model, grid, occupations);
+    let mut atoms = AugmentationMoments::of_atoms(&state.basis.model, grid, occupations);
     let mut sum = [[0.0; 3]; 3];
     let Some(l_max) = atoms.iter().map(|atom| atom.l_max).max() else {
         return sum;
@@ -21,17 +21,17 @@ pub(super) fn augmentation(state: &GroundState<'_>) -> Matrix3 {
     for (index, _) in grid.opposite_pairs().into_iter().skip(1) {
         let index = index as usize;
         let (g, shell) = (grid.g_cart[index], grid.shell[index]);
+        let of_shell = grid.shell_g[shell as usize];
         let y = real_spherical_harmonics(l_max, g);
         let dy = real_spherical_harmonics_gradient(l_max, g);
         let length = dot(g, g).sqrt();
         let dy: [Vec<f64>; 3] = std::array::from_fn(|a| dy.iter().map(|dy| dy[a]).collect());
-        for atom in &atoms {
+        for atom in &mut atoms {
             // Twice for the opposite wave.
             let z = potential[index].conj() * atom.phases.phase(grid.miller[index]) * 2.0;
-            let radial = z * atom.sum_of_derivatives(shell, &y);
-            let slope = std::array::from_fn(|a| {
-                radial.re * g[a] / length + (z * atom.sum(shell, &dy[a])).re
-            });
+            let radial = z * atom.sum_of_derivatives(of_shell, &y);
+            let angular = atom.sums(of_shell, dy.each_ref().map(Vec::as_slice));
+            let slope = std::array::from_fn(|a| radial.re * g[a] / length + (z * angular[a]).re);
             add_outer(&mut sum, -1.0, slope, g);
         }
     }
