@@ -52,10 +52,17 @@ pub(crate) trait Scalar:
     /// `C = A B`, or `C += α A B`, for an `n × m` and an `m × columns` matrix.
     fn product_into(c: &mut [Self], accumulate: bool, a: &[Self], b: &[Self], n: usize, alpha: f64);
 
+    /// `A ← A B` for an `n × m` and an `m × columns` matrix with no more columns than A has, some rows
+    /// at a time: the memory of another A is not needed.
+    fn multiply_in_place(a: &mut Vec<Self>, b: &[Self], n: usize);
+
     /// Eigenvalues (ascending) and eigenvectors (columns) of a Hermitian matrix; `None` if the
     /// iteration breaks down.
     fn hermitian_eigen(matrix: &[Self], n: usize) -> Option<(Vec<f64>, Vec<Self>)>;
 }
+
+/// Rows of a product that is made in place.
+const ROWS_AT_ONCE: usize = 512;
 
 /// The matrix operations over `faer`, the same for both kinds of numbers.
 macro_rules! matrix_operations {
@@ -108,6 +115,35 @@ macro_rules! matrix_operations {
                 Self::from_real(alpha),
                 Par::Seq,
             );
+        }
+
+        fn multiply_in_place(a: &mut Vec<Self>, b: &[Self], n: usize) {
+            let inner = a.len() / n.max(1);
+            if inner == 0 {
+                return;
+            }
+            let columns = b.len() / inner;
+            debug_assert!(columns <= inner);
+            let mut product = vec![Self::from_real(0.0); ROWS_AT_ONCE.min(n) * columns];
+            for first in (0..n).step_by(ROWS_AT_ONCE) {
+                let rows = ROWS_AT_ONCE.min(n - first);
+                let product = &mut product[..rows * columns];
+                if !product.is_empty() {
+                    matmul(
+                        MatMut::from_column_major_slice_mut(product, rows, columns),
+                        Accum::Replace,
+                        MatRef::from_column_major_slice(a, n, inner).subrows(first, rows),
+                        MatRef::from_column_major_slice(b, inner, columns),
+                        Self::from_real(1.0),
+                        Par::Seq,
+                    );
+                }
+                let to = a.chunks_exact_mut(n);
+                for (to, from) in to.zip(product.chunks_exact(rows)) {
+                    to[first..first + rows].copy_from_slice(from);
+                }
+            }
+            a.truncate(columns * n);
         }
 
         fn hermitian_eigen(matrix: &[Self], n: usize) -> Option<(Vec<f64>, Vec<Self>)> {
@@ -208,6 +244,32 @@ pub(crate) fn norm2<S: Scalar>(v: &[S]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Identity: the product that is made elsewhere; 512 rows are multiplied at once.
+    #[test]
+    fn a_product_in_place_is_the_product() {
+        for n in [0, 3, 512, 1100] {
+            let (inner, columns) = (4, 3);
+            let number = |i: usize| Complex64::cis((i * i % 97) as f64);
+            let a: Vec<Complex64> = (0..n * inner).map(number).collect();
+            let b: Vec<Complex64> = (0..inner * columns).map(number).collect();
+            let mut expected = vec![ZERO; n * columns];
+            for j in 0..columns {
+                for i in 0..n {
+                    let terms = (0..inner).map(|k| a[k * n + i] * b[j * inner + k]);
+                    expected[j * n + i] = terms.sum();
+                }
+            }
+            let mut product = a;
+            Complex64::multiply_in_place(&mut product, &b, n);
+            assert_eq!(product.len(), expected.len());
+            for (found, expected) in product.iter().zip(&expected) {
+                assert!((found - expected).norm() < 1e-14);
+            }
+            Complex64::multiply_in_place(&mut product, &[], n);
+            assert!(product.is_empty());
+        }
+    }
 
     /// Oracle: the equation itself.
     #[test]

@@ -65,14 +65,13 @@ impl<S: Scalar> Columns<S> {
 
     /// The combinations `A C`.
     pub(super) fn combined(&self, combinations: &[S]) -> Self {
-        let of = |columns: &[S], length: usize| match columns.is_empty() {
-            true => Vec::new(),
-            false => {
-                let count = combinations.len() / (columns.len() / length);
-                let mut combined = vec![S::from_real(0.0); count * length];
-                S::product_into(&mut combined, false, columns, combinations, length, 1.0);
-                combined
+        let columns = combinations.len() / self.count().max(1);
+        let of = |from: &[S], length: usize| {
+            let mut combined = vec![S::from_real(0.0); columns * length];
+            if length > 0 {
+                S::product_into(&mut combined, false, from, combinations, length, 1.0);
             }
+            combined
         };
         Self {
             n: self.n,
@@ -82,15 +81,14 @@ impl<S: Scalar> Columns<S> {
         }
     }
 
+    /// `A ← A C`, with no more columns than before.
+    pub(super) fn combine(&mut self, combinations: &[S]) {
+        S::multiply_in_place(&mut self.vectors, combinations, self.n);
+        S::multiply_in_place(&mut self.projections, combinations, self.m);
+    }
+
     pub(super) fn append(&mut self, others: &Self) {
         self.vectors.extend_from_slice(&others.vectors);
         self.projections.extend_from_slice(&others.projections);
-    }
-
-    /// Replaces all columns, without giving room back.
-    pub(super) fn replace(&mut self, others: &Self) {
-        self.vectors.clear();
-        self.projections.clear();
-        self.append(others);
     }
 }

@@ -64,12 +64,8 @@ impl<S: Scalar> Subspace<S> {
     /// Replaces the basis by the combinations `coefficients`, which are eigenvectors.
     fn collapse(&mut self, coefficients: &[S], values: &[f64]) {
         let bands = values.len();
-        let mut combined = self.v.combined(coefficients);
-        self.v.replace(&combined);
-        let (scratch, n) = (&mut combined.vectors, self.v.n);
-        S::product_into(scratch, false, &self.hv, coefficients, n, 1.0);
-        self.hv.clear();
-        self.hv.extend_from_slice(scratch);
+        self.v.combine(coefficients);
+        S::multiply_in_place(&mut self.hv, coefficients, self.v.n);
         self.h = vec![S::from_real(0.0); bands * bands];
         for (band, &value) in values.iter().enumerate() {
             self.h[band * bands + band] = S::from_real(value);
@@ -163,7 +159,8 @@ pub(crate) fn davidson<S: Scalar>(
         applications += added;
         (values, coefficients) = lowest(space.solve()?, bands);
     }
-    let found = space.v.combined(&coefficients);
+    let mut found = space.v;
+    found.combine(&coefficients);
     *psi = found.vectors;
     Some(EigenSolution {
         values,

@@ -34,7 +34,7 @@ pub(super) fn orthonormalize_against<S: Scalar>(
                 *c *= 1.0 / lambda.sqrt();
             }
         }
-        *block = block.combined(&combinations);
+        block.combine(&combinations);
     }
     Some(())
 }
