@@ -129,11 +129,12 @@ impl<S: Scalar> Default for BandsMut<'_, S> {
 }
 
 impl<S: Scalar> BandsMut<'_, S> {
-    /// The bands themselves.
-    pub(crate) fn columns(&self) -> Vec<S> {
+    /// Fills `columns` with the bands.
+    pub(crate) fn get(&self, columns: &mut Vec<S>) {
+        columns.clear();
         match self {
-            Self::Double(place) => place.to_vec(),
-            Self::Single(place) => place.iter().map(|&c| S::widened(c)).collect(),
+            Self::Double(place) => columns.extend_from_slice(place),
+            Self::Single(place) => columns.extend(place.iter().map(|&c| S::widened(c))),
         }
     }
 
@@ -181,7 +182,9 @@ mod tests {
         for (precision, error) in [(KeptPrecision::Double, 0.0), (KeptPrecision::Single, 6e-8)] {
             let mut bands = Bands::<f64>::zeros(lengths, precision);
             for (k, mut place) in bands.iter_mut().enumerate() {
-                assert_eq!(place.columns(), vec![0.0; lengths[k]]);
+                let mut before = vec![1.0; 4];
+                place.get(&mut before);
+                assert_eq!(before, vec![0.0; lengths[k]]);
                 place.set(&columns(k));
             }
             assert_eq!(bands.len(), 5);

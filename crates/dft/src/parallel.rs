@@ -7,11 +7,23 @@ pub(crate) fn parallel_map<T: Send, R: Send>(
     items: impl IntoIterator<Item = T>,
     f: impl Fn(T) -> R + Sync,
 ) -> Vec<R> {
+    parallel_map_with(threads, items, || (), |(), item| f(item))
+}
+
+/// As [`parallel_map`], with memory that each thread makes once and uses for one item after another;
+/// no result may depend on what it held before.
+pub(crate) fn parallel_map_with<M, T: Send, R: Send>(
+    threads: NonZeroUsize,
+    items: impl IntoIterator<Item = T>,
+    memory: impl Fn() -> M + Sync,
+    f: impl Fn(&mut M, T) -> R + Sync,
+) -> Vec<R> {
     let items: Vec<T> = items.into_iter().collect();
     let count = items.len();
     let threads = threads.get().min(count);
     if threads <= 1 {
-        return items.into_iter().map(f).collect();
+        let mut memory = memory();
+        return items.into_iter().map(|item| f(&mut memory, item)).collect();
     }
     let queue = Mutex::new(items.into_iter().enumerate());
     let next = || match queue.lock() {
@@ -21,9 +33,10 @@ pub(crate) fn parallel_map<T: Send, R: Send>(
     let mut results: Vec<(usize, R)> = Vec::with_capacity(count);
     thread::scope(|scope| {
         let work = || {
+            let mut memory = memory();
             let mut done = Vec::new();
             while let Some((index, item)) = next() {
-                done.push((index, f(item)));
+                done.push((index, f(&mut memory, item)));
             }
             done
         };

@@ -162,6 +162,12 @@ impl PlaneWaveBasis {
         self.density_grid.fft.dims()
     }
 
+    /// The largest number of plane waves of the wavefunctions at a k-point.
+    pub(crate) fn most_waves(&self) -> usize {
+        let counts = self.waves.iter().map(WaveBasis::len);
+        counts.max().unwrap_or(0)
+    }
+
     /// Number of plane waves of the density.
     pub fn density_wave_count(&self) -> usize {
         self.density_grid.len()

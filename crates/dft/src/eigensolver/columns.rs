@@ -13,14 +13,14 @@ pub(super) struct Columns<S> {
 }
 
 impl<S: Scalar> Columns<S> {
-    /// No columns yet, with room for so many.
-    pub(super) fn with_room(operator: &impl Operator<Scalar = S>, columns: usize) -> Self {
-        let (n, m) = (operator.len(), operator.projector_count());
+    /// No columns yet, in the memory given.
+    pub(super) fn empty(operator: &impl Operator<Scalar = S>, mut memory: Vec<S>) -> Self {
+        memory.clear();
         Self {
-            n,
-            m,
-            vectors: Vec::with_capacity(columns * n),
-            projections: Vec::with_capacity(columns * m),
+            n: operator.len(),
+            m: operator.projector_count(),
+            vectors: memory,
+            projections: Vec::new(),
         }
     }
 
@@ -63,21 +63,24 @@ impl<S: Scalar> Columns<S> {
         }
     }
 
-    /// The combinations `A C`.
-    pub(super) fn combined(&self, combinations: &[S]) -> Self {
+    /// The combinations `A C`, in the memory given.
+    pub(super) fn combined(&self, combinations: &[S], mut memory: Vec<S>) -> Self {
         let columns = combinations.len() / self.count().max(1);
-        let of = |from: &[S], length: usize| {
-            let mut combined = vec![S::from_real(0.0); columns * length];
+        let mut projections = Vec::new();
+        for (to, from, length) in [
+            (&mut memory, &self.vectors, self.n),
+            (&mut projections, &self.projections, self.m),
+        ] {
+            to.resize(columns * length, S::from_real(0.0));
             if length > 0 {
-                S::product_into(&mut combined, false, from, combinations, length, 1.0);
+                S::product_into(to, false, from, combinations, length, 1.0);
             }
-            combined
-        };
+        }
         Self {
             n: self.n,
             m: self.m,
-            vectors: of(&self.vectors, self.n),
-            projections: of(&self.projections, self.m),
+            vectors: memory,
+            projections,
         }
     }
 

@@ -30,6 +30,23 @@ pub(crate) struct EigenSolution<S> {
     pub(crate) unconverged: usize,
 }
 
+/// The solver's memory, for one operator after another.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Workspace<S> {
+    v: Vec<S>,
+    hv: Vec<S>,
+}
+
+impl<S: Scalar> Workspace<S> {
+    /// For at most so many coefficients in a subspace.
+    pub(crate) fn with_room(coefficients: usize) -> Self {
+        Self {
+            v: Vec::with_capacity(coefficients),
+            hv: Vec::with_capacity(coefficients),
+        }
+    }
+}
+
 /// The space in which the eigenvectors are sought.
 struct Subspace<S> {
     /// Basis vectors, orthonormal in S, and H applied to them, as columns.
@@ -44,20 +61,24 @@ impl<S: Scalar> Subspace<S> {
         self.v.count()
     }
 
-    /// Adds what is new in the columns of `block` to the basis; returns how many vectors that
-    /// were, or `None` if the linear algebra breaks down.
-    fn extend(&mut self, operator: &mut impl Operator<Scalar = S>, block: Vec<S>) -> Option<usize> {
-        let mut block = Columns::new(operator, block);
-        orthonormalize_against(operator, &self.v, &mut block)?;
-        let (old, added) = (self.dimension(), block.count());
-        self.v.append(&block);
+    /// Adds what is new in the columns of `block`, which it destroys, to the basis; returns how many
+    /// vectors that were, or `None` if the linear algebra breaks down.
+    fn extend(
+        &mut self,
+        operator: &mut impl Operator<Scalar = S>,
+        block: &mut Vec<S>,
+    ) -> Option<usize> {
+        let mut new = Columns::new(operator, std::mem::take(block));
+        orthonormalize_against(operator, &self.v, &mut new)?;
+        let (old, added) = (self.dimension(), new.count());
+        self.v.append(&new);
         let start = self.hv.len();
-        self.hv
-            .resize(start + block.vectors.len(), S::from_real(0.0));
-        let h_block = &mut self.hv[start..];
-        operator.apply(&block.vectors, &block.projections, h_block);
-        let new_h = S::adjoint_product(&self.v.vectors, h_block, self.v.n);
-        self.h = bordered(&self.h, &new_h, old, added);
+        self.hv.resize(start + new.vectors.len(), S::from_real(0.0));
+        let h_new = &mut self.hv[start..];
+        operator.apply(&new.vectors, &new.projections, h_new);
+        let border = S::adjoint_product(&self.v.vectors, h_new, self.v.n);
+        self.h = bordered(&self.h, &border, old, added);
+        *block = new.vectors;
         Some(added)
     }
 
@@ -105,16 +126,17 @@ pub(crate) fn davidson<S: Scalar>(
     operator: &mut impl Operator<Scalar = S>,
     psi: &mut Vec<S>,
     settings: &DavidsonSettings<'_>,
+    workspace: &mut Workspace<S>,
 ) -> Option<EigenSolution<S>> {
     let n = operator.len();
     let bands = settings.bands;
-    let room = (psi.len() / n).max(settings.subspace_factor * bands);
     let mut space = Subspace {
-        v: Columns::with_room(operator, room),
-        hv: Vec::with_capacity(room * n),
+        v: Columns::empty(operator, std::mem::take(&mut workspace.v)),
+        hv: std::mem::take(&mut workspace.hv),
         h: Vec::new(),
     };
-    let mut applications = space.extend(operator, std::mem::take(psi))?;
+    space.hv.clear();
+    let mut applications = space.extend(operator, psi)?;
     if applications < bands {
         return None;
     }
@@ -125,21 +147,27 @@ pub(crate) fn davidson<S: Scalar>(
     let (mut values, mut coefficients) = lowest(space.solve()?, bands);
 
     for iteration in 0.. {
-        let mut corrections = residuals(operator, &space, &values, &coefficients, &active);
-        let mut kept = 0;
-        active = active
-            .iter()
-            .enumerate()
-            .filter_map(|(column, &band)| {
-                let residual2 = norm2(&corrections[column * n..(column + 1) * n]);
-                let converged = residual2 <= limits[band];
-                if !converged {
-                    corrections.copy_within(column * n..(column + 1) * n, kept * n);
-                    kept += 1;
-                }
-                (!converged).then_some(band)
-            })
-            .collect();
+        // Their memory serves for what is to extend the space.
+        let corrections = &mut *psi;
+        residuals(
+            operator,
+            &space,
+            &values,
+            &coefficients,
+            &active,
+            corrections,
+        );
+        let (mut checked, mut kept) = (0, 0);
+        active.retain(|&band| {
+            let column = checked * n..(checked + 1) * n;
+            checked += 1;
+            let converged = norm2(&corrections[column.clone()]) <= limits[band];
+            if !converged {
+                corrections.copy_within(column, kept * n);
+                kept += 1;
+            }
+            !converged
+        });
         corrections.truncate(kept * n);
         if active.is_empty() || iteration == settings.max_iterations {
             break;
@@ -159,12 +187,13 @@ pub(crate) fn davidson<S: Scalar>(
         applications += added;
         (values, coefficients) = lowest(space.solve()?, bands);
     }
-    let mut found = space.v;
-    found.combine(&coefficients);
-    *psi = found.vectors;
+    space.v.combine(&coefficients);
+    psi.clear();
+    psi.extend_from_slice(&space.v.vectors);
+    (workspace.v, workspace.hv) = (space.v.vectors, space.hv);
     Some(EigenSolution {
         values,
-        projections: found.projections,
+        projections: space.v.projections,
         applications,
         unconverged: active.len(),
     })
@@ -188,14 +217,15 @@ fn lowest<S: Scalar>(
     (values, vectors)
 }
 
-/// `HVc − ε SVc` of the active bands.
+/// Fills `out` with `HVc − ε SVc` of the active bands.
 fn residuals<S: Scalar>(
     operator: &impl Operator<Scalar = S>,
     space: &Subspace<S>,
     values: &[f64],
     coefficients: &[S],
     active: &[usize],
-) -> Vec<S> {
+    out: &mut Vec<S>,
+) {
     let m = space.dimension();
     let mut chosen = Vec::with_capacity(active.len() * m);
     let mut scaled = Vec::with_capacity(active.len() * m);
@@ -205,16 +235,12 @@ fn residuals<S: Scalar>(
         scaled.extend(column.iter().map(|c| *c * -values[band]));
     }
     // −ε Vc, to which −ε B q B†Vc belongs.
-    let Columns {
-        vectors: mut residuals,
-        projections,
-        ..
-    } = space.v.combined(&scaled);
-    if let Some(coefficients) = operator.overlap_coefficients(&projections) {
-        operator.add_combination(&coefficients, &mut residuals);
+    let overlapped = space.v.combined(&scaled, std::mem::take(out));
+    *out = overlapped.vectors;
+    if let Some(coefficients) = operator.overlap_coefficients(&overlapped.projections) {
+        operator.add_combination(&coefficients, out);
     }
-    S::product_into(&mut residuals, true, &space.hv, &chosen, space.v.n, 1.0);
-    residuals
+    S::product_into(out, true, &space.hv, &chosen, space.v.n, 1.0);
 }
 
 /// Divides by a smooth, positive version of `2 (H_GG − ε S_GG)` and normalises: large plane

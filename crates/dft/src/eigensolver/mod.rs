@@ -6,7 +6,7 @@ mod davidson;
 mod dense;
 mod orthonormalization;
 
-pub(crate) use davidson::{DavidsonSettings, EigenSolution, davidson};
+pub(crate) use davidson::{DavidsonSettings, EigenSolution, Workspace, davidson};
 #[cfg(test)]
 pub(crate) use dense::{dense_matrix, dense_overlap};
 

@@ -108,7 +108,7 @@ mod tests {
                 Columns::new(&operator, vectors)
             };
             let mut basis = columns(&[1, 2]);
-            let nothing = Columns::with_room(&operator, 0);
+            let nothing = Columns::empty(&operator, Vec::new());
             orthonormalize_against(&operator, &nothing, &mut basis).unwrap();
             assert_eq!(basis.count(), 2);
             let mut block = columns(&[3, 4, 3, 5, 1]);

@@ -1,6 +1,7 @@
 use rustfft::num_complex::Complex64;
 
 use super::ground_state::GroundState;
+use crate::terms::nonlocal::Projectors;
 
 /// The projections of the bands at one k-point, one column a band.
 pub(super) struct CoupledProjections {
@@ -14,7 +15,9 @@ pub(super) struct CoupledProjections {
 pub(super) fn coupled_projections(state: &GroundState<'_>, k: usize) -> CoupledProjections {
     let result = state.result;
     let bands = result.bands_at(state.basis, k);
-    let projections = state.projectors.at(state.basis, k).project(&bands);
+    let mut spare = Projectors::NONE;
+    let projectors = state.projectors.at(state.basis, k, &mut spare);
+    let projections = projectors.project(&bands);
     let mut coupled = state.functionals.coupling.apply(&projections);
     let overlap = (state.terms.overlap.as_ref()).map(|overlap| overlap.apply(&projections));
     let side = projections.len() / result.occupations[k].len().max(1);

@@ -12,12 +12,15 @@ use crate::{
     bands::Bands,
     basis::{KPoint, PlaneWaveBasis, Precision},
     density::Density,
-    eigensolver::{DavidsonSettings, EigenSolution, davidson},
+    eigensolver::{DavidsonSettings, EigenSolution, Workspace, davidson},
     hamiltonian::{BandScalar, Hamiltonian, Operators},
     linear_algebra::Scalar,
     occupation::{Occupations, fill_bands},
-    parallel::parallel_map,
-    terms::{atom_matrices::AtomMatrices, hartree::hartree_energy, projector_set::ProjectorSet},
+    parallel::parallel_map_with,
+    terms::{
+        atom_matrices::AtomMatrices, hartree::hartree_energy, nonlocal::Projectors,
+        projector_set::ProjectorSet,
+    },
 };
 
 /// `|Hψ − εψ|²` that the first iteration is content with, in hartree²: from the density of atoms,
@@ -339,6 +342,13 @@ struct SolvedBands<S: Scalar> {
     unconverged: usize,
 }
 
+/// What one thread solves one k-point after another in.
+struct SolverMemory<S> {
+    psi: Vec<S>,
+    projectors: Projectors<S>,
+    workspace: Workspace<S>,
+}
+
 /// Improves the bands of all k-points in the given potential; `None` if a solver broke down or
 /// the loop was cancelled.
 fn solve_bands<S: BandScalar, T: Precision>(
@@ -360,17 +370,31 @@ fn solve_bands<S: BandScalar, T: Precision>(
     let mut bands = before.unwrap_or_else(|| Bands::zeros(lengths, plan.memory.kept));
     let places = bands.iter_mut().zip(&state.occupations);
     let work = basis.waves.iter().enumerate().zip(places);
-    let solutions: Option<Vec<EigenSolution<S>>> =
-        parallel_map(threads, work, |((k, waves), (mut place, occupations))| {
+    let most = plan.total() * basis.most_waves();
+    // Made once a thread: given back and taken again at each k-point, pieces of different sizes would
+    // leave holes.
+    let memory = || SolverMemory {
+        psi: Vec::with_capacity(most),
+        projectors: projectors.spare(basis),
+        workspace: Workspace::with_room(plan.memory.subspace_factor * most),
+    };
+    let solutions: Option<Vec<EigenSolution<S>>> = parallel_map_with(
+        threads,
+        work,
+        memory,
+        |memory, ((k, waves), (mut place, occupations))| {
             if is_cancelled.is_some_and(|asked| asked()) {
                 return None;
             }
-            let mut psi = match is_first {
-                true => known
-                    .and_then(|known| known.bands(basis, k))
-                    .unwrap_or_else(|| starting_bands(basis, waves, plan.total(), k)),
-                false => place.columns(),
-            };
+            let psi = &mut memory.psi;
+            match is_first {
+                true => {
+                    *psi = known
+                        .and_then(|known| known.bands(basis, k))
+                        .unwrap_or_else(|| starting_bands(basis, waves, plan.total(), k));
+                }
+                false => place.get(psi),
+            }
             let sought = occupations.iter().map(|&f| match f > 0.01 {
                 true => residual2,
                 false => residual2.max(EMPTY_BAND_RESIDUAL2),
@@ -383,15 +407,15 @@ fn solve_bands<S: BandScalar, T: Precision>(
                 max_iterations: 30,
                 subspace_factor: plan.memory.subspace_factor,
             };
-            let projectors = projectors.at(basis, k);
-            let mut hamiltonian =
-                Hamiltonian::new(waves, &basis.wave_grid, &operators, &projectors);
-            let solution = davidson(&mut hamiltonian, &mut psi, &settings)?;
-            place.set(&psi);
+            let projectors = projectors.at(basis, k, &mut memory.projectors);
+            let mut hamiltonian = Hamiltonian::new(waves, &basis.wave_grid, &operators, projectors);
+            let solution = davidson(&mut hamiltonian, psi, &settings, &mut memory.workspace)?;
+            place.set(psi);
             Some(solution)
-        })
-        .into_iter()
-        .collect();
+        },
+    )
+    .into_iter()
+    .collect();
     let solutions = solutions?;
     let (applications, unconverged) = (
         solutions.iter().map(|s| s.applications).sum(),

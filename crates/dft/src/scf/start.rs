@@ -18,9 +18,10 @@ pub(crate) fn starting_bands<S: BandScalar>(
 ) -> Vec<S> {
     let mut random = SplitMix(k_index as u64);
     let q_max = waves.q_max();
-    let mut psi: Vec<S> = atomic_columns(basis, waves, |species, lengths| {
-        radial_orbitals(species, lengths, q_max)
-    });
+    let mut psi = Vec::new();
+    let orbitals =
+        |species: &Pseudopotential, lengths: &[f64]| radial_orbitals(species, lengths, q_max);
+    atomic_columns(basis, waves, orbitals, &mut psi);
     for column in psi.chunks_exact_mut(waves.len()) {
         let scale = ORBITAL_NOISE * crate::linear_algebra::norm2(column).sqrt();
         for (c, noise) in column.iter_mut().zip(long_waves::<S>(waves, &mut random)) {

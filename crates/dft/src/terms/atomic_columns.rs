@@ -71,13 +71,15 @@ impl AtomicScalar for f64 {
     }
 }
 
-/// `(−i)^l f(q) Y_lm(q̂) e^{−iG·τ}` of all radial functions and m of all atoms, one column each,
-/// atoms in order; but for the phase `e^{−ik·τ}` of an atom, which no result depends on.
+/// Fills `matrix` with `(−i)^l f(q) Y_lm(q̂) e^{−iG·τ}` of all radial functions and m of all atoms,
+/// one column each, atoms in order; but for the phase `e^{−ik·τ}` of an atom, which no result depends
+/// on.
 pub(crate) fn atomic_columns<S: AtomicScalar>(
     basis: &PlaneWaveBasis,
     waves: &WaveBasis,
     functions: impl Fn(&Pseudopotential, &[f64]) -> Vec<RadialFunction>,
-) -> Vec<S> {
+    matrix: &mut Vec<S>,
+) {
     let n = waves.len();
     let model = &basis.model;
     let lengths: Vec<f64> = waves.q_cart.iter().map(|&q| norm(q)).collect();
@@ -113,7 +115,8 @@ pub(crate) fn atomic_columns<S: AtomicScalar>(
         .iter()
         .map(|atom| by_species[atom.species].len());
     // Exactly: what grows holds up to twice its contents, at each k-point.
-    let mut matrix = Vec::with_capacity(n * columns.sum::<usize>());
+    matrix.clear();
+    matrix.reserve_exact(n * columns.sum::<usize>());
     for atom in 0..model.atoms.len() {
         let (atom, part) = S::place(basis.inversion.as_deref(), atom);
         let atom = &model.atoms[atom];
@@ -124,7 +127,6 @@ pub(crate) fn atomic_columns<S: AtomicScalar>(
             matrix.extend(values.map(|(&value, &phase)| S::atomic_value(*l, value, phase, part)));
         }
     }
-    matrix
 }
 
 /// `(−i)^l`

@@ -45,17 +45,36 @@ pub(crate) struct Projectors<S> {
 }
 
 impl<S: AtomicScalar> Projectors<S> {
-    /// `⟨k+G|β⟩ = Ω^{−1/2} (−i)^l β(q) Y_lm(q̂) e^{−iG·τ}`, as [`atomic_columns`] has it.
+    pub(crate) const NONE: Self = Self {
+        n: 0,
+        matrix: Vec::new(),
+    };
+
+    /// None, with memory for those at any k-point.
+    pub(crate) fn with_room(basis: &PlaneWaveBasis) -> Self {
+        let columns: usize = projector_sides(&basis.model).into_iter().sum();
+        Self {
+            matrix: Vec::with_capacity(columns * basis.most_waves()),
+            ..Self::NONE
+        }
+    }
+
     pub(crate) fn new(basis: &PlaneWaveBasis, waves: &WaveBasis) -> Self {
+        let mut projectors = Self::NONE;
+        projectors.renew(basis, waves);
+        projectors
+    }
+
+    /// `⟨k+G|β⟩ = Ω^{−1/2} (−i)^l β(q) Y_lm(q̂) e^{−iG·τ}`, as [`atomic_columns`] has it, in the place
+    /// of those of another k-point.
+    pub(crate) fn renew(&mut self, basis: &PlaneWaveBasis, waves: &WaveBasis) {
         let scale = 1.0 / basis.model.cell.volume().sqrt();
         let q_max = waves.q_max();
-        let matrix = atomic_columns(basis, waves, |species, lengths| {
+        let functions = |species: &Pseudopotential, lengths: &[f64]| {
             radial_projectors(species, lengths, q_max, scale)
-        });
-        Self {
-            n: waves.len(),
-            matrix,
-        }
+        };
+        self.n = waves.len();
+        atomic_columns(basis, waves, functions, &mut self.matrix);
     }
 
     /// How many there are.

@@ -1,6 +1,6 @@
 //! The projectors at all k-points, kept where memory allows.
 
-use std::{borrow::Cow, num::NonZeroUsize};
+use std::num::NonZeroUsize;
 
 use crate::{
     basis::PlaneWaveBasis,
@@ -32,11 +32,27 @@ impl<S: AtomicScalar + Send + Sync> ProjectorSet<S> {
         }
     }
 
-    /// Those at the k-point with this index.
-    pub(crate) fn at(&self, basis: &PlaneWaveBasis, k: usize) -> Cow<'_, Projectors<S>> {
+    /// Those at the k-point with this index; made in `spare` if they are not kept.
+    pub(crate) fn at<'a>(
+        &'a self,
+        basis: &PlaneWaveBasis,
+        k: usize,
+        spare: &'a mut Projectors<S>,
+    ) -> &'a Projectors<S> {
         match self.kept.get(k) {
-            Some(kept) => Cow::Borrowed(kept),
-            None => Cow::Owned(Projectors::new(basis, &basis.waves[k])),
+            Some(kept) => kept,
+            None => {
+                spare.renew(basis, &basis.waves[k]);
+                spare
+            }
+        }
+    }
+
+    /// What [`at`](Self::at) needs to spare: nothing where all are kept.
+    pub(crate) fn spare(&self, basis: &PlaneWaveBasis) -> Projectors<S> {
+        match self.kept.len() == basis.waves.len() {
+            true => Projectors::NONE,
+            false => Projectors::with_room(basis),
         }
     }
 }
@@ -80,8 +96,13 @@ mod tests {
         assert_eq!((one.kept.len(), set(first - 1).kept.len()), (1, 0));
         for (k, waves) in basis.waves.iter().enumerate() {
             let psi = vec![Complex64::new(0.3, -0.7); waves.len()];
-            let projected = |set: &ProjectorSet<Complex64>| set.at(&basis, k).project(&psi);
-            assert_eq!(projected(&one), projected(&all));
+            let projected = |set: &ProjectorSet<Complex64>, mut spare| {
+                set.at(&basis, k, &mut spare).project(&psi)
+            };
+            let by_all = projected(&all, all.spare(&basis));
+            assert_eq!(projected(&one, one.spare(&basis)), by_all);
+            // In the place of another k-point's.
+            assert_eq!(projected(&one, all.kept[2].clone()), by_all);
         }
     }
 }

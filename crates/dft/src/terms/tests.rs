@@ -13,7 +13,7 @@ use crate::{
     bands::{Bands, KeptPrecision},
     basis::Precision,
     density::Density,
-    eigensolver::{DavidsonSettings, Operator, davidson, dense_matrix},
+    eigensolver::{DavidsonSettings, Operator, Workspace, davidson, dense_matrix},
     hamiltonian::{Hamiltonian, Operators},
     linear_algebra::{Scalar, ZERO, norm2},
     pseudo::Pseudopotential,
@@ -187,7 +187,13 @@ fn davidson_agrees_with_dense_diagonalisation() {
         max_iterations: 60,
         subspace_factor: 4,
     };
-    let solution = davidson(&mut hamiltonian, &mut psi, &settings).unwrap();
+    let solution = davidson(
+        &mut hamiltonian,
+        &mut psi,
+        &settings,
+        &mut Workspace::default(),
+    )
+    .unwrap();
     assert_eq!(solution.unconverged, 0);
     for (found, expected) in solution.values.iter().zip(&expected) {
         assert!((found - expected).abs() < 1e-11, "{found} {expected}");
@@ -245,7 +251,13 @@ fn free_electrons() {
         max_iterations: 60,
         subspace_factor: 4,
     };
-    let solution = davidson(&mut hamiltonian, &mut psi, &settings).unwrap();
+    let solution = davidson(
+        &mut hamiltonian,
+        &mut psi,
+        &settings,
+        &mut Workspace::default(),
+    )
+    .unwrap();
     for (found, expected) in solution.values.iter().zip(&waves.kinetic) {
         assert!((found - expected).abs() < 1e-12, "{found} {expected}");
     }

@@ -3,6 +3,7 @@ use rustfft::num_complex::Complex64;
 use crate::{
     parallel::parallel_map,
     properties::{ground_state::GroundState, nonlocal_weights::coupled_projections},
+    terms::nonlocal::Projectors,
     vector::Vector3,
 };
 
@@ -17,7 +18,8 @@ pub(super) fn nonlocal(state: &GroundState<'_>) -> Vec<Vector3> {
         if total == 0 {
             return forces;
         }
-        let projectors = state.projectors.at(state.basis, k);
+        let mut spare = Projectors::NONE;
+        let projectors = state.projectors.at(state.basis, k, &mut spare);
         let bands = state.result.bands_at(state.basis, k);
         for axis in 0..3 {
             let weighted: Vec<Complex64> = bands

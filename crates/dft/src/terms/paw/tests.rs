@@ -6,7 +6,7 @@ use super::OneCentreTerms;
 use crate::{
     Atom, Cell, Discretisation, KMesh, Model, Occupations, PlaneWaveBasis,
     density::Density,
-    eigensolver::{DavidsonSettings, Operator, davidson, dense_matrix, dense_overlap},
+    eigensolver::{DavidsonSettings, Operator, Workspace, davidson, dense_matrix, dense_overlap},
     hamiltonian::{Hamiltonian, Operators},
     linear_algebra::{Scalar, ZERO},
     pseudo::Pseudopotential,
@@ -188,7 +188,13 @@ fn davidson_agrees_with_dense_diagonalisation_under_an_overlap() {
         max_iterations: 60,
         subspace_factor: 4,
     };
-    let solution = davidson(&mut hamiltonian, &mut psi, &settings).unwrap();
+    let solution = davidson(
+        &mut hamiltonian,
+        &mut psi,
+        &settings,
+        &mut Workspace::default(),
+    )
+    .unwrap();
     assert_eq!(solution.unconverged, 0);
     for (found, expected) in solution.values.iter().zip(&expected) {
         assert!((found - expected).abs() < 1e-10, "{found} {expected}");
