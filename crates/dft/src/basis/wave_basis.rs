@@ -19,8 +19,6 @@ pub(crate) struct WaveBasis {
     pub(crate) k_point: KPoint,
     /// Miller indices of each G.
     pub(crate) miller: Vec<[i32; 3]>,
-    /// Cartesian k+G in bohr⁻¹.
-    pub(crate) q_cart: Vec<Vector3>,
     /// `|k+G|²/2` in hartree.
     pub(crate) kinetic: Vec<f64>,
     /// Position of each G in the wavefunction box.
@@ -38,18 +36,16 @@ impl WaveBasis {
             for j in -limits[1]..=limits[1] {
                 for k in -limits[2]..=limits[2] {
                     let m = [i, j, k];
-                    let q: Vector3 = cell.wave_vector(std::array::from_fn(|axis| {
-                        f64::from(m[axis]) + k_point.frac[axis]
-                    }));
+                    let q = wave_vector(cell, k_point, m);
                     let kinetic = 0.5 * dot(q, q);
                     if kinetic <= ecut {
-                        waves.push((kinetic, m, q));
+                        waves.push((kinetic, m));
                     }
                 }
             }
         }
         let rounded = |kinetic: f64| (kinetic * 1e8).round() as u64;
-        waves.sort_by_key(|&(kinetic, m, _)| (rounded(kinetic), m));
+        waves.sort_by_key(|&(kinetic, m)| (rounded(kinetic), m));
         let miller: Vec<[i32; 3]> = waves.iter().map(|wave| wave.1).collect();
         // The box holds all differences of these waves, so every one has its place.
         let positions: Vec<u32> = miller
@@ -60,7 +56,6 @@ impl WaveBasis {
         debug_assert_eq!(positions.len(), miller.len());
         Self {
             k_point,
-            q_cart: waves.iter().map(|wave| wave.2).collect(),
             kinetic: waves.iter().map(|wave| wave.0).collect(),
             occupied: OccupiedColumns::of_positions(fft.dims(), &positions),
             miller,
@@ -71,6 +66,12 @@ impl WaveBasis {
     /// Number of plane waves.
     pub(crate) fn len(&self) -> usize {
         self.miller.len()
+    }
+
+    /// Cartesian k+G of each plane wave in bohr⁻¹, in the cell that the basis was made for.
+    pub(crate) fn q_cart(&self, cell: &Cell) -> Vec<Vector3> {
+        let vector = |&m| wave_vector(cell, self.k_point, m);
+        self.miller.iter().map(vector).collect()
     }
 
     /// Largest |k+G| in bohr⁻¹.
@@ -91,6 +92,13 @@ impl WaveBasis {
             field[position as usize] = Complex::new(T::rounded(c.re), T::rounded(c.im));
         }
     }
+}
+
+/// k+G in bohr⁻¹.
+fn wave_vector(cell: &Cell, k_point: KPoint, miller: [i32; 3]) -> Vector3 {
+    cell.wave_vector(std::array::from_fn(|axis| {
+        f64::from(miller[axis]) + k_point.frac[axis]
+    }))
 }
 
 /// The box of the wavefunctions, with the part of the density sphere that they can reach.

@@ -103,14 +103,8 @@ fn deformed(basis: &PlaneWaveBasis, strain: Matrix3, moves: &[Vector3]) -> Plane
     }
     grid.shell_g = grid.g2.iter().map(|g2| g2.sqrt()).collect();
     for waves in &mut changed.waves {
-        for (index, miller) in waves.miller.iter().enumerate() {
-            let k = waves.k_point.frac;
-            let q = model
-                .cell
-                .wave_vector(std::array::from_fn(|i| f64::from(miller[i]) + k[i]));
-            waves.q_cart[index] = q;
-            waves.kinetic[index] = 0.5 * dot(q, q);
-        }
+        let q_cart = waves.q_cart(&model.cell);
+        waves.kinetic = q_cart.into_iter().map(|q| 0.5 * dot(q, q)).collect();
     }
     changed.model = Arc::new(model);
     changed

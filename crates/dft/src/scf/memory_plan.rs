@@ -21,6 +21,18 @@ pub(super) struct MemoryPlan {
 }
 
 impl MemoryPlan {
+    /// Returns what has been freed to the system where memory is short. The C library keeps up to
+    /// 64 MiB a thread of it, in which what a calculation of this size needs next does not fit.
+    pub(super) fn give_back_free_memory(self) {
+        #[cfg(all(target_os = "linux", target_env = "gnu"))]
+        if self.kept == KeptPrecision::Single {
+            unsafe extern "C" {
+                safe fn malloc_trim(pad: usize) -> std::ffi::c_int;
+            }
+            malloc_trim(0);
+        }
+    }
+
     /// For this number of bands at each k-point.
     pub(super) fn of(basis: &PlaneWaveBasis, bands: usize) -> Self {
         let waves: usize = basis.waves.iter().map(|waves| waves.len()).sum();

@@ -232,6 +232,7 @@ fn iterate<S: BandScalar>(
     while state.history.len() < options.max_iterations {
         // ρ_in → V → ψ, ε
         let input = terms.evaluate(basis, &density_in, options.threads);
+        state.plan.memory.give_back_free_memory();
         let last = state.history.last();
         let last_error = last.map_or(f64::INFINITY, |last| last.estimated_error_ha);
         let is_draft = state.residual2 > SINGLE_PRECISION_RESIDUAL2

@@ -24,8 +24,9 @@ pub struct StartingPoint {
     model: Arc<Model>,
     inversion: Option<Vec<usize>>,
     k_points_frac: Vec<[f64; 3]>,
-    /// `ρ(G) − ρ_atoms(G)`, by Miller indices.
-    bonding: HashMap<[i32; 3], Complex64>,
+    /// Miller indices of the density's G, and `ρ(G) − ρ_atoms(G)`.
+    miller: Vec<[i32; 3]>,
+    bonding: Vec<Complex64>,
     projector_occupations: AtomMatrices,
     bands: Vec<KnownBands>,
 }
@@ -64,7 +65,8 @@ impl StartingPoint {
             model: Arc::clone(&basis.model),
             inversion: basis.inversion.clone(),
             k_points_frac: k_points_frac(basis),
-            bonding: grid.miller.iter().copied().zip(bonding).collect(),
+            miller: grid.miller.clone(),
+            bonding: bonding.collect(),
             projector_occupations: result.density.projector_occupations.clone(),
             bands,
         }
@@ -87,9 +89,11 @@ impl StartingPoint {
         let grid = &wanted.density_grid;
         let scale = self.model.cell.volume() / grid.cell.volume();
         let mut field = atomic_density(&wanted.model, grid);
+        let known = self.miller.iter().zip(&self.bonding);
+        let bonding_at: HashMap<&[i32; 3], &Complex64> = known.collect();
         for (rho, miller) in field.iter_mut().zip(&grid.miller) {
-            if let Some(bonding) = self.bonding.get(miller) {
-                *rho += bonding * scale;
+            if let Some(bonding) = bonding_at.get(miller) {
+                *rho += **bonding * scale;
             }
         }
         wanted.symmetrizer.symmetrize(&mut field);

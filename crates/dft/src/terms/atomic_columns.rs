@@ -82,14 +82,15 @@ pub(crate) fn atomic_columns<S: AtomicScalar>(
 ) {
     let n = waves.len();
     let model = &basis.model;
-    let lengths: Vec<f64> = waves.q_cart.iter().map(|&q| norm(q)).collect();
+    let q_cart = waves.q_cart(&model.cell);
+    let lengths: Vec<f64> = q_cart.iter().map(|&q| norm(q)).collect();
     // The radial and angular parts are those of the species; atoms differ by phases.
     let radial_by_species: Vec<Vec<RadialFunction>> = (model.species.iter())
         .map(|species| functions(species, &lengths))
         .collect();
     let all_l = radial_by_species.iter().flatten().map(|f| f.l);
     let l_max = all_l.max().unwrap_or(0);
-    let angular: Vec<f64> = (waves.q_cart.iter())
+    let angular: Vec<f64> = (q_cart.iter())
         .flat_map(|&q| real_spherical_harmonics(l_max, q))
         .collect();
     let of_each_wave = || angular.chunks_exact((l_max + 1) * (l_max + 1));

@@ -21,10 +21,11 @@ pub(super) fn nonlocal(state: &GroundState<'_>) -> Vec<Vector3> {
         let mut spare = Projectors::NONE;
         let projectors = state.projectors.at(state.basis, k, &mut spare);
         let bands = state.result.bands_at(state.basis, k);
+        let q_cart = waves.q_cart(&state.basis.model.cell);
         for axis in 0..3 {
             let weighted: Vec<Complex64> = bands
                 .chunks_exact(waves.len())
-                .flat_map(|band| band.iter().zip(&waves.q_cart).map(|(c, q)| c * q[axis]))
+                .flat_map(|band| band.iter().zip(&q_cart).map(|(c, q)| c * q[axis]))
                 .collect();
             // ⟨−iq β|ψ⟩ = i ⟨β|q ψ⟩
             let moved = projectors.project(&weighted);

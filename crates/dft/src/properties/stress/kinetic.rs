@@ -21,7 +21,11 @@ pub(super) fn kinetic(state: &GroundState<'_>) -> Matrix3 {
             }
         }
         let mut sum = [[0.0; 3]; 3];
-        for (&q, charge) in waves.q_cart.iter().zip(charge) {
+        for (q, charge) in waves
+            .q_cart(&state.basis.model.cell)
+            .into_iter()
+            .zip(charge)
+        {
             add_outer(&mut sum, -charge, q, q);
         }
         sum

@@ -31,9 +31,10 @@ pub(super) fn nonlocal(state: &GroundState<'_>) -> Matrix3 {
         if found.coupled.is_empty() {
             return sum;
         }
-        let parts = species_parts(model, waves);
+        let q_cart = waves.q_cart(&model.cell);
+        let parts = species_parts(model, waves, &q_cart);
         for (a, b) in COMPONENTS {
-            let strained = strained_projectors(model, waves, &parts, (a, b));
+            let strained = strained_projectors(model, &waves.miller, &q_cart, &parts, (a, b));
             let projections = Complex64::adjoint_product(&strained, &bands, waves.len());
             let value = 2.0 * real_product(&projections, &found.coupled);
             sum[a][b] += value;
@@ -62,11 +63,11 @@ struct ProjectorParts {
     gradient: Vec<Vector3>,
 }
 
-fn species_parts(model: &Model, waves: &WaveBasis) -> Vec<Vec<ProjectorParts>> {
+fn species_parts(model: &Model, waves: &WaveBasis, q_cart: &[Vector3]) -> Vec<Vec<ProjectorParts>> {
     let scale = 1.0 / model.cell.volume().sqrt();
     let parts = |species: &Pseudopotential| {
         let channels = projector_channels(species);
-        let slopes = radial_projectors(species, waves);
+        let slopes = radial_projectors(species, waves.q_max(), q_cart);
         let mut parts: Vec<ProjectorParts> = (channels.iter())
             .map(|channel| ProjectorParts {
                 l: channel.l,
@@ -74,7 +75,7 @@ fn species_parts(model: &Model, waves: &WaveBasis) -> Vec<Vec<ProjectorParts>> {
             })
             .collect();
         let l_max = species.l_max();
-        for (g, &q) in waves.q_cart.iter().enumerate() {
+        for (g, &q) in q_cart.iter().enumerate() {
             let y = real_spherical_harmonics(l_max, q);
             let dy = real_spherical_harmonics_gradient(l_max, q);
             // q̂ = 0 at q = 0, where the factor q of the strain leaves nothing.
@@ -94,10 +95,14 @@ fn species_parts(model: &Model, waves: &WaveBasis) -> Vec<Vec<ProjectorParts>> {
 
 /// β and dβ/dq at each |k + G| of each radial projector, from the tables that the energy is made
 /// with.
-fn radial_projectors(species: &Pseudopotential, waves: &WaveBasis) -> Vec<Vec<(f64, f64)>> {
+fn radial_projectors(
+    species: &Pseudopotential,
+    q_max: f64,
+    q_cart: &[Vector3],
+) -> Vec<Vec<(f64, f64)>> {
     let tables = species
         .radial_functions()
-        .map(|_| species.wave_tables(waves.q_max()));
+        .map(|_| species.wave_tables(q_max));
     (0..species.projector_count())
         .map(|index| {
             let form = |q: f64| match &tables {
@@ -110,7 +115,7 @@ fn radial_projectors(species: &Pseudopotential, waves: &WaveBasis) -> Vec<Vec<(f
                     species.projector_derivative(index, q),
                 ),
             };
-            waves.q_cart.iter().map(|&q| form(norm(q))).collect()
+            q_cart.iter().map(|&q| form(norm(q))).collect()
         })
         .collect()
 }
@@ -119,17 +124,18 @@ fn radial_projectors(species: &Pseudopotential, waves: &WaveBasis) -> Vec<Vec<(f
 /// the order of the projectors.
 fn strained_projectors(
     model: &Model,
-    waves: &WaveBasis,
+    miller: &[[i32; 3]],
+    q_cart: &[Vector3],
     parts: &[Vec<ProjectorParts>],
     (a, b): (usize, usize),
 ) -> Vec<Complex64> {
     let mut matrix = Vec::new();
     for atom in &model.atoms {
-        let phases = StructurePhases::new(atom.frac, &waves.miller);
-        let phases: Vec<Complex64> = waves.miller.iter().map(|&m| phases.phase(m)).collect();
+        let phases = StructurePhases::new(atom.frac, miller);
+        let phases: Vec<Complex64> = miller.iter().map(|&m| phases.phase(m)).collect();
         for part in &parts[atom.species] {
             let factor = minus_i_to_the(part.l) * -0.5;
-            let columns = part.gradient.iter().zip(&waves.q_cart).zip(&phases);
+            let columns = part.gradient.iter().zip(q_cart).zip(&phases);
             matrix.extend(columns.map(|((gradient, q), phase)| {
                 phase * factor * (q[b] * gradient[a] + q[a] * gradient[b])
             }));
