@@ -1,3 +1,5 @@
+use crate::scf::ScfEnd;
+
 /// What is wrong with the input of a calculation.
 ///
 /// A self-consistency loop that does not converge is no error: see
@@ -36,6 +38,15 @@ pub enum DftError {
     OddElectronCount {
         /// Number of valence electrons.
         electrons: f64,
+    },
+    /// A loop that was stopped or broke down left no bands to derive anything from.
+    #[error(
+        "the self-consistency loop has no bands ({end:?}): forces and stress need those of a \
+         converged one"
+    )]
+    NoBands {
+        /// How the loop ended.
+        end: ScfEnd,
     },
     /// A setting lies outside its range.
     #[error("{setting} is {found}, expected {expected}")]

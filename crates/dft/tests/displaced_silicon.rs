@@ -54,7 +54,7 @@ fn energy_forces_and_stress_of_displaced_silicon() {
     let result = self_consistent_field(&basis, &options, ScfControl::default()).unwrap();
     assert!(result.is_converged());
     let energy_ev = result.total_energy_ha() * HARTREE_EV;
-    let (forces, stress) = forces_and_stress(&basis, &result, NonZeroUsize::MIN);
+    let (forces, stress) = forces_and_stress(&basis, &result, NonZeroUsize::MIN).unwrap();
     let forces_ev_ang: Vec<_> = forces
         .iter()
         .map(|f| f.map(|f| f * HARTREE_EV / BOHR_ANG))

@@ -153,8 +153,9 @@ impl Case {
         }
         assert_eq!(basis.k_points().len(), self.k_points, "{}", self.name);
         let started = Instant::now();
-        let kbar =
-            pressure(&stress(&basis, &result, NonZeroUsize::MIN)) * HARTREE_PER_BOHR3_GPA * 10.0;
+        let kbar = pressure(&stress(&basis, &result, NonZeroUsize::MIN).unwrap())
+            * HARTREE_PER_BOHR3_GPA
+            * 10.0;
         line += &check(" P", kbar, self.pressure_kbar, PRESSURE_KBAR);
         println!(
             "{line} | {} iterations, {} applications of H, {seconds:.1} s, pressure {:.1} s",

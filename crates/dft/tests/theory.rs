@@ -10,7 +10,7 @@ use std::{
 use common::{Case, fcc, gth, silicon};
 use crystalgym_dft::{
     DftError, Occupations, PlaneWaveBasis, ScfControl, ScfEnd, ScfOptions, Smearing,
-    pseudo::Pseudopotential, self_consistent_field,
+    forces_and_stress, pseudo::Pseudopotential, self_consistent_field,
 };
 
 fn analytic(symbol: &str) -> Pseudopotential {
@@ -123,6 +123,9 @@ fn cancellation_is_a_result() {
     };
     let result = self_consistent_field(&basis, &silicon().options(), control).unwrap();
     assert_eq!((result.end, seen), (ScfEnd::Cancelled, 1));
+    let forces = forces_and_stress(&basis, &result, NonZeroUsize::MIN);
+    let end = ScfEnd::Cancelled;
+    assert_eq!(forces, Err(DftError::NoBands { end }));
 }
 
 /// Bad input is one clear error before anything is computed.

@@ -290,7 +290,8 @@ pub(crate) fn ground_state(
         };
         let result = self_consistent_field(&basis, &options, control)?;
         let derivatives = (forces && result.is_converged())
-            .then(|| forces_and_stress(&basis, &result, options.threads));
+            .then(|| forces_and_stress(&basis, &result, options.threads))
+            .transpose()?;
         Ok((result, derivatives))
     })?
     .map_err(|error: DftError| dft_error(&error))?;

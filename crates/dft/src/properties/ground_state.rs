@@ -1,8 +1,10 @@
-use std::num::NonZeroUsize;
+use std::{borrow::Cow, num::NonZeroUsize};
 
 use rustfft::num_complex::Complex64;
 
 use crate::{
+    DftError,
+    bands::Bands,
     basis::PlaneWaveBasis,
     scf::{DensityFunctionals, FixedTerms, ScfResult},
     terms::projector_set::ProjectorSet,
@@ -16,6 +18,7 @@ const PROJECTOR_BYTES: usize = 64 << 20;
 pub(super) struct GroundState<'a> {
     pub(super) basis: &'a PlaneWaveBasis,
     pub(super) result: &'a ScfResult,
+    bands: &'a Bands<Complex64>,
     pub(super) terms: FixedTerms,
     pub(super) functionals: DensityFunctionals,
     pub(super) projectors: ProjectorSet<Complex64>,
@@ -27,16 +30,26 @@ impl<'a> GroundState<'a> {
         basis: &'a PlaneWaveBasis,
         result: &'a ScfResult,
         threads: NonZeroUsize,
-    ) -> Self {
+    ) -> Result<Self, DftError> {
+        let Some(bands) = &result.bands else {
+            return Err(DftError::NoBands { end: result.end });
+        };
         let terms = FixedTerms::new(basis);
         let functionals = terms.evaluate(basis, &result.density, threads);
-        Self {
+        Ok(Self {
+            bands,
             projectors: ProjectorSet::new(basis, PROJECTOR_BYTES, threads),
             basis,
             result,
             terms,
             functionals,
             threads,
-        }
+        })
+    }
+
+    /// The bands with eigenvalues at the k-point of this index, one column each.
+    pub(super) fn bands_at(&self, k: usize) -> Cow<'_, [Complex64]> {
+        let count = self.result.eigenvalues_ha[k].len();
+        self.bands.first(k, count * self.basis.waves[k].len())
     }
 }

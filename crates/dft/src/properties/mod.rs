@@ -13,6 +13,7 @@ mod variable_cell_step;
 use std::num::NonZeroUsize;
 
 use crate::{
+    DftError,
     basis::PlaneWaveBasis,
     scf::ScfResult,
     vector::{Matrix3, Vector3},
@@ -25,13 +26,16 @@ pub use stress::{pressure, stress};
 pub use variable_cell_step::{MovedCrystal, first_variable_cell_step};
 
 /// [`forces`] and [`stress`] with what they share computed once.
+///
+/// # Errors
+/// [`DftError::NoBands`] for a loop that was cancelled or broke down.
 pub fn forces_and_stress(
     basis: &PlaneWaveBasis,
     result: &ScfResult,
     threads: NonZeroUsize,
-) -> (Vec<Vector3>, Matrix3) {
-    let state = ground_state::GroundState::new(basis, result, threads);
-    (forces::forces_of(&state), stress::stress_of(&state))
+) -> Result<(Vec<Vector3>, Matrix3), DftError> {
+    let state = ground_state::GroundState::new(basis, result, threads)?;
+    Ok((forces::forces_of(&state), stress::stress_of(&state)))
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ pub(super) struct CoupledProjections {
 /// One pass of the projectors over the bands, from which the non-local forces and stress are made.
 pub(super) fn coupled_projections(state: &GroundState<'_>, k: usize) -> CoupledProjections {
     let result = state.result;
-    let bands = result.bands_at(state.basis, k);
+    let bands = state.bands_at(k);
     let mut spare = Projectors::NONE;
     let projectors = state.projectors.at(state.basis, k, &mut spare);
     let projections = projectors.project(&bands);

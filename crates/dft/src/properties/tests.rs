@@ -116,11 +116,12 @@ fn deformed(basis: &PlaneWaveBasis, strain: Matrix3, moves: &[Vector3]) -> Plane
 fn frozen_energy(basis: &PlaneWaveBasis, result: &ScfResult) -> f64 {
     let terms = FixedTerms::new(basis);
     let (bands, occupations) = (result.bands.as_ref().unwrap(), &result.occupations);
+    let bands_at = |k: usize| bands.first(k, occupations[k].len() * basis.waves[k].len());
     let projectors: Vec<Projectors<Complex64>> = (basis.waves.iter())
         .map(|waves| Projectors::new(basis, waves))
         .collect();
     let projections: Vec<Vec<Complex64>> = (projectors.iter().enumerate())
-        .map(|(k, projectors)| projectors.project(&result.bands_at(basis, k)))
+        .map(|(k, projectors)| projectors.project(&bands_at(k)))
         .collect();
     let density = Density::of_bands(basis, &terms, bands, &projections, occupations, ONE);
     let functionals = terms.evaluate(basis, &density, ONE);
@@ -131,7 +132,7 @@ fn frozen_energy(basis: &PlaneWaveBasis, result: &ScfResult) -> f64 {
         + functionals.one_centre_ha
         + terms.ewald_ha;
     for (k, waves) in basis.waves.iter().enumerate() {
-        let bands = result.bands_at(basis, k);
+        let bands = bands_at(k);
         let nonlocal = projectors[k].energies(&terms.bare_coupling, &bands);
         let overlap = match &terms.overlap {
             Some(overlap) => projectors[k].energies(overlap, &bands),
@@ -160,7 +161,7 @@ fn check(basis: &PlaneWaveBasis, result: &ScfResult, limit_ha: f64) {
         species.augmentation_tables(q_max);
     }
     let volume = basis.model.cell.volume();
-    let found = stress(basis, result, ONE);
+    let found = stress(basis, result, ONE).unwrap();
     for strain in [
         [[0.7, 0.4, -0.3], [0.4, -0.5, 0.6], [-0.3, 0.6, 0.3]],
         [[0.2, -0.7, 0.5], [-0.7, 0.3, 0.2], [0.5, 0.2, 0.8]],
@@ -177,7 +178,7 @@ fn check(basis: &PlaneWaveBasis, result: &ScfResult, limit_ha: f64) {
             "the stress gives {found} Ha along {strain:?}, differences {expected}: {error:e}"
         );
     }
-    let state = GroundState::new(basis, result, ONE);
+    let state = GroundState::new(basis, result, ONE).unwrap();
     let found = forces::raw_forces(&state);
     for moves in [
         [[0.6, -0.2, 0.3], [0.1, 0.5, -0.4]],

@@ -1,5 +1,3 @@
-use std::borrow::Cow;
-
 use rustfft::num_complex::Complex64;
 
 use crate::{
@@ -64,7 +62,7 @@ pub struct ScfResult {
     /// Valence density.
     pub(crate) density: Density,
     /// Bands at each k-point, those with eigenvalues first, and unconverged ones beyond them, of use
-    /// to start from; `None` where the loop ended before.
+    /// to start from; `None` where the loop was cancelled or a solver broke down.
     pub(crate) bands: Option<Bands<Complex64>>,
 }
 
@@ -72,12 +70,6 @@ impl ScfResult {
     /// Whether the loop converged.
     pub fn is_converged(&self) -> bool {
         self.end == ScfEnd::Converged
-    }
-
-    /// The bands with eigenvalues at the k-point of this index, one column each.
-    pub(crate) fn bands_at(&self, basis: &PlaneWaveBasis, k: usize) -> Cow<'_, [Complex64]> {
-        let len = self.eigenvalues_ha[k].len() * basis.waves[k].len();
-        (self.bands.as_ref()).map_or(Cow::Borrowed(&[]), |bands| bands.first(k, len))
     }
 
     /// The integral of the valence density over the cell of `basis`.

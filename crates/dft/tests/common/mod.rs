@@ -310,7 +310,7 @@ pub fn check_parity(case: &Case, parity: Parity, upf: impl Fn(&str) -> String) {
         "energy differs by {energy_error} Ry"
     );
 
-    let (forces, stress) = forces_and_stress(&basis, &result, NonZeroUsize::MIN);
+    let (forces, stress) = forces_and_stress(&basis, &result, NonZeroUsize::MIN).unwrap();
     let kbar_per_ha_bohr3 = HARTREE_PER_BOHR3_GPA * KBAR_PER_GPA;
     let found = pressure(&stress) * kbar_per_ha_bohr3;
     println!(

@@ -9,6 +9,7 @@ use std::num::NonZeroUsize;
 
 use super::ground_state::GroundState;
 use crate::{
+    DftError,
     basis::PlaneWaveBasis,
     scf::ScfResult,
     symmetry::image_of_atoms,
@@ -23,8 +24,15 @@ use crate::{
 /// mesh on which exchange and correlation are summed, taken off, as `pw.x` does.
 ///
 /// The error is of first order in what is left of the density's residual: converge well.
-pub fn forces(basis: &PlaneWaveBasis, result: &ScfResult, threads: NonZeroUsize) -> Vec<Vector3> {
-    forces_of(&GroundState::new(basis, result, threads))
+///
+/// # Errors
+/// [`DftError::NoBands`] for a loop that was cancelled or broke down.
+pub fn forces(
+    basis: &PlaneWaveBasis,
+    result: &ScfResult,
+    threads: NonZeroUsize,
+) -> Result<Vec<Vector3>, DftError> {
+    Ok(forces_of(&GroundState::new(basis, result, threads)?))
 }
 
 pub(super) fn forces_of(state: &GroundState<'_>) -> Vec<Vector3> {

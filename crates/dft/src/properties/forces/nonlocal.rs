@@ -20,7 +20,7 @@ pub(super) fn nonlocal(state: &GroundState<'_>) -> Vec<Vector3> {
         }
         let mut spare = Projectors::NONE;
         let projectors = state.projectors.at(state.basis, k, &mut spare);
-        let bands = state.result.bands_at(state.basis, k);
+        let bands = state.bands_at(k);
         let q_cart = waves.q_cart(&state.basis.model.cell);
         for axis in 0..3 {
             let weighted: Vec<Complex64> = bands

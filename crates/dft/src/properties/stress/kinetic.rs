@@ -8,7 +8,7 @@ use crate::{
 pub(super) fn kinetic(state: &GroundState<'_>) -> Matrix3 {
     let by_k_point = parallel_map(state.threads, 0..state.basis.waves.len(), |k| {
         let waves = &state.basis.waves[k];
-        let bands = state.result.bands_at(state.basis, k);
+        let bands = state.bands_at(k);
         let occupations = &state.result.occupations[k];
         let mut charge = vec![0.0; waves.len()];
         for (band, occupation) in bands.chunks_exact(waves.len()).zip(occupations) {

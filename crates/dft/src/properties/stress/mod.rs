@@ -12,7 +12,7 @@ mod xc;
 use std::num::NonZeroUsize;
 
 use super::{ground_state::GroundState, strain::symmetric_part};
-use crate::{basis::PlaneWaveBasis, scf::ScfResult, vector::Matrix3};
+use crate::{DftError, basis::PlaneWaveBasis, scf::ScfResult, vector::Matrix3};
 
 /// The stress tensor `σ = Ω⁻¹ ∂E/∂ε` in hartree/bohr³, Cartesian, positive under tension.
 ///
@@ -23,8 +23,15 @@ use crate::{basis::PlaneWaveBasis, scf::ScfResult, vector::Matrix3};
 /// depend on the strain by the occupations of the projectors alone.
 ///
 /// The error is of first order in what is left of the density's residual: converge well.
-pub fn stress(basis: &PlaneWaveBasis, result: &ScfResult, threads: NonZeroUsize) -> Matrix3 {
-    stress_of(&GroundState::new(basis, result, threads))
+///
+/// # Errors
+/// [`DftError::NoBands`] for a loop that was cancelled or broke down.
+pub fn stress(
+    basis: &PlaneWaveBasis,
+    result: &ScfResult,
+    threads: NonZeroUsize,
+) -> Result<Matrix3, DftError> {
+    Ok(stress_of(&GroundState::new(basis, result, threads)?))
 }
 
 /// Pressure in hartree/bohr³ of a [`stress`]: `−tr σ/3`, positive when the cell wants to expand.

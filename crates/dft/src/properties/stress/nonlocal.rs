@@ -25,7 +25,7 @@ pub(super) fn nonlocal(state: &GroundState<'_>) -> Matrix3 {
     let work = 0..state.basis.waves.len();
     let by_k_point = parallel_map(state.threads, work, |k| {
         let waves = &state.basis.waves[k];
-        let bands = state.result.bands_at(state.basis, k);
+        let bands = state.bands_at(k);
         let found = coupled_projections(state, k);
         let mut sum = [[0.0; 3]; 3];
         if found.coupled.is_empty() {

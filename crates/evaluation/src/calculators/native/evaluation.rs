@@ -129,7 +129,8 @@ impl<'a> Evaluation<'a> {
             convergence_ry,
             None,
         )?;
-        let stress = stress(&given.basis, &given.result, settings.threads);
+        let stress = stress(&given.basis, &given.result, settings.threads)
+            .map_err(|error| self.invalid(error))?;
         let (values, energy_ev) = (given.values(), given.energy_ev());
         let fit = self.equation_of_state(&ingredients, energy_ev, &given.into_starting_point())?;
         Ok(Values {
@@ -153,7 +154,8 @@ impl<'a> Evaluation<'a> {
             convergence_ry,
             None,
         )?;
-        let (forces, stress) = forces_and_stress(&solved.basis, &solved.result, settings.threads);
+        let (forces, stress) = forces_and_stress(&solved.basis, &solved.result, settings.threads)
+            .map_err(|error| self.invalid(error))?;
         let model = solved.basis.model();
         let moved = first_variable_cell_step(model, &forces, &stress)
             .map_err(|error| self.invalid(error))?;
