@@ -18,18 +18,14 @@ pub(super) struct MemoryPlan {
     /// The most that is kept of projectors, in bytes; to make the others at each use takes 2 % of
     /// the time.
     pub(super) projector_bytes: usize,
+    /// Whether freed memory is returned to the system at once.
+    gives_back: bool,
 }
 
 impl MemoryPlan {
-    /// Returns what has been freed to the system where memory is short. The C library keeps up to
-    /// 64 MiB a thread of it, in which what a calculation of this size needs next does not fit.
     pub(super) fn give_back_free_memory(self) {
-        #[cfg(all(target_os = "linux", target_env = "gnu"))]
-        if self.kept == KeptPrecision::Single {
-            unsafe extern "C" {
-                safe fn malloc_trim(pad: usize) -> std::ffi::c_int;
-            }
-            malloc_trim(0);
+        if self.gives_back {
+            trim();
         }
     }
 
@@ -41,17 +37,34 @@ impl MemoryPlan {
                 kept: KeptPrecision::Double,
                 subspace_factor: 4,
                 projector_bytes: 64 * MIB,
+                gives_back: false,
             },
             256..512 => Self {
                 kept: KeptPrecision::Single,
                 subspace_factor: 4,
                 projector_bytes: 64 * MIB,
+                gives_back: false,
             },
             512.. => Self {
                 kept: KeptPrecision::Single,
                 subspace_factor: 3,
                 projector_bytes: 0,
+                gives_back: true,
             },
         }
     }
 }
+
+/// Returns what has been freed to the system: the C library keeps up to 64 MiB a thread of it, in holes
+/// that what is needed next does not fit into.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn trim() {
+    unsafe extern "C" {
+        safe fn malloc_trim(pad: usize) -> std::ffi::c_int;
+    }
+    malloc_trim(0);
+}
+
+/// Other C libraries have no such call.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn trim() {}

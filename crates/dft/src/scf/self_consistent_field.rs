@@ -409,6 +409,7 @@ fn solve_bands<S: BandScalar, T: Precision>(
                 subspace_factor: plan.memory.subspace_factor,
             };
             let projectors = projectors.at(basis, k, &mut memory.projectors);
+            plan.memory.give_back_free_memory();
             let mut hamiltonian = Hamiltonian::new(waves, &basis.wave_grid, &operators, projectors);
             let solution = davidson(&mut hamiltonian, psi, &settings, &mut memory.workspace)?;
             place.set(psi);
