@@ -18,8 +18,8 @@ pub(crate) enum KeptPrecision {
 
 /// The bands at all k-points, one column each.
 ///
-/// They lie in one piece of memory: one piece a k-point, given back and taken again beside the work
-/// on others, left holes of a quarter of their size.
+/// They lie in one piece of memory: pieces that are given back and taken again at each k-point, beside
+/// the work on others, would leave holes.
 #[derive(Debug, Clone)]
 pub(crate) struct Bands<S: Scalar> {
     /// Where those of each k-point end.
