@@ -155,12 +155,13 @@ fn processes_in(folder: &Path) -> Vec<String> {
         .collect()
 }
 
-fn wait_until(what: &str, condition: impl Fn() -> bool) {
+fn wait_until(what: impl Fn() -> String, condition: impl Fn() -> bool) {
     let start = Instant::now();
     while !condition() {
         assert!(
             start.elapsed() < Duration::from_secs(120),
-            "{what} never came"
+            "{} never came",
+            what()
         );
         thread::sleep(Duration::from_millis(10));
     }
@@ -182,15 +183,21 @@ fn a_run_killed_while_pw_x_is_running_leaves_no_orphan_and_can_be_resumed() {
     let mut child = train(folder, "run", &short);
     let scratch = folder.join("scratch");
     let checkpoints = folder.join("run/checkpoints");
-    wait_until("a checkpoint", || checkpoints.exists());
-    wait_until("a pw.x", || {
-        processes_in(&scratch)
-            .iter()
-            .any(|name| name.trim() == "pw.x")
-    });
+    wait_until(|| "a checkpoint".into(), || checkpoints.exists());
+    wait_until(
+        || "a pw.x".into(),
+        || {
+            processes_in(&scratch)
+                .iter()
+                .any(|name| name.trim() == "pw.x")
+        },
+    );
     child.kill().unwrap();
     child.wait().unwrap();
-    wait_until("the end of pw.x", || processes_in(&scratch).is_empty());
+    wait_until(
+        || format!("the end of {:?}", processes_in(&scratch)),
+        || processes_in(&scratch).is_empty(),
+    );
     let store = ResultStore::open(&folder.join("store.sqlite")).unwrap();
     store.check().unwrap();
     let before = store.results(None).unwrap();
@@ -215,7 +222,11 @@ fn a_run_killed_while_pw_x_is_running_leaves_no_orphan_and_can_be_resumed() {
         };
         rows.into_iter().map(plain).collect()
     };
-    assert_eq!(strip("run"), strip("undisturbed"));
+    let (resumed, undisturbed) = (strip("run"), strip("undisturbed"));
+    assert_eq!(resumed.len(), undisturbed.len());
+    for (resumed, undisturbed) in resumed.iter().zip(&undisturbed) {
+        assert_eq!(resumed, undisturbed);
+    }
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! Written UPF files in a real `pw.x`, against its own analytic implementation of the same family.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-use std::{fmt::Write as _, fs, path::Path, process::Command};
+use std::{fmt::Write as _, fs, path::Path};
 
 use crystalgym_dft::pseudo::GthParameters;
-use crystalgym_testing::program;
+use crystalgym_testing::{program, pw_x_in};
 
 /// The parameters in the format that `pw.x` reads natively (file name `*.gth`).
 fn abinit_format(gth: &GthParameters) -> String {
@@ -47,12 +47,7 @@ fn total_energy_ry(pw: &Path, folder: &Path, symbol: &str, file: &str, lattice_b
          K_POINTS gamma\n"
     );
     fs::write(folder.join("pw.in"), deck).unwrap();
-    let output = Command::new(pw)
-        .args(["-in", "pw.in"])
-        .env("OMP_NUM_THREADS", "1")
-        .current_dir(folder)
-        .output()
-        .unwrap();
+    let output = pw_x_in(pw, folder).args(["-in", "pw.in"]).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     let line = text.lines().find(|line| line.starts_with('!'));
     let line = line.unwrap_or_else(|| panic!("{symbol} {file}: no energy in\n{text}"));

@@ -19,9 +19,9 @@ use crate::{
 
 /// Runs the user's pw.x command on decks.
 ///
-/// The command is an argument vector; no shell is involved. It runs in a private scratch folder
-/// and in a session of its own, with `OMP_NUM_THREADS=1` unless [`Self::environment`] says
-/// otherwise. A time limit or a cancellation ends all of its processes, and so does the death of
+/// The command is an argument vector; no shell is involved. It runs in a private scratch folder,
+/// which is its `TMPDIR` too, and in a session of its own, with `OMP_NUM_THREADS=1` and without
+/// Open MPI's daemon for serial runs, unless [`Self::environment`] says otherwise. A time limit or a cancellation ends all of its processes, and so does the death of
 /// the calling process.
 ///
 /// Several MPI jobs on one machine need `--bind-to none`, or they all share the first cores.
@@ -225,6 +225,12 @@ impl PwRunner {
             .args(["-in", INPUT_FILE])
             .current_dir(scratch)
             .env("OMP_NUM_THREADS", "1")
+            // Open MPI keeps its session folder in there. In a shared one, a job that ends removes
+            // folders that another has just made, which then fails in MPI_Init.
+            .env("TMPDIR", scratch)
+            // A pw.x without mpirun would start Open MPI's daemon in another session (0.1 s); when
+            // pw.x is ended, the daemon can deadlock in its clean-up and stay for good.
+            .env("OMPI_MCA_ess_singleton_isolated", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

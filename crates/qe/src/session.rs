@@ -14,7 +14,7 @@ use std::{
 use nix::{
     sys::{
         prctl, resource,
-        signal::{Signal, kill, killpg},
+        signal::{SigHandler, Signal, kill, killpg, signal},
         wait::{Id, WaitPidFlag, WaitStatus, waitid},
     },
     unistd::{Pid, getpid, getppid, setsid},
@@ -47,10 +47,12 @@ impl Session {
     pub(crate) fn start(mut command: Command) -> io::Result<Self> {
         let parent = getpid();
         // SAFETY: between fork and exec only system calls that are async-signal-safe are made
-        // (setsid, prctl, getppid, setrlimit), nothing is allocated and no lock is taken.
+        // (setsid, signal, prctl, getppid, setrlimit), nothing is allocated and no lock is taken.
         unsafe {
             command.pre_exec(move || {
                 setsid()?;
+                // A handler of this process would swallow a SIGTERM that comes before the exec.
+                signal(Signal::SIGTERM, SigHandler::SigDfl)?;
                 #[cfg(target_os = "linux")]
                 {
                     // SIGTERM, since mpirun passes it on to its ranks and pw.x ends on it.

@@ -13,7 +13,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -278,6 +278,25 @@ fn pw_x_says_what_is_wrong_with_a_deck() {
     bench.check_clean();
 }
 
+/// Open MPI's daemon beside a serial pw.x is in a session of its own and can outlive it.
+#[test]
+fn a_serial_pw_x_is_one_process() {
+    let (Some(_), Some(file)) = (crystalgym_testing::program("pw.x"), silicon_file()) else {
+        return;
+    };
+    let command = vec!["pw.x".to_owned()];
+    let bench = Bench::command("serial", tempfile::tempdir().unwrap(), command);
+    let most = AtomicUsize::new(0);
+    let count = || {
+        most.fetch_max(marked(&bench.mark).len(), Ordering::Relaxed);
+        false
+    };
+    let input = silicon(20.0, 4, Calculation::Scf);
+    bench.runner.run(&input, &[file], &count).unwrap();
+    assert_eq!(most.into_inner(), 1);
+    bench.check_clean();
+}
+
 /// Cancels real runs in the middle, serial and under mpirun, whose ranks have groups of their own.
 #[test]
 fn cancelling_ends_pw_x_and_its_ranks() {
@@ -420,9 +439,10 @@ fn scratch_that_cannot_be_made() {
     assert_eq!(failure.kind, PwFailureKind::ScratchUnavailable, "{failure}");
 }
 
+/// The scratch folder is also the program's folder for temporary files, private like the rest.
 #[test]
 fn scratch_is_kept_on_request() {
-    let mut bench = Bench::script("kept", "echo printed; exit 1");
+    let mut bench = Bench::script("kept", "test \"$TMPDIR\" -ef . && echo printed; exit 1");
     bench.runner.keep_scratch = true;
     let input = silicon(8.0, 1, Calculation::Scf);
     bench.runner.run(&input, &[], &|| false).unwrap_err();

@@ -31,6 +31,20 @@ pub fn program(name: &str) -> Option<PathBuf> {
     found
 }
 
+/// `pw.x` at work in `folder`: one thread, and nothing of Open MPI that other runs share.
+///
+/// Its session folder would lie in the system's temporary folder, where runs that end remove what
+/// others have just made; its daemon can outlive the run.
+pub fn pw_x_in(pw_x: &Path, folder: &Path) -> Command {
+    let mut command = Command::new(pw_x);
+    command
+        .current_dir(folder)
+        .env("TMPDIR", folder)
+        .env("OMPI_MCA_ess_singleton_isolated", "1")
+        .env("OMP_NUM_THREADS", "1");
+    command
+}
+
 /// A Python interpreter that can import all of `modules`: the one that `CRYSTALGYM_PYTHON` names,
 /// or `python3`.
 ///

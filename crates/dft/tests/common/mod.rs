@@ -9,7 +9,7 @@
     reason = "each test file uses a part; tests fail by panicking"
 )]
 
-use std::{fmt::Write as _, fs, num::NonZeroUsize, path::Path, process::Command, sync::Arc};
+use std::{fmt::Write as _, fs, num::NonZeroUsize, path::Path, sync::Arc};
 
 use crystalgym_dft::{
     Atom, BOHR_ANG, BandEdges, Cell, Discretisation, HARTREE_EV, HARTREE_PER_BOHR3_GPA, KMesh,
@@ -18,7 +18,7 @@ use crystalgym_dft::{
     pseudo::{GthParameters, Pseudopotential},
     self_consistent_field,
 };
-use crystalgym_testing::program;
+use crystalgym_testing::{program, pw_x_in};
 
 /// What to compute, in the units of a `pw.x` deck.
 #[derive(Clone)]
@@ -171,11 +171,9 @@ impl Case {
         }
         let deck = folder.path().join("pw.in");
         fs::write(&deck, self.deck(folder.path())).unwrap();
-        let output = Command::new(pw)
+        let output = pw_x_in(pw, folder.path())
             .arg("-in")
             .arg(&deck)
-            .current_dir(folder.path())
-            .env("OMP_NUM_THREADS", "1")
             .output()
             .unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
