@@ -1,7 +1,24 @@
 use rustfft::num_complex::Complex64;
 
-use super::Operator;
+use super::{DavidsonSettings, EigenSolution, Operator, Workspace, davidson};
 use crate::linear_algebra::{ONE, ZERO};
+
+/// The lowest bands by the iterative solver, all of them converged as far as double precision goes.
+pub(crate) fn solved_to_the_end(
+    operator: &mut impl Operator<Scalar = Complex64>,
+    psi: &mut Vec<Complex64>,
+    bands: usize,
+) -> EigenSolution<Complex64> {
+    let settings = DavidsonSettings {
+        bands,
+        residual2_limits: &vec![1e-20; bands],
+        max_iterations: 60,
+        subspace_factor: 4,
+    };
+    let solution = davidson(operator, psi, &settings, &mut Workspace::default()).unwrap();
+    assert_eq!(solution.unconverged, 0);
+    solution
+}
 
 /// The whole matrix of an operator, column by column: the plain reference that the iterative
 /// solver is compared with.

@@ -8,7 +8,7 @@ mod orthonormalization;
 
 pub(crate) use davidson::{DavidsonSettings, EigenSolution, Workspace, davidson};
 #[cfg(test)]
-pub(crate) use dense::{dense_matrix, dense_overlap};
+pub(crate) use dense::{dense_matrix, dense_overlap, solved_to_the_end};
 
 use crate::linear_algebra::Scalar;
 

@@ -13,7 +13,7 @@ use crate::{
     bands::{Bands, KeptPrecision},
     basis::Precision,
     density::Density,
-    eigensolver::{DavidsonSettings, Operator, Workspace, davidson, dense_matrix},
+    eigensolver::{Operator, dense_matrix, solved_to_the_end},
     hamiltonian::{Hamiltonian, Operators},
     linear_algebra::{Scalar, ZERO, norm2},
     pseudo::Pseudopotential,
@@ -181,20 +181,7 @@ fn davidson_agrees_with_dense_diagonalisation() {
 
     let bands = 6;
     let mut psi = crate::scf::starting_bands(&basis, waves, bands, 0);
-    let settings = DavidsonSettings {
-        bands,
-        residual2_limits: &[1e-20; 6],
-        max_iterations: 60,
-        subspace_factor: 4,
-    };
-    let solution = davidson(
-        &mut hamiltonian,
-        &mut psi,
-        &settings,
-        &mut Workspace::default(),
-    )
-    .unwrap();
-    assert_eq!(solution.unconverged, 0);
+    let solution = solved_to_the_end(&mut hamiltonian, &mut psi, bands);
     for (found, expected) in solution.values.iter().zip(&expected) {
         assert!((found - expected).abs() < 1e-11, "{found} {expected}");
     }
@@ -245,19 +232,7 @@ fn free_electrons() {
     let operators = Operators::<f64>::new::<Complex64>(&basis, &potential, &coupling, None);
     let mut hamiltonian = Hamiltonian::new(waves, &basis.wave_grid, &operators, &projectors);
     let mut psi = crate::scf::starting_bands(&basis, waves, 5, 3);
-    let settings = DavidsonSettings {
-        bands: 5,
-        residual2_limits: &[1e-20; 5],
-        max_iterations: 60,
-        subspace_factor: 4,
-    };
-    let solution = davidson(
-        &mut hamiltonian,
-        &mut psi,
-        &settings,
-        &mut Workspace::default(),
-    )
-    .unwrap();
+    let solution = solved_to_the_end(&mut hamiltonian, &mut psi, 5);
     for (found, expected) in solution.values.iter().zip(&waves.kinetic) {
         assert!((found - expected).abs() < 1e-12, "{found} {expected}");
     }

@@ -6,7 +6,7 @@ use super::OneCentreTerms;
 use crate::{
     Atom, Cell, Discretisation, KMesh, Model, Occupations, PlaneWaveBasis,
     density::Density,
-    eigensolver::{DavidsonSettings, Operator, Workspace, davidson, dense_matrix, dense_overlap},
+    eigensolver::{Operator, dense_matrix, dense_overlap, solved_to_the_end},
     hamiltonian::{Hamiltonian, Operators},
     linear_algebra::{Scalar, ZERO},
     pseudo::Pseudopotential,
@@ -182,20 +182,7 @@ fn davidson_agrees_with_dense_diagonalisation_under_an_overlap() {
         Complex64::hermitian_eigen(&Complex64::adjoint_product(&scaled, &h_scaled, n), n).unwrap();
 
     let mut psi = starting_bands(&basis, waves, 6, 0);
-    let settings = DavidsonSettings {
-        bands: 6,
-        residual2_limits: &[1e-20; 6],
-        max_iterations: 60,
-        subspace_factor: 4,
-    };
-    let solution = davidson(
-        &mut hamiltonian,
-        &mut psi,
-        &settings,
-        &mut Workspace::default(),
-    )
-    .unwrap();
-    assert_eq!(solution.unconverged, 0);
+    let solution = solved_to_the_end(&mut hamiltonian, &mut psi, 6);
     for (found, expected) in solution.values.iter().zip(&expected) {
         assert!((found - expected).abs() < 1e-10, "{found} {expected}");
     }
