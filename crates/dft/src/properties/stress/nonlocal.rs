@@ -129,7 +129,8 @@ fn strained_projectors(
     parts: &[Vec<ProjectorParts>],
     (a, b): (usize, usize),
 ) -> Vec<Complex64> {
-    let mut matrix = Vec::new();
+    let columns = model.atoms.iter().map(|atom| parts[atom.species].len());
+    let mut matrix = Vec::with_capacity(columns.sum::<usize>() * miller.len());
     for atom in &model.atoms {
         let phases = StructurePhases::new(atom.frac, miller);
         let phases: Vec<Complex64> = miller.iter().map(|&m| phases.phase(m)).collect();
