@@ -21,8 +21,8 @@ use crate::{
 ///
 /// The command is an argument vector; no shell is involved. It runs in a private scratch folder,
 /// which is its `TMPDIR` too, and in a session of its own, with `OMP_NUM_THREADS=1` and without
-/// Open MPI's daemon for serial runs, unless [`Self::environment`] says otherwise. A time limit or a cancellation ends all of its processes, and so does the death of
-/// the calling process.
+/// Open MPI's daemon for serial runs, unless [`Self::environment`] says otherwise. A time limit or a
+/// cancellation ends all of its processes, and so does the death of the calling process.
 ///
 /// Several MPI jobs on one machine need `--bind-to none`, or they all share the first cores.
 #[derive(Debug, Clone, PartialEq)]
