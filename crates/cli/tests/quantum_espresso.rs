@@ -6,11 +6,10 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
-    thread,
-    time::{Duration, Instant},
 };
 
 use crystalgym_evaluation::ResultStore;
+use crystalgym_testing::wait_until;
 use crystalgym_training::{EpisodeRow, read_episodes};
 
 /// Norm-conserving LDA files of Debian's quantum-espresso-data that need few plane waves.
@@ -155,18 +154,6 @@ fn processes_in(folder: &Path) -> Vec<String> {
         .collect()
 }
 
-fn wait_until(what: impl Fn() -> String, condition: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        assert!(
-            start.elapsed() < Duration::from_secs(120),
-            "{} never came",
-            what()
-        );
-        thread::sleep(Duration::from_millis(10));
-    }
-}
-
 /// Kill −9 in mid-run: no pw.x goes on, the store is healthy, and the resumed run ends as if
 /// nothing had happened, without computing anything again that was finished.
 #[test]
@@ -183,20 +170,19 @@ fn a_run_killed_while_pw_x_is_running_leaves_no_orphan_and_can_be_resumed() {
     let mut child = train(folder, "run", &short);
     let scratch = folder.join("scratch");
     let checkpoints = folder.join("run/checkpoints");
-    wait_until(|| "a checkpoint".into(), || checkpoints.exists());
-    wait_until(
-        || "a pw.x".into(),
-        || {
-            processes_in(&scratch)
-                .iter()
-                .any(|name| name.trim() == "pw.x")
-        },
-    );
+    assert!(wait_until(|| checkpoints.exists()), "no checkpoint");
+    let runs_pw_x = || {
+        processes_in(&scratch)
+            .iter()
+            .any(|name| name.trim() == "pw.x")
+    };
+    assert!(wait_until(runs_pw_x), "no pw.x");
     child.kill().unwrap();
     child.wait().unwrap();
-    wait_until(
-        || format!("the end of {:?}", processes_in(&scratch)),
-        || processes_in(&scratch).is_empty(),
+    assert!(
+        wait_until(|| processes_in(&scratch).is_empty()),
+        "left: {:?}",
+        processes_in(&scratch)
     );
     let store = ResultStore::open(&folder.join("store.sqlite")).unwrap();
     store.check().unwrap();

@@ -5,11 +5,10 @@ use std::{
     fs,
     path::Path,
     process::{Child, Command, Output, Stdio},
-    thread,
-    time::{Duration, Instant},
 };
 
 use crystalgym_crystal::{Skeleton, Structure};
+use crystalgym_testing::wait_until;
 use crystalgym_training::{EpisodeRow, read_episodes};
 
 fn crystalgym(folder: &Path, arguments: &[&str]) -> Command {
@@ -44,17 +43,6 @@ const SHORT: [&str; 11] = [
     "--output",
     "run",
 ];
-
-fn wait_until(what: &str, condition: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        assert!(
-            start.elapsed() < Duration::from_secs(120),
-            "{what} never came"
-        );
-        thread::sleep(Duration::from_millis(5));
-    }
-}
 
 fn signal(child: &Child, signal: &str) {
     let pid = child.id().to_string();
@@ -162,7 +150,7 @@ fn a_killed_and_resumed_run_equals_an_undisturbed_one() {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    wait_until("the first checkpoint", || checkpoints(&folder) > 0);
+    assert!(wait_until(|| checkpoints(&folder) > 0), "no checkpoint");
     signal(&child, "-KILL");
     child.wait().unwrap();
 
@@ -174,7 +162,7 @@ fn a_killed_and_resumed_run_equals_an_undisturbed_one() {
         .unwrap();
     let rows = || fs::read_to_string(folder.join("episodes.csv")).map_or(0, |t| t.lines().count());
     let before = rows();
-    wait_until("an episode of the resumed run", || rows() != before);
+    assert!(wait_until(|| rows() != before), "no episode after resuming");
     signal(&child, "-TERM");
     let output = child.wait_with_output().unwrap();
     assert_success(&output);
@@ -224,9 +212,8 @@ fn a_run_killed_before_its_first_checkpoint_starts_again() {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    wait_until("the run's configuration", || {
-        folder.path().join("run/config.toml").exists()
-    });
+    let configuration = folder.path().join("run/config.toml");
+    assert!(wait_until(|| configuration.exists()), "no configuration");
     signal(&child, "-KILL");
     child.wait().unwrap();
     let run_folder = folder.path().join("run");
@@ -261,9 +248,8 @@ fn only_one_process_trains_in_a_folder() {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    wait_until("a checkpoint", || {
-        checkpoints(&folder.path().join("run")) > 0
-    });
+    let first_run = folder.path().join("run");
+    assert!(wait_until(|| checkpoints(&first_run) > 0), "no checkpoint");
     let output = run(folder.path(), &["train", "--resume", "run"]);
     child.kill().unwrap();
     child.wait().unwrap();

@@ -51,7 +51,8 @@ impl Session {
         unsafe {
             command.pre_exec(move || {
                 setsid()?;
-                // A handler of this process would swallow a SIGTERM that comes before the exec.
+                // This process may ignore SIGTERM, which exec hands on, or have a handler, which
+                // would swallow one that comes before the exec.
                 signal(Signal::SIGTERM, SigHandler::SigDfl)?;
                 #[cfg(target_os = "linux")]
                 {

@@ -14,14 +14,14 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use crystalgym_qe::{
     Calculation, Control, Electrons, Occupations, Positions, PwFailure, PwFailureKind, PwInput,
     PwRunner, Smearing, Species, System,
 };
+use crystalgym_testing::wait_until;
 use tempfile::TempDir;
 
 /// Marks the processes of one test in their environment.
@@ -137,17 +137,6 @@ fn marked(mark: &str) -> Vec<i32> {
                 .is_ok_and(|all| all.split(|&byte| byte == 0).any(|one| one == entry))
         })
         .collect()
-}
-
-fn wait_until(mut holds: impl FnMut() -> bool) -> bool {
-    let start = Instant::now();
-    while start.elapsed() < Duration::from_secs(20) {
-        if holds() {
-            return true;
-        }
-        thread::sleep(Duration::from_millis(20));
-    }
-    false
 }
 
 #[test]
@@ -326,7 +315,9 @@ fn cancelling_ends_pw_x_and_its_ranks() {
     }
 }
 
-/// This process starts itself, is killed with SIGKILL in the middle of a run, and leaves no pw.x.
+/// This process starts itself, is killed with SIGKILL in the middle of a run, and leaves no pw.x, nor a
+/// program that prints nothing and so does not notice. It ignores SIGTERM, which what it starts must
+/// not: that is the signal that the kernel then sends.
 #[test]
 fn a_killed_parent_leaves_no_orphan() {
     const ROLE: &str = "CRYSTALGYM_TEST_PARENT";
@@ -344,7 +335,11 @@ fn a_killed_parent_leaves_no_orphan() {
         let _ = runner.run(&input, &[file], &|| false);
         return;
     }
+    let scripts = tempfile::tempdir().unwrap();
+    let silent = scripts.path().join("silent.sh");
+    fs::write(&silent, "exec sleep 600\n").unwrap();
     for (words, processes) in [
+        (&*format!("/bin/sh {}", silent.display()), 1),
         ("pw.x", 1),
         ("mpirun --oversubscribe --bind-to none -np 2 pw.x", 3),
     ] {
@@ -354,7 +349,9 @@ fn a_killed_parent_leaves_no_orphan() {
         }
         let folder = tempfile::tempdir().unwrap();
         let mark = format!("orphan-{processes}-{}", std::process::id());
-        let mut parent = Command::new(env::current_exe().unwrap())
+        let mut parent = Command::new("/bin/sh")
+            .args(["-c", "trap '' TERM; exec \"$0\" \"$@\""])
+            .arg(env::current_exe().unwrap())
             .args(["--exact", "a_killed_parent_leaves_no_orphan"])
             .env(ROLE, folder.path())
             .env("CRYSTALGYM_TEST_COMMAND", words)
@@ -442,7 +439,7 @@ fn scratch_that_cannot_be_made() {
 /// The scratch folder is also the program's folder for temporary files, private like the rest.
 #[test]
 fn scratch_is_kept_on_request() {
-    let mut bench = Bench::script("kept", "test \"$TMPDIR\" -ef . && echo printed; exit 1");
+    let mut bench = Bench::script("kept", "echo $TMPDIR; exit 1");
     bench.runner.keep_scratch = true;
     let input = silicon(8.0, 1, Calculation::Scf);
     bench.runner.run(&input, &[], &|| false).unwrap_err();
@@ -451,5 +448,5 @@ fn scratch_is_kept_on_request() {
     let kept = kept[0].as_ref().unwrap().path();
     let read = |name: &str| fs::read_to_string(kept.join(name)).unwrap();
     assert_eq!(read("pw.in"), input.to_text());
-    assert_eq!(read("pw.out"), "printed\n");
+    assert_eq!(read("pw.out"), format!("{}\n", kept.display()));
 }

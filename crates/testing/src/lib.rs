@@ -1,4 +1,4 @@
-//! Finds the optional tools and data that tests compare against.
+//! Finds the optional tools and data that tests compare against, and what tests do with them alike.
 //!
 //! A test that needs one asks here and returns early on `None`; the reason is printed. With
 //! `CRYSTALGYM_REQUIRE_TOOLS=1`, as in continuous integration, a missing tool fails the test
@@ -13,6 +13,8 @@ use std::{
     env,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 /// The program `name` on the search path, such as `pw.x`.
@@ -43,6 +45,18 @@ pub fn pw_x_in(pw_x: &Path, folder: &Path) -> Command {
         .env("OMPI_MCA_ess_singleton_isolated", "1")
         .env("OMP_NUM_THREADS", "1");
     command
+}
+
+/// Whether `condition` comes to hold within two minutes, more than anything takes on a busy machine.
+pub fn wait_until(mut condition: impl FnMut() -> bool) -> bool {
+    let start = Instant::now();
+    while !condition() {
+        if start.elapsed() > Duration::from_secs(120) {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    true
 }
 
 /// A Python interpreter that can import all of `modules`: the one that `CRYSTALGYM_PYTHON` names,

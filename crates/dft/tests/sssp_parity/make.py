@@ -144,7 +144,7 @@ def run(name, case, factor, pseudo_dir, scratch):
         partial = scratch / f"{label}.partial"
         with partial.open("w") as stdout:
             subprocess.run(["pw.x", "-in", "deck.in"], cwd=folder, stdout=stdout, check=False,
-                           env={**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(folder)})
+                           env={**os.environ, "OMP_NUM_THREADS": "1"})
         if "JOB DONE" not in partial.read_text():
             sys.exit(f"{partial}: pw.x did not come to its end")
         partial.rename(output)

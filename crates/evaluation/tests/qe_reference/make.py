@@ -83,7 +83,7 @@ def run(name, kind, factor, pseudo_dir, scratch):
         partial = scratch / f"{label}.partial"
         with partial.open("w") as stdout:
             subprocess.run(["pw.x", "-in", "deck.in"], cwd=folder, stdout=stdout, check=False,
-                           env={**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(folder)})
+                           env={**os.environ, "OMP_NUM_THREADS": "1"})
         partial.rename(output)
     return output.read_text()
 
