@@ -30,6 +30,20 @@ pub enum CrystalError {
         /// What is wrong, with the line where there is one.
         error: Box<CrystalError>,
     },
+    /// A file or text holds more than one structure and none was picked.
+    #[error("{count} structures, expected one: pick one by its number, 0 to {}", count - 1)]
+    SeveralStructures {
+        /// How many there are.
+        count: usize,
+    },
+    /// A file or text does not hold the structure that was picked.
+    #[error("no structure {index}: the last of {count} is {}", count - 1)]
+    NoSuchStructure {
+        /// The number asked for, counted from 0.
+        index: usize,
+        /// How many there are.
+        count: usize,
+    },
     /// A name that stands for no format of structure files.
     #[error("'{0}' tells no structure format: expected cif, poscar (.vasp), extxyz (.xyz) or json")]
     UnknownFormat(String),

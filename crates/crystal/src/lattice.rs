@@ -2,24 +2,38 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     CrystalError,
-    matrix::{cross, dot},
+    matrix::{cross, determinant, dot},
 };
 
-/// Three lattice vectors as rows, in Å.
+/// Three lattice vectors as rows, each 0.01 to 10 000 Å long, in Å.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "[[f64; 3]; 3]", into = "[[f64; 3]; 3]")]
 pub struct Lattice {
     vectors: [[f64; 3]; 3],
 }
+
+/// Lengths in Å that a lattice vector can have.
+const LENGTHS_ANG: std::ops::RangeInclusive<f64> = 0.01..=1e4;
 
 impl Lattice {
     /// A lattice from its row vectors in Å.
     ///
     /// # Errors
-    /// [`CrystalError::InvalidLattice`] if a component is not finite or the volume vanishes.
+    /// [`CrystalError::InvalidLattice`] if a vector is not 0.01 to 10 000 Å long or the volume
+    /// vanishes.
     pub fn new(vectors: [[f64; 3]; 3]) -> Result<Self, CrystalError> {
         let lattice = Self { vectors };
-        let longest = lattice.lengths().into_iter().fold(0.0, f64::max);
+        let lengths = lattice.lengths();
+        for (vector, length) in vectors.iter().zip(lengths) {
+            if !LENGTHS_ANG.contains(&length) {
+                return Err(CrystalError::InvalidLattice(format!(
+                    "the vector {vector:?} is {length} Å long, expected {} to {} Å",
+                    LENGTHS_ANG.start(),
+                    LENGTHS_ANG.end()
+                )));
+            }
+        }
+        let longest = lengths.into_iter().fold(0.0, f64::max);
         let volume = lattice.signed_volume().abs();
         if !volume.is_finite() || volume <= 1e-9 * longest.powi(3) {
             return Err(CrystalError::InvalidLattice(format!(
@@ -35,6 +49,33 @@ impl Lattice {
     /// # Errors
     /// [`CrystalError::InvalidLattice`] if no cell has these parameters.
     pub fn from_parameters(lengths: [f64; 3], angles: [f64; 3]) -> Result<Self, CrystalError> {
+        for (name, length) in ["a", "b", "c"].iter().zip(lengths) {
+            if !LENGTHS_ANG.contains(&length) {
+                return Err(CrystalError::InvalidLattice(format!(
+                    "{name} is {length}, expected {} to {} Å",
+                    LENGTHS_ANG.start(),
+                    LENGTHS_ANG.end()
+                )));
+            }
+        }
+        for (name, angle) in ["alpha", "beta", "gamma"].iter().zip(angles) {
+            if !(angle > 0.0 && angle < 180.0) {
+                return Err(CrystalError::InvalidLattice(format!(
+                    "{name} is {angle}, expected more than 0 and less than 180 degrees"
+                )));
+            }
+        }
+        let [alpha, beta, gamma] = angles;
+        if alpha + beta + gamma >= 360.0
+            || alpha >= beta + gamma
+            || beta >= alpha + gamma
+            || gamma >= alpha + beta
+        {
+            return Err(CrystalError::InvalidLattice(format!(
+                "no cell has the angles {alpha}, {beta} and {gamma}: expected each to be less \
+                 than the sum of the others, and all to be less than 360 degrees together"
+            )));
+        }
         let [a, b, c] = lengths;
         let ([sin_alpha, sin_beta, _], [cos_alpha, cos_beta, cos_gamma]) =
             (angles.map(sin_degrees), angles.map(cos_degrees));
@@ -116,9 +157,34 @@ impl Lattice {
         }
     }
 
+    /// The lattice of the negated vectors, which has the other handedness.
+    pub(crate) fn inverted(&self) -> Self {
+        Self {
+            vectors: self.vectors.map(|v| v.map(|x| 0.0 - x)),
+        }
+    }
+
+    /// Whether **a** · (**b** × **c**) is negative.
+    pub fn is_left_handed(&self) -> bool {
+        self.signed_volume() < 0.0
+    }
+
     fn signed_volume(&self) -> f64 {
-        let [a, b, c] = self.vectors;
-        dot(a, cross(b, c))
+        determinant(self.vectors)
+    }
+}
+
+impl TryFrom<[[f64; 3]; 3]> for Lattice {
+    type Error = CrystalError;
+
+    fn try_from(vectors: [[f64; 3]; 3]) -> Result<Self, CrystalError> {
+        Self::new(vectors)
+    }
+}
+
+impl From<Lattice> for [[f64; 3]; 3] {
+    fn from(lattice: Lattice) -> Self {
+        lattice.vectors
     }
 }
 

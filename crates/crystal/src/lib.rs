@@ -9,6 +9,7 @@
 //! are the *rows* of a matrix; a Cartesian position is `frac · lattice`.
 
 mod benchmark_skeletons;
+mod coincidence;
 mod crystal;
 mod crystal_nn;
 mod element;
@@ -28,7 +29,7 @@ pub use crystal::Crystal;
 pub use element::{Element, ElementData};
 pub use error::CrystalError;
 pub use graph::{CrystalGraph, DirectedEdge};
-pub use io::{StructureFormat, write_atomically};
+pub use io::{AtomicFile, StructureFormat, read_bytes, write_atomically};
 pub use kpoints::automatic_density;
 pub use lattice::Lattice;
 pub use niggli::niggli_reduce;

@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use crate::{
     CrystalError, Lattice,
     matrix::{IDENTITY, Matrix3, multiply, transpose},
@@ -5,6 +7,8 @@ use crate::{
 
 /// Relative tolerance of the comparisons, times V^(1/3), as pymatgen's default.
 const TOLERANCE: f64 = 1e-5;
+/// Below this tolerance only rounding is left, and a cell that comes back is as reduced as it gets.
+const LEAST_TOLERANCE: f64 = 1e-14;
 /// Steps after which a cell counts as unreducible; ordinary cells need fewer than ten.
 const MAX_STEPS: usize = 10_000;
 
@@ -14,22 +18,34 @@ const MAX_STEPS: usize = 10_000;
 /// tolerance 1e-5 V^(1/3), applied to the metric tensor; a cell that is reduced already comes back
 /// as it is.
 ///
+/// Comparisons with a tolerance are not transitive: where several are met just so, the steps can
+/// go round in a circle of cells that are all alike within it. From the cell that comes back the
+/// search goes on with a tenth of the tolerance; without one the algorithm ends (Křivý and Gruber,
+/// Acta Cryst. A32, 297 (1976)).
+///
 /// # Errors
 /// [`CrystalError::InvalidLattice`] if the steps do not end (a lattice without volume).
 pub fn niggli_reduce(lattice: &Lattice) -> Result<(Lattice, [[i32; 3]; 3]), CrystalError> {
-    let epsilon = TOLERANCE * lattice.volume().cbrt();
-    let mut metric = lattice.metric();
+    let length = lattice.volume().cbrt();
+    let mut tolerance = TOLERANCE;
     let mut total = IDENTITY;
+    let mut seen = HashSet::new();
     for _ in 0..MAX_STEPS {
-        let Some(step) = next_step(metric, epsilon) else {
-            let vectors = multiply(transpose(total), lattice.vectors());
-            return Ok((
-                Lattice::new(vectors)?,
-                total.map(|row| row.map(|x| x.round() as i32)),
-            ));
+        // From the vectors each time: updated step by step, the metric gathers rounding.
+        let vectors = multiply(transpose(total), lattice.vectors());
+        let metric = multiply(vectors, transpose(vectors));
+        let whole = total.map(|row| row.map(|x| x.round() as i32));
+        let came_back = !seen.insert(whole);
+        let exhausted = came_back && tolerance < LEAST_TOLERANCE;
+        let Some(step) = next_step(metric, tolerance * length).filter(|_| !exhausted) else {
+            return Ok((Lattice::new(vectors)?, whole));
         };
-        metric = multiply(transpose(step), multiply(metric, step));
-        total = multiply(total, step);
+        if came_back {
+            tolerance /= 10.0;
+            seen.clear();
+        } else {
+            total = multiply(total, step);
+        }
     }
     Err(CrystalError::InvalidLattice(format!(
         "no Niggli cell found in {MAX_STEPS} steps for vectors {:?}",
@@ -42,6 +58,15 @@ fn next_step(metric: Matrix3, e: f64) -> Option<Matrix3> {
     let (a, b, c) = (metric[0][0], metric[1][1], metric[2][2]);
     let (xi, eta, zeta) = (2.0 * metric[1][2], 2.0 * metric[0][2], 2.0 * metric[0][1]);
     let same = |x: f64, y: f64| (x - y).abs() < e;
+    // How often the shorter vector is taken off the longer one at once.
+    let times = |product: f64, square: f64| {
+        let nearest = (product / (2.0 * square)).round();
+        if nearest == 0.0 {
+            product.signum()
+        } else {
+            nearest
+        }
+    };
 
     // N1, N2: order the lengths.
     if b + e < a || (same(a, b) && xi.abs() > eta.abs() + e) {
@@ -57,13 +82,16 @@ fn next_step(metric: Matrix3, e: f64) -> Option<Matrix3> {
     }
     // N5 to N8: shorten the diagonals.
     if xi.abs() > b + e || (same(xi, b) && zeta - e > 2.0 * eta) || (same(xi, -b) && -e > zeta) {
-        return Some([[1.0, 0.0, 0.0], [0.0, 1.0, -xi.signum()], [0.0, 0.0, 1.0]]);
+        let times = times(xi, b);
+        return Some([[1.0, 0.0, 0.0], [0.0, 1.0, -times], [0.0, 0.0, 1.0]]);
     }
     if eta.abs() > a + e || (same(eta, a) && zeta - e > 2.0 * xi) || (same(eta, -a) && -e > zeta) {
-        return Some([[1.0, 0.0, -eta.signum()], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]);
+        let times = times(eta, a);
+        return Some([[1.0, 0.0, -times], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]);
     }
     if zeta.abs() > a + e || (same(zeta, a) && eta - e > 2.0 * xi) || (same(zeta, -a) && -e > eta) {
-        return Some([[1.0, -zeta.signum(), 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]);
+        let times = times(zeta, a);
+        return Some([[1.0, -times, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]);
     }
     let sum = xi + eta + zeta + a + b;
     if -e > sum || (sum.abs() < e && e < zeta + 2.0 * (a + eta)) {

@@ -99,13 +99,20 @@ impl Skeleton {
     /// [`SYMMETRY_TOLERANCE_ANG`]). Sites keep their order.
     ///
     /// # Errors
-    /// [`CrystalError::InvalidStructure`] if there is no site or two sites coincide;
+    /// [`CrystalError::InvalidStructure`] if [`Structure::new`] would refuse it;
     /// [`CrystalError::Symmetry`] if the symmetry search fails.
     pub fn from_structure(
         label: &str,
         structure: &Structure,
         tolerance_ang: f64,
     ) -> Result<Self, CrystalError> {
+        // Its parameters alone would turn a left-handed cell into its mirror image.
+        let structure = &Structure::new(
+            structure.lattice,
+            structure.elements.clone(),
+            structure.frac_coords.clone(),
+        )?
+        .right_handed();
         let kinds: Vec<i32> = structure
             .elements
             .iter()
@@ -155,11 +162,6 @@ impl Skeleton {
         mut source: SkeletonSource,
         tolerance_ang: f64,
     ) -> Result<Self, CrystalError> {
-        if source.published_frac_coords.is_empty() {
-            return Err(CrystalError::InvalidStructure(format!(
-                "{label} has no site"
-            )));
-        }
         let (reduced, _) = niggli_reduce(&source.published_lattice)?;
         if reduced != source.published_lattice {
             for x in &mut source.published_frac_coords {
@@ -169,7 +171,6 @@ impl Skeleton {
         }
         source.published_lattice = Lattice::from_parameters(reduced.lengths(), reduced.angles())?;
         let lattice = &source.published_lattice;
-        reject_coinciding_sites(label, lattice, &source.published_frac_coords)?;
         let (lattice, frac_coords, symmetry) =
             symmetrize(lattice, &source.published_frac_coords, tolerance_ang)?;
         let graph = CrystalGraph::crystal_nn(&lattice, &frac_coords)?;
@@ -182,33 +183,6 @@ impl Skeleton {
             source,
         })
     }
-}
-
-/// Atoms closer than this cannot be meant.
-const CLOSEST_SITES_ANG: f64 = 0.1;
-
-fn reject_coinciding_sites(
-    label: &str,
-    lattice: &Lattice,
-    frac_coords: &[[f64; 3]],
-) -> Result<(), CrystalError> {
-    for (j, y) in frac_coords.iter().enumerate() {
-        for (i, x) in frac_coords.iter().take(j).enumerate() {
-            let delta: [f64; 3] = std::array::from_fn(|axis| {
-                let d = x[axis] - y[axis];
-                d - d.round()
-            });
-            let cart = lattice.to_cart(delta);
-            let distance = cart.iter().map(|d| d * d).sum::<f64>().sqrt();
-            if distance < CLOSEST_SITES_ANG {
-                return Err(CrystalError::InvalidStructure(format!(
-                    "{label}: sites {i} and {j} are {distance:.4} Å apart, expected at least \
-                     {CLOSEST_SITES_ANG} Å"
-                )));
-            }
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -2,10 +2,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Element, Lattice};
+use crate::{CrystalError, Element, Lattice, coincidence::reject_coinciding_sites};
 
 /// A periodic structure as a file holds it: a lattice and occupied sites.
+///
+/// [`Structure::new`] says what a valid one is; readers and deserialisation go through it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Unchecked")]
 pub struct Structure {
     /// Lattice, row vectors in Å.
     pub lattice: Lattice,
@@ -18,7 +21,81 @@ pub struct Structure {
 /// Unified atomic mass unit in 10⁻²⁴ g (CODATA 2018).
 const ATOMIC_MASS_UNIT_1E_24_G: f64 = 1.660_539_066_60;
 
+/// Largest fractional coordinate: beyond it, too few digits are left for the place in the cell.
+const LARGEST_FRAC_COORD: f64 = 1e6;
+
+/// A structure before it is judged.
+#[derive(Deserialize)]
+struct Unchecked {
+    lattice: Lattice,
+    elements: Vec<Element>,
+    frac_coords: Vec<[f64; 3]>,
+}
+
+impl TryFrom<Unchecked> for Structure {
+    type Error = CrystalError;
+
+    fn try_from(raw: Unchecked) -> Result<Self, CrystalError> {
+        Self::new(raw.lattice, raw.elements, raw.frac_coords)
+    }
+}
+
 impl Structure {
+    /// A structure that can be one: as many elements as positions, at least one, fractional
+    /// coordinates up to 10⁶, no two sites within 0.1 Å, and no site within 0.5 Å of its own image.
+    ///
+    /// The cost grows as the number of sites.
+    ///
+    /// # Errors
+    /// [`CrystalError::InvalidStructure`] that names the site and the value.
+    pub fn new(
+        lattice: Lattice,
+        elements: Vec<Element>,
+        frac_coords: Vec<[f64; 3]>,
+    ) -> Result<Self, CrystalError> {
+        if elements.len() != frac_coords.len() {
+            return Err(CrystalError::InvalidStructure(format!(
+                "{} elements for {} positions",
+                elements.len(),
+                frac_coords.len()
+            )));
+        }
+        if elements.is_empty() {
+            return Err(CrystalError::InvalidStructure(
+                "the structure has no site, expected at least one".to_owned(),
+            ));
+        }
+        if let Some((site, x)) = frac_coords
+            .iter()
+            .enumerate()
+            .find(|(_, x)| !x.iter().all(|x| x.abs() <= LARGEST_FRAC_COORD))
+        {
+            return Err(CrystalError::InvalidStructure(format!(
+                "site {site} is at {x:?}, expected finite fractional coordinates up to \
+                 {LARGEST_FRAC_COORD}"
+            )));
+        }
+        reject_coinciding_sites(&lattice, &frac_coords)?;
+        Ok(Self {
+            lattice,
+            elements,
+            frac_coords,
+        })
+    }
+
+    /// The same crystal on a right-handed cell: a left-handed one has its vectors and its
+    /// fractional coordinates negated, which moves no atom.
+    pub fn right_handed(mut self) -> Self {
+        if self.lattice.is_left_handed() {
+            self.lattice = self.lattice.inverted();
+            for x in &mut self.frac_coords {
+                // Not -x, which makes -0 of 0.
+                *x = x.map(|x| 0.0 - x);
+            }
+        }
+        self
+    }
+
     /// Mass of the cell in unified atomic mass units.
     pub fn mass_u(&self) -> f64 {
         mass_u(&self.elements)

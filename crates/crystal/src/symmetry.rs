@@ -6,14 +6,19 @@ use moyo::{
 
 use crate::{
     CrystalError, Lattice, SkeletonSymmetry,
-    matrix::{Matrix3, add, apply, determinant, multiply, subtract, transpose},
+    matrix::{IDENTITY, Matrix3, add, apply, determinant, multiply, subtract, transpose},
 };
 
 /// Distance in Å within which positions count as symmetric (pymatgen's `symprec`).
 pub const SYMMETRY_TOLERANCE_ANG: f64 = 0.01;
 
+/// Most images of sites under all operations that a skeleton's permutations may hold, 128 MiB of
+/// them.
+const MOST_IMAGES: usize = 1 << 24;
+
 /// An operation `x → rotation · x + translation` on fractional column vectors, and where it sends
 /// the sites.
+#[derive(Clone)]
 struct SiteOperation {
     rotation: Matrix3,
     translation: [f64; 3],
@@ -57,14 +62,16 @@ pub fn standard_orientation(
     }))
 }
 
-/// The geometry made exactly symmetric, with the symmetry of the empty skeleton.
+/// The geometry made exactly symmetric, with the symmetry of the empty skeleton; `lattice` is
+/// right-handed, since it is rebuilt from its parameters.
 ///
 /// The metric is averaged over the operations, `G ← mean Rᵀ G R`, at constant volume, and the
 /// displacements from the centroid over the affine group, so that an operation which held within
 /// the tolerance holds to rounding. The centroid, and with it the origin, stays where it is.
 ///
 /// # Errors
-/// [`CrystalError::Symmetry`] if the search fails or two sites coincide.
+/// [`CrystalError::Symmetry`] if the search fails, two sites coincide, or a supercell repeats so
+/// often that its permutations would fill the memory.
 pub(crate) fn symmetrize(
     lattice: &Lattice,
     frac_coords: &[[f64; 3]],
@@ -72,26 +79,52 @@ pub(crate) fn symmetrize(
 ) -> Result<(Lattice, Vec<[f64; 3]>, SkeletonSymmetry), CrystalError> {
     let kinds = vec![1; frac_coords.len()];
     let dataset = dataset(lattice, frac_coords, &kinds, tolerance_ang)?;
-    let operations = dataset
-        .operations
+    let size = dataset.operations.len() * frac_coords.len();
+    if size > MOST_IMAGES {
+        return Err(CrystalError::Symmetry(format!(
+            "{} operations on {} sites make {size} images, expected up to {MOST_IMAGES}: give the \
+             primitive cell",
+            dataset.operations.len(),
+            frac_coords.len()
+        )));
+    }
+    // Every operation is one of the first kind after a translation: 48 and 512 of them do for the
+    // 24 576 of a simple cubic lattice on 8 × 8 × 8 sites.
+    let (mut of_cosets, mut translations) = (Vec::<SiteOperation>::new(), Vec::new());
+    for operation in dataset.operations.iter() {
+        let rotation = operation.rotation_as_array().map(|row| row.map(f64::from));
+        let is_new = of_cosets.iter().all(|known| known.rotation != rotation);
+        if !is_new && rotation != IDENTITY {
+            continue;
+        }
+        let translation = operation.translation_as_array();
+        let found = SiteOperation {
+            rotation,
+            translation,
+            permutation: permutation_of(lattice, frac_coords, rotation, translation)?,
+        };
+        if rotation == IDENTITY {
+            translations.push(found.clone());
+        }
+        if is_new {
+            of_cosets.push(found);
+        }
+    }
+
+    let exact_lattice = average_lattice(lattice, &of_cosets)?;
+    let exact_coords = if translations.len() > 1 {
+        average_positions(&average_positions(frac_coords, &translations), &of_cosets)
+    } else {
+        average_positions(frac_coords, &of_cosets)
+    };
+    let mut site_permutations: Vec<Vec<usize>> = of_cosets
         .iter()
-        .map(|operation| {
-            let rotation = operation.rotation_as_array().map(|row| row.map(f64::from));
-            let translation = operation.translation_as_array();
-            let permutation = permutation_of(lattice, frac_coords, rotation, translation)?;
-            Ok(SiteOperation {
-                rotation,
-                translation,
-                permutation,
+        .flat_map(|operation| {
+            translations.iter().map(|translation| {
+                let moved = operation.permutation.iter();
+                moved.map(|&to| translation.permutation[to]).collect()
             })
         })
-        .collect::<Result<Vec<_>, CrystalError>>()?;
-
-    let exact_lattice = average_lattice(lattice, &operations)?;
-    let exact_coords = average_positions(frac_coords, &operations);
-    let mut site_permutations: Vec<_> = operations
-        .into_iter()
-        .map(|operation| operation.permutation)
         .collect();
     site_permutations.sort_unstable();
     site_permutations.dedup();

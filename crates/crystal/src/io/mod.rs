@@ -1,16 +1,21 @@
 //! Structure files: CIF, POSCAR, extxyz and JSON.
 //!
-//! Writers give every number the shortest text that reads back to the same bits.
+//! Writers give every number the shortest text that reads back to the same bits. Readers hand what
+//! they find to [`Structure::new`], which judges it.
 
 mod atomic_write;
 mod cif;
 mod extxyz;
+mod frames;
 mod json;
 mod poscar;
+mod read;
 
-use std::{fs, path::Path, str::FromStr};
+use std::{io, path::Path, str::FromStr};
 
-pub use atomic_write::write_atomically;
+pub use atomic_write::{AtomicFile, write_atomically};
+use frames::split_index;
+pub use read::read_bytes;
 
 use crate::{CrystalError, Structure};
 
@@ -19,16 +24,16 @@ use crate::{CrystalError, Structure};
 pub enum StructureFormat {
     /// Crystallographic Information File, P1 or with symmetry operations.
     Cif,
-    /// VASP 5 POSCAR or CONTCAR.
+    /// VASP 5 POSCAR or CONTCAR, several of them, or an XDATCAR.
     Poscar,
-    /// Extended XYZ with `Lattice=`; only the first frame is read.
+    /// Extended XYZ with `Lattice=`.
     ExtXyz,
     /// This crate's own JSON, or pymatgen's dictionary of a `Structure`.
     Json,
 }
 
 impl StructureFormat {
-    /// The format that a file's name stands for.
+    /// The format that a file's name stands for, without the `@3` that picks a frame.
     ///
     /// # Errors
     /// [`CrystalError::UnknownFormat`].
@@ -37,13 +42,19 @@ impl StructureFormat {
             .file_name()
             .map(|name| name.to_string_lossy().to_lowercase());
         let name = name.unwrap_or_default();
+        let name = split_index(&name).map_or(name.as_str(), |(name, _)| name);
         let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
         match extension {
             "cif" => Ok(Self::Cif),
             "vasp" | "poscar" => Ok(Self::Poscar),
             "xyz" | "extxyz" => Ok(Self::ExtXyz),
             "json" => Ok(Self::Json),
-            _ if name.starts_with("poscar") || name.starts_with("contcar") => Ok(Self::Poscar),
+            _ if ["poscar", "contcar", "xdatcar"]
+                .iter()
+                .any(|start| name.starts_with(start)) =>
+            {
+                Ok(Self::Poscar)
+            }
             _ => Err(CrystalError::UnknownFormat(path.display().to_string())),
         }
     }
@@ -66,8 +77,12 @@ impl FromStr for StructureFormat {
 impl Structure {
     /// Reads a file whose name tells its format.
     ///
+    /// `file.xyz@3` is structure 3, counted from 0, of a file that holds several, unless a file of
+    /// that whole name exists.
+    ///
     /// # Errors
-    /// [`CrystalError`] with the file and, for malformed text, the line.
+    /// [`CrystalError`] with the file and, for malformed text, the line;
+    /// [`CrystalError::SeveralStructures`] if the file holds more than one and none is picked.
     pub fn from_file(path: &Path) -> Result<Self, CrystalError> {
         Self::from_file_as(path, StructureFormat::from_path(path)?)
     }
@@ -77,27 +92,47 @@ impl Structure {
     /// # Errors
     /// As [`Self::from_file`].
     pub fn from_file_as(path: &Path, format: StructureFormat) -> Result<Self, CrystalError> {
-        let text = fs::read_to_string(path).map_err(|source| CrystalError::Io {
-            path: path.to_owned(),
-            source,
-        })?;
-        Self::from_text(&text, format).map_err(|error| CrystalError::InFile {
-            path: path.to_owned(),
-            error: Box::new(error),
-        })
+        let text = path.to_string_lossy();
+        if let Some((name, index)) = split_index(&text)
+            && !path.exists()
+        {
+            return Self::from_file_at(Path::new(name), format, index);
+        }
+        read_file(path, format, None)
     }
 
-    /// Reads a structure from text.
+    /// Reads the structure number `index`, counted from 0, of a file.
     ///
     /// # Errors
-    /// [`CrystalError::Parse`] with the line, or what is wrong with the lattice or the sites.
+    /// As [`Self::from_file`]; [`CrystalError::NoSuchStructure`] if the file holds fewer.
+    pub fn from_file_at(
+        path: &Path,
+        format: StructureFormat,
+        index: usize,
+    ) -> Result<Self, CrystalError> {
+        read_file(path, format, Some(index))
+    }
+
+    /// Reads the one structure in a text.
+    ///
+    /// # Errors
+    /// [`CrystalError::Parse`] with the line, what is wrong with the lattice or the sites, or
+    /// [`CrystalError::SeveralStructures`].
     pub fn from_text(text: &str, format: StructureFormat) -> Result<Self, CrystalError> {
-        match format {
-            StructureFormat::Cif => cif::read(text),
-            StructureFormat::Poscar => poscar::read(text),
-            StructureFormat::ExtXyz => extxyz::read(text),
-            StructureFormat::Json => json::read(text),
-        }
+        read_text(text, format, None)
+    }
+
+    /// Reads the structure number `index`, counted from 0, of a text that may hold several: frames
+    /// of extxyz, data blocks of CIF, a JSON list, POSCARs one after the other.
+    ///
+    /// # Errors
+    /// As [`Self::from_text`]; [`CrystalError::NoSuchStructure`] if the text holds fewer.
+    pub fn from_text_at(
+        text: &str,
+        format: StructureFormat,
+        index: usize,
+    ) -> Result<Self, CrystalError> {
+        read_text(text, format, Some(index))
     }
 
     /// The structure as text.
@@ -136,6 +171,40 @@ impl Structure {
     }
 }
 
+fn read_file(
+    path: &Path,
+    format: StructureFormat,
+    index: Option<usize>,
+) -> Result<Structure, CrystalError> {
+    let io_error = |source| CrystalError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let bytes = read_bytes(path).map_err(io_error)?;
+    let text = String::from_utf8(bytes).map_err(|_| {
+        let message = "the file is not text in UTF-8";
+        io_error(io::Error::new(io::ErrorKind::InvalidData, message))
+    })?;
+    read_text(&text, format, index).map_err(|error| CrystalError::InFile {
+        path: path.to_owned(),
+        error: Box::new(error),
+    })
+}
+
+fn read_text(
+    text: &str,
+    format: StructureFormat,
+    index: Option<usize>,
+) -> Result<Structure, CrystalError> {
+    let found = match format {
+        StructureFormat::Cif => cif::read(text),
+        StructureFormat::Poscar => poscar::read(text, index),
+        StructureFormat::ExtXyz => extxyz::read(text, index),
+        StructureFormat::Json => json::read(text, index),
+    }?;
+    Structure::new(found.lattice, found.elements, found.frac_coords)
+}
+
 /// A parse error of `format` at a line counted from 1.
 fn parse_error(format: &'static str, line: usize, message: impl Into<String>) -> CrystalError {
     CrystalError::Parse {
@@ -145,9 +214,11 @@ fn parse_error(format: &'static str, line: usize, message: impl Into<String>) ->
     }
 }
 
-/// A finite number; `what` names it in the error.
+/// A finite number, its exponent written with E or, as Fortran does, with D; `what` names it in the
+/// error.
 fn number(format: &'static str, line: usize, what: &str, text: &str) -> Result<f64, CrystalError> {
     text.parse::<f64>()
+        .or_else(|_| text.replace(['d', 'D'], "e").parse())
         .ok()
         .filter(|x| x.is_finite())
         .ok_or_else(|| {
@@ -177,14 +248,20 @@ fn three_numbers(
     ])
 }
 
-/// The element named by `text`, of which a charge or a label's number may follow (`Na1+`, `O2`).
+/// The element named by `text`, which a charge or a label's number may follow (`Na1+`, `O2`).
 fn element_of(
     format: &'static str,
     line: usize,
     text: &str,
 ) -> Result<crate::Element, CrystalError> {
     let letters: String = text.chars().take_while(char::is_ascii_alphabetic).collect();
-    letters.parse().map_err(|_| {
+    // Heavy hydrogen has the electrons of hydrogen.
+    let symbol = if matches!(letters.as_str(), "D" | "T") {
+        "H"
+    } else {
+        &letters
+    };
+    symbol.parse().map_err(|_| {
         parse_error(
             format,
             line,
