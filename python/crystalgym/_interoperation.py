@@ -28,7 +28,10 @@ def from_pymatgen(structure: Any) -> Structure:
             "the pymatgen structure has partly occupied sites, expected one element a site",
             code="disordered",
         )
+    require_periodic("pymatgen structure", structure.lattice.pbc)
     symbols = [getattr(site.specie, "element", site.specie).symbol for site in structure]
+    # Heavy hydrogen has the electrons of hydrogen; files with D are read the same way.
+    symbols = ["H" if symbol in ("D", "T") else symbol for symbol in symbols]
     return Structure(structure.lattice.matrix, symbols, structure.frac_coords)
 
 
@@ -46,17 +49,22 @@ def to_ase(structure: Structure) -> Any:
 
 
 def from_ase(atoms: Any) -> Structure:
-    if not all(atoms.pbc):
-        raise StructureError(
-            f"the atoms are periodic along {list(map(bool, atoms.pbc))}, expected all three",
-            code="not_periodic",
-            values={"pbc": list(map(bool, atoms.pbc))},
-        )
+    require_periodic("atoms", atoms.pbc)
     return Structure(
         atoms.cell.array,
         atoms.get_chemical_symbols(),
         atoms.get_scaled_positions(wrap=False),
     )
+
+
+def require_periodic(what: str, boundaries: Any) -> None:
+    pbc = list(map(bool, boundaries))
+    if not all(pbc):
+        raise StructureError(
+            f"the boundaries of the {what} are periodic along {pbc}, expected all three",
+            code="not_periodic",
+            values={"pbc": pbc},
+        )
 
 
 def to_structure(value: Any) -> Structure:

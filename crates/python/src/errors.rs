@@ -71,6 +71,13 @@ fn describe(error: &CrystalError) -> (&'static str, Value) {
         CrystalError::UnknownFormat(name) => ("unknown_format", json!({ "name": name })),
         CrystalError::UnknownElement(symbol) => ("unknown_element", json!({ "symbol": symbol })),
         CrystalError::UnknownSkeleton(name) => ("unknown_skeleton", json!({ "name": name })),
+        CrystalError::SeveralStructures { count } => {
+            ("several_structures", json!({ "count": count }))
+        }
+        CrystalError::NoSuchStructure { index, count } => (
+            "no_such_structure",
+            json!({ "index": index, "count": count }),
+        ),
         CrystalError::InvalidLattice(_) => ("invalid_lattice", json!({})),
         CrystalError::InvalidStructure(_) => ("invalid_structure", json!({})),
         CrystalError::SiteCount {

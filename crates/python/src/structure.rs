@@ -24,6 +24,11 @@ use crate::{
 ///     Symbol of each site.
 /// frac_coords : array_like, shape (n_sites, 3)
 ///     Fractional position of each site.
+///
+/// Raises
+/// ------
+/// StructureError
+///     If there is no site, two are within 0.1 Å or one is within 0.5 Å of its own image.
 #[pyclass(frozen, eq, module = "crystalgym")]
 #[derive(Clone, PartialEq)]
 pub(crate) struct Structure(pub(crate) Inner);
@@ -77,27 +82,9 @@ impl Structure {
             .iter()
             .map(|row| three(row, "frac_coords"))
             .collect::<PyResult<_>>()?;
-        if elements.len() != frac_coords.len() {
-            return Err(structure_error(&CrystalError::InvalidStructure(format!(
-                "{} elements for {} positions",
-                elements.len(),
-                frac_coords.len()
-            ))));
-        }
-        if let Some(site) = frac_coords
-            .iter()
-            .position(|x| !x.iter().all(|x| x.is_finite()))
-        {
-            return Err(structure_error(&CrystalError::InvalidStructure(format!(
-                "site {site} is at {:?}, expected finite fractional coordinates",
-                frac_coords[site]
-            ))));
-        }
-        Ok(Self(Inner {
-            lattice,
-            elements,
-            frac_coords,
-        }))
+        Inner::new(lattice, elements, frac_coords)
+            .map(Self)
+            .map_err(|error| structure_error(&error))
     }
 
     /// Reads text.
@@ -106,6 +93,8 @@ impl Structure {
     /// ----------
     /// text : str
     /// format : {'cif', 'poscar', 'extxyz', 'json'}
+    /// index : int, optional
+    ///     Which structure, counted from 0, if the text holds several.
     ///
     /// Returns
     /// -------
@@ -114,12 +103,17 @@ impl Structure {
     /// Raises
     /// ------
     /// StructureError
-    ///     That names the line.
+    ///     That names the line, or how many structures there are if none was picked.
     #[staticmethod]
-    fn from_text(text: &str, format: &str) -> PyResult<Self> {
+    #[pyo3(signature = (text, format, *, index = None))]
+    fn from_text(text: &str, format: &str, index: Option<i64>) -> PyResult<Self> {
+        let index = chosen_index(index)?;
         format
             .parse()
-            .and_then(|format| Inner::from_text(text, format))
+            .and_then(|format| match index {
+                Some(index) => Inner::from_text_at(text, format, index),
+                None => Inner::from_text(text, format),
+            })
             .map(Self)
             .map_err(|error| structure_error(&error))
     }
@@ -131,6 +125,8 @@ impl Structure {
     /// path : path-like
     /// format : {'cif', 'poscar', 'extxyz', 'json'}, optional
     ///     What the file's name tells by default.
+    /// index : int, optional
+    ///     Which structure, counted from 0, if the file holds several; ``"file.xyz@3"`` says the same.
     ///
     /// Returns
     /// -------
@@ -139,14 +135,23 @@ impl Structure {
     /// Raises
     /// ------
     /// StructureError
-    ///     That names the file and the line.
+    ///     That names the file and the line, or how many structures there are if none was picked.
     #[staticmethod]
-    #[pyo3(signature = (path, format = None))]
-    fn from_file(py: Python<'_>, path: PathBuf, format: Option<String>) -> PyResult<Self> {
+    #[pyo3(signature = (path, format = None, *, index = None))]
+    fn from_file(
+        py: Python<'_>,
+        path: PathBuf,
+        format: Option<String>,
+        index: Option<i64>,
+    ) -> PyResult<Self> {
         let format = chosen_format(&path, format.as_deref())?;
-        py.detach(|| Inner::from_file_as(&path, format))
-            .map(Self)
-            .map_err(|error| structure_error(&error))
+        let index = chosen_index(index)?;
+        py.detach(|| match index {
+            Some(index) => Inner::from_file_at(&path, format, index),
+            None => Inner::from_file_as(&path, format),
+        })
+        .map(Self)
+        .map_err(|error| structure_error(&error))
     }
 
     /// From pymatgen, to the last bit; oxidation states and site properties are left behind.
@@ -154,7 +159,7 @@ impl Structure {
     /// Parameters
     /// ----------
     /// structure : pymatgen.core.Structure
-    ///     With one element on each site.
+    ///     With one element on each site, periodic along all three vectors.
     ///
     /// Returns
     /// -------
@@ -163,7 +168,7 @@ impl Structure {
     /// Raises
     /// ------
     /// StructureError
-    ///     If a site is partly occupied.
+    ///     If a site is partly occupied or a boundary is open.
     #[staticmethod]
     fn from_pymatgen(structure: &Bound<'_, PyAny>) -> PyResult<Self> {
         interoperation(structure.py(), "from_pymatgen", structure)?.extract_structure()
@@ -203,7 +208,7 @@ impl Structure {
         Ok(self.0.to_text(format))
     }
 
-    /// Writes a file; one that exists is replaced in one step.
+    /// Writes a file; one that exists is replaced in one step, a pipe or device is written into.
     ///
     /// Parameters
     /// ----------
@@ -342,6 +347,15 @@ fn chosen_format(path: &Path, format: Option<&str>) -> PyResult<StructureFormat>
         None => StructureFormat::from_path(path),
     }
     .map_err(|error| structure_error(&error))
+}
+
+fn chosen_index(index: Option<i64>) -> PyResult<Option<usize>> {
+    index.map(usize::try_from).transpose().map_err(|_| {
+        PyValueError::new_err(format!(
+            "index is {}, expected 0 or more",
+            index.unwrap_or_default()
+        ))
+    })
 }
 
 /// Calls a converter of the pure Python layer, which imports the other library only then.
