@@ -22,6 +22,7 @@ pub(crate) fn exit_status(error: &anyhow::Error) -> u8 {
                 Some(
                     CrystalError::UnknownElement(_)
                         | CrystalError::UnknownSkeleton(_)
+                        | CrystalError::NoSkeletonOrFile(_)
                         | CrystalError::SiteCount { .. }
                 )
             )

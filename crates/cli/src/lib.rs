@@ -67,13 +67,29 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         // The reader of a pipe has seen enough: that is not our failure.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", message(&error));
             if let Some(hint) = hint::hint_for(&error) {
                 eprintln!("hint: {hint}");
             }
             ExitCode::from(hint::exit_status(&error))
         }
     }
+}
+
+/// What is wrong and why; a cause that is said already, as many errors do of the system's, is not
+/// said again.
+fn message(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.ends_with(&cause) {
+            continue;
+        }
+        if !text.is_empty() {
+            text += ": ";
+        }
+        text += &cause;
+    }
+    text
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

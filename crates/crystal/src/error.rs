@@ -51,8 +51,17 @@ pub enum CrystalError {
     #[error("unknown element symbol '{0}': expected one of H, He, … Og")]
     UnknownElement(String),
     /// A name that is no built-in skeleton.
-    #[error("unknown skeleton '{0}': expected C1 … C7, an MP-20 row, a plain name, or a file")]
+    #[error(
+        "unknown skeleton '{0}': expected C1 … C7, an MP-20 row, a Materials Project identifier or \
+         a plain name"
+    )]
     UnknownSkeleton(String),
+    /// A name that is neither a built-in skeleton's nor a file's.
+    #[error(
+        "unknown skeleton '{0}': expected C1 … C7, an MP-20 row, a Materials Project identifier, a \
+         plain name, or a structure file, and there is no file of this name"
+    )]
+    NoSkeletonOrFile(String),
     /// A lattice with no volume or with impossible angles.
     #[error("invalid lattice: {0}")]
     InvalidLattice(String),

@@ -1,6 +1,8 @@
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, io, path::Path, sync::Arc};
 
-use crystalgym_crystal::{Crystal, Element, SYMMETRY_TOLERANCE_ANG, Skeleton, Structure};
+use crystalgym_crystal::{
+    Crystal, CrystalError, Element, SYMMETRY_TOLERANCE_ANG, Skeleton, Structure,
+};
 use crystalgym_evaluation::Property;
 use serde::{Deserialize, Serialize};
 
@@ -198,12 +200,21 @@ impl Task {
 /// # Errors
 /// [`EnvironmentError::Crystal`] for an unknown name and an unreadable file.
 pub fn find_skeleton(name: &str) -> Result<Arc<Skeleton>, EnvironmentError> {
-    let builtin = Skeleton::builtin(name);
-    let path = Path::new(name);
-    if builtin.is_ok() || !path.exists() {
-        return Ok(builtin?);
+    match Skeleton::builtin(name) {
+        Err(CrystalError::UnknownSkeleton(_)) => {}
+        known => return Ok(known?),
     }
-    let structure = Structure::from_file(path)?;
+    let structure = Structure::from_file(Path::new(name)).map_err(|error| match error {
+        // A slip in the name of a built-in skeleton names no file.
+        CrystalError::UnknownFormat(_) if !Path::new(name).is_file() => {
+            CrystalError::NoSkeletonOrFile(name.to_owned())
+        }
+        CrystalError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            CrystalError::NoSkeletonOrFile(name.to_owned())
+        }
+        error => error,
+    })?;
+    let path = Path::new(name);
     let label = path
         .file_stem()
         .map_or_else(|| name.into(), |stem| stem.to_string_lossy());

@@ -70,7 +70,9 @@ fn describe(error: &CrystalError) -> (&'static str, Value) {
         }
         CrystalError::UnknownFormat(name) => ("unknown_format", json!({ "name": name })),
         CrystalError::UnknownElement(symbol) => ("unknown_element", json!({ "symbol": symbol })),
-        CrystalError::UnknownSkeleton(name) => ("unknown_skeleton", json!({ "name": name })),
+        CrystalError::UnknownSkeleton(name) | CrystalError::NoSkeletonOrFile(name) => {
+            ("unknown_skeleton", json!({ "name": name }))
+        }
         CrystalError::SeveralStructures { count } => {
             ("several_structures", json!({ "count": count }))
         }

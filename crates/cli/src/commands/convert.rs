@@ -1,6 +1,6 @@
 use std::{
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -10,7 +10,8 @@ use crystalgym_crystal::{Structure, StructureFormat};
 /// Arguments of `crystalgym convert`.
 #[derive(Debug, Args)]
 pub(crate) struct ConvertArguments {
-    /// Structure to read: .cif, POSCAR or .vasp, .extxyz or .xyz, .json.
+    /// Structure to read: .cif, POSCAR or .vasp, .extxyz or .xyz, .json; `file.xyz@3` is structure 3,
+    /// counted from 0, of a file that holds several; `-` is standard input (needs --from).
     input: PathBuf,
     /// File to write, its format by its name; `-` for standard output (needs --to).
     output: PathBuf,
@@ -28,7 +29,12 @@ pub(crate) fn run(arguments: &ConvertArguments) -> anyhow::Result<ExitCode> {
     };
     let input_format = format(arguments.from, &arguments.input)?;
     let output_format = format(arguments.to, &arguments.output)?;
-    let structure = Structure::from_file_as(&arguments.input, input_format)?;
+    let input = if arguments.input.as_os_str() == "-" {
+        Path::new("/dev/stdin")
+    } else {
+        &arguments.input
+    };
+    let structure = Structure::from_file_as(input, input_format)?;
     if arguments.output.as_os_str() == "-" {
         io::stdout().write_all(structure.to_text(output_format).as_bytes())?;
     } else {

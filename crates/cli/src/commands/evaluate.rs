@@ -10,6 +10,7 @@ use std::{
 use anyhow::Context;
 use clap::Args;
 use crystalgym_crystal::{Crystal, Element, SYMMETRY_TOLERANCE_ANG, Skeleton, Structure};
+use crystalgym_environment::find_skeleton;
 use crystalgym_evaluation::{
     Calculator, CalculatorConfig, CancelToken, Evaluation, Outcome, Property, ResultStore, Values,
     evaluate,
@@ -22,10 +23,10 @@ use crate::signals::StopFlag;
 /// Arguments of `crystalgym evaluate`.
 #[derive(Debug, Args)]
 pub(crate) struct EvaluateArguments {
-    /// A structure file (.cif, POSCAR, .extxyz, .json); or give --skeleton and --elements.
+    /// A structure file (.cif, POSCAR, .extxyz, .json; file.xyz@3 is one of several); or give --skeleton and --elements.
     #[arg(conflicts_with_all = ["skeleton", "elements"], required_unless_present = "skeleton")]
     structure: Option<PathBuf>,
-    /// A benchmark skeleton, such as C6.
+    /// A benchmark skeleton, such as C6, or the empty frame of a structure file.
     #[arg(long, requires = "elements")]
     skeleton: Option<String>,
     /// Its elements in site order, such as Cl,F,Na,Li.
@@ -109,8 +110,9 @@ pub(crate) fn open_store(
 }
 
 pub(crate) fn run(arguments: &EvaluateArguments) -> anyhow::Result<ExitCode> {
-    let stop = StopFlag::install()?;
+    // Until the flag is there, Ctrl-C ends the program at once: nothing is under way yet.
     let crystal = crystal(arguments)?;
+    let stop = StopFlag::install()?;
     // One evaluation has the machine to itself.
     let cores = thread::available_parallelism()?;
     let calculator = arguments
@@ -167,7 +169,7 @@ fn crystal(arguments: &EvaluateArguments) -> anyhow::Result<Crystal> {
         .iter()
         .map(|symbol| symbol.trim().parse::<Element>())
         .collect::<Result<_, _>>()?;
-    Ok(Crystal::new(Skeleton::builtin(name)?, elements)?)
+    Ok(Crystal::new(find_skeleton(name)?, elements)?)
 }
 
 /// A text as a TOML string, whatever it holds.
