@@ -4,6 +4,7 @@
 
 mod atomic_write;
 mod cif;
+mod decode;
 mod extxyz;
 mod json;
 mod poscar;
@@ -77,11 +78,11 @@ impl Structure {
     /// # Errors
     /// As [`Self::from_file`].
     pub fn from_file_as(path: &Path, format: StructureFormat) -> Result<Self, CrystalError> {
-        let text = fs::read_to_string(path).map_err(|source| CrystalError::Io {
+        let bytes = fs::read(path).map_err(|source| CrystalError::Io {
             path: path.to_owned(),
             source,
         })?;
-        Self::from_text(&text, format).map_err(|error| CrystalError::InFile {
+        Self::from_text(&decode::decode(&bytes), format).map_err(|error| CrystalError::InFile {
             path: path.to_owned(),
             error: Box::new(error),
         })
@@ -93,7 +94,7 @@ impl Structure {
     /// [`CrystalError::Parse`] with the line, or what is wrong with the lattice or the sites.
     pub fn from_text(text: &str, format: StructureFormat) -> Result<Self, CrystalError> {
         match format {
-            StructureFormat::Cif => cif::read(text),
+            StructureFormat::Cif => cif::read(text, None),
             StructureFormat::Poscar => poscar::read(text),
             StructureFormat::ExtXyz => extxyz::read(text),
             StructureFormat::Json => json::read(text),
