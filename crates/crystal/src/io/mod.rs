@@ -5,13 +5,14 @@
 
 mod atomic_write;
 mod cif;
+mod decode;
 mod extxyz;
 mod frames;
 mod json;
 mod poscar;
 mod read;
 
-use std::{io, path::Path, str::FromStr};
+use std::{path::Path, str::FromStr};
 
 pub use atomic_write::{AtomicFile, write_atomically};
 use frames::split_index;
@@ -176,16 +177,11 @@ fn read_file(
     format: StructureFormat,
     index: Option<usize>,
 ) -> Result<Structure, CrystalError> {
-    let io_error = |source| CrystalError::Io {
+    let bytes = read_bytes(path).map_err(|source| CrystalError::Io {
         path: path.to_owned(),
         source,
-    };
-    let bytes = read_bytes(path).map_err(io_error)?;
-    let text = String::from_utf8(bytes).map_err(|_| {
-        let message = "the file is not text in UTF-8";
-        io_error(io::Error::new(io::ErrorKind::InvalidData, message))
     })?;
-    read_text(&text, format, index).map_err(|error| CrystalError::InFile {
+    read_text(&decode::decode(&bytes), format, index).map_err(|error| CrystalError::InFile {
         path: path.to_owned(),
         error: Box::new(error),
     })
@@ -197,7 +193,7 @@ fn read_text(
     index: Option<usize>,
 ) -> Result<Structure, CrystalError> {
     let found = match format {
-        StructureFormat::Cif => cif::read(text),
+        StructureFormat::Cif => cif::read(text, index),
         StructureFormat::Poscar => poscar::read(text, index),
         StructureFormat::ExtXyz => extxyz::read(text, index),
         StructureFormat::Json => json::read(text, index),

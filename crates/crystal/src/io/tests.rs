@@ -124,10 +124,6 @@ fn cif_errors_name_the_line() {
         StructureFormat::Cif,
     );
     assert!(bad.contains("7 columns but 6 values"), "{bad}");
-    let no_operations = "data_x\n_cell_length_a 4\n_cell_length_b 4\n_cell_length_c 4\n\
-        _cell_angle_alpha 90\n_cell_angle_beta 90\n_cell_angle_gamma 90\n_space_group_IT_number 225\n";
-    let bad = message(no_operations, StructureFormat::Cif);
-    assert!(bad.starts_with("CIF line 8: space group 225"), "{bad}");
 }
 
 #[test]
