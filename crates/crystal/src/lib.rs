@@ -29,7 +29,9 @@ pub use crystal::Crystal;
 pub use element::{Element, ElementData};
 pub use error::CrystalError;
 pub use graph::{CrystalGraph, DirectedEdge};
-pub use io::{AtomicFile, StructureFormat, read_bytes, write_atomically};
+pub use io::{
+    AtomicFile, EnclosedFolder, EntryKind, StructureFormat, read_bytes, write_atomically,
+};
 pub use kpoints::automatic_density;
 pub use lattice::Lattice;
 pub use niggli::niggli_reduce;

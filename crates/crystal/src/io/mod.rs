@@ -6,6 +6,7 @@
 mod atomic_write;
 mod cif;
 mod decode;
+mod enclosed_folder;
 mod extxyz;
 mod frames;
 mod json;
@@ -15,6 +16,7 @@ mod read;
 use std::{path::Path, str::FromStr};
 
 pub use atomic_write::{AtomicFile, write_atomically};
+pub use enclosed_folder::{EnclosedFolder, EntryKind};
 use frames::split_index;
 pub use read::read_bytes;
 
