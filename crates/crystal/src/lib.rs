@@ -12,6 +12,8 @@ mod benchmark_skeletons;
 mod crystal;
 mod crystal_nn;
 mod element;
+mod element_data;
+mod element_table;
 mod error;
 mod graph;
 mod io;
@@ -25,7 +27,8 @@ mod symmetry;
 mod voronoi;
 
 pub use crystal::Crystal;
-pub use element::{Element, ElementData};
+pub use element::Element;
+pub use element_data::ElementData;
 pub use error::CrystalError;
 pub use graph::{CrystalGraph, DirectedEdge};
 pub use io::{StructureFormat, write_atomically};
