@@ -1,3 +1,5 @@
+//! Generalised advantage estimation.
+
 /// Generalised advantage estimates of one complete episode (Schulman et al. 2016, equation 16).
 ///
 /// `A_t = Σ_l (γλ)^l δ_{t+l}` with `δ_t = r_t + γ V(s_{t+1}) − V(s_t)` and `V = 0` after the last

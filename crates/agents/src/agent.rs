@@ -1,3 +1,5 @@
+//! What every agent can do: step, save, give its policy.
+
 use std::{path::Path, sync::Arc};
 
 use crystalgym_environment::{FinishedEpisode, State, Task, VectorEnvironment};

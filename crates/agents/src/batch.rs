@@ -1,3 +1,5 @@
+//! States of a minibatch as a network sees them.
+
 use std::collections::HashMap;
 
 use crystalgym_environment::{State, Task, observation};

@@ -1,3 +1,5 @@
+//! Distributions over the allowed actions.
+
 use crystalgym_environment::random::uniform_unit;
 use rand_pcg::Pcg64;
 

@@ -1,3 +1,5 @@
+//! The policy of actor–critic agents.
+
 use std::sync::Arc;
 
 use crystalgym_environment::{State, Task};

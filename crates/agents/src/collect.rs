@@ -1,3 +1,5 @@
+//! How agents collect experience while rewards are computed.
+
 use std::{ops::ControlFlow, sync::Arc};
 
 use crystalgym_environment::{

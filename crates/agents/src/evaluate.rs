@@ -1,3 +1,5 @@
+//! Rollouts of a fixed policy.
+
 use std::sync::Arc;
 
 use crystalgym_crystal::Crystal;

@@ -1,3 +1,5 @@
+//! Shape of the network, and the skeletons as it sees them.
+
 use std::sync::Arc;
 
 use crystalgym_environment::Task;
@@ -109,7 +111,7 @@ pub(crate) fn for_task(
 }
 
 /// Moves a target network's parameters towards those it follows; all the way with rate 1.
-pub(crate) fn follow(
+pub(crate) fn polyak_update(
     target: &mut Parameters,
     online: &Parameters,
     rate: f64,

@@ -1,3 +1,5 @@
+//! All algorithms by name.
+
 use std::{path::Path, sync::Arc};
 
 use crystalgym_environment::Task;

@@ -1,3 +1,5 @@
+//! The returns that a distributional agent tells apart.
+
 use crystalgym_environment::failure_reward;
 use crystalgym_evaluation::Property;
 

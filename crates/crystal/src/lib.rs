@@ -13,6 +13,8 @@ mod coincidence;
 mod crystal;
 mod crystal_nn;
 mod element;
+mod element_data;
+mod element_table;
 mod error;
 mod graph;
 mod io;
@@ -26,7 +28,8 @@ mod symmetry;
 mod voronoi;
 
 pub use crystal::Crystal;
-pub use element::{Element, ElementData};
+pub use element::Element;
+pub use element_data::ElementData;
 pub use error::CrystalError;
 pub use graph::{CrystalGraph, DirectedEdge};
 pub use io::{

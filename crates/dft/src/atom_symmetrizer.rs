@@ -1,10 +1,12 @@
+//! Symmetry of the occupations of projectors.
+
 use crate::{
     model::Model,
     pseudo::{real_spherical_harmonics, sphere_quadrature},
     symmetry::{SymmetryOperation, image_of_atoms},
     terms::{
-        atom_matrices::AtomMatrices,
-        nonlocal::{Channel, projector_channels},
+        projector_channels::{Channel, projector_channels},
+        projector_matrices::ProjectorMatrices,
     },
     vector::{Matrix3, Vector3},
 };
@@ -47,9 +49,9 @@ impl AtomSymmetrizer {
         }
     }
 
-    pub(crate) fn symmetrize(&self, matrices: &mut AtomMatrices) {
+    pub(crate) fn symmetrize(&self, matrices: &mut ProjectorMatrices) {
         let share = 1.0 / self.operations.len().max(1) as f64;
-        let mut sum = AtomMatrices::zeros(matrices.sides().to_vec());
+        let mut sum = ProjectorMatrices::zeros(matrices.sides().to_vec());
         for action in &self.operations {
             for (atom, block) in matrices.blocks().enumerate() {
                 let channels = &self.channels[self.species[atom]];

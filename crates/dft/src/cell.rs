@@ -1,3 +1,5 @@
+//! The unit cell and its reciprocal.
+
 use std::f64::consts::TAU;
 
 use crate::{

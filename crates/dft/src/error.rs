@@ -1,3 +1,5 @@
+//! What can be wrong with the input of a calculation.
+
 use crate::scf::ScfEnd;
 
 /// What is wrong with the input of a calculation.

@@ -1,11 +1,13 @@
+//! The Kohn–Sham Hamiltonian and its application to bands.
+
 use rustfft::num_complex::{Complex, Complex64};
 
 use crate::{
     basis::{FftBox, FftScratch, PlaneWaveBasis, Precision, WaveBasis, WaveGrid},
     eigensolver::Operator,
     terms::{
-        atom_matrices::AtomMatrices, atomic_columns::AtomicScalar, kinetic::apply_kinetic,
-        nonlocal::Projectors,
+        atomic_columns::AtomicScalar, kinetic::apply_kinetic, nonlocal::Projectors,
+        projector_matrices::ProjectorMatrices,
     },
 };
 
@@ -16,9 +18,9 @@ pub(crate) struct Operators<T = f64> {
     /// Its mean, `⟨G|V|G⟩`.
     mean_potential_ha: f64,
     /// D in hartree.
-    coupling: AtomMatrices,
+    coupling: ProjectorMatrices,
     /// q; `None` where S is the identity.
-    overlap: Option<AtomMatrices>,
+    overlap: Option<ProjectorMatrices>,
 }
 
 impl<T: Precision> Operators<T> {
@@ -26,10 +28,10 @@ impl<T: Precision> Operators<T> {
     pub(crate) fn new<S: BandScalar>(
         basis: &PlaneWaveBasis,
         potential: &[Complex64],
-        coupling: &AtomMatrices,
-        overlap: Option<&AtomMatrices>,
+        coupling: &ProjectorMatrices,
+        overlap: Option<&ProjectorMatrices>,
     ) -> Self {
-        let in_place = |m: &AtomMatrices| Projectors::<S>::matrices_in_place(basis, m);
+        let in_place = |m: &ProjectorMatrices| Projectors::<S>::matrices_in_place(basis, m);
         let potential = basis.wave_grid.field_to_real(potential);
         Self {
             mean_potential_ha: potential.iter().sum::<f64>() / potential.len() as f64,

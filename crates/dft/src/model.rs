@@ -1,3 +1,5 @@
+//! The physics of a calculation, before any discretisation.
+
 use std::sync::Arc;
 
 use crate::{

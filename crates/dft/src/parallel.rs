@@ -1,3 +1,5 @@
+//! Threads that leave results as they are.
+
 use std::{num::NonZeroUsize, sync::Mutex, thread};
 
 /// `f` of each item, on up to `threads` threads, results in the order of the items: what is

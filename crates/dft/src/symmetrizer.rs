@@ -1,3 +1,5 @@
+//! Symmetry of the density.
+
 use std::f64::consts::TAU;
 
 use rustfft::num_complex::Complex64;

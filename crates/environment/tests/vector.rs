@@ -47,7 +47,7 @@ fn task() -> Arc<Task> {
     )
 }
 
-/// One line an episode: number, environment, elements, reward to the last bit.
+/// One line per episode: number, environment, elements, reward to the last bit.
 fn record(environment: &mut VectorEnvironment, in_flight: usize, log: &mut Vec<String>) {
     while let Some(episode) = environment.next_finished(in_flight, &|| false).unwrap() {
         log.push(format!(

@@ -1,3 +1,5 @@
+//! The linear assignment problem.
+
 /// The assignment of each row to a column of its own with the smallest sum of costs.
 ///
 /// The Hungarian method with potentials, O(n³): Kuhn, Naval Res. Logist. Q. 2, 83 (1955).

@@ -1,3 +1,5 @@
+//! Charge balance of compositions.
+
 use std::collections::BTreeMap;
 
 use crystalgym_crystal::Element;

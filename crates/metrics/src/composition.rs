@@ -1,3 +1,5 @@
+//! Compositions in lowest terms.
+
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use crystalgym_crystal::Element;

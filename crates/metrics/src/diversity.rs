@@ -1,3 +1,5 @@
+//! Diversity of a set of structures.
+
 use std::collections::BTreeMap;
 
 use crystalgym_crystal::{SYMMETRY_TOLERANCE_ANG, Structure, space_group};

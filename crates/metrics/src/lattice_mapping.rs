@@ -1,3 +1,5 @@
+//! Bases of one lattice that resemble another.
+
 use crystalgym_crystal::Lattice;
 
 use crate::MatchTolerances;

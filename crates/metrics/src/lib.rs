@@ -19,6 +19,7 @@ mod error;
 mod lattice_mapping;
 mod matcher;
 mod primitive;
+mod tolerances;
 mod uniqueness;
 mod validity;
 
@@ -26,7 +27,8 @@ pub use charge::{OxidationStates, is_charge_balanced, is_metal};
 pub use composition::Composition;
 pub use diversity::Diversity;
 pub use error::MetricsError;
-pub use matcher::{MatchTolerances, PreparedStructure, StructureMatcher};
+pub use matcher::{PreparedStructure, StructureMatcher};
 pub use primitive::primitive_structure;
+pub use tolerances::MatchTolerances;
 pub use uniqueness::{first_of_each, novel};
 pub use validity::Validity;

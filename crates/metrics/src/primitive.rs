@@ -1,3 +1,5 @@
+//! Primitive cells as the matcher wants them.
+
 use std::collections::BTreeMap;
 
 use crystalgym_crystal::{CrystalError, Lattice, Structure, niggli_reduce};

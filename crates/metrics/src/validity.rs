@@ -1,3 +1,5 @@
+//! Whether a structure could be a crystal.
+
 use crystalgym_crystal::{SYMMETRY_TOLERANCE_ANG, Structure, space_group};
 
 use crate::{Composition, OxidationStates, is_charge_balanced};

@@ -1,3 +1,5 @@
+//! The optimiser.
+
 use pulp::Arch;
 use serde::{Deserialize, Serialize};
 

@@ -1,3 +1,5 @@
+//! Aligned memory that is used again.
+
 use std::{
     fmt,
     ops::{Deref, DerefMut},

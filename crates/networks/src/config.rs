@@ -1,3 +1,5 @@
+//! Shape and inputs of MEGNet.
+
 use serde::{Deserialize, Serialize};
 
 use crate::NetworkError;

@@ -1,3 +1,5 @@
+//! Affine layers and small stacks of them.
+
 use pulp::Arch;
 
 use crate::{

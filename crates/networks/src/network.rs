@@ -1,3 +1,5 @@
+//! What an agent asks of a network.
+
 use crate::{Gradients, NetworkError, Parameters};
 
 /// What an agent sees of one partly filled skeleton.

@@ -1,3 +1,5 @@
+//! Noisy layers for exploration.
+
 use std::sync::Arc;
 
 use rand_pcg::Pcg64;
@@ -14,7 +16,7 @@ use crate::{
 /// starts at `σ₀/√inputs` (section 3.2). Without noisy layers this is the network itself.
 ///
 /// Whoever changes [`parameters_mut`](GraphNetwork::parameters_mut) calls [`Self::resample`] or
-/// [`Self::quiet`] before the next forward pass.
+/// [`Self::remove_noise`] before the next forward pass.
 #[derive(Debug, Clone)]
 pub struct Noisy<N> {
     /// Computes with the parameters as they are with the present noise.
@@ -105,7 +107,7 @@ impl<N: GraphNetwork> Noisy<N> {
     }
 
     /// Sets the noise to zero.
-    pub fn quiet(&mut self) {
+    pub fn remove_noise(&mut self) {
         for layer in &mut self.layers {
             layer.noise_in.fill(0.0);
             layer.noise_out.fill(0.0);
@@ -271,17 +273,17 @@ mod tests {
     #[test]
     fn noise_changes_the_answer_and_goes_away() {
         let mut noisy = network(0.5);
-        let quiet = outputs(&noisy);
+        let mean = outputs(&noisy);
         let mut rng = Pcg64::seed_from_u64(4);
         noisy.resample(&mut rng);
         let first = outputs(&noisy);
         noisy.resample(&mut rng);
-        assert!(first != quiet && outputs(&noisy) != first);
-        noisy.quiet();
-        assert_eq!(outputs(&noisy), quiet);
+        assert!(first != mean && outputs(&noisy) != first);
+        noisy.remove_noise();
+        assert_eq!(outputs(&noisy), mean);
         let mut plain = Noisy::silent(noisy.network().clone());
         plain.resample(&mut rng);
-        assert_eq!(outputs(&plain), quiet);
+        assert_eq!(outputs(&plain), mean);
     }
 
     /// Closed form: σ starts at σ₀/√inputs; a product of two independent `f(x)` has mean 0 and

@@ -1,3 +1,5 @@
+//! Named tensors of a network.
+
 use std::sync::Arc;
 
 use pulp::Arch;

@@ -1,3 +1,5 @@
+//! What all states of one skeleton share.
+
 use crystalgym_crystal::{CrystalGraph, Lattice, Skeleton};
 
 use crate::{InputStyle, MegnetConfig};

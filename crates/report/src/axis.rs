@@ -1,3 +1,5 @@
+//! Axes: ticks, and values as pixels.
+
 use crate::canvas::{Anchor, Canvas};
 
 /// A map from values to pixels.
@@ -150,6 +152,13 @@ pub(crate) fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
 pub(crate) fn padded((low, high): (f64, f64), share: f64) -> (f64, f64) {
     let margin = share * (high - low);
     (low - margin, high + margin)
+}
+
+/// Mean, smallest and largest.
+pub(crate) fn spread(values: &[f64]) -> Option<(f64, f64, f64)> {
+    let (low, high) = extent(values.iter().copied())?;
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    Some((mean, low, high))
 }
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+//! A drawing in the making.
+
 use std::fmt::Write as _;
 
 /// Where a text stands relative to its position.

@@ -1,3 +1,5 @@
+//! What a report is made of.
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,

@@ -1,3 +1,5 @@
+//! Figures as panels and tables.
+
 use std::fmt::Write as _;
 
 use crystalgym_training::Algorithm;

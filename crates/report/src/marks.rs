@@ -1,3 +1,5 @@
+//! The algorithms' marks.
+
 use crate::{
     canvas::{Canvas, short},
     palette::{AlgorithmStyle, Shape},

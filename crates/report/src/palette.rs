@@ -1,3 +1,5 @@
+//! The algorithms' colours and shapes.
+
 use crystalgym_training::Algorithm;
 
 /// How an algorithm looks in every figure: the colours of Okabe and Ito, told apart with every kind

@@ -1,3 +1,5 @@
+//! Crystals as pictures.
+
 use crystalgym_crystal::{Element, Structure};
 use serde::Serialize;
 

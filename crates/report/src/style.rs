@@ -1,3 +1,5 @@
+//! Typeface and colours of all figures.
+
 use std::fmt::Write as _;
 
 use crate::palette::{ALGORITHMS, style_of};

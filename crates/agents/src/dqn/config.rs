@@ -1,3 +1,5 @@
+//! Settings of DQN and Rainbow.
+
 use crystalgym_evaluation::Property;
 use serde::{Deserialize, Serialize};
 

@@ -1,3 +1,5 @@
+//! From outputs of the network to action values: plain, dueling, distributional.
+
 use crystalgym_environment::Task;
 
 use super::{AdvantageMean, DqnConfig};

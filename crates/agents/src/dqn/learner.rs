@@ -1,3 +1,5 @@
+//! Gradient steps of DQN and Rainbow.
+
 use crystalgym_environment::{State, Task};
 use crystalgym_networks::{Adam, AdamConfig, Gradients, GraphNetwork, Noisy};
 use rand_pcg::Pcg64;
@@ -20,7 +22,7 @@ pub(crate) struct Losses {
 }
 
 /// What the outputs of a transition's action are to become.
-enum Goal {
+enum TdTarget {
     Value(f64),
     Distribution(Vec<f64>),
 }
@@ -85,7 +87,7 @@ impl<N: GraphNetwork + Clone> Learner<N> {
     ) -> Result<Losses, AgentError> {
         self.online.resample(rng);
         self.target.resample(rng);
-        let goals = self.goals(task, &batch.transitions, config.double)?;
+        let td_targets = self.td_targets(task, &batch.transitions, config.double)?;
         let states = batch.transitions.iter().map(|t| (&t.state, t.target));
         let states = StateBatch::new(task, states);
         let outputs = states.forward(&self.online, &mut self.workspace)?;
@@ -96,19 +98,20 @@ impl<N: GraphNetwork + Clone> Learner<N> {
             td_loss: 0.0,
             q_values: 0.0,
             gradient_norm: 0.0,
-            errors: Vec::with_capacity(goals.len()),
+            errors: Vec::with_capacity(td_targets.len()),
         };
         let (row, width) = (self.head.row(), self.head.width());
-        for (index, (transition, goal)) in batch.transitions.iter().zip(goals).enumerate() {
+        for (index, (transition, td_target)) in batch.transitions.iter().zip(td_targets).enumerate()
+        {
             let start = index * row + usize::from(transition.action) * width;
             let (said, grad) = (
                 &combined[start..start + width],
                 &mut grad[start..start + width],
             );
             let scale = batch.weights[index] / batch.weights.len() as f64;
-            let (value, loss, error) = match goal {
-                Goal::Value(y) => squared_error(said[0], y, scale, &mut grad[0]),
-                Goal::Distribution(y) => cross_entropy(&self.head, said, &y, scale, grad),
+            let (value, loss, error) = match td_target {
+                TdTarget::Value(y) => squared_error(said[0], y, scale, &mut grad[0]),
+                TdTarget::Distribution(y) => cross_entropy(&self.head, said, &y, scale, grad),
             };
             losses.td_loss += scale * loss;
             losses.q_values += value / batch.weights.len() as f64;
@@ -129,29 +132,29 @@ impl<N: GraphNetwork + Clone> Learner<N> {
         };
         self.adam
             .step(learning_rate, &self.gradients, self.online.parameters_mut())?;
-        self.online.quiet();
+        self.online.remove_noise();
         Ok(losses)
     }
 
     /// Moves the target network towards the online one; all the way with rate 1.
     pub(crate) fn update_target(&mut self, rate: f64) -> Result<(), AgentError> {
-        crate::network_config::follow(
+        crate::network_config::polyak_update(
             self.target.parameters_mut(),
             self.online.parameters(),
             rate,
         )?;
-        self.target.quiet();
+        self.target.remove_noise();
         Ok(())
     }
 
     /// `r + γⁿ Q_target(s', a')` with the best allowed a', as a number or a distribution; `r` alone
     /// where the episode ended.
-    fn goals(
+    fn td_targets(
         &mut self,
         task: &Task,
         transitions: &[&Transition],
         double: bool,
-    ) -> Result<Vec<Goal>, AgentError> {
+    ) -> Result<Vec<TdTarget>, AgentError> {
         let next: Vec<(&State, f64)> = transitions
             .iter()
             .filter_map(|t| Some((t.next.as_ref()?, t.target)))
@@ -177,22 +180,22 @@ impl<N: GraphNetwork + Clone> Learner<N> {
             })
         });
         let support = self.head.support();
-        let goals = transitions.iter().map(|t| {
+        let td_targets = transitions.iter().map(|t| {
             let next = t.next.as_ref().and_then(|_| best.next().flatten());
             match (support, &t.next) {
-                (None, None) => Goal::Value(t.reward),
+                (None, None) => TdTarget::Value(t.reward),
                 (None, Some(_)) => {
                     let value = next.map_or(f64::NAN, |next| next[0].into());
-                    Goal::Value(t.reward + t.discount * value)
+                    TdTarget::Value(t.reward + t.discount * value)
                 }
-                (Some(support), None) => Goal::Distribution(support.certain(t.reward)),
+                (Some(support), None) => TdTarget::Distribution(support.certain(t.reward)),
                 (Some(support), Some(_)) => {
                     let next = next.map_or_else(Vec::new, softmax);
-                    Goal::Distribution(support.project(&next, t.reward, t.discount))
+                    TdTarget::Distribution(support.project(&next, t.reward, t.discount))
                 }
             }
         });
-        Ok(goals.collect())
+        Ok(td_targets.collect())
     }
 }
 

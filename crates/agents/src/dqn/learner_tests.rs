@@ -1,3 +1,5 @@
+//! Tests of the gradient steps against values worked out by hand.
+
 use crystalgym_crystal::Element;
 use crystalgym_environment::{State, TaskConfig, initial_state, transition};
 use crystalgym_networks::Megnet;
@@ -86,12 +88,12 @@ fn q(network: &Noisy<Megnet>, task: &Task, state: &State) -> Vec<f32> {
         .unwrap()
 }
 
-fn values(goals: Vec<Goal>) -> Vec<f64> {
-    let value = |goal| match goal {
-        Goal::Value(value) => value,
-        Goal::Distribution(_) => f64::NAN,
+fn values(td_targets: Vec<TdTarget>) -> Vec<f64> {
+    let value = |td_target| match td_target {
+        TdTarget::Value(value) => value,
+        TdTarget::Distribution(_) => f64::NAN,
     };
-    goals.into_iter().map(value).collect()
+    td_targets.into_iter().map(value).collect()
 }
 
 fn plain_batch(transitions: &[Transition]) -> Batch<'_> {
@@ -119,7 +121,7 @@ fn targets_bootstrap_from_the_best_allowed_action() {
         let online = q(&learner.online, &task, next);
         forbidden_was_best |= target[1] > target[0].max(target[2]);
 
-        let plain = values(learner.goals(&task, &batch, false).unwrap());
+        let plain = values(learner.td_targets(&task, &batch, false).unwrap());
         assert_eq!(
             plain,
             [0.25 + 0.5 * f64::from(target[0].max(target[2])), 0.75]
@@ -131,7 +133,7 @@ fn targets_bootstrap_from_the_best_allowed_action() {
             target[2]
         };
         choices_differed |= chosen < target[0].max(target[2]);
-        let double = values(learner.goals(&task, &batch, true).unwrap());
+        let double = values(learner.td_targets(&task, &batch, true).unwrap());
         assert_eq!(double, [0.25 + 0.5 * f64::from(chosen), 0.75]);
     }
     // Otherwise the test would not see the mask, or not tell double from plain.
@@ -145,19 +147,19 @@ fn loss(
     online: &Noisy<Megnet>,
     task: &Task,
     batch: &Batch<'_>,
-    goals: &[Goal],
+    td_targets: &[TdTarget],
 ) -> f64 {
     let head = &learner.head;
-    let terms = batch.transitions.iter().zip(goals).zip(&batch.weights);
+    let terms = batch.transitions.iter().zip(td_targets).zip(&batch.weights);
     let sum: f64 = terms
-        .map(|((t, goal), weight)| {
+        .map(|((t, td_target), weight)| {
             let outputs = head.combine(&q(online, task, &t.state));
             let action = usize::from(t.action) * head.width();
             let said = &outputs[action..action + head.width()];
             weight
-                * match goal {
-                    Goal::Value(y) => (f64::from(said[0]) - y).powi(2),
-                    Goal::Distribution(y) => {
+                * match td_target {
+                    TdTarget::Value(y) => (f64::from(said[0]) - y).powi(2),
+                    TdTarget::Distribution(y) => {
                         let p = softmax(said);
                         -p.iter().zip(y).map(|(p, y)| y * p.ln()).sum::<f64>()
                     }
@@ -184,15 +186,15 @@ fn updates_descend_the_loss() {
             ..config()
         };
         let mut learner = learner(&task, &config, 3);
-        let goals = learner
-            .goals(&task, &batch.transitions, config.double)
+        let td_targets = learner
+            .td_targets(&task, &batch.transitions, config.double)
             .unwrap();
         let before = learner.online.clone();
         let mut rng = Pcg64::seed_from_u64(1);
         let losses = learner
             .update(&task, &batch, &config, 1e-6, &mut rng)
             .unwrap();
-        let expected = loss(&learner, &before, &task, &batch, &goals);
+        let expected = loss(&learner, &before, &task, &batch, &td_targets);
         assert!((losses.td_loss - expected).abs() < 1e-6 * expected.max(1.0));
         assert_eq!(losses.errors.len(), 2);
 
@@ -213,8 +215,8 @@ fn updates_descend_the_loss() {
             for (value, gradient) in values.iter_mut().zip(learner.gradients.values()) {
                 *value += (sign * length * f64::from(*gradient) / norm) as f32;
             }
-            network.quiet();
-            loss(&learner, &network, &task, &batch, &goals)
+            network.remove_noise();
+            loss(&learner, &network, &task, &batch, &td_targets)
         });
         let slope = (moved[0] - moved[1]) / (2.0 * length);
         assert!(
@@ -236,7 +238,9 @@ fn distributions_bootstrap_from_the_best_allowed_action() {
     };
     let mut learner = learner(&task, &config, 11);
     let batch = plain_batch(&transitions);
-    let goals = learner.goals(&task, &batch.transitions, false).unwrap();
+    let td_targets = learner
+        .td_targets(&task, &batch.transitions, false)
+        .unwrap();
     let support = learner.head.support().unwrap();
     let next = transitions[0].next.as_ref().unwrap();
     let outputs = q(&learner.target, &task, next);
@@ -253,8 +257,8 @@ fn distributions_bootstrap_from_the_best_allowed_action() {
         support.project(&distribution(best), 0.25, 0.5),
         support.certain(0.75),
     ];
-    for (goal, expected) in goals.iter().zip(expected) {
-        let Goal::Distribution(found) = goal else {
+    for (td_target, expected) in td_targets.iter().zip(expected) {
+        let TdTarget::Distribution(found) = td_target else {
             panic!("a number instead of a distribution");
         };
         let close = found
@@ -300,7 +304,7 @@ fn a_network_whose_values_are_no_numbers_chooses_nothing() {
     } = learner(&task, &config(), 7);
     let state = initial_state(&task, &mut Pcg64::seed_from_u64(1));
     online.parameters_mut().values_mut().fill(f32::NAN);
-    online.quiet();
+    online.remove_noise();
     let actions = greedy_actions(&task, &online, &head, &mut workspace, &[&state], 3.0).unwrap();
     assert_eq!(actions, [None]);
 }

@@ -192,7 +192,7 @@ impl Cycle for Dqn {
         let target = self.task.target();
         let greedy = |states: &[&State]| self.learner.greedy_actions(&self.task, states, target);
         let actions = explore(&self.task, &states, epsilon, &mut self.rng, greedy)?;
-        self.learner.online.quiet();
+        self.learner.online.remove_noise();
         actions
             .into_iter()
             .map(|action| action.ok_or_else(|| self.diverged("the best action value", f64::NAN)))

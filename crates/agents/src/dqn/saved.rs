@@ -85,8 +85,8 @@ impl Dqn {
         networks.restore_parameters("online", learner.online.parameters_mut())?;
         networks.restore_parameters("target", learner.target.parameters_mut())?;
         networks.restore_adam("adam", &mut learner.adam, learner.online.parameters())?;
-        learner.online.quiet();
-        learner.target.quiet();
+        learner.online.remove_noise();
+        learner.target.remove_noise();
         saved
             .replay
             .check(&agent.task)

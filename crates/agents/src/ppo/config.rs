@@ -1,3 +1,5 @@
+//! Settings of PPO.
+
 use crystalgym_evaluation::Property;
 use serde::{Deserialize, Serialize};
 

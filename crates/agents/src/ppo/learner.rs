@@ -1,9 +1,12 @@
+//! Gradient steps of PPO.
+
 use crystalgym_environment::{State, Task};
 use crystalgym_networks::{Adam, AdamConfig, Gradients, GraphNetwork};
 
 use super::{
-    PpoConfig, Sample,
+    PpoConfig,
     loss::{clipped_policy_loss, entropy_bonus, normalize, value_loss},
+    sample::Sample,
 };
 use crate::{AgentError, MaskedCategorical, batch::StateBatch, categorical_policy::policies};
 
@@ -108,9 +111,9 @@ impl<N: GraphNetwork> Learner<N> {
             let entropy = entropy_bonus(&policy, scale * entropy_coefficient, grad);
 
             let value = f64::from(values[row]);
-            let goal = sample.value + sample.advantage;
+            let td_target = sample.value + sample.advantage;
             let clip = config.clip_value.then_some(config.clip);
-            let (of_value, slope) = value_loss(value, sample.value, goal, clip);
+            let (of_value, slope) = value_loss(value, sample.value, td_target, clip);
             grad_values[row] = (scale * config.value_coefficient * slope) as f32;
 
             sums.policy_loss += scale * loss;

@@ -1,3 +1,5 @@
+//! Tests of the gradient steps against the loss as defined.
+
 use crystalgym_environment::{TaskConfig, initial_state, transition};
 use crystalgym_networks::Megnet;
 use rand::SeedableRng;
@@ -70,8 +72,8 @@ fn loss(task: &Task, learner: &mut Learner<Megnet>, samples: &[Sample], config: 
         let log_ratio =
             policy.log_probabilities()[usize::from(sample.action)] - sample.log_probability;
         let (of_policy, _) = clipped_policy_loss(log_ratio, sample.advantage, config.clip);
-        let goal = sample.value + sample.advantage;
-        let (of_value, _) = value_loss(value, sample.value, goal, None);
+        let td_target = sample.value + sample.advantage;
+        let (of_value, _) = value_loss(value, sample.value, td_target, None);
         of_policy - 0.3 * policy.entropy() + config.value_coefficient * of_value
     });
     terms.sum::<f64>() / samples.len() as f64

@@ -3,6 +3,7 @@
 mod config;
 mod learner;
 mod loss;
+mod sample;
 mod saved;
 
 use std::{collections::VecDeque, path::Path, sync::Arc};
@@ -15,26 +16,13 @@ use serde::{Deserialize, Serialize};
 
 pub use self::config::PpoConfig;
 
-use self::learner::Learner;
+use self::{learner::Learner, sample::Sample};
 use crate::{
     Agent, AgentError, Evaluator, Observer, Policy, PolicyMode, Progress, Update, agent_seed,
     categorical_policy::CategoricalPolicy,
     collect::{self, Collector, Cycle},
     generalized_advantages,
 };
-
-/// One step of a finished episode, as it is learned from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Sample {
-    state: State,
-    target: f64,
-    action: u8,
-    /// `ln π(a)` of the policy that took the action, however long ago that was.
-    log_probability: f64,
-    /// Of the critic when the reward arrived.
-    value: f64,
-    advantage: f64,
-}
 
 /// `ln π(a)` of the actions of episodes that have no reward yet.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

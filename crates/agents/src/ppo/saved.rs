@@ -5,7 +5,7 @@ use crystalgym_networks::{Checkpoint, GraphNetwork};
 use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
 
-use super::{Ppo, PpoConfig, Sample, Traces};
+use super::{Ppo, PpoConfig, Traces, sample::Sample};
 use crate::{
     AgentError, Evaluator,
     checkpoint::{TaskIdentity, invalid, read_checkpoint, write_checkpoint},

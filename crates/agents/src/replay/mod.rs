@@ -1,5 +1,6 @@
 //! What is learned from: transitions out of finished episodes, drawn uniformly or by priority.
 
+mod experience;
 mod prioritized;
 mod relabel;
 mod sum_tree;
@@ -8,28 +9,9 @@ use crystalgym_environment::{FinishedEpisode, State, Task, random::uniform_below
 use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
 
-pub use self::{prioritized::Priorities, relabel::RelabelConfig, sum_tree::SumTree};
-
-/// A filled skeleton and what it earned for a target.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Experience {
-    /// The last state of the episode.
-    pub state: State,
-    /// Target that the reward belongs to, in the property's unit.
-    pub target: f64,
-    /// Reward of the last step.
-    pub reward: f64,
-}
-
-impl From<&FinishedEpisode> for Experience {
-    fn from(episode: &FinishedEpisode) -> Self {
-        Self {
-            state: episode.state.clone(),
-            target: episode.target,
-            reward: episode.reward,
-        }
-    }
-}
+pub use self::{
+    experience::Experience, prioritized::Priorities, relabel::RelabelConfig, sum_tree::SumTree,
+};
 
 /// One thing to learn from: what was done in a state and what came of it, `n` steps on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,3 +1,5 @@
+//! Drawing by priority.
+
 use crystalgym_environment::random::uniform_unit;
 use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};

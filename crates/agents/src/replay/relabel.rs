@@ -1,3 +1,5 @@
+//! What one evaluated crystal teaches beyond its own episode.
+
 use crystalgym_environment::{
     FinishedEpisode, State, Task,
     random::{uniform_below, uniform_unit},
@@ -6,7 +8,7 @@ use crystalgym_environment::{
 use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
 
-use super::Experience;
+use super::experience::Experience;
 use crate::AgentError;
 
 /// What else one evaluated crystal teaches: each evaluation costs far more than a gradient step.

@@ -1,3 +1,5 @@
+//! A tree of sums.
+
 use serde::{Deserialize, Serialize};
 
 /// Weights under a binary tree of their sums: a weight is set, and a place drawn in proportion to

@@ -1,3 +1,5 @@
+//! Tests of the replay against transitions written out by hand.
+
 use crystalgym_environment::{TaskConfig, initial_state, is_terminal, reward, transition};
 use crystalgym_evaluation::{Outcome, Property, Source, Values};
 use rand::SeedableRng;

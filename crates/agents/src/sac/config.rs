@@ -1,3 +1,5 @@
+//! Settings of discrete SAC.
+
 use crystalgym_evaluation::Property;
 use serde::{Deserialize, Serialize};
 

@@ -1,3 +1,5 @@
+//! Gradient steps of discrete SAC.
+
 use crystalgym_environment::{State, Task};
 use crystalgym_networks::{Adam, AdamConfig, Gradients, GraphNetwork};
 
@@ -125,7 +127,7 @@ impl<N: GraphNetwork + Clone> Learner<N> {
         config: &SacConfig,
         rates: Rates,
     ) -> Result<Losses, AgentError> {
-        let y = self.goals(task, transitions, config, rates.temperature)?;
+        let y = self.td_targets(task, transitions, config, rates.temperature)?;
         let states = transitions.iter().map(|t| (&t.state, t.target));
         let states = StateBatch::new(task, states);
         let mut losses = Losses::default();
@@ -137,14 +139,14 @@ impl<N: GraphNetwork + Clone> Learner<N> {
     /// Moves the target critics towards the critics; all the way with rate 1.
     pub(super) fn update_targets(&mut self, rate: f64) -> Result<(), AgentError> {
         for (target, critic) in self.targets.iter_mut().zip(&self.critics) {
-            follow(target.parameters_mut(), critic.network.parameters(), rate)?;
+            polyak_update(target.parameters_mut(), critic.network.parameters(), rate)?;
         }
         Ok(())
     }
 
     /// `y = r + γⁿ Σ_a π(a|s') (Q̄(s', a) − α ln π(a|s'))` over the actions allowed in `s'`, with α = 0
     /// for an entropy-free critic; `r` alone where the episode ended.
-    fn goals(
+    fn td_targets(
         &mut self,
         task: &Task,
         transitions: &[&Transition],

@@ -1,3 +1,5 @@
+//! Tests of the gradient steps against the losses as defined.
+
 use crystalgym_environment::{TaskConfig, initial_state, transition};
 use crystalgym_networks::Megnet;
 use rand::SeedableRng;
@@ -130,7 +132,7 @@ fn goals_are_soft_values_of_the_allowed_actions() {
                 })
                 .sum();
             let y = learner
-                .goals(&task, &[&between, &last], &config, 0.3)
+                .td_targets(&task, &[&between, &last], &config, 0.3)
                 .unwrap();
             assert!((y[0] - (0.25 + 0.5 * value)).abs() < 1e-6);
             assert_eq!(y[1], 0.75);
@@ -145,7 +147,7 @@ fn updates_descend_the_losses() {
     let both = transitions(&task);
     let batch: Vec<&Transition> = both.iter().collect();
     let mut learner = learner(&task, &config);
-    let y = learner.goals(&task, &batch, &config, 0.3).unwrap();
+    let y = learner.td_targets(&task, &batch, &config, 0.3).unwrap();
     let actor_before = learner.actor.network.clone();
     let critic_before = learner.critics[0].network.clone();
     learner.update(&task, &batch, &config, RATES).unwrap();

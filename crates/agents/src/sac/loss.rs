@@ -1,3 +1,5 @@
+//! Losses of discrete SAC and their derivatives.
+
 use crate::{CriticCombination, MaskedCategorical};
 
 /// `Σ_a π_a (q_a − α ln π_a)` with α = 0 for a value without entropy (Christodoulou 2019, equation

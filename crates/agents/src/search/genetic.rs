@@ -1,3 +1,5 @@
+//! Genetic search.
+
 use std::collections::BTreeMap;
 
 use crystalgym_environment::{

@@ -1,3 +1,5 @@
+//! What a search has proposed already.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crystalgym_crystal::Crystal;

@@ -1,3 +1,5 @@
+//! Local search.
+
 use std::collections::BTreeMap;
 
 use crystalgym_environment::{FinishedEpisode, Task, random::uniform_below};

@@ -1,3 +1,5 @@
+//! Random search.
+
 use std::collections::BTreeMap;
 
 use crystalgym_environment::{FinishedEpisode, Task};

@@ -1,3 +1,5 @@
+//! Plane waves and box of densities and potentials.
+
 use rustfft::num_complex::Complex64;
 
 use super::fft::{FftBox, OccupiedColumns, good_fft_size};

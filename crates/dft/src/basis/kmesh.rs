@@ -1,3 +1,4 @@
+use super::k_point::KPoint;
 use crate::{symmetry::SymmetryOperation, vector::Vector3};
 
 /// A Monkhorst–Pack mesh: `k = (n + s/2) / N` along each reciprocal lattice vector.
@@ -51,15 +52,6 @@ impl KMesh {
         }
         Some(index)
     }
-}
-
-/// A k-point of the irreducible wedge.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct KPoint {
-    /// Position in units of the reciprocal lattice vectors.
-    pub frac: Vector3,
-    /// Share of the mesh that it stands for; the weights add up to 1.
-    pub weight: f64,
 }
 
 /// The points of the mesh that none of the operations, nor time reversal (k → −k), turns into

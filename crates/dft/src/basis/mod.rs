@@ -2,11 +2,13 @@
 
 mod density_grid;
 mod fft;
+mod k_point;
 mod kmesh;
 mod plane_wave_basis;
 mod wave_basis;
 
-pub use kmesh::{KMesh, KPoint, irreducible_k_points};
+pub use k_point::KPoint;
+pub use kmesh::{KMesh, irreducible_k_points};
 pub use plane_wave_basis::{Discretisation, PlaneWaveBasis};
 
 pub(crate) use density_grid::DensityGrid;

@@ -1,3 +1,5 @@
+//! A model on a finite set of plane waves and k-points.
+
 use std::sync::Arc;
 
 use super::{DensityGrid, KMesh, KPoint, WaveBasis, WaveGrid, irreducible_k_points};

@@ -1,9 +1,11 @@
+//! Plane waves and box of the wavefunctions.
+
 use rustfft::num_complex::{Complex, Complex64};
 
 use super::{
     density_grid::{DensityGrid, box_sides, miller_limits},
     fft::{FftBox, OccupiedColumns, Precision, fast_fft_size},
-    kmesh::KPoint,
+    k_point::KPoint,
 };
 use crate::{
     cell::Cell,

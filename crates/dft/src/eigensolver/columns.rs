@@ -1,3 +1,5 @@
+//! Blocks of vectors together with their projections.
+
 use super::Operator;
 use crate::linear_algebra::Scalar;
 

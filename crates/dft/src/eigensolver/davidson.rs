@@ -22,7 +22,7 @@ pub(crate) struct DavidsonSettings<'a> {
 pub(crate) struct EigenSolution<S> {
     /// Eigenvalues in hartree, ascending.
     pub(crate) values: Vec<f64>,
-    /// `B†ψ`, one column a band.
+    /// `B†ψ`, one column per band.
     pub(crate) projections: Vec<S>,
     /// Vectors that H was applied to.
     pub(crate) applications: usize,

@@ -1,3 +1,5 @@
+//! Orthonormal blocks in the overlap S.
+
 use super::{Operator, columns::Columns};
 use crate::linear_algebra::Scalar;
 

@@ -1,3 +1,5 @@
+//! Augmentation charges of one atom at all plane waves.
+
 use rustfft::num_complex::Complex64;
 
 use crate::{
@@ -5,8 +7,8 @@ use crate::{
     model::Model,
     structure_factor::StructurePhases,
     terms::{
-        atom_matrices::AtomMatrices, augmentation::sum_over_harmonics,
-        harmonic_table::HarmonicTable, pair_expansion::PairExpansion,
+        augmentation::sum_over_harmonics, harmonic_table::HarmonicTable,
+        pair_expansion::PairExpansion, projector_matrices::ProjectorMatrices,
     },
 };
 
@@ -25,7 +27,7 @@ impl AugmentationMoments {
     pub(super) fn of_atoms(
         model: &Model,
         grid: &DensityGrid,
-        occupations: &AtomMatrices,
+        occupations: &ProjectorMatrices,
     ) -> Vec<Self> {
         let expansions: Vec<Option<PairExpansion>> = (model.species.iter())
             .map(|species| PairExpansion::new(species))

@@ -1,3 +1,5 @@
+//! The density of the valence electrons in real space.
+
 use std::io::{self, Write};
 
 use crate::{basis::PlaneWaveBasis, cell::Cell, model::Model, scf::ScfResult, vector::Vector3};

@@ -6,7 +6,7 @@ use crate::{
     DftError,
     bands::Bands,
     basis::PlaneWaveBasis,
-    scf::{DensityFunctionals, FixedTerms, ScfResult},
+    scf::{FixedTerms, KohnShamPotential, ScfResult},
     terms::projector_set::ProjectorSet,
 };
 
@@ -20,7 +20,7 @@ pub(super) struct GroundState<'a> {
     pub(super) result: &'a ScfResult,
     bands: &'a Bands<Complex64>,
     pub(super) terms: FixedTerms,
-    pub(super) functionals: DensityFunctionals,
+    pub(super) kohn_sham: KohnShamPotential,
     pub(super) projectors: ProjectorSet<Complex64>,
     pub(super) threads: NonZeroUsize,
 }
@@ -35,14 +35,14 @@ impl<'a> GroundState<'a> {
             return Err(DftError::NoBands { end: result.end });
         };
         let terms = FixedTerms::new(basis);
-        let functionals = terms.evaluate(basis, &result.density, threads);
+        let kohn_sham = terms.evaluate(basis, &result.density, threads);
         Ok(Self {
             bands,
             projectors: ProjectorSet::new(basis, PROJECTOR_BYTES, threads),
             basis,
             result,
             terms,
-            functionals,
+            kohn_sham,
             threads,
         })
     }

@@ -3,7 +3,7 @@ use rustfft::num_complex::Complex64;
 use super::ground_state::GroundState;
 use crate::terms::nonlocal::Projectors;
 
-/// The projections of the bands at one k-point, one column a band.
+/// The projections of the bands at one k-point, one column per band.
 pub(super) struct CoupledProjections {
     /// `⟨β_j|ψ_n⟩`
     pub(super) projections: Vec<Complex64>,
@@ -18,7 +18,7 @@ pub(super) fn coupled_projections(state: &GroundState<'_>, k: usize) -> CoupledP
     let mut spare = Projectors::NONE;
     let projectors = state.projectors.at(state.basis, k, &mut spare);
     let projections = projectors.project(&bands);
-    let mut coupled = state.functionals.coupling.apply(&projections);
+    let mut coupled = state.kohn_sham.coupling.apply(&projections);
     let overlap = (state.terms.overlap.as_ref()).map(|overlap| overlap.apply(&projections));
     let side = projections.len() / result.occupations[k].len().max(1);
     let weight = result.k_points[k].weight;

@@ -23,3 +23,16 @@ pub(super) fn add_diagonal(sum: &mut Matrix3, factor: f64) {
 pub(super) fn symmetric_part(matrix: Matrix3) -> Matrix3 {
     std::array::from_fn(|a| std::array::from_fn(|b| 0.5 * (matrix[a][b] + matrix[b][a])))
 }
+
+/// What terms or k-points add to a tensor.
+pub(super) fn sum_of_tensors(parts: impl IntoIterator<Item = Matrix3>) -> Matrix3 {
+    let mut sum = [[0.0; 3]; 3];
+    for part in parts {
+        for (sum, part) in sum.iter_mut().zip(part) {
+            for (sum, part) in sum.iter_mut().zip(part) {
+                *sum += part;
+            }
+        }
+    }
+    sum
+}

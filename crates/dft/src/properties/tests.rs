@@ -124,12 +124,12 @@ fn frozen_energy(basis: &PlaneWaveBasis, result: &ScfResult) -> f64 {
         .map(|(k, projectors)| projectors.project(&bands_at(k)))
         .collect();
     let density = Density::of_bands(basis, &terms, bands, &projections, occupations, ONE);
-    let functionals = terms.evaluate(basis, &density, ONE);
+    let kohn_sham = terms.evaluate(basis, &density, ONE);
     let grid = &basis.density_grid;
     let mut energy = grid.integrate_product(&terms.local, &density.field)
         + hartree_energy(grid, &density.field)
-        + functionals.xc_ha
-        + functionals.one_centre_ha
+        + kohn_sham.xc_ha
+        + kohn_sham.one_centre_ha
         + terms.ewald_ha;
     for (k, waves) in basis.waves.iter().enumerate() {
         let bands = bands_at(k);

@@ -1,3 +1,5 @@
+//! The first step of a variable-cell relaxation.
+
 use crate::{
     DftError,
     cell::Cell,

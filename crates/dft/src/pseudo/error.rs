@@ -1,3 +1,5 @@
+//! What can be wrong with a pseudopotential.
+
 use std::path::PathBuf;
 
 use crystalgym_crystal::Element;
@@ -33,8 +35,13 @@ pub enum PseudoError {
         feature: String,
     },
     /// The built-in analytic table has no entry.
-    #[error("no built-in GTH pseudopotential for {0}; the table has {known}", known = super::gth::known_elements())]
-    NoGth(Element),
+    #[error("no built-in GTH pseudopotential for {element}; the table has {known}")]
+    NoGth {
+        /// The element.
+        element: Element,
+        /// The elements that the table has.
+        known: String,
+    },
     /// No functional of this name.
     #[error("functional '{0}' is not known; known are PZ, PW, PBE and PBESOL")]
     UnknownFunctional(String),

@@ -9,7 +9,9 @@ mod form_factors;
 mod gaunt;
 mod gth;
 mod radial;
+mod radial_table;
 mod spherical_harmonics;
+mod table_cache;
 mod tables;
 mod types;
 mod upf;
@@ -18,11 +20,13 @@ pub use error::PseudoError;
 pub use gaunt::{GauntTable, sphere_quadrature};
 pub use gth::{GthChannel, GthParameters, gth_elements};
 pub use radial::{RadialMesh, erf, spherical_bessel, spherical_bessel_derivative};
+pub(crate) use radial_table::Cubic;
+pub use radial_table::RadialTable;
 pub use spherical_harmonics::{
     harmonic_index, real_spherical_harmonics, real_spherical_harmonics_gradient,
 };
-pub(crate) use tables::Cubic;
-pub use tables::{RadialTable, WaveTables, augmentation_tables};
+pub use table_cache::WaveTables;
+pub use tables::augmentation_tables;
 pub use types::{
     Augmentation, AugmentationFunction, OrbitalInfo, PawData, Pseudopotential, PseudopotentialKind,
     RadialFunctions,

@@ -1,6 +1,8 @@
+//! What a pseudopotential consists of.
+
 use crystalgym_crystal::Element;
 
-use super::{gth::GthParameters, radial::RadialMesh, tables::TableCache};
+use super::{gth::GthParameters, radial::RadialMesh, table_cache::TableCache};
 use crate::xc::Functional;
 
 /// How the valence wave functions meet the core.

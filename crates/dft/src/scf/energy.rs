@@ -1,3 +1,5 @@
+//! The total energy by terms, and the potential that a density makes.
+
 use std::num::NonZeroUsize;
 
 use rustfft::num_complex::Complex64;
@@ -6,13 +8,13 @@ use crate::{
     basis::{DensityGrid, PlaneWaveBasis},
     density::Density,
     terms::{
-        atom_matrices::AtomMatrices,
         augmentation::AugmentationCharges,
         ewald::ewald_energy,
         hartree::hartree_potential,
         local::{core_density, local_potential},
         nonlocal::bare_coupling,
         paw::OneCentreTerms,
+        projector_matrices::ProjectorMatrices,
         xc::exchange_correlation,
     },
 };
@@ -55,11 +57,11 @@ pub(crate) struct FixedTerms {
     pub(crate) local: Vec<Complex64>,
     pub(crate) core: Option<Vec<Complex64>>,
     /// D_ij of the pseudopotentials.
-    pub(crate) bare_coupling: AtomMatrices,
+    pub(crate) bare_coupling: ProjectorMatrices,
     /// Augmentation charges, where a species has them.
     pub(crate) augmentation: Option<AugmentationCharges>,
     /// q_ij; `None` where the overlap is the identity.
-    pub(crate) overlap: Option<AtomMatrices>,
+    pub(crate) overlap: Option<ProjectorMatrices>,
     /// PAW's terms, where a species has them.
     pub(crate) one_centre: Option<OneCentreTerms>,
     pub(crate) ewald_ha: f64,
@@ -67,7 +69,7 @@ pub(crate) struct FixedTerms {
 
 /// What a density means: energies and the operators that act on the bands.
 #[derive(Debug, Clone)]
-pub(crate) struct DensityFunctionals {
+pub(crate) struct KohnShamPotential {
     pub(crate) xc_ha: f64,
     pub(crate) one_centre_ha: f64,
     /// V_xc in hartree, on the density grid's G.
@@ -75,9 +77,9 @@ pub(crate) struct DensityFunctionals {
     /// `V_loc + V_H + V_xc` in hartree, on the density grid's G.
     pub(crate) potential: Vec<Complex64>,
     /// `D_ij + ∫ V Q_ij + ∂E_1/∂ρ_ij`, the coupling that acts on the bands.
-    pub(crate) coupling: AtomMatrices,
+    pub(crate) coupling: ProjectorMatrices,
     /// `∂E_1/∂ρ_ij` alone; `None` without PAW.
-    pub(crate) one_centre_coupling: Option<AtomMatrices>,
+    pub(crate) one_centre_coupling: Option<ProjectorMatrices>,
 }
 
 impl FixedTerms {
@@ -102,7 +104,7 @@ impl FixedTerms {
         basis: &PlaneWaveBasis,
         density: &Density,
         threads: NonZeroUsize,
-    ) -> DensityFunctionals {
+    ) -> KohnShamPotential {
         let grid: &DensityGrid = &basis.density_grid;
         let core = self.core.as_deref();
         let xc = exchange_correlation(basis.model.functional, grid, &density.field, core, threads);
@@ -120,7 +122,7 @@ impl FixedTerms {
         if let Some(one_centre) = &one_centre {
             coupling.add(&one_centre.coupling);
         }
-        DensityFunctionals {
+        KohnShamPotential {
             xc_ha: xc.energy,
             one_centre_ha: one_centre.as_ref().map_or(0.0, |found| found.energy_ha),
             one_centre_coupling: one_centre.map(|found| found.coupling),

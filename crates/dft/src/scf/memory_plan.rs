@@ -1,3 +1,5 @@
+//! What is kept and what is made again.
+
 use rustfft::num_complex::Complex64;
 
 use crate::{bands::KeptPrecision, basis::PlaneWaveBasis};

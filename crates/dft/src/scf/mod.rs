@@ -1,5 +1,7 @@
 //! Self-consistency: bands from a density, a density from bands, until both agree.
 
+mod density_sum;
+mod end;
 mod energy;
 mod memory_plan;
 mod mixing;
@@ -9,14 +11,15 @@ mod self_consistent_field;
 mod start;
 mod starting_point;
 
+pub use end::ScfEnd;
 pub use energy::EnergyParts;
 pub use mixing::Mixing;
 pub use options::{ScfControl, ScfOptions};
-pub use result::{ScfEnd, ScfIteration, ScfResult};
+pub use result::{ScfIteration, ScfResult};
 pub use self_consistent_field::{self_consistent_field, self_consistent_field_near};
 pub use starting_point::StartingPoint;
 
-pub(crate) use energy::{DensityFunctionals, FixedTerms};
+pub(crate) use energy::{FixedTerms, KohnShamPotential};
 #[cfg(test)]
 pub(crate) use start::starting_bands;
 

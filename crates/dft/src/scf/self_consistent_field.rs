@@ -1,10 +1,12 @@
+//! The self-consistency loop.
+
 use std::num::NonZeroUsize;
 
 use rustfft::num_complex::Complex64;
 
 use super::{
     EnergyParts, FixedTerms, ScfControl, ScfEnd, ScfIteration, ScfOptions, ScfResult,
-    energy::DensityFunctionals, memory_plan::MemoryPlan, mixing::Mixer, start::starting_bands,
+    energy::KohnShamPotential, memory_plan::MemoryPlan, mixing::Mixer, start::starting_bands,
     starting_point::StartingPoint,
 };
 use crate::{
@@ -18,7 +20,7 @@ use crate::{
     occupation::{Occupations, fill_bands},
     parallel::parallel_map_with,
     terms::{
-        atom_matrices::AtomMatrices, hartree::hartree_energy, nonlocal::Projectors,
+        hartree::hartree_energy, nonlocal::Projectors, projector_matrices::ProjectorMatrices,
         projector_set::ProjectorSet,
     },
 };
@@ -335,7 +337,7 @@ pub(super) fn plan_bands(
 /// What the eigensolvers of all k-points found.
 struct SolvedBands<S: Scalar> {
     bands: Bands<S>,
-    /// `⟨β|ψ⟩` at each k-point, one column a band.
+    /// `⟨β|ψ⟩` at each k-point, one column per band.
     projections: Vec<Vec<S>>,
     /// Of the bands that are sought.
     eigenvalues_ha: Vec<Vec<f64>>,
@@ -355,7 +357,7 @@ struct SolverMemory<S> {
 fn solve_bands<S: BandScalar, T: Precision>(
     basis: &PlaneWaveBasis,
     terms: &FixedTerms,
-    input: &DensityFunctionals,
+    input: &KohnShamPotential,
     threads: NonZeroUsize,
     control: &ScfControl<'_>,
     state: &mut State<'_, S>,
@@ -372,7 +374,7 @@ fn solve_bands<S: BandScalar, T: Precision>(
     let places = bands.iter_mut().zip(&state.occupations);
     let work = basis.waves.iter().enumerate().zip(places);
     let most = plan.total() * basis.most_waves();
-    // Made once a thread: given back and taken again at each k-point, pieces of different sizes would
+    // Made once per thread: given back and taken again at each k-point, pieces of different sizes would
     // leave holes.
     let memory = || SolverMemory {
         psi: Vec::with_capacity(most),
@@ -446,13 +448,13 @@ fn solve_bands<S: BandScalar, T: Precision>(
 fn energy_of_output(
     basis: &PlaneWaveBasis,
     terms: &FixedTerms,
-    input: &DensityFunctionals,
+    input: &KohnShamPotential,
     output: &Density,
     residual: &Density,
     band_energy: f64,
 ) -> EnergyParts {
     let grid = &basis.density_grid;
-    let one_centre = |occupations: &AtomMatrices| match &input.one_centre_coupling {
+    let one_centre = |occupations: &ProjectorMatrices| match &input.one_centre_coupling {
         Some(coupling) => coupling.product(occupations),
         None => 0.0,
     };

@@ -1,3 +1,5 @@
+//! Bands to start from.
+
 use crate::{
     basis::{PlaneWaveBasis, WaveBasis},
     hamiltonian::BandScalar,

@@ -1,3 +1,5 @@
+//! What a calculation leaves for its neighbours.
+
 use std::{collections::HashMap, sync::Arc};
 
 use rustfft::num_complex::{Complex32, Complex64};
@@ -9,8 +11,8 @@ use crate::{
     hamiltonian::BandScalar,
     linear_algebra::Scalar,
     model::Model,
-    terms::atom_matrices::AtomMatrices,
     terms::local::atomic_density,
+    terms::projector_matrices::ProjectorMatrices,
 };
 
 /// The most that bands may take here, in bytes. NaClFLi in 106 Å³, with eight operations, has about
@@ -27,7 +29,7 @@ pub struct StartingPoint {
     /// Miller indices of the density's G, and `ρ(G) − ρ_atoms(G)`.
     miller: Vec<[i32; 3]>,
     bonding: Vec<Complex64>,
-    projector_occupations: AtomMatrices,
+    projector_occupations: ProjectorMatrices,
     bands: Vec<KnownBands>,
 }
 

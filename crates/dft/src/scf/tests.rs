@@ -1,3 +1,5 @@
+//! Tests of the loop by identities and limits.
+
 use std::sync::Arc;
 
 use rustfft::num_complex::Complex64;

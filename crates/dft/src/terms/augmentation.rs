@@ -19,8 +19,8 @@ use crate::{
     pseudo::{Pseudopotential, RadialTable, real_spherical_harmonics},
     structure_factor::StructurePhases,
     terms::{
-        atom_matrices::AtomMatrices, harmonic_table::HarmonicTable, nonlocal::projector_sides,
-        pair_expansion::PairExpansion,
+        harmonic_table::HarmonicTable, pair_expansion::PairExpansion,
+        projector_channels::projector_sides, projector_matrices::ProjectorMatrices,
     },
 };
 
@@ -80,8 +80,8 @@ impl AugmentationCharges {
     }
 
     /// The overlaps q_ij of all atoms.
-    pub(crate) fn overlap(&self) -> AtomMatrices {
-        let mut matrices = AtomMatrices::zeros(self.sides.clone());
+    pub(crate) fn overlap(&self) -> ProjectorMatrices {
+        let mut matrices = ProjectorMatrices::zeros(self.sides.clone());
         for ((species, _), block) in self.atoms.iter().zip(matrices.blocks_mut()) {
             if let Some(charges) = &self.species[*species] {
                 block.copy_from_slice(&charges.overlap);
@@ -95,7 +95,7 @@ impl AugmentationCharges {
     pub(crate) fn add_density(
         &self,
         grid: &DensityGrid,
-        occupations: &AtomMatrices,
+        occupations: &ProjectorMatrices,
         threads: NonZeroUsize,
         density: &mut [Complex64],
     ) {
@@ -139,7 +139,7 @@ impl AugmentationCharges {
         grid: &DensityGrid,
         potential: &[Complex64],
         threads: NonZeroUsize,
-        coupling: &mut AtomMatrices,
+        coupling: &mut ProjectorMatrices,
     ) {
         let work = self.atoms.iter().zip(coupling.blocks_mut());
         parallel_map(threads, work, |((species, phases), block)| {

@@ -8,7 +8,7 @@ use crate::{
 /// `m_LM(q) = Σ_f B_fM Q_f(q)` for all L up to some l_max.
 ///
 /// Interpolation is linear in the nodes, so that the sum over the many radial functions Q_f is done
-/// at the nodes of their tables, once an atom, and one function an (L, M) is left to interpolate.
+/// at the nodes of their tables, once per atom, and one function per (L, M) is left to interpolate.
 #[derive(Debug, Clone)]
 pub(crate) struct HarmonicTable {
     /// Number of (L, M).

@@ -1,7 +1,6 @@
 //! One file per energy term. Each gives an energy and the operator (or potential) that is its
 //! derivative with respect to the density, or to ψ*.
 
-pub(crate) mod atom_matrices;
 pub(crate) mod atomic_columns;
 pub(crate) mod augmentation;
 pub(crate) mod ewald;
@@ -12,6 +11,8 @@ pub(crate) mod local;
 pub(crate) mod nonlocal;
 pub(crate) mod pair_expansion;
 pub(crate) mod paw;
+pub(crate) mod projector_channels;
+pub(crate) mod projector_matrices;
 pub(crate) mod projector_set;
 pub(crate) mod xc;
 

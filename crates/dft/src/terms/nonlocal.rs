@@ -2,26 +2,18 @@
 
 use crate::{
     basis::{PlaneWaveBasis, WaveBasis},
-    model::{Atom, Model},
+    model::Model,
     pseudo::Pseudopotential,
     terms::{
-        atom_matrices::AtomMatrices,
         atomic_columns::{AtomicScalar, RadialFunction, atomic_columns},
+        projector_channels::{projector_channels, projector_sides},
+        projector_matrices::ProjectorMatrices,
     },
 };
 
-/// Number of projectors of each atom.
-pub(crate) fn projector_sides(model: &Model) -> Vec<usize> {
-    let side = |atom: &Atom| {
-        let l = model.species[atom.species].projector_l();
-        l.iter().map(|l| 2 * l + 1).sum()
-    };
-    model.atoms.iter().map(side).collect()
-}
-
 /// The bare couplings D of the pseudopotentials in hartree, diagonal in l and m.
-pub(crate) fn bare_coupling(model: &Model) -> AtomMatrices {
-    let mut matrices = AtomMatrices::zeros(projector_sides(model));
+pub(crate) fn bare_coupling(model: &Model) -> ProjectorMatrices {
+    let mut matrices = ProjectorMatrices::zeros(projector_sides(model));
     for (atom, block) in model.atoms.iter().zip(matrices.blocks_mut()) {
         let species = &model.species[atom.species];
         let channels = projector_channels(species);
@@ -86,13 +78,13 @@ impl<S: AtomicScalar> Projectors<S> {
     /// represented by the parts of the first, both have its matrix.
     pub(crate) fn matrices_in_place(
         basis: &PlaneWaveBasis,
-        matrices: &AtomMatrices,
-    ) -> AtomMatrices {
+        matrices: &ProjectorMatrices,
+    ) -> ProjectorMatrices {
         let places = (0..matrices.sides().len()).map(|a| S::place(basis.inversion.as_deref(), a).0);
         matrices.rearranged(places)
     }
 
-    /// `⟨β|ψ⟩`, one column a band.
+    /// `⟨β|ψ⟩`, one column per band.
     pub(crate) fn project(&self, psi: &[S]) -> Vec<S> {
         S::adjoint_product(&self.matrix, psi, self.n)
     }
@@ -104,7 +96,7 @@ impl<S: AtomicScalar> Projectors<S> {
 
     /// `⟨ψ|β⟩ D ⟨β|ψ⟩` of each band, in hartree.
     #[cfg(test)]
-    pub(crate) fn energies(&self, coupling: &AtomMatrices, bands: &[S]) -> Vec<f64> {
+    pub(crate) fn energies(&self, coupling: &ProjectorMatrices, bands: &[S]) -> Vec<f64> {
         let count = bands.len() / self.n.max(1);
         let projections = self.project(bands);
         let coupled = coupling.apply(&projections);
@@ -119,7 +111,7 @@ impl<S: AtomicScalar> Projectors<S> {
     }
 
     /// `Σ_ij M_ij β_i(G) β_j*(G)` of each plane wave: the diagonal of the operator.
-    pub(crate) fn diagonal(&self, matrices: &AtomMatrices) -> Vec<f64> {
+    pub(crate) fn diagonal(&self, matrices: &ProjectorMatrices) -> Vec<f64> {
         let n = self.n;
         let column = |index: usize| &self.matrix[index * n..(index + 1) * n];
         let mut diagonal = vec![0.0; n];
@@ -152,7 +144,7 @@ pub(crate) fn add_occupations<S: AtomicScalar>(
     basis: &PlaneWaveBasis,
     projections: &[S],
     weights: &[f64],
-    sum: &mut AtomMatrices,
+    sum: &mut ProjectorMatrices,
 ) {
     let sides = sum.sides().to_vec();
     let total: usize = sides.iter().sum();
@@ -201,29 +193,6 @@ fn radial_projectors(
                 l,
                 values: lengths.iter().map(|q| scale * form(q)).collect(),
             }
-        })
-        .collect()
-}
-
-/// A projector of a species: which radial function, and which spherical harmonic.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Channel {
-    pub(crate) radial: usize,
-    pub(crate) l: usize,
-    /// Index of Y_lm among all harmonics.
-    pub(crate) harmonic: usize,
-}
-
-/// The projectors of a species in the order of the rows of its [`AtomMatrices`].
-pub(crate) fn projector_channels(species: &Pseudopotential) -> Vec<Channel> {
-    (0..species.projector_count())
-        .flat_map(|radial| {
-            let l = species.projector_l()[radial];
-            (l * l..(l + 1) * (l + 1)).map(move |harmonic| Channel {
-                radial,
-                l,
-                harmonic,
-            })
         })
         .collect()
 }

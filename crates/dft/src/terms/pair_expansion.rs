@@ -2,7 +2,7 @@
 
 use crate::{
     pseudo::{GauntTable, Pseudopotential},
-    terms::nonlocal::projector_channels,
+    terms::projector_channels::projector_channels,
 };
 
 /// How the occupations of one species' projectors become moments.

@@ -6,8 +6,7 @@ use crate::{
     basis::PlaneWaveBasis,
     parallel::parallel_map,
     terms::{
-        atomic_columns::AtomicScalar,
-        nonlocal::{Projectors, projector_sides},
+        atomic_columns::AtomicScalar, nonlocal::Projectors, projector_channels::projector_sides,
     },
 };
 

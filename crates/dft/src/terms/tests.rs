@@ -1,3 +1,5 @@
+//! Tests of the terms: each operator is the derivative of its energy.
+
 use std::{num::NonZeroUsize, sync::Arc};
 
 use rustfft::num_complex::Complex64;
@@ -125,17 +127,17 @@ fn transforms_in_single_precision_round() {
     let basis = basis();
     let terms = FixedTerms::new(&basis);
     let density = Density::of_atoms(&basis, &terms);
-    let functionals = terms.evaluate(&basis, &density, ONE_THREAD);
+    let kohn_sham = terms.evaluate(&basis, &density, ONE_THREAD);
     let waves = &basis.waves[0];
     let projectors = Projectors::<Complex64>::new(&basis, waves);
     let psi: Vec<Complex64> = crate::scf::starting_bands(&basis, waves, 4, 0);
     fn applied<T: Precision>(
         basis: &PlaneWaveBasis,
-        functionals: &crate::scf::DensityFunctionals,
+        kohn_sham: &crate::scf::KohnShamPotential,
         projectors: &Projectors<Complex64>,
         psi: &[Complex64],
     ) -> Vec<Complex64> {
-        let (potential, coupling) = (&functionals.potential, &functionals.coupling);
+        let (potential, coupling) = (&kohn_sham.potential, &kohn_sham.coupling);
         let operators = Operators::<T>::new::<Complex64>(basis, potential, coupling, None);
         let mut hamiltonian =
             Hamiltonian::new(&basis.waves[0], &basis.wave_grid, &operators, projectors);
@@ -143,8 +145,8 @@ fn transforms_in_single_precision_round() {
         hamiltonian.apply(psi, &projectors.project(psi), &mut out);
         out
     }
-    let double = applied::<f64>(&basis, &functionals, &projectors, &psi);
-    let single = applied::<f32>(&basis, &functionals, &projectors, &psi);
+    let double = applied::<f64>(&basis, &kohn_sham, &projectors, &psi);
+    let single = applied::<f32>(&basis, &kohn_sham, &projectors, &psi);
     let difference: Vec<Complex64> = single.iter().zip(&double).map(|(a, b)| a - b).collect();
     let error = (norm2(&difference) / norm2(&double)).sqrt();
     assert!(error > 1e-9 && error < 1e-6, "{error}");
@@ -157,13 +159,9 @@ fn davidson_agrees_with_dense_diagonalisation() {
     let basis = basis();
     let terms = FixedTerms::new(&basis);
     let density = Density::of_atoms(&basis, &terms);
-    let functionals = terms.evaluate(&basis, &density, ONE_THREAD);
-    let operators = Operators::<f64>::new::<Complex64>(
-        &basis,
-        &functionals.potential,
-        &functionals.coupling,
-        None,
-    );
+    let kohn_sham = terms.evaluate(&basis, &density, ONE_THREAD);
+    let operators =
+        Operators::<f64>::new::<Complex64>(&basis, &kohn_sham.potential, &kohn_sham.coupling, None);
     let waves = &basis.waves[0];
     let n = waves.len();
     let projectors = Projectors::<Complex64>::new(&basis, waves);
@@ -210,7 +208,7 @@ fn davidson_agrees_with_dense_diagonalisation() {
             ONE_THREAD,
         );
         let grid = &basis.density_grid;
-        let local = grid.integrate_product(&functionals.potential, &density.field);
+        let local = grid.integrate_product(&kohn_sham.potential, &density.field);
         let sum = kinetic_energy(waves, psi) + local + nonlocal[band];
         assert!(
             (sum - solution.values[band]).abs() < 1e-10,

@@ -3,8 +3,8 @@
 use std::f64::consts::PI;
 
 use super::{
-    XcPoint,
     lda::{pw_energy_per_electron, wigner_seitz_radius},
+    point::XcPoint,
 };
 
 /// What distinguishes PBE from PBEsol.

@@ -2,7 +2,7 @@
 
 use std::f64::consts::PI;
 
-use super::XcPoint;
+use super::point::XcPoint;
 
 /// Constant A of eq. (10) of Perdew and Wang as printed, which `pw.x` uses throughout. The PBE
 /// reference code has 0.0310907 instead; the two differ by 1e-5 of the correlation energy.

@@ -5,8 +5,11 @@
 
 mod gga;
 mod lda;
+mod point;
 
 use std::{fmt, str::FromStr};
+
+pub use point::XcPoint;
 
 use crate::pseudo::PseudoError;
 
@@ -28,25 +31,6 @@ pub enum Functional {
     Pbe,
     /// PBE for solids: Perdew et al., PRL 100, 136406 (2008).
     PbeSol,
-}
-
-/// Energy per volume and its derivatives at one point.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct XcPoint {
-    /// e(ρ, σ) in hartree/bohr³.
-    pub energy: f64,
-    /// ∂e/∂ρ in hartree.
-    pub v_rho: f64,
-    /// ∂e/∂σ in hartree·bohr⁵.
-    pub v_sigma: f64,
-}
-
-impl std::ops::AddAssign for XcPoint {
-    fn add_assign(&mut self, other: Self) {
-        self.energy += other.energy;
-        self.v_rho += other.v_rho;
-        self.v_sigma += other.v_sigma;
-    }
 }
 
 impl Functional {

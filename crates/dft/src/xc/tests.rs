@@ -1,3 +1,5 @@
+//! Tests of the functionals against libxc.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The shifted softplus and its derivative.
+
 use std::f32::consts::LN_2;
 
 use pulp::{Arch, Simd, WithSimd};

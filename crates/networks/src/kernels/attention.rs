@@ -1,3 +1,5 @@
+//! The attention of Set2Set.
+
 use pulp::{Arch, Simd, WithSimd};
 
 use super::activation::exp_nonpositive;

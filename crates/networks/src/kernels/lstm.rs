@@ -1,8 +1,10 @@
+//! LSTM cells.
+
 use pulp::{Arch, Simd, WithSimd};
 
 use super::activation::{exp_nonpositive, minus_abs};
 
-/// One step of LSTM cells, one row a graph.
+/// One step of LSTM cells, one row per graph.
 pub(crate) struct LstmCell<'a> {
     /// Pre-activations in, activated gates out: input, forget, cell, output, each `hidden` wide.
     pub(crate) gates: &'a mut [f32],

@@ -1,3 +1,5 @@
+//! Matrix products.
+
 use pulp::{Arch, Simd, WithSimd};
 
 /// A row-major matrix inside a slice; row `i` starts at `i * stride`.

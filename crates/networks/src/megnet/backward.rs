@@ -1,3 +1,5 @@
+//! The backward pass of MEGNet.
+
 use super::{
     forward::{Activations, edge_items, node_items},
     layout::{Block, FOCUS_EMBEDDING, Layout, NODE_EMBEDDING},

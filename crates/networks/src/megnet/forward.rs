@@ -1,3 +1,5 @@
+//! The forward pass of MEGNet.
+
 use super::{
     index::BatchIndex,
     layout::{Block, FOCUS_EMBEDDING, Layout, NODE_EMBEDDING},

@@ -1,3 +1,5 @@
+//! Which rows of a batch belong together.
+
 use super::layout::NODE_EMBEDDING;
 use crate::{GraphState, GraphTemplate, InputStyle, MegnetConfig, buffer::Buffer};
 

@@ -1,3 +1,5 @@
+//! Names and shapes of the parameters of MEGNet.
+
 use crate::{
     InputStyle, MegnetConfig,
     layers::{LayoutBuilder, Linear, Mlp},

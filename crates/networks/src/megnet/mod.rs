@@ -117,7 +117,7 @@ impl Megnet {
         if let Some(&t) = state.node_types.iter().find(|&&t| usize::from(t) > blank) {
             return Err(("node type", t.to_string(), format!("0 to {blank}")));
         }
-        // The published table of focus indices has one row an action.
+        // The published table of focus indices has one row per action.
         let limit = match self.config.inputs {
             InputStyle::Published => template.sites.min(self.config.n_actions),
             InputStyle::Corrected => template.sites,

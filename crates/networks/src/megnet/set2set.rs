@@ -1,3 +1,5 @@
+//! The readout of MEGNet.
+
 use super::layout::Set2Set;
 use crate::{
     buffer::Buffer,
@@ -38,7 +40,7 @@ pub(super) struct Set2SetCache {
 }
 
 impl Set2SetCache {
-    /// Hidden state and readout after the last iteration, one row a graph each.
+    /// Hidden state and readout after the last iteration, one row per graph.
     pub(super) fn output(&self) -> (&[f32], &[f32]) {
         self.iterations
             .last()

@@ -1,3 +1,5 @@
+//! Memory of forward and backward passes.
+
 use std::fmt;
 
 use pulp::Arch;

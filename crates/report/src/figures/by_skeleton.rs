@@ -1,10 +1,11 @@
+//! Values of seeds by skeleton and algorithm.
+
 use std::collections::BTreeMap;
 
 use crystalgym_training::Algorithm;
 
-use super::spread;
 use crate::{
-    axis::{Axis, extent, padded},
+    axis::{Axis, extent, padded, spread},
     canvas::{Anchor, Canvas},
     marks::mark,
     palette::{rank, style_of},

@@ -1,3 +1,5 @@
+//! Pictures of the best crystals.
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -6,7 +8,10 @@ use std::{
 use crystalgym_benchmark::{FoundCrystal, FoundCrystals};
 use crystalgym_crystal::{Crystal, Element, Skeleton, formula};
 
-use super::{TaskRuns, by_task, four};
+use super::{
+    tasks::{TaskRuns, by_task},
+    text::four,
+};
 use crate::{
     canvas::{Anchor, Canvas},
     data::{ReportData, Run},

@@ -1,9 +1,14 @@
+//! Failed episodes by code.
+
 use std::collections::BTreeMap;
 
 use crystalgym_evaluation::Property;
 use crystalgym_training::Algorithm;
 
-use super::{algorithms, percent, property_name};
+use super::{
+    tasks::algorithms,
+    text::{percent, property_name},
+};
 use crate::{
     axis::Axis,
     canvas::{Anchor, Canvas},

@@ -1,9 +1,11 @@
+//! Failed episodes by element.
+
 use std::collections::BTreeMap;
 
 use crystalgym_crystal::Element;
 use crystalgym_evaluation::Property;
 
-use super::{percent, property_name};
+use super::text::{percent, property_name};
 use crate::{
     canvas::{Anchor, Canvas, short},
     data::Run,

@@ -1,8 +1,10 @@
+//! Formation energies of the crystals that were made.
+
 use std::collections::BTreeMap;
 
 use crystalgym_benchmark::JobMeasure;
 
-use super::{four, histogram::Histogram};
+use super::{histogram::Histogram, text::four};
 use crate::{
     axis::{Axis, Frame},
     canvas::{Anchor, Canvas},

@@ -1,3 +1,5 @@
+//! Histograms.
+
 use crate::axis::{Axis, extent};
 
 /// Counts of values in equal bins; values beyond its ends count in the first and the last one.

@@ -1,10 +1,12 @@
+//! Interquartile means with their intervals.
+
 use std::collections::BTreeMap;
 
 use crystalgym_benchmark::{JobMeasure, interquartile_mean, interquartile_mean_interval};
 use crystalgym_evaluation::Property;
 use crystalgym_training::Algorithm;
 
-use super::{four, property_name};
+use super::text::{four, property_name};
 use crate::{
     axis::{Axis, extent, padded},
     canvas::{Anchor, Canvas},

@@ -1,9 +1,14 @@
+//! Learning curves.
+
 use std::collections::BTreeMap;
 
 use crystalgym_benchmark::CurveAxis;
 use crystalgym_training::Algorithm;
 
-use super::{TaskRuns, algorithms, by_task, four};
+use super::{
+    tasks::{TaskRuns, algorithms, by_task},
+    text::four,
+};
 use crate::{
     axis::{Axis, Frame, extent, padded},
     canvas::{Anchor, Canvas},

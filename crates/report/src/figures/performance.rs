@@ -1,10 +1,17 @@
+//! Final returns by skeleton.
+
 use std::collections::BTreeMap;
 
 use crystalgym_benchmark::JobMeasure;
 use crystalgym_evaluation::Property;
 
-use super::{algorithms, by_skeleton::Columns, file_safe, four, property_name, spread};
+use super::{
+    by_skeleton::Columns,
+    tasks::algorithms,
+    text::{file_safe, four, property_name},
+};
 use crate::{
+    axis::spread,
     figure::{DataTable, Figure, Panel, Section},
     palette::style_of,
 };

@@ -1,6 +1,12 @@
+//! Properties at the start and at the end of training.
+
 use std::collections::BTreeMap;
 
-use super::{TaskRuns, by_task, four, histogram::Histogram, property_name};
+use super::{
+    histogram::Histogram,
+    tasks::{TaskRuns, by_task},
+    text::{four, property_name},
+};
 use crate::{
     axis::{Axis, Frame},
     canvas::{Anchor, Canvas},

@@ -1,8 +1,10 @@
+//! Wall times of calculations.
+
 use std::collections::BTreeMap;
 
 use crystalgym_evaluation::Property;
 
-use super::property_name;
+use super::text::property_name;
 use crate::{
     axis::{Axis, compact, extent},
     canvas::{Anchor, Canvas},

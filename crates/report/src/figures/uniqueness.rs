@@ -1,8 +1,13 @@
+//! Different crystals and new compositions.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crystalgym_benchmark::{JobMeasure, ReducedElements};
 
-use super::{TaskRuns, by_task, percent};
+use super::{
+    tasks::{TaskRuns, by_task},
+    text::percent,
+};
 use crate::{
     axis::Axis,
     canvas::{Anchor, Canvas},

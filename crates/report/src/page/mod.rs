@@ -1,6 +1,9 @@
 //! The page: one file that holds everything and asks the network for nothing.
 
+mod mode;
 mod sections;
+
+pub use mode::PageMode;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sha2::{Digest, Sha256};
@@ -18,18 +21,6 @@ const VIEWER: &str = include_str!("../../assets/page/viewer.js");
 const TABLES: &str = include_str!("../../assets/page/tables.js");
 const START: &str = include_str!("../../assets/page/start.js");
 const WATCH: &str = include_str!("../../assets/page/watch.js");
-
-/// How a page is looked at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PageMode {
-    /// A file that opens from disk.
-    File,
-    /// Served while runs go on; the page looks for this version to change.
-    Watched {
-        /// Stands for what the folder held.
-        version: String,
-    },
-}
 
 /// The page of a report. Nothing in it comes from elsewhere, and its content security policy lets the
 /// browser load nothing; only a watched page may ask its own server.

@@ -1,8 +1,10 @@
+//! The sections of the page.
+
 use std::{collections::BTreeSet, fmt::Write as _};
 
 use crystalgym_benchmark::{JobMeasure, Table};
 
-use super::PageMode;
+use super::mode::PageMode;
 use crate::{
     axis::compact,
     canvas::{escape, short},

@@ -14,7 +14,7 @@ pub(super) fn augmentation(state: &GroundState<'_>) -> Vec<Vector3> {
     let Some(l_max) = atoms.iter().map(|atom| atom.l_max).max() else {
         return forces;
     };
-    let potential = &state.functionals.potential;
+    let potential = &state.kohn_sham.potential;
     // G = 0 comes first and pulls nowhere.
     for (index, _) in grid.opposite_pairs().into_iter().skip(1) {
         let index = index as usize;

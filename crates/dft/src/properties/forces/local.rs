@@ -20,7 +20,7 @@ pub(super) fn core_correction(state: &GroundState<'_>) -> Vec<Vector3> {
     if state.terms.core.is_none() {
         return vec![[0.0; 3]; model.atoms.len()];
     }
-    let potential = &state.functionals.xc_potential;
+    let potential = &state.kohn_sham.xc_potential;
     form_factor_forces(model, grid, potential, |species, g| {
         model.species[species].core_density(g)
     })

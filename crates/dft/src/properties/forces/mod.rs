@@ -1,12 +1,14 @@
-//! Forces on the atoms, one file a term of the energy, in hartree/bohr.
+//! Forces on the atoms, one file per term of the energy, in hartree/bohr.
 
 mod augmentation;
 mod ewald;
 mod local;
 mod nonlocal;
+mod sum;
 
 use std::num::NonZeroUsize;
 
+use self::sum::sum_of_forces;
 use super::ground_state::GroundState;
 use crate::{
     DftError,
@@ -16,7 +18,7 @@ use crate::{
     vector::{Vector3, dot},
 };
 
-/// The forces on the atoms `F = −∂E/∂τ` in hartree/bohr, Cartesian, one an atom.
+/// The forces on the atoms `F = −∂E/∂τ` in hartree/bohr, Cartesian, one per atom.
 ///
 /// By the Hellmann–Feynman theorem, with the potentials that the atoms carry along: P. Giannozzi et
 /// al., J. Phys.: Condens. Matter 29, 465901 (2017); for augmentation charges K. Laasonen et al.,
@@ -52,7 +54,7 @@ pub(super) fn forces_of(state: &GroundState<'_>) -> Vec<Vector3> {
 /// The forces as they are computed, neither symmetrised nor freed of their mean.
 pub(super) fn raw_forces(state: &GroundState<'_>) -> Vec<Vector3> {
     let model = &state.basis.model;
-    sum(
+    sum_of_forces(
         model.atoms.len(),
         [
             local::local(state),
@@ -80,16 +82,4 @@ fn symmetrized(basis: &PlaneWaveBasis, forces: &[Vector3]) -> Vec<Vector3> {
         }
     }
     mean
-}
-
-fn sum(atoms: usize, parts: impl IntoIterator<Item = Vec<Vector3>>) -> Vec<Vector3> {
-    let mut sum = vec![[0.0; 3]; atoms];
-    for part in parts {
-        for (sum, part) in sum.iter_mut().zip(part) {
-            for (sum, part) in sum.iter_mut().zip(part) {
-                *sum += part;
-            }
-        }
-    }
-    sum
 }

@@ -1,5 +1,6 @@
 use rustfft::num_complex::Complex64;
 
+use super::sum::sum_of_forces;
 use crate::{
     parallel::parallel_map,
     properties::{ground_state::GroundState, nonlocal_weights::coupled_projections},
@@ -9,7 +10,7 @@ use crate::{
 
 /// `F = −Σ_n f_n 2 Re Σ_ij ⟨ψ|∂β_i/∂τ⟩ (D_ij − ε_n q_ij) ⟨β_j|ψ⟩`, `∂β/∂τ = −iq β`.
 pub(super) fn nonlocal(state: &GroundState<'_>) -> Vec<Vector3> {
-    let sides = state.functionals.coupling.sides();
+    let sides = state.kohn_sham.coupling.sides();
     let total: usize = sides.iter().sum();
     let by_k_point = parallel_map(state.threads, 0..state.basis.waves.len(), |k| {
         let waves = &state.basis.waves[k];
@@ -44,5 +45,5 @@ pub(super) fn nonlocal(state: &GroundState<'_>) -> Vec<Vector3> {
         }
         forces
     });
-    super::sum(sides.len(), by_k_point)
+    sum_of_forces(sides.len(), by_k_point)
 }

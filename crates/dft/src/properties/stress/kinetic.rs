@@ -1,6 +1,9 @@
 use crate::{
     parallel::parallel_map,
-    properties::{ground_state::GroundState, strain::add_outer},
+    properties::{
+        ground_state::GroundState,
+        strain::{add_outer, sum_of_tensors},
+    },
     vector::Matrix3,
 };
 
@@ -30,5 +33,5 @@ pub(super) fn kinetic(state: &GroundState<'_>) -> Matrix3 {
         }
         sum
     });
-    super::sum(by_k_point)
+    sum_of_tensors(by_k_point)
 }

@@ -1,4 +1,4 @@
-//! The stress tensor, one file a term of the energy: each gives `∂E/∂ε` in hartree at fixed
+//! The stress tensor, one file per term of the energy: each gives `∂E/∂ε` in hartree at fixed
 //! plane-wave coefficients and fractional positions.
 
 mod augmentation;
@@ -11,7 +11,10 @@ mod xc;
 
 use std::num::NonZeroUsize;
 
-use super::{ground_state::GroundState, strain::symmetric_part};
+use super::{
+    ground_state::GroundState,
+    strain::{sum_of_tensors, symmetric_part},
+};
 use crate::{DftError, basis::PlaneWaveBasis, scf::ScfResult, vector::Matrix3};
 
 /// The stress tensor `σ = Ω⁻¹ ∂E/∂ε` in hartree/bohr³, Cartesian, positive under tension.
@@ -40,7 +43,7 @@ pub fn pressure(stress: &Matrix3) -> f64 {
 }
 
 pub(super) fn stress_of(state: &GroundState<'_>) -> Matrix3 {
-    let total = symmetric_part(sum([
+    let total = symmetric_part(sum_of_tensors([
         kinetic::kinetic(state),
         hartree::hartree(state),
         local::local(state),
@@ -70,16 +73,4 @@ fn symmetrized(basis: &PlaneWaveBasis, stress: Matrix3) -> Matrix3 {
         }
     }
     mean
-}
-
-fn sum(parts: impl IntoIterator<Item = Matrix3>) -> Matrix3 {
-    let mut sum = [[0.0; 3]; 3];
-    for part in parts {
-        for (sum, part) in sum.iter_mut().zip(part) {
-            for (sum, part) in sum.iter_mut().zip(part) {
-                *sum += part;
-            }
-        }
-    }
-    sum
 }

@@ -1,3 +1,5 @@
+//! Stress of the non-local pseudopotential.
+
 use rustfft::num_complex::Complex64;
 
 use crate::{
@@ -8,11 +10,11 @@ use crate::{
     properties::{
         ground_state::GroundState,
         nonlocal_weights::coupled_projections,
-        strain::{COMPONENTS, add_diagonal},
+        strain::{COMPONENTS, add_diagonal, sum_of_tensors},
     },
     pseudo::{Pseudopotential, real_spherical_harmonics, real_spherical_harmonics_gradient},
     structure_factor::StructurePhases,
-    terms::{atomic_columns::minus_i_to_the, nonlocal::projector_channels},
+    terms::{atomic_columns::minus_i_to_the, projector_channels::projector_channels},
     vector::{Matrix3, Vector3, norm},
 };
 
@@ -46,7 +48,7 @@ pub(super) fn nonlocal(state: &GroundState<'_>) -> Matrix3 {
         add_diagonal(&mut sum, -real_product(&found.projections, &found.coupled));
         sum
     });
-    super::sum(by_k_point)
+    sum_of_tensors(by_k_point)
 }
 
 /// `Σ Re a* b`

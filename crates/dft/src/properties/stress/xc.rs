@@ -12,7 +12,7 @@ use crate::{
 /// ρ with the core density, the electrons Ωρ(G) held.
 pub(super) fn exchange_correlation(state: &GroundState<'_>) -> Matrix3 {
     let (model, grid) = (&state.basis.model, &state.basis.density_grid);
-    let potential = &state.functionals.xc_potential;
+    let potential = &state.kohn_sham.xc_potential;
     let mut density = state.result.density.field.clone();
     let mut sum = [[0.0; 3]; 3];
     if let Some(core) = &state.terms.core {
@@ -26,7 +26,7 @@ pub(super) fn exchange_correlation(state: &GroundState<'_>) -> Matrix3 {
     }
     add_diagonal(
         &mut sum,
-        state.functionals.xc_ha - grid.integrate_product(potential, &density),
+        state.kohn_sham.xc_ha - grid.integrate_product(potential, &density),
     );
     if model.functional.needs_gradient() {
         let values = grid.to_real(&density);

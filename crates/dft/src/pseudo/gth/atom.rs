@@ -3,8 +3,7 @@
 use std::f64::consts::PI;
 
 use super::{
-    gaussian::gaussian_transform,
-    parameters::{GthParameters, gamma_half},
+    gaussian::gamma_half, orbital::AtomicOrbital, parameters::GthParameters,
     symmetric_eigen::generalized_eigen,
 };
 use crate::xc::Functional;
@@ -19,45 +18,6 @@ const MIXING: f64 = 0.4;
 /// Change of the electron count ∫ |Δρ| at which the iterations end.
 const CONVERGED: f64 = 1e-5;
 const MESH_POINTS: usize = 700;
-
-/// R(r) = r^l Σ_k c_k e^{−a_k r²}, normalised.
-#[derive(Debug, Clone, PartialEq)]
-pub(in super::super) struct AtomicOrbital {
-    /// Number of the shell of this l, from 0.
-    pub(in super::super) shell: usize,
-    pub(in super::super) l: usize,
-    pub(in super::super) occupation: f64,
-    /// (a_k, c_k).
-    gaussians: Vec<(f64, f64)>,
-}
-
-impl AtomicOrbital {
-    /// r R(r).
-    pub(in super::super) fn radial(&self, r: f64) -> f64 {
-        let terms = self.gaussians.iter();
-        r.powi(self.l as i32 + 1) * terms.map(|(a, c)| c * (-a * r * r).exp()).sum::<f64>()
-    }
-
-    /// 4π ∫ r² R(r) j_l(qr) dr.
-    pub(in super::super) fn transform(&self, q: f64) -> f64 {
-        let terms = self.gaussians.iter();
-        4.0 * PI
-            * terms
-                .map(|&(a, c)| c * gaussian_transform(self.l, 0, a, q))
-                .sum::<f64>()
-    }
-
-    /// Σ over pairs of c_k c_k' f(l, a_k + a_k'), for integrals of R².
-    pub(in super::super) fn density_sum(&self, f: impl Fn(usize, f64) -> f64) -> f64 {
-        let mut sum = 0.0;
-        for &(a, c) in &self.gaussians {
-            for &(b, d) in &self.gaussians {
-                sum += c * d * f(self.l, a + b);
-            }
-        }
-        sum
-    }
-}
 
 /// The occupied orbitals of the spherical pseudo-atom in LDA, with `shells` electrons in s, p, d, f.
 ///

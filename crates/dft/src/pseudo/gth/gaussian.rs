@@ -49,3 +49,8 @@ fn laguerre(n: usize, alpha: f64, x: f64) -> f64 {
     }
     value
 }
+
+/// Γ(n + ½) = √π (2n−1)!!/2ⁿ.
+pub(super) fn gamma_half(n: usize) -> f64 {
+    (1..=n).fold(PI.sqrt(), |value, k| value * (k as f64 - 0.5))
+}

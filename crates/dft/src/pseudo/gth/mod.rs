@@ -1,18 +1,23 @@
 //! The analytic pseudopotentials of Goedecker, Teter and Hutter.
 
 mod atom;
+mod built_in;
+mod entry;
 mod gaussian;
+mod orbital;
 mod parameters;
 mod symmetric_eigen;
 mod table;
 mod upf_writer;
 
 use crystalgym_crystal::Element;
+
+pub use built_in::gth_elements;
 pub use parameters::{GthChannel, GthParameters};
 
 use super::{
     error::PseudoError,
-    tables::TableCache,
+    table_cache::TableCache,
     types::{OrbitalInfo, Pseudopotential, PseudopotentialKind, Source},
 };
 use crate::xc::Functional;
@@ -60,19 +65,6 @@ impl Pseudopotential {
             source: Source::Analytic(Box::new(gth)),
         }
     }
-}
-
-/// The elements of the built-in table.
-pub fn gth_elements() -> impl Iterator<Item = Element> {
-    table::ENTRIES
-        .iter()
-        .filter_map(|entry| entry.symbol.parse().ok())
-}
-
-/// The symbols of the table, for messages.
-pub(super) fn known_elements() -> String {
-    let symbols: Vec<&str> = table::ENTRIES.iter().map(|entry| entry.symbol).collect();
-    symbols.join(", ")
 }
 
 /// Label of a pseudo-orbital: the shells of each l count from n = l + 1.

@@ -1,25 +1,13 @@
+//! Goedecker–Teter–Hutter pseudopotentials in closed form.
+
 use std::f64::consts::{PI, TAU};
 
 use crystalgym_crystal::Element;
 
 use super::{
-    super::error::PseudoError,
-    atom::{AtomicOrbital, solve},
-    gaussian::{gaussian_transform, gaussian_transform_derivative},
-    table,
+    gaussian::{gamma_half, gaussian_transform, gaussian_transform_derivative},
+    orbital::AtomicOrbital,
 };
-
-/// A row of the built-in table.
-pub(super) struct GthEntry {
-    pub(super) symbol: &'static str,
-    pub(super) name: &'static str,
-    /// Valence electrons in s, p, d, f.
-    pub(super) shells: [u8; 4],
-    pub(super) r_local: f64,
-    pub(super) local: &'static [f64],
-    /// r_l and the upper triangle of h_ij by rows, for each l.
-    pub(super) channels: &'static [(f64, &'static [f64])],
-}
 
 /// Parameters of a Goedecker–Teter–Hutter pseudopotential, in Hartree atomic units.
 ///
@@ -59,37 +47,6 @@ pub struct GthChannel {
 }
 
 impl GthParameters {
-    /// The PBE parameters of the built-in table.
-    ///
-    /// # Errors
-    /// [`PseudoError::NoGth`].
-    pub fn pbe(element: Element) -> Result<Self, PseudoError> {
-        table::ENTRIES
-            .iter()
-            .find(|entry| entry.symbol == element.symbol())
-            .map(|entry| Self::from_entry(element, entry))
-            .ok_or(PseudoError::NoGth(element))
-    }
-
-    fn from_entry(element: Element, entry: &GthEntry) -> Self {
-        let channels = entry
-            .channels
-            .iter()
-            .map(|&(radius, triangle)| GthChannel::from_triangle(radius, triangle))
-            .collect();
-        let mut gth = Self {
-            element,
-            name: entry.name.to_owned(),
-            z_valence: entry.shells.iter().map(|&n| f64::from(n)).sum(),
-            r_local: entry.r_local,
-            local: entry.local.to_vec(),
-            channels,
-            orbitals: Vec::new(),
-        };
-        gth.orbitals = solve(&gth, &entry.shells);
-        gth
-    }
-
     /// (l, i) of each projector, i from 0.
     pub(in super::super) fn projectors(&self) -> impl Iterator<Item = (usize, usize)> {
         self.channels
@@ -244,7 +201,7 @@ impl GthParameters {
 }
 
 impl GthChannel {
-    fn from_triangle(radius: f64, triangle: &[f64]) -> Self {
+    pub(super) fn from_triangle(radius: f64, triangle: &[f64]) -> Self {
         let count = (0..)
             .find(|n| n * (n + 1) / 2 >= triangle.len())
             .unwrap_or(0);
@@ -271,11 +228,6 @@ fn projector_norm(l: usize, i: usize, radius: f64) -> f64 {
     // l + (4(i+1) − 1)/2 = (l + 2i + 1) + ½
     let whole = l + 2 * i + 1;
     2f64.sqrt() / (radius.powf(whole as f64 + 0.5) * gamma_half(whole).sqrt())
-}
-
-/// Γ(n + ½) = √π (2n−1)!!/2ⁿ.
-pub(super) fn gamma_half(n: usize) -> f64 {
-    (1..=n).fold(PI.sqrt(), |value, k| value * (k as f64 - 0.5))
 }
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+//! A GTH pseudopotential as a UPF file.
+
 use std::fmt::Write as _;
 
 use super::parameters::GthParameters;

@@ -6,7 +6,7 @@ use crate::{
     pseudo::{
         error::SectionError,
         radial::{RadialMesh, erf},
-        tables::TableCache,
+        table_cache::TableCache,
         types::{
             Augmentation, AugmentationFunction, OrbitalInfo, PawData, Pseudopotential,
             PseudopotentialKind, RadialFunctions, Source,

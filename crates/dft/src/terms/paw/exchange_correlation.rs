@@ -1,3 +1,5 @@
+//! Exchange and correlation inside the spheres of PAW atoms.
+
 use std::f64::consts::PI;
 
 use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};

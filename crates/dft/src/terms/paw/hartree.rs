@@ -1,3 +1,5 @@
+//! Hartree energy inside the spheres of PAW atoms.
+
 use std::f64::consts::PI;
 
 use crate::pseudo::RadialMesh;

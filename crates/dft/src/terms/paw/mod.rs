@@ -18,7 +18,8 @@ use crate::{
     parallel::parallel_map,
     pseudo::{PawData, Pseudopotential, RadialFunctions},
     terms::{
-        atom_matrices::AtomMatrices, nonlocal::projector_sides, pair_expansion::PairExpansion,
+        pair_expansion::PairExpansion, projector_channels::projector_sides,
+        projector_matrices::ProjectorMatrices,
     },
     xc::Functional,
 };
@@ -36,7 +37,7 @@ pub(crate) struct OneCentreTerms {
 #[derive(Debug, Clone)]
 pub(crate) struct OneCentreEnergy {
     pub(crate) energy_ha: f64,
-    pub(crate) coupling: AtomMatrices,
+    pub(crate) coupling: ProjectorMatrices,
 }
 
 impl OneCentreTerms {
@@ -54,7 +55,7 @@ impl OneCentreTerms {
 
     pub(crate) fn evaluate(
         &self,
-        occupations: &AtomMatrices,
+        occupations: &ProjectorMatrices,
         threads: NonZeroUsize,
     ) -> OneCentreEnergy {
         let work = self.atoms.iter().zip(occupations.blocks());
@@ -62,7 +63,7 @@ impl OneCentreTerms {
             self.species[species].as_ref().map(|s| s.evaluate(block))
         });
         let mut energy_ha = 0.0;
-        let mut coupling = AtomMatrices::zeros(self.sides.clone());
+        let mut coupling = ProjectorMatrices::zeros(self.sides.clone());
         for (found, block) in by_atom.into_iter().zip(coupling.blocks_mut()) {
             if let Some((energy, by_occupation)) = found {
                 energy_ha += energy;
@@ -77,12 +78,12 @@ impl OneCentreTerms {
 
     /// The occupations of the free atoms, each radial function's spread evenly over its m; zero
     /// for atoms without PAW.
-    pub(crate) fn atomic_occupations(&self, model: &Model) -> AtomMatrices {
-        let mut matrices = AtomMatrices::zeros(self.sides.clone());
+    pub(crate) fn atomic_occupations(&self, model: &Model) -> ProjectorMatrices {
+        let mut matrices = ProjectorMatrices::zeros(self.sides.clone());
         for (atom, block) in model.atoms.iter().zip(matrices.blocks_mut()) {
             let species = &model.species[atom.species];
             let Some(paw) = species.paw() else { continue };
-            let channels = crate::terms::nonlocal::projector_channels(species);
+            let channels = crate::terms::projector_channels::projector_channels(species);
             for (row, channel) in channels.iter().enumerate() {
                 block[row * channels.len() + row] =
                     paw.occupations[channel.radial] / (2 * channel.l + 1) as f64;

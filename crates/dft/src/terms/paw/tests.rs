@@ -1,3 +1,5 @@
+//! Tests of the one-centre terms by finite differences.
+
 use std::{num::NonZeroUsize, path::Path, sync::Arc};
 
 use rustfft::num_complex::Complex64;
@@ -11,7 +13,7 @@ use crate::{
     linear_algebra::{Scalar, ZERO},
     pseudo::Pseudopotential,
     scf::{FixedTerms, starting_bands},
-    terms::{atom_matrices::AtomMatrices, hartree::hartree_energy, nonlocal::Projectors},
+    terms::{hartree::hartree_energy, nonlocal::Projectors, projector_matrices::ProjectorMatrices},
     xc::Functional,
 };
 
@@ -52,8 +54,8 @@ fn basis() -> Option<PlaneWaveBasis> {
 }
 
 /// Occupations without any symmetry.
-fn occupations(sides: &[usize]) -> AtomMatrices {
-    let mut matrices = AtomMatrices::zeros(sides.to_vec());
+fn occupations(sides: &[usize]) -> ProjectorMatrices {
+    let mut matrices = ProjectorMatrices::zeros(sides.to_vec());
     let mut count = 0.0;
     for (side, block) in sides.iter().zip(matrices.blocks_mut()) {
         for i in 0..*side {
@@ -69,8 +71,8 @@ fn occupations(sides: &[usize]) -> AtomMatrices {
 }
 
 /// A symmetric change of a few occupations of the given atom.
-fn change(sides: &[usize], atom: usize) -> AtomMatrices {
-    let mut matrices = AtomMatrices::zeros(sides.to_vec());
+fn change(sides: &[usize], atom: usize) -> ProjectorMatrices {
+    let mut matrices = ProjectorMatrices::zeros(sides.to_vec());
     let side = sides[atom];
     if let Some(block) = matrices.blocks_mut().nth(atom) {
         for (i, j) in [(0, 0), (2, 1), (3, 5), (1, 4), (6, 6)] {
@@ -81,7 +83,7 @@ fn change(sides: &[usize], atom: usize) -> AtomMatrices {
     matrices
 }
 
-fn moved(from: &AtomMatrices, by: &AtomMatrices, step: f64) -> AtomMatrices {
+fn moved(from: &ProjectorMatrices, by: &ProjectorMatrices, step: f64) -> ProjectorMatrices {
     let mut to = from.clone();
     for (value, d) in to.entries_mut().iter_mut().zip(by.entries()) {
         *value += step * d;
@@ -119,7 +121,7 @@ fn coupling_is_the_derivative_of_the_energy() {
     // A smooth background keeps the density positive.
     let mut smooth = Density::of_atoms(&basis, &terms).field;
     smooth[0] += Complex64::new(2.0, 0.0);
-    let density = |occupations: &AtomMatrices| {
+    let density = |occupations: &ProjectorMatrices| {
         let mut field = smooth.clone();
         let augmentation = terms.augmentation.as_ref().unwrap();
         augmentation.add_density(grid, occupations, ONE_THREAD, &mut field);
@@ -132,17 +134,17 @@ fn coupling_is_the_derivative_of_the_energy() {
         let along = change(&sides, atom);
         let energy = |step: f64| {
             let density = density(&moved(&at, &along, step));
-            let functionals = terms.evaluate(&basis, &density, ONE_THREAD);
+            let kohn_sham = terms.evaluate(&basis, &density, ONE_THREAD);
             terms.bare_coupling.product(&density.projector_occupations)
                 + grid.integrate_product(&terms.local, &density.field)
                 + hartree_energy(grid, &density.field)
-                + functionals.xc_ha
-                + functionals.one_centre_ha
+                + kohn_sham.xc_ha
+                + kohn_sham.one_centre_ha
         };
         let step = 1e-4;
         let slope = (energy(step) - energy(-step)) / (2.0 * step);
-        let functionals = terms.evaluate(&basis, &density(&at), ONE_THREAD);
-        let expected = functionals.coupling.product(&along);
+        let kohn_sham = terms.evaluate(&basis, &density(&at), ONE_THREAD);
+        let expected = kohn_sham.coupling.product(&along);
         assert!(
             (slope - expected).abs() < 2e-6,
             "{atom}: {slope} {expected}"

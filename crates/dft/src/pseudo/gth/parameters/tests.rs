@@ -1,3 +1,5 @@
+//! Tests of the closed forms against integrals.
+
 use super::{super::super::types::Pseudopotential, *};
 
 /// Every potential of the table.

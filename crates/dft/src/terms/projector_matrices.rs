@@ -1,4 +1,4 @@
-//! One real symmetric matrix an atom, over the projectors of that atom.
+//! One real symmetric matrix per atom, over the projectors of that atom.
 
 use crate::linear_algebra::Scalar;
 
@@ -6,13 +6,13 @@ use crate::linear_algebra::Scalar;
 ///
 /// Rows and columns are in the order of the atom's projectors (radial function, then m).
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct AtomMatrices {
+pub(crate) struct ProjectorMatrices {
     sides: Vec<usize>,
     /// The matrices one after the other, each row by row.
     entries: Vec<f64>,
 }
 
-impl AtomMatrices {
+impl ProjectorMatrices {
     /// Zero matrices of the given sides.
     pub(crate) fn zeros(sides: Vec<usize>) -> Self {
         let count = sides.iter().map(|side| side * side).sum();

@@ -1,0 +1,122 @@
+//! The density of free atoms, and that of occupied bands.
+
+use std::num::NonZeroUsize;
+
+use rustfft::num_complex::Complex64;
+
+use crate::{
+    bands::Bands,
+    basis::{PlaneWaveBasis, WaveBasis},
+    density::Density,
+    hamiltonian::{BandScalar, RealSpace},
+    parallel::parallel_map,
+    scf::FixedTerms,
+    terms::{
+        local::atomic_density, nonlocal::add_occupations, projector_channels::projector_sides,
+        projector_matrices::ProjectorMatrices,
+    },
+};
+
+/// Occupations below this add nothing to a density.
+const OCCUPATION_THRESHOLD: f64 = 1e-14;
+/// k-points per thread whose densities are held at once, each a field on the whole box.
+const DENSITIES_PER_THREAD: usize = 8;
+
+impl Density {
+    /// The free atoms, one beside the other.
+    pub(crate) fn of_atoms(basis: &PlaneWaveBasis, terms: &FixedTerms) -> Self {
+        let model = &basis.model;
+        let mut field = atomic_density(model, &basis.density_grid);
+        basis.symmetrizer.symmetrize(&mut field);
+        let projector_occupations = match &terms.one_centre {
+            Some(one_centre) => one_centre.atomic_occupations(model),
+            None => ProjectorMatrices::zeros(projector_sides(model)),
+        };
+        Self {
+            field,
+            projector_occupations,
+        }
+    }
+
+    /// `ρ(r) = Σ_k w Σ_n f |ψ_nk(r)|² + Σ_ij ρ_ij Q_ij(r)`, symmetrised; `projections` are
+    /// `⟨β_i|ψ_nk⟩`, one column per band.
+    ///
+    /// k-points are added up in their order, whatever the number of threads.
+    pub(crate) fn of_bands<S: BandScalar>(
+        basis: &PlaneWaveBasis,
+        terms: &FixedTerms,
+        bands: &Bands<S>,
+        projections: &[Vec<S>],
+        occupations: &[Vec<f64>],
+        threads: NonZeroUsize,
+    ) -> Self {
+        let mut field = smooth_density(basis, bands, occupations, threads);
+        basis.symmetrizer.symmetrize(&mut field);
+        let mut projector_occupations = ProjectorMatrices::zeros(projector_sides(&basis.model));
+        if let Some(augmentation) = &terms.augmentation {
+            let at_k_points = basis.waves.iter().zip(projections).zip(occupations);
+            for ((waves, projections), f) in at_k_points {
+                let weights: Vec<f64> = f.iter().map(|f| f * waves.k_point.weight).collect();
+                add_occupations(basis, projections, &weights, &mut projector_occupations);
+            }
+            basis
+                .atom_symmetrizer
+                .symmetrize(&mut projector_occupations);
+            augmentation.add_density(
+                &basis.density_grid,
+                &projector_occupations,
+                threads,
+                &mut field,
+            );
+        }
+        Self {
+            field,
+            projector_occupations,
+        }
+    }
+}
+
+/// `Σ_k w Σ_n f |ψ_nk|²`
+fn smooth_density<S: BandScalar>(
+    basis: &PlaneWaveBasis,
+    bands: &Bands<S>,
+    occupations: &[Vec<f64>],
+    threads: NonZeroUsize,
+) -> Vec<Complex64> {
+    let grid = &basis.wave_grid;
+    let volume = basis.model.cell.volume();
+    let density_at = |((k, waves), occupations): ((usize, &WaveBasis), &Vec<f64>)| {
+        let mut density = vec![0.0; grid.fft.len()];
+        let mut space = RealSpace::new(&grid.fft);
+        let weights: Vec<f64> = occupations
+            .iter()
+            .map(|&f| match f.abs() < OCCUPATION_THRESHOLD {
+                true => 0.0,
+                false => waves.k_point.weight * f / volume,
+            })
+            .collect();
+        let columns = bands.at(k);
+        S::add_density(
+            waves,
+            &grid.fft,
+            &mut space,
+            &columns,
+            &weights,
+            &mut density,
+        );
+        density
+    };
+    let mut work = (basis.waves.iter().enumerate()).zip(occupations).peekable();
+    let mut sum = vec![0.0; grid.fft.len()];
+    while work.peek().is_some() {
+        let some = work.by_ref().take(DENSITIES_PER_THREAD * threads.get());
+        for density in parallel_map(threads, some, density_at) {
+            for (sum, rho) in sum.iter_mut().zip(density) {
+                *sum += rho;
+            }
+        }
+    }
+    basis
+        .wave_grid
+        .field_to_reciprocal(&sum, &basis.density_grid)
+}
