@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use crystalgym_environment::{FinishedEpisode, State, Task, VectorEnvironment};
 use crystalgym_evaluation::{Calculator, ResultStore};
 
-use crate::AgentError;
+use crate::{AgentConfig, AgentError};
 
 /// What learns (or searches), one step after the other.
 ///
@@ -14,6 +14,9 @@ use crate::AgentError;
 pub trait Agent {
     /// The name used in configurations and files, such as `dqn`.
     fn name(&self) -> &'static str;
+
+    /// The algorithm with its settings.
+    fn settings(&self) -> AgentConfig;
 
     /// Takes the results that are due, learns from them, and acts once in every environment.
     ///

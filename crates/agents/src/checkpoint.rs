@@ -3,8 +3,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crystalgym_crystal::write_atomically;
-use crystalgym_environment::Task;
+use crystalgym_crystal::EnclosedFolder;
+use crystalgym_environment::{SkeletonIdentity, Task};
 use crystalgym_evaluation::Property;
 use crystalgym_networks::Checkpoint;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -16,6 +16,8 @@ use crate::AgentError;
 const STATE_FILE: &str = "agent.json";
 /// Number of the layout described here.
 const VERSION: u32 = 1;
+/// Largest file of a checkpoint.
+const MOST_BYTES: u64 = 1 << 32;
 
 /// `agent.json`. It names the file of the networks, so that replacing it in one step replaces the
 /// whole checkpoint.
@@ -66,8 +68,9 @@ impl CheckpointInfo {
     /// of this version.
     pub fn read(folder: &Path) -> Result<Self, AgentError> {
         let path = folder.join(STATE_FILE);
-        let text = fs::read_to_string(&path).map_err(io_error(&path))?;
-        let header: Header = serde_json::from_str(&text).map_err(|error| invalid(&path, error))?;
+        let text = read_file(folder, STATE_FILE)?;
+        let header: Header =
+            serde_json::from_slice(&text).map_err(|error| invalid(&path, error))?;
         if header.version != VERSION {
             return Err(invalid(
                 &path,
@@ -84,7 +87,7 @@ impl CheckpointInfo {
 /// What a checkpoint needs to find again in the task that it goes on with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct TaskIdentity {
-    skeletons: Vec<String>,
+    skeletons: Vec<SkeletonIdentity>,
     elements: Vec<String>,
     property: Property,
     target: f64,
@@ -96,7 +99,7 @@ impl TaskIdentity {
             skeletons: task
                 .skeletons()
                 .iter()
-                .map(|skeleton| skeleton.label.clone())
+                .map(|skeleton| SkeletonIdentity::of(skeleton))
                 .collect(),
             elements: task
                 .actions()
@@ -110,13 +113,38 @@ impl TaskIdentity {
     }
 
     pub(crate) fn check(&self, found: &Self, folder: &Path) -> Result<(), AgentError> {
-        if self == found {
-            return Ok(());
+        if self.skeletons.len() == found.skeletons.len() {
+            for (trained, now) in self.skeletons.iter().zip(&found.skeletons) {
+                trained
+                    .check(now)
+                    .map_err(|message| invalid(folder, message))?;
+            }
         }
-        Err(invalid(
-            folder,
-            format!("it was made for another task: {self:?}, not {found:?}"),
-        ))
+        let labels = |task: &Self| {
+            let labels = task.skeletons.iter().map(|skeleton| skeleton.label.clone());
+            labels.collect::<Vec<_>>().join(" ")
+        };
+        let parts = [
+            ("skeletons", labels(self), labels(found)),
+            (
+                "elements",
+                self.elements.join(" "),
+                found.elements.join(" "),
+            ),
+            (
+                "property",
+                self.property.to_string(),
+                found.property.to_string(),
+            ),
+            ("target", self.target.to_string(), found.target.to_string()),
+        ];
+        match parts.into_iter().find(|(_, trained, now)| trained != now) {
+            None => Ok(()),
+            Some((part, trained, now)) => Err(invalid(
+                folder,
+                format!("it was made for another task: {part} {trained:?}, not {now:?}"),
+            )),
+        }
     }
 }
 
@@ -130,6 +158,7 @@ pub(crate) fn write_checkpoint<T: Serialize>(
     state: &T,
 ) -> Result<(), AgentError> {
     fs::create_dir_all(folder).map_err(io_error(folder))?;
+    let inside = EnclosedFolder::at(folder);
     let networks = networks
         .map(|networks| {
             let bytes = networks.to_bytes()?;
@@ -137,7 +166,7 @@ pub(crate) fn write_checkpoint<T: Serialize>(
             // The hash keeps apart what two runs would call the same.
             let file = format!("networks-{step}-{}.safetensors", &sha256[..8]);
             let path = folder.join(&file);
-            write_atomically(&path, &bytes).map_err(io_error(&path))?;
+            inside.write(&file, &bytes).map_err(io_error(&path))?;
             Ok::<_, AgentError>(NetworksFile { file, sha256 })
         })
         .transpose()?;
@@ -151,7 +180,7 @@ pub(crate) fn write_checkpoint<T: Serialize>(
         state,
     };
     let text = serde_json::to_vec(&file).map_err(|error| invalid(&path, error))?;
-    write_atomically(&path, &text).map_err(io_error(&path))?;
+    inside.write(STATE_FILE, &text).map_err(io_error(&path))?;
     remove_other_networks(folder, kept.as_deref()).map_err(io_error(folder))
 }
 
@@ -168,9 +197,9 @@ pub(crate) fn read_checkpoint<T: DeserializeOwned>(
             format!("it is of {}, expected {algorithm}", info.algorithm),
         ));
     }
-    let text = fs::read_to_string(&path).map_err(io_error(&path))?;
+    let text = read_file(folder, STATE_FILE)?;
     let file: ReadStateFile<T> =
-        serde_json::from_str(&text).map_err(|error| invalid(&path, error))?;
+        serde_json::from_slice(&text).map_err(|error| invalid(&path, error))?;
     let networks = file
         .networks
         .map(|networks| read_networks(folder, &networks))
@@ -180,7 +209,7 @@ pub(crate) fn read_checkpoint<T: DeserializeOwned>(
 
 fn read_networks(folder: &Path, networks: &NetworksFile) -> Result<Checkpoint, AgentError> {
     let path = folder.join(&networks.file);
-    let bytes = fs::read(&path).map_err(io_error(&path))?;
+    let bytes = read_file(folder, &networks.file)?;
     let found = hexadecimal(&bytes);
     if found != networks.sha256 {
         return Err(invalid(
@@ -189,6 +218,12 @@ fn read_networks(folder: &Path, networks: &NetworksFile) -> Result<Checkpoint, A
         ));
     }
     Ok(Checkpoint::from_bytes(&bytes)?)
+}
+
+/// Reads a file of a checkpoint, which may name another one to be read.
+fn read_file(folder: &Path, name: &str) -> Result<Vec<u8>, AgentError> {
+    let read = EnclosedFolder::at(folder).read(name, MOST_BYTES);
+    read.map_err(io_error(&folder.join(name)))
 }
 
 fn remove_other_networks(folder: &Path, kept: Option<&str>) -> io::Result<()> {
@@ -214,6 +249,26 @@ fn hexadecimal(bytes: &[u8]) -> String {
 fn io_error(path: &Path) -> impl FnOnce(io::Error) -> AgentError + use<> {
     let path: PathBuf = path.to_owned();
     move |source| AgentError::Io { path, source }
+}
+
+/// Whether an agent that learns after each step of its environments can have got so far.
+pub(crate) fn check_progress(
+    steps: u64,
+    environments: usize,
+    learned_until: u64,
+    updates: u64,
+    gradient_steps: u64,
+) -> Result<(), String> {
+    let behind = steps.checked_sub(learned_until);
+    if behind.is_none_or(|behind| behind > environments as u64) {
+        return Err(format!("it learned until step {learned_until} of {steps}"));
+    }
+    if updates > learned_until.saturating_mul(gradient_steps) {
+        return Err(format!(
+            "it counts {updates} gradient steps by step {learned_until}"
+        ));
+    }
+    Ok(())
 }
 
 pub(crate) fn invalid(path: &Path, message: impl ToString) -> AgentError {

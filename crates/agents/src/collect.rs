@@ -23,9 +23,13 @@ pub struct CollectConfig {
 
 impl CollectConfig {
     pub(crate) fn check(&self) -> Result<(), AgentError> {
-        check::at_least_one(&[
-            ("total_steps", self.total_steps),
-            ("environments", self.environments as u64),
+        check::counts(&[
+            ("total_steps", (self.total_steps, check::STEPS)),
+            (
+                "environments",
+                (self.environments as u64, check::ENVIRONMENTS),
+            ),
+            ("in_flight", (self.in_flight as u64, check::IN_FLIGHT)),
         ])
     }
 }
@@ -86,17 +90,28 @@ impl Collector {
         self.total_steps
     }
 
-    /// Episodes that have ended and not been delivered.
-    pub(crate) fn open_episodes(&self) -> usize {
-        self.environment.open_episodes()
+    /// Last states of the episodes that have ended and not been delivered, in that order.
+    pub(crate) fn open_states(&self) -> impl ExactSizeIterator<Item = &State> {
+        self.environment.open_states()
     }
 
     pub(crate) fn snapshot(&self) -> VectorSnapshot {
         self.environment.snapshot()
     }
 
+    /// # Errors
+    /// [`EnvironmentError::Snapshot`] if it cannot be one of this run.
     pub(crate) fn restore(&mut self, snapshot: VectorSnapshot) -> Result<(), EnvironmentError> {
-        self.environment.restore(snapshot)
+        self.environment.restore(snapshot)?;
+        let (steps, last) = (
+            self.steps(),
+            self.total_steps + self.environment.len() as u64,
+        );
+        if steps > last {
+            let message = format!("{steps} steps of a run of {}", self.total_steps);
+            return Err(EnvironmentError::Snapshot(message));
+        }
+        Ok(())
     }
 }
 

@@ -21,7 +21,7 @@ pub enum AgentError {
         /// Its value.
         found: String,
         /// What would be right.
-        expected: &'static str,
+        expected: String,
     },
     /// The network's outputs or the loss are no numbers any more.
     #[error("training diverged at step {step}: {what} is {found}; try a smaller learning rate")]

@@ -8,7 +8,11 @@ use crystalgym_networks::{GraphTemplate, InputStyle, Megnet, MegnetConfig, Param
 use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
 
-use crate::AgentError;
+use crate::{AgentError, check};
+
+/// Features of edges and nodes in all blocks for all states of a batch: some gigabytes with what a
+/// gradient needs beside them.
+const MOST_FEATURES: usize = 1 << 26;
 
 /// The part of a network's shape that the task does not fix.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,6 +52,40 @@ impl NetworkConfig {
     /// The shape of the published agents.
     pub fn published() -> Self {
         Self::from(MegnetConfig::published(1, 1))
+    }
+
+    /// # Errors
+    /// [`AgentError::Network`] names the first field outside of its range.
+    pub(crate) fn check(&self) -> Result<(), AgentError> {
+        let shape = MegnetConfig {
+            hidden: self.hidden,
+            blocks: self.blocks,
+            set2set_iterations: self.set2set_iterations,
+            gaussian_centres: self.gaussian_centres,
+            ..MegnetConfig::default()
+        };
+        Ok(shape.check()?)
+    }
+
+    /// Whether a network of this shape can see so many states of this task at once.
+    ///
+    /// # Errors
+    /// [`AgentError::Config`] names `field`, the number of states.
+    pub(crate) fn check_batch(
+        &self,
+        task: &Task,
+        field: &'static str,
+        states: usize,
+    ) -> Result<(), AgentError> {
+        let graphs = task.skeletons().iter();
+        let largest = graphs.map(|skeleton| 2 * skeleton.graph.bonds() + skeleton.sites());
+        let each = largest.max().unwrap_or(1) * self.hidden * self.blocks;
+        let most = MOST_FEATURES / each.max(1);
+        if states <= most {
+            return Ok(());
+        }
+        let expected = format!("at most {most} with this network and these skeletons");
+        Err(check::bad(field, states, expected))
     }
 
     /// A new network with `n_outputs` numbers per state of this task.
@@ -104,7 +142,7 @@ pub(crate) fn for_task(
         return Err(AgentError::Config {
             field: "number of actions",
             found: task.actions().len().to_string(),
-            expected: "as many as the network was trained with",
+            expected: "as many as the network was trained with".to_owned(),
         });
     }
     Ok(network.with_templates(templates(task, network.config()))?)

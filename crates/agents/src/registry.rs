@@ -5,9 +5,9 @@ use std::{path::Path, sync::Arc};
 use crystalgym_environment::Task;
 
 use crate::{
-    Agent, AgentError, CheckpointInfo, Dqn, DqnConfig, Evaluator, GeneticConfig, GeneticSearch,
-    LocalSearch, LocalSearchConfig, Ppo, PpoConfig, RandomSearch, RandomSearchConfig, Sac,
-    SacConfig, checkpoint::invalid,
+    Agent, AgentError, CheckpointInfo, Dqn, DqnConfig, Evaluator, GeneticConfig, GeneticProposer,
+    GeneticSearch, LocalProposer, LocalSearch, LocalSearchConfig, Ppo, PpoConfig, Proposer,
+    RandomProposer, RandomSearch, RandomSearchConfig, Sac, SacConfig, checkpoint::invalid,
 };
 
 /// An algorithm with its settings.
@@ -48,6 +48,34 @@ impl AgentConfig {
             Self::Genetic(config) => Box::new(GeneticSearch::new(config, task, evaluator)?),
             Self::LocalSearch(config) => Box::new(LocalSearch::new(config, task, evaluator)?),
         })
+    }
+
+    /// The name used in configurations and files.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Dqn(_) => "dqn",
+            Self::Rainbow(_) => "rainbow",
+            Self::Ppo(_) => "ppo",
+            Self::Sac(_) => "sac",
+            Self::RandomSearch(_) => RandomProposer::NAME,
+            Self::Genetic(_) => GeneticProposer::NAME,
+            Self::LocalSearch(_) => LocalProposer::NAME,
+        }
+    }
+
+    /// Whether all settings are in their ranges, as far as that can be said without a task.
+    ///
+    /// # Errors
+    /// [`AgentError::Config`] or [`AgentError::Network`] names the first that is not.
+    pub fn check(&self) -> Result<(), AgentError> {
+        match self {
+            Self::Dqn(config) | Self::Rainbow(config) => config.check(),
+            Self::Ppo(config) => config.check(),
+            Self::Sac(config) => config.check(),
+            Self::RandomSearch(config) => check_search::<RandomProposer>(config),
+            Self::Genetic(config) => check_search::<GeneticProposer>(config),
+            Self::LocalSearch(config) => check_search::<LocalProposer>(config),
+        }
     }
 
     /// Seed of everything random.
@@ -101,6 +129,11 @@ impl AgentConfig {
         } = total_steps;
         self
     }
+}
+
+fn check_search<P: Proposer>(config: &P::Config) -> Result<(), AgentError> {
+    P::check(config)?;
+    P::collect_config(config).check()
 }
 
 /// An agent that goes on where the saved one was, whatever its algorithm.

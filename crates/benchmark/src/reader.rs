@@ -7,7 +7,7 @@ use std::{
 
 use crystalgym_environment::failure_reward;
 use crystalgym_evaluation::FailureCode;
-use crystalgym_training::{EpisodeRow, Preset, checkpointed_episodes, episode_rows};
+use crystalgym_training::{EpisodeRow, Preset, RunFolder, checkpointed_episodes};
 use serde::Deserialize;
 
 use crate::{
@@ -17,7 +17,6 @@ use crate::{
     settings::{SettingsOfGroup, run_settings},
 };
 
-pub(crate) const EPISODES_FILE: &str = "episodes.csv";
 /// Optional; columns elements, skeleton, formation_energy_ev_per_atom.
 const FORMATION_ENERGY_FILE: &str = "formation_energies.csv";
 
@@ -111,13 +110,13 @@ fn text(error: impl std::fmt::Display) -> String {
 
 /// The episodes of a finished run, each checked, none missing.
 fn read_training(run: &Path, manifest: &JobManifest) -> Result<TrainingMeasure, String> {
-    let path = run.join(EPISODES_FILE);
+    let path = run.join(RunFolder::EPISODES);
     let named = |message: String| format!("{}: {message}", path.display());
     if !ends_with_a_line(&path).map_err(|error| named(text(error)))? {
         return Err(named("is cut off in the middle of its last row".to_owned()));
     }
     let mut counter = TrainingCounter::new(manifest.property);
-    for row in episode_rows(&path).map_err(text)? {
+    for row in RunFolder::at(run).episode_rows().map_err(text)? {
         let row = row.map_err(text)?;
         check_row(&row, manifest, &counter).map_err(named)?;
         counter

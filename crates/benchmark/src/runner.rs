@@ -9,7 +9,9 @@ use std::{
 };
 
 use crystalgym_crystal::write_atomically;
-use crystalgym_training::{PolicyEvaluation, TrainingError, TrainingRun, evaluate_run};
+use crystalgym_training::{
+    PolicyEvaluation, RunFolder, TrainedAgent, TrainingError, TrainingRun, Trust,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{BenchmarkError, Job, JobManifest, JobStatus};
@@ -167,19 +169,23 @@ fn train_and_evaluate(
     options: &RunOptions<'_>,
 ) -> Result<bool, BenchmarkError> {
     let run_folder = folder.join(RUN_FOLDER);
-    let run = match run_folder.join("config.toml").exists() {
-        true => TrainingRun::resume(&run_folder)?,
+    // What the job's own settings name was given for this benchmark.
+    let trust = Trust::Given(&job.config);
+    let run = match RunFolder::at(&run_folder).holds_run() {
+        true => TrainingRun::resume(&run_folder, trust)?,
         false => TrainingRun::start(job.config.clone(), &run_folder)?,
     };
     if !run.run(options.stop, &mut |_, _| {})?.finished {
         return Ok(false);
     }
+    let agent = TrainedAgent::load(&run_folder)?;
     let mut rows = Vec::new();
     let held_out = &job.manifest.held_out;
     for sampled in [false, true] {
-        rows.extend(rollouts(&run_folder, &[], sampled, job.manifest.seed)?);
+        rows.extend(rollouts(&agent, &[], sampled, job.manifest.seed, trust)?);
         if !held_out.is_empty() {
-            rows.extend(rollouts(&run_folder, held_out, sampled, job.manifest.seed)?);
+            let seed = job.manifest.seed;
+            rows.extend(rollouts(&agent, held_out, sampled, seed, trust)?);
         }
     }
     write_evaluation(&folder.join(EVALUATION_FILE), &rows)?;
@@ -187,10 +193,11 @@ fn train_and_evaluate(
 }
 
 fn rollouts(
-    run_folder: &Path,
+    agent: &TrainedAgent,
     held_out: &[String],
     sampled: bool,
     seed: u64,
+    trust: Trust<'_>,
 ) -> Result<Vec<EvaluationRow>, TrainingError> {
     let evaluation = PolicyEvaluation {
         skeletons: held_out.to_vec(),
@@ -199,7 +206,7 @@ fn rollouts(
         sampled,
         seed,
     };
-    let rollouts = evaluate_run(run_folder, &evaluation)?.into_iter();
+    let rollouts = agent.evaluate(&evaluation, trust)?.into_iter();
     Ok(rollouts
         .map(|rollout| {
             let elements = rollout.crystal.elements().iter();

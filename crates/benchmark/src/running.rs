@@ -2,13 +2,11 @@ use std::path::Path;
 
 use crystalgym_environment::failure_reward;
 use crystalgym_evaluation::Property;
-use crystalgym_training::{Algorithm, TrainingConfig, episode_rows};
+use crystalgym_training::{Algorithm, RunFolder};
 
 use crate::{
-    BenchmarkError, JobManifest, JobStatus, TrainingMeasure,
-    measure::TrainingCounter,
-    reader::{EPISODES_FILE, job_folders},
-    runner::RUN_FOLDER,
+    BenchmarkError, JobManifest, JobStatus, TrainingMeasure, measure::TrainingCounter,
+    reader::job_folders, runner::RUN_FOLDER,
 };
 
 /// What a run is about, for titles and groups.
@@ -70,7 +68,7 @@ pub fn read_unfinished_jobs(benchmark: &Path) -> Result<Vec<UnfinishedRun>, Benc
             continue;
         }
         let run = folder.join(RUN_FOLDER);
-        let config = TrainingConfig::read(&run.join(CONFIG_FILE)).ok();
+        let config = RunFolder::at(&run).config().ok();
         let training = training_so_far(&run, manifest.property);
         if training.episodes > 0 {
             unfinished.push(UnfinishedRun {
@@ -88,7 +86,7 @@ pub fn read_unfinished_jobs(benchmark: &Path) -> Result<Vec<UnfinishedRun>, Benc
 /// # Errors
 /// [`BenchmarkError`] if the folder holds none.
 pub fn read_run(folder: &Path) -> Result<UnfinishedRun, BenchmarkError> {
-    let config = TrainingConfig::read(&folder.join(CONFIG_FILE))?;
+    let config = RunFolder::at(folder).config()?;
     let skeletons = match config.task.skeletons.as_slice() {
         [only] => Path::new(only)
             .file_stem()
@@ -110,12 +108,10 @@ pub fn read_run(folder: &Path) -> Result<UnfinishedRun, BenchmarkError> {
     })
 }
 
-pub(crate) const CONFIG_FILE: &str = "config.toml";
-
 /// Whole rows only: the last one may be in the writing.
 fn training_so_far(run: &Path, property: Property) -> TrainingMeasure {
     let mut counter = TrainingCounter::new(property);
-    let rows = episode_rows(&run.join(EPISODES_FILE));
+    let rows = RunFolder::at(run).episode_rows();
     for row in rows.into_iter().flatten() {
         let Ok(row) = row else { break };
         let sound = row.episode == counter.episodes() as u64 + 1

@@ -1,8 +1,8 @@
 use std::{collections::BTreeMap, path::Path};
 
-use crystalgym_training::TrainingConfig;
+use crystalgym_training::RunFolder;
 
-use crate::{JobManifest, running::CONFIG_FILE};
+use crate::JobManifest;
 
 /// Settings of a run as `section.field` with their values, without those that may differ from seed
 /// to seed: the seed itself, where results are shared, what is written.
@@ -16,8 +16,10 @@ const WITHOUT_INFLUENCE: [&str; 2] = ["evaluation", "output"];
 /// # Errors
 /// A message with the file and the field.
 pub(crate) fn run_settings(run: &Path, manifest: &JobManifest) -> Result<Settings, String> {
-    let path = run.join(CONFIG_FILE);
-    let config = TrainingConfig::read(&path).map_err(|error| error.to_string())?;
+    let path = run.join(RunFolder::CONFIG);
+    let config = RunFolder::at(run)
+        .config()
+        .map_err(|error| error.to_string())?;
     let (found, expected) = (config.seed(), manifest.seed);
     if found != expected {
         return Err(format!(

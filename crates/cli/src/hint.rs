@@ -35,6 +35,10 @@ pub(crate) fn hint_for(error: &anyhow::Error) -> Option<&'static str> {
     let text = format!("{error:#}");
     let hints = [
         (
+            "it names what you have not given",
+            "if the folder is your own, or you have looked at what it names: --trust",
+        ),
+        (
             "unknown skeleton",
             "`crystalgym list skeletons` shows the built-in ones",
         ),

@@ -12,6 +12,7 @@ mod commands;
 mod hint;
 mod progress;
 mod signals;
+mod trust;
 
 use std::{ffi::OsString, io, process::ExitCode};
 

@@ -30,6 +30,9 @@ impl Default for DatasetDescription {
     }
 }
 
+/// What every card says, by which a folder is known to be a data set of ours.
+pub(crate) const MADE_BY: &str = "made with the Rust implementation of CrystalGym";
+
 /// Settings that are listed one by one.
 const MOST_SETTINGS: usize = 12;
 
@@ -69,7 +72,7 @@ pub(crate) fn card(
         "## Licence and citation\n\n\
          {}. The lattices of C1 to C7 are from the Materials Project (CC BY 4.0; A. Jain et al., APL \
          Materials 1, 011002 (2013), doi:10.1063/1.4812323). The task is that of the CrystalGym \
-         paper; the calculations were made with the Rust implementation of CrystalGym, version {}.\n",
+         paper; the calculations were {MADE_BY}, version {}.\n",
         description.license,
         env!("CARGO_PKG_VERSION"),
     );

@@ -25,6 +25,12 @@ pub enum DatasetError {
         /// What is wrong with it.
         message: String,
     },
+    /// A file that is no part of a data set of ours would be replaced.
+    #[error("{}: it is not of a data set made by this program; choose another folder", path.display())]
+    NotOurs {
+        /// The file.
+        path: PathBuf,
+    },
     /// There is nothing to write.
     #[error("the store holds no result of this kind: expected at least one")]
     Empty,

@@ -9,7 +9,11 @@ use crystalgym_crystal::write_atomically;
 use crystalgym_evaluation::{ExportFormat, StoredResult};
 use sha2::{Digest, Sha256};
 
-use crate::{DatasetDescription, DatasetError, card::card, write_parquet};
+use crate::{
+    DatasetDescription, DatasetError,
+    card::{MADE_BY, card},
+    write_parquet,
+};
 
 pub(crate) const TABLE: &str = "results.parquet";
 pub(crate) const STRUCTURES: &str = "structures.extxyz";
@@ -28,7 +32,8 @@ const CHECKSUMS: &str = "SHA256SUMS";
 /// Each file is replaced in one step, the checksums last.
 ///
 /// # Errors
-/// [`DatasetError`]; without any result nothing is written.
+/// [`DatasetError`]; without any result nothing is written, and nothing over files that are no data
+/// set of ours.
 pub fn write_dataset(
     results: &[StoredResult],
     description: &DatasetDescription,
@@ -38,6 +43,7 @@ pub fn write_dataset(
         return Err(DatasetError::Empty);
     }
     fs::create_dir_all(folder).map_err(DatasetError::io(folder))?;
+    claim(folder)?;
     let mut sums = Vec::new();
     let table = write_file(folder, TABLE, |out| write_parquet(results, out))?;
     sums.push((TABLE, table));
@@ -57,6 +63,27 @@ pub fn write_dataset(
         .collect();
     let path = folder.join(CHECKSUMS);
     write_atomically(&path, text.as_bytes()).map_err(DatasetError::io(path))
+}
+
+/// Makes the folder one of ours, or refuses it: a file under a name of ours that lies there without
+/// our card may be a person's own. The card comes first, in a form that says so, so that a writing
+/// that was interrupted can be repeated.
+fn claim(folder: &Path) -> Result<(), DatasetError> {
+    let card = folder.join(CARD);
+    match fs::read_to_string(&card) {
+        Ok(text) if text.contains(MADE_BY) => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) if error.kind() != io::ErrorKind::InvalidData => {
+            return Err(DatasetError::io(card)(error));
+        }
+        _ => return Err(DatasetError::NotOurs { path: card }),
+    }
+    let names = [TABLE, STRUCTURES, CHECKSUMS].map(|name| folder.join(name));
+    if let Some(path) = names.into_iter().find(|path| path.exists()) {
+        return Err(DatasetError::NotOurs { path });
+    }
+    let text = format!("A data set that is being written, {MADE_BY}.\n");
+    write_atomically(&card, text.as_bytes()).map_err(DatasetError::io(card))
 }
 
 /// Writes a file whole or not at all, and returns its SHA-256.

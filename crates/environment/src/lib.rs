@@ -12,6 +12,7 @@ mod error;
 mod known_outcome;
 pub mod random;
 mod reward;
+mod skeleton_identity;
 mod state;
 mod task;
 mod task_list;
@@ -22,6 +23,7 @@ pub use environment::{Environment, Step};
 pub use error::EnvironmentError;
 pub use known_outcome::known_outcome;
 pub use reward::{failure_reward, reward};
+pub use skeleton_identity::SkeletonIdentity;
 pub use state::{
     Observation, State, initial_state, is_terminal, observation, site_for, transition,
 };

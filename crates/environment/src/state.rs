@@ -112,13 +112,19 @@ impl State {
         let skeleton = task.skeletons().get(usize::from(self.skeleton));
         skeleton.is_some_and(|skeleton| {
             let sites = skeleton.sites();
-            self.node_types.len() == sites
-                && usize::from(self.start) < sites
-                && usize::from(self.step) <= sites
-                && self
-                    .node_types
-                    .iter()
-                    .all(|&action| action <= task.actions().blank())
+            let (start, step) = (usize::from(self.start), usize::from(self.step));
+            if self.node_types.len() != sites || start >= sites || step > sites {
+                return false;
+            }
+            let order = task.traversal(self.skeleton.into(), start);
+            // The first sites of the traversal hold an element, the others none.
+            order.iter().enumerate().all(|(place, &site)| {
+                let action = self.node_types[usize::from(site)];
+                match place < step {
+                    true => action < task.actions().blank(),
+                    false => action == task.actions().blank(),
+                }
+            })
         })
     }
 

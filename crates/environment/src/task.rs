@@ -6,7 +6,7 @@ use crystalgym_crystal::{
 use crystalgym_evaluation::Property;
 use serde::{Deserialize, Serialize};
 
-use crate::{ActionSet, EnvironmentError};
+use crate::{ActionSet, EnvironmentError, SkeletonIdentity};
 
 /// What a task is made of, as a configuration file says it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -95,10 +95,20 @@ impl Task {
             let message = "skeletons is empty, expected at least one";
             return invalid("skeletons", message.to_owned());
         };
-        if !(config.target.is_finite() && config.target > 0.0) {
-            let message = format!("target is {}, expected a positive number", config.target);
+        if !TARGETS.contains(&config.target) {
+            let (least, most) = (TARGETS.start(), TARGETS.end());
+            let message = format!(
+                "target is {}, expected a number from {least} to {most}",
+                config.target
+            );
             return invalid("target", message);
         }
+        if skeletons.len() > MOST_SKELETONS {
+            let found = skeletons.len();
+            let message = format!("skeletons has {found} members, expected 1 to {MOST_SKELETONS}");
+            return invalid("skeletons", message);
+        }
+        let skeletons = with_distinct_labels(skeletons);
         if let Some(site) = config.start_site.filter(|site| *site >= fewest_sites) {
             let message = format!("start_site is {site}, expected 0 to {}", fewest_sites - 1);
             return invalid("start_site", message);
@@ -195,7 +205,39 @@ impl Task {
     }
 }
 
+/// Targets that a task can have, in the property's unit.
+const TARGETS: std::ops::RangeInclusive<f64> = 1e-6..=1e6;
+const MOST_SKELETONS: usize = 1000;
+
+/// The same skeletons, with `LABEL-1a2b3c4d` where two that differ have one label: a label stands
+/// for a geometry. The suffix depends on the geometry alone, so that it is the same in every task.
+fn with_distinct_labels(skeletons: Vec<Arc<Skeleton>>) -> Vec<Arc<Skeleton>> {
+    let identities: Vec<_> = skeletons
+        .iter()
+        .map(|skeleton| SkeletonIdentity::of(skeleton))
+        .collect();
+    let ambiguous = |identity: &SkeletonIdentity| {
+        identities
+            .iter()
+            .any(|other| other.label == identity.label && identity.check(other).is_err())
+    };
+    let labelled = skeletons.iter().zip(&identities);
+    labelled
+        .map(|(skeleton, identity)| match ambiguous(identity) {
+            false => Arc::clone(skeleton),
+            true => {
+                let mut renamed = Skeleton::clone(skeleton);
+                renamed.label = format!("{}-{}", identity.label, identity.short_hash());
+                Arc::new(renamed)
+            }
+        })
+        .collect()
+}
+
 /// A built-in skeleton, or the empty frame of a structure file.
+///
+/// The label of the latter is the stem of the file's name, with `_` for control characters; where a
+/// built-in skeleton has that name, a suffix tells the geometry.
 ///
 /// # Errors
 /// [`EnvironmentError::Crystal`] for an unknown name and an unreadable file.
@@ -215,14 +257,16 @@ pub fn find_skeleton(name: &str) -> Result<Arc<Skeleton>, EnvironmentError> {
         error => error,
     })?;
     let path = Path::new(name);
-    let label = path
+    let stem = path
         .file_stem()
         .map_or_else(|| name.into(), |stem| stem.to_string_lossy());
-    Ok(Arc::new(Skeleton::from_structure(
-        &label,
-        &structure,
-        SYMMETRY_TOLERANCE_ANG,
-    )?))
+    let label = stem.replace(|c: char| c.is_control() || c == '/', "_");
+    let mut skeleton = Skeleton::from_structure(&label, &structure, SYMMETRY_TOLERANCE_ANG)?;
+    if Skeleton::builtin(&label).is_ok() {
+        let identity = SkeletonIdentity::of(&skeleton);
+        skeleton.label = format!("{label}-{}", identity.short_hash());
+    }
+    Ok(Arc::new(skeleton))
 }
 
 fn invalid_task(field: &str, message: String) -> EnvironmentError {
@@ -295,7 +339,7 @@ mod tests {
             target: 0.0,
             ..base.clone()
         };
-        assert!(error(&target).contains("target is 0"));
+        assert!(error(&target).contains("target is 0, expected a number from 0.000001 to 1000000"));
         let start = TaskConfig {
             start_site: Some(5),
             ..base.clone()
@@ -312,6 +356,50 @@ mod tests {
             ..base
         };
         assert!(error(&element).contains("Au is not in the action set small"));
+    }
+
+    /// A label stands for a geometry: of two files of one name, of a file with the name of a built-in
+    /// skeleton, in any order.
+    #[test]
+    fn labels_tell_geometries_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, a: f64| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let structure = Structure {
+                lattice: crystalgym_crystal::Lattice::from_parameters([a; 3], [90.0; 3]).unwrap(),
+                elements: vec!["Na".parse().unwrap()],
+                frac_coords: vec![[0.0; 3]],
+            };
+            structure.to_file(&path).unwrap();
+            path.to_string_lossy().into_owned()
+        };
+        let (first, second) = (file("same.json", 4.0), file("other/same.json", 5.0));
+        let (third, builtin) = (file("third/same.json", 4.0), file("C2.json", 4.2));
+        let labels = |skeletons: &[&str]| -> Vec<String> {
+            let task = Task::new(&TaskConfig {
+                skeletons: skeletons.iter().map(|name| (*name).to_owned()).collect(),
+                ..TaskConfig::default()
+            });
+            let task = task.unwrap();
+            task.skeletons().iter().map(|s| s.label.clone()).collect()
+        };
+        assert_eq!(labels(&[&first]), ["same"]);
+        // One geometry is one skeleton, whatever its file.
+        assert_eq!(labels(&[&first, &third]), ["same", "same"]);
+        let both = labels(&[&first, &second]);
+        assert_ne!(both[0], both[1]);
+        assert!(
+            both.iter().all(|label| label.starts_with("same-")),
+            "{both:?}"
+        );
+        let turned = labels(&[&second, &first]);
+        assert_eq!([&turned[1], &turned[0]], [&both[0], &both[1]]);
+        let beside = labels(&["C2", &builtin]);
+        assert_eq!(beside[0], "C2");
+        assert!(beside[1].starts_with("C2-"), "{beside:?}");
+        assert_eq!(labels(&[&builtin]), beside[1..]);
+        assert_eq!(labels(&[&file("a\u{1b}\nb.json", 4.0)]), ["a__b"]);
     }
 
     #[test]

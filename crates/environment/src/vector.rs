@@ -15,6 +15,8 @@ use crate::{
 
 /// How long a wait for a result lasts before the interruption is looked at again.
 const LOOK_UP: Duration = Duration::from_millis(50);
+/// Steps beyond which no run has come.
+const MOST_STEPS: u64 = 1 << 60;
 
 /// Many environments side by side, whose rewards may come later than their steps.
 ///
@@ -153,6 +155,11 @@ impl VectorEnvironment {
         self.open.len()
     }
 
+    /// Last states of these episodes, in the order in which they ended.
+    pub fn open_states(&self) -> impl ExactSizeIterator<Item = &State> {
+        self.open.iter().map(|open| &open.episode.state)
+    }
+
     /// State of an environment: that of the new episode if the last one has just ended.
     pub fn state(&self, environment: usize) -> &State {
         &self.slots[environment].state
@@ -276,18 +283,41 @@ impl VectorEnvironment {
     /// Goes on from a snapshot of an environment of the same task.
     ///
     /// # Errors
-    /// [`EnvironmentError::Snapshot`] if it does not fit.
+    /// [`EnvironmentError::Snapshot`] if it cannot be one.
     pub fn restore(&mut self, snapshot: VectorSnapshot) -> Result<(), EnvironmentError> {
-        if snapshot.slots.len() != self.slots.len() {
-            return Err(EnvironmentError::Snapshot(format!(
-                "{} environments, expected {}",
-                snapshot.slots.len(),
-                self.slots.len()
-            )));
+        let bad = |message: String| Err(EnvironmentError::Snapshot(message));
+        let VectorSnapshot {
+            slots,
+            open,
+            steps,
+            episodes,
+        } = &snapshot;
+        let count = self.slots.len();
+        if slots.len() != count {
+            return bad(format!("{} environments, expected {count}", slots.len()));
         }
-        let states = snapshot.slots.iter().map(|slot| &slot.state);
-        for state in states.chain(snapshot.open.iter().map(|episode| &episode.state)) {
-            self.check_state(state)?;
+        if *steps > MOST_STEPS || !steps.is_multiple_of(count as u64) || episodes > steps {
+            return bad(format!(
+                "{episodes} episodes in {steps} steps of {count} environments"
+            ));
+        }
+        for slot in slots {
+            self.check_state(&slot.state, false)?;
+        }
+        let first = episodes.checked_sub(open.len() as u64);
+        for (number, episode) in (first.map_or(u64::MAX, |first| first + 1)..).zip(open) {
+            self.check_state(&episode.state, true)?;
+            let EpisodeSnapshot {
+                number: found,
+                environment,
+                target,
+                ..
+            } = episode;
+            if *found != number || *environment >= count || *target != self.task.target() {
+                return bad(format!(
+                    "open episode {found} of environment {environment} with target {target}"
+                ));
+            }
         }
         self.slots = snapshot.slots;
         self.steps = snapshot.steps;
@@ -299,13 +329,14 @@ impl VectorEnvironment {
             .try_for_each(|episode| self.open(episode))
     }
 
-    fn check_state(&self, state: &State) -> Result<(), EnvironmentError> {
-        if state.belongs_to(&self.task) {
+    fn check_state(&self, state: &State, over: bool) -> Result<(), EnvironmentError> {
+        if state.belongs_to(&self.task) && is_terminal(state) == over {
             return Ok(());
         }
         Err(EnvironmentError::Snapshot(format!(
-            "a state with skeleton {} and {} sites does not belong to this task",
+            "a state with skeleton {} and {} of {} sites filled does not belong there",
             state.skeleton,
+            state.step,
             state.node_types.len()
         )))
     }

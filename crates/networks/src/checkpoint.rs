@@ -1,11 +1,11 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, HashMap},
-    fs::{self, File},
-    io::Write,
+    fs,
     path::Path,
 };
 
+use crystalgym_crystal::write_atomically;
 use safetensors::{Dtype, SafeTensors, View};
 
 use crate::{Adam, NetworkError, Parameters};
@@ -106,6 +106,11 @@ impl Checkpoint {
     ) -> Result<(), NetworkError> {
         let first = self.flat(&join(prefix, "exp_avg"), parameters)?;
         let second = self.flat(&join(prefix, "exp_avg_sq"), parameters)?;
+        if let Some(value) = second.iter().find(|value| **value < 0.0) {
+            return Err(NetworkError::Checkpoint(format!(
+                "a squared moment under '{prefix}' is {value}, expected at least 0"
+            )));
+        }
         let key = join(prefix, "step");
         let text = self
             .metadata(&key)
@@ -145,6 +150,11 @@ impl Checkpoint {
                 return Err(NetworkError::Checkpoint(format!(
                     "tensor '{name}' has shape {:?}, expected {:?}",
                     tensor.shape, info.shape
+                )));
+            }
+            if let Some(value) = tensor.values.iter().find(|value| !value.is_finite()) {
+                return Err(NetworkError::Checkpoint(format!(
+                    "tensor '{name}' holds {value}, expected numbers"
                 )));
             }
             info.set_from_torch_order(&tensor.values, &mut flat);
@@ -225,17 +235,7 @@ impl Checkpoint {
     /// [`NetworkError::Io`] if the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), NetworkError> {
         let bytes = self.to_bytes()?;
-        let mut temporary = path.as_os_str().to_owned();
-        temporary.push(format!(".{}.tmp", std::process::id()));
-        let temporary = Path::new(&temporary);
-        let written = File::create(temporary)
-            .and_then(|mut file| file.write_all(&bytes).and_then(|()| file.sync_all()))
-            .and_then(|()| fs::rename(temporary, path));
-        if written.is_err() {
-            // The first error is the one to report.
-            let _ = fs::remove_file(temporary);
-        }
-        written.map_err(|source| NetworkError::Io {
+        write_atomically(path, &bytes).map_err(|source| NetworkError::Io {
             path: path.to_owned(),
             source,
         })

@@ -81,7 +81,11 @@ impl MegnetConfig {
         }
     }
 
-    pub(crate) fn check(&self) -> Result<(), NetworkError> {
+    /// Whether a network can have this shape.
+    ///
+    /// # Errors
+    /// [`NetworkError::Config`] names the first field outside of its range.
+    pub fn check(&self) -> Result<(), NetworkError> {
         let error = |field, found: String, expected: &str| {
             Err(NetworkError::Config {
                 field,
@@ -92,21 +96,21 @@ impl MegnetConfig {
         if self.n_actions == 0 || self.n_actions > 254 {
             return error("n_actions", self.n_actions.to_string(), "1 to 254");
         }
-        if self.hidden < 2 || !self.hidden.is_multiple_of(2) {
+        if !(2..=1024).contains(&self.hidden) || !self.hidden.is_multiple_of(2) {
             return error(
                 "hidden",
                 self.hidden.to_string(),
-                "an even number, at least 2",
+                "an even number from 2 to 1024",
             );
         }
-        for (field, value) in [
-            ("n_outputs", self.n_outputs),
-            ("blocks", self.blocks),
-            ("set2set_iterations", self.set2set_iterations),
-            ("gaussian_centres", self.gaussian_centres),
+        for (field, value, most) in [
+            ("n_outputs", self.n_outputs, 1 << 18),
+            ("blocks", self.blocks, 32),
+            ("set2set_iterations", self.set2set_iterations, 32),
+            ("gaussian_centres", self.gaussian_centres, 1024),
         ] {
-            if value == 0 {
-                return error(field, value.to_string(), "at least 1");
+            if !(1..=most).contains(&value) {
+                return error(field, value.to_string(), &format!("1 to {most}"));
             }
         }
         for (field, value) in [

@@ -13,7 +13,7 @@ use crystalgym_benchmark::{
 use crystalgym_crystal::Skeleton;
 use crystalgym_environment::Task;
 use crystalgym_metrics::{Composition, MetricsError};
-use crystalgym_training::TrainingConfig;
+use crystalgym_training::RunFolder;
 
 use crate::ReportError;
 
@@ -92,7 +92,7 @@ impl ReportData {
             data.unfinished = read_unfinished_jobs(folder)?;
             return Ok(data);
         }
-        if !folder.join("config.toml").is_file() {
+        if !RunFolder::at(folder).holds_run() {
             return Err(ReportError::NoRuns(folder.to_owned()));
         }
         let run = read_run(folder)?;
@@ -135,7 +135,7 @@ fn by_label(skeletons: Vec<Arc<Skeleton>>) -> BTreeMap<String, Arc<Skeleton>> {
 
 /// Those of a run, which may come from files; none where these are gone.
 fn read_skeletons(run: &Path) -> Vec<Arc<Skeleton>> {
-    let config = TrainingConfig::read(&run.join("config.toml"));
+    let config = RunFolder::at(run).config();
     let task = config.ok().and_then(|config| Task::new(&config.task).ok());
     task.map(|task| task.skeletons().to_vec())
         .unwrap_or_default()

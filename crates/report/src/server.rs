@@ -8,6 +8,8 @@ use std::{
 
 use tiny_http::{Header, Method, Request, Response, Server};
 
+use crystalgym_training::RunFolder;
+
 use crate::{PageMode, ReportData, ReportError, figures, page};
 
 /// Time between two looks at whether to stop.
@@ -166,8 +168,8 @@ fn folder_version(folder: &Path) -> String {
         let seen = metadata.map(|data| (data.len(), data.modified().ok()));
         (path, seen).hash(&mut hasher);
     };
-    look(&folder.join("config.toml"));
-    look(&folder.join("episodes.csv"));
+    look(&folder.join(RunFolder::CONFIG));
+    look(&folder.join(RunFolder::EPISODES));
     let mut jobs: Vec<PathBuf> = (fs::read_dir(folder.join("jobs")).into_iter().flatten())
         .filter_map(|entry| Some(entry.ok()?.path()))
         .collect();

@@ -1,9 +1,10 @@
-use std::{fs, path::Path};
+use std::sync::Arc;
 
 use crystalgym_crystal::{Crystal, StructureFormat, formula};
+use crystalgym_environment::Task;
 use serde::{Deserialize, Serialize};
 
-use crate::{TrainingError, checkpoints::remove_folder};
+use crate::{RunFolder, TrainingError, run_folder::is_unfinished_write};
 
 /// A crystal among the best of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,7 +19,9 @@ pub struct BestCrystal {
     pub value: f64,
     /// Number of the first episode that found it.
     pub episode: u64,
-    /// The crystal as CIF, in the skeleton's exact geometry.
+    /// The crystal as CIF, in the skeleton's exact geometry; not saved with the others, from which
+    /// it follows.
+    #[serde(skip)]
     pub cif: String,
 }
 
@@ -85,27 +88,126 @@ impl BestCrystals {
         &self.crystals
     }
 
-    /// Replaces the folder `path` by one CIF a crystal, `01_C2_CaH3Rb.cif` being the best.
+    /// Writes one CIF per crystal into `best/`, `01_C2_CaH3Rb.cif` being the best, and removes those
+    /// that are not among them any more. What else lies there stays.
     ///
     /// # Errors
     /// [`TrainingError::Io`].
-    pub fn write_folder(&self, path: &Path) -> Result<(), TrainingError> {
-        let staging = path.with_extension("tmp");
-        remove_folder(&staging)?;
-        fs::create_dir_all(&staging).map_err(TrainingError::io(&staging))?;
+    pub fn write(&self, run: &RunFolder) -> Result<(), TrainingError> {
+        let folder = run.made(RunFolder::BEST)?;
+        let mut names = Vec::new();
         for (rank, best) in self.crystals.iter().enumerate() {
             let name = format!("{:02}_{}_{}.cif", rank + 1, best.skeleton, best.formula());
-            let file = staging.join(name);
-            fs::write(&file, &best.cif).map_err(TrainingError::io(&file))?;
+            let as_it_is = folder.read(&name, best.cif.len() as u64);
+            if !as_it_is.is_ok_and(|text| text == best.cif.as_bytes()) {
+                let written = folder.write(&name, best.cif.as_bytes());
+                written.map_err(TrainingError::io(folder.join(&name)))?;
+            }
+            names.push(name);
         }
-        remove_folder(path)?;
-        fs::rename(&staging, path).map_err(TrainingError::io(path))
+        for name in folder.names().map_err(TrainingError::io(folder.path()))? {
+            let ours = is_ranked(&name) || is_unfinished(&name);
+            if ours && !names.contains(&name) {
+                let removed = folder.remove(&name);
+                removed.map_err(TrainingError::io(folder.join(&name)))?;
+            }
+        }
+        Ok(())
     }
+
+    /// The same as read from a file, if it can be of a run of this task, with the crystals' CIF.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn checked(
+        mut self,
+        task: &Task,
+        capacity: usize,
+        episodes: u64,
+    ) -> Result<Self, String> {
+        if self.capacity != capacity || self.crystals.len() > capacity {
+            let (found, len) = (self.capacity, self.crystals.len());
+            return Err(format!(
+                "best: {len} of {found} crystals, expected {capacity}"
+            ));
+        }
+        let sorted = self
+            .crystals
+            .is_sorted_by(|a, b| a.episodic_return >= b.episodic_return);
+        if !sorted {
+            return Err("best: the crystals are not in order".to_owned());
+        }
+        for (rank, best) in self.crystals.iter_mut().enumerate() {
+            let bad = |what: &str| Err(format!("best: crystal {} {what}", rank + 1));
+            if !(best.episodic_return.is_finite() && best.value.is_finite()) {
+                return bad("has a value that is no number");
+            }
+            if best.episode == 0 || best.episode > episodes {
+                return bad("is of an episode that was not");
+            }
+            let mut skeletons = task.skeletons().iter();
+            let Some(skeleton) = skeletons.find(|known| known.label == best.skeleton) else {
+                return bad("is on a skeleton that the task does not have");
+            };
+            let known = |element: &_| task.actions().action_of(*element).is_some();
+            let crystal = match best.elements.iter().all(known) {
+                true => Crystal::new(Arc::clone(skeleton), best.elements.clone()).ok(),
+                false => None,
+            };
+            let Some(crystal) = crystal.filter(|c| c.canonical().elements() == best.elements)
+            else {
+                return bad("has elements that the task cannot put there");
+            };
+            best.cif = crystal.structure().to_text(StructureFormat::Cif);
+        }
+        Ok(self)
+    }
+}
+
+/// Whether a name is one that [`BestCrystals::write`] gives: `01_…_….cif`.
+fn is_ranked(name: &str) -> bool {
+    name.strip_suffix(".cif")
+        .and_then(|stem| stem.split_once('_'))
+        .is_some_and(|(rank, rest)| {
+            rank.len() >= 2 && rank.bytes().all(|b| b.is_ascii_digit()) && rest.contains('_')
+        })
+}
+
+/// Whether a name is that of such a file half written.
+fn is_unfinished(name: &str) -> bool {
+    name.find(".cif.").is_some_and(|end| {
+        let target = &name[..end + ".cif".len()];
+        let target = target.strip_prefix('.').unwrap_or(target);
+        is_ranked(target) && is_unfinished_write(name, target)
+    })
 }
 
 impl BestCrystal {
     /// Formula with the elements in alphabetical order, such as `CaH3Rb`.
     pub fn formula(&self) -> String {
         formula(&self.elements)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_files_of_ours_are_taken_for_ours() {
+        for ours in ["01_C2_CaH3Rb.cif", "100_rock_salt_NaCl.cif"] {
+            assert!(is_ranked(ours), "{ours}");
+            assert!(is_unfinished(&format!(".{ours}.123.0.tmp")), "{ours}");
+        }
+        for other in [
+            "thesis.txt",
+            "mine.cif",
+            "1_a_b.cif",
+            "01_b.cif",
+            "xx_a_b.cif",
+        ] {
+            assert!(!is_ranked(other), "{other}");
+            assert!(!is_unfinished(&format!(".{other}.123.0.tmp")), "{other}");
+        }
     }
 }

@@ -5,16 +5,21 @@ use std::{
 };
 
 use crystalgym_agents::{
-    AgentConfig, DqnConfig, Evaluator, GeneticConfig, LocalSearchConfig, PpoConfig,
+    AgentConfig, AgentError, DqnConfig, Evaluator, GeneticConfig, LocalSearchConfig, PpoConfig,
     RandomSearchConfig, SacConfig,
 };
 use crystalgym_crystal::Element;
 use crystalgym_environment::{TaskConfig, paper_tasks};
 use crystalgym_evaluation::{CalculatorConfig, Property, ResultStore};
+use crystalgym_networks::NetworkError;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
-use crate::{ConfigLayers, TrainingError};
+use crate::{ConfigLayers, TrainingError, layers::BadField};
+
+/// Crystals that a trained agent is let make at a time.
+pub(crate) const MOST_ROLLOUTS: usize = 10_000;
+const MOST_STEPS: u64 = 1_000_000_000_000_000;
 
 /// Everything that decides a training run; saved with it as `config.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -184,7 +189,7 @@ impl TrainingConfig {
             base.sac = SacConfig::paper(property);
         }
         let config: Self = layers.resolve(base.to_table()?)?;
-        config.check()?;
+        config.check_ranges().map_err(|bad| layers.blame(bad))?;
         Ok(config)
     }
 
@@ -205,14 +210,16 @@ impl TrainingConfig {
         }
     }
 
-    /// Reads the configuration of a run.
+    /// Reads the configuration of a run, whose path is for messages.
     ///
     /// # Errors
-    /// [`TrainingError`] with the file and the field.
-    pub fn read(path: &Path) -> Result<Self, TrainingError> {
+    /// [`TrainingError::Configuration`] with the file and the field.
+    pub(crate) fn from_toml(text: &str, path: &Path) -> Result<Self, TrainingError> {
         let mut layers = ConfigLayers::default();
-        layers.add_file(path)?;
-        layers.resolve(Table::new())
+        layers.add_text(text, path)?;
+        let config: Self = layers.resolve(Table::new())?;
+        config.check_ranges().map_err(|bad| layers.blame(bad))?;
+        Ok(config)
     }
 
     /// The configuration as TOML.
@@ -223,23 +230,69 @@ impl TrainingConfig {
         toml::to_string_pretty(self).map_err(not_toml)
     }
 
-    fn to_table(&self) -> Result<Table, TrainingError> {
+    pub(crate) fn to_table(&self) -> Result<Table, TrainingError> {
         Table::try_from(self).map_err(not_toml)
     }
 
-    fn check(&self) -> Result<(), TrainingError> {
+    /// Whether all settings are in their ranges.
+    ///
+    /// # Errors
+    /// [`TrainingError::Configuration`] names the first that is not.
+    pub(crate) fn check(&self) -> Result<(), TrainingError> {
+        self.check_ranges()
+            .map_err(|bad| ConfigLayers::default().blame(bad))
+    }
+
+    fn check_ranges(&self) -> Result<(), BadField> {
         let output = &self.output;
-        for (field, value) in [
-            ("output.checkpoint_every", output.checkpoint_every),
-            ("output.checkpoints_kept", output.checkpoints_kept as u64),
-            ("evaluation.workers", self.evaluation.workers as u64),
-        ] {
-            if value == 0 {
-                return Err(TrainingError::Configuration {
-                    origin: "configuration".to_owned(),
-                    message: format!("field '{field}' is 0, expected at least 1"),
+        let (kept, best) = (output.checkpoints_kept, output.best_crystals);
+        let counts = [
+            (
+                "output.checkpoint_every",
+                output.checkpoint_every,
+                1..=MOST_STEPS,
+            ),
+            ("output.checkpoints_kept", kept as u64, 1..=10_000),
+            ("output.best_crystals", best as u64, 0..=10_000),
+            (
+                "output.evaluation_rollouts",
+                output.evaluation_rollouts as u64,
+                0..=MOST_ROLLOUTS as u64,
+            ),
+            (
+                "evaluation.workers",
+                self.evaluation.workers as u64,
+                1..=1024,
+            ),
+        ];
+        for (field, value, range) in counts {
+            if !range.contains(&value) {
+                let (least, most) = (range.start(), range.end());
+                return Err(BadField {
+                    field: field.to_owned(),
+                    message: format!("is {value}, expected {least} to {most}"),
                 });
             }
+        }
+        if self.evaluation.store.is_empty() || self.evaluation.store.starts_with(':') {
+            return Err(BadField {
+                field: "evaluation.store".to_owned(),
+                message: format!(
+                    "is {:?}, expected 'default', 'none' or the path of a file",
+                    self.evaluation.store
+                ),
+            });
+        }
+        for agent in [
+            AgentConfig::Dqn(self.dqn.clone()),
+            AgentConfig::Rainbow(self.rainbow.clone()),
+            AgentConfig::Ppo(self.ppo.clone()),
+            AgentConfig::Sac(self.sac.clone()),
+            AgentConfig::RandomSearch(self.random_search.clone()),
+            AgentConfig::Genetic(self.genetic.clone()),
+            AgentConfig::LocalSearch(self.local_search.clone()),
+        ] {
+            agent.check().map_err(|error| bad_setting(&agent, &error))?;
         }
         Ok(())
     }
@@ -347,6 +400,33 @@ fn named_task(name: &str) -> Result<TaskConfig, TrainingError> {
         })
 }
 
+/// The setting of an agent that its check names, with its section.
+fn bad_setting(agent: &AgentConfig, error: &AgentError) -> BadField {
+    let section = agent.name();
+    let (field, found, expected) = match error {
+        AgentError::Config {
+            field,
+            found,
+            expected,
+        } => (format!("{section}.{field}"), found, expected),
+        AgentError::Network(NetworkError::Config {
+            field,
+            found,
+            expected,
+        }) => (format!("{section}.network.{field}"), found, expected),
+        other => {
+            return BadField {
+                field: section.to_owned(),
+                message: other.to_string(),
+            };
+        }
+    };
+    BadField {
+        field,
+        message: format!("is {found}, expected {expected}"),
+    }
+}
+
 fn not_toml(error: toml::ser::Error) -> TrainingError {
     TrainingError::Configuration {
         origin: "configuration".to_owned(),
@@ -357,6 +437,7 @@ fn not_toml(error: toml::ser::Error) -> TrainingError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::RunFolder;
 
     fn resolve(assignments: &[&str]) -> Result<TrainingConfig, TrainingError> {
         let mut layers = ConfigLayers::default();
@@ -369,10 +450,14 @@ mod tests {
     #[test]
     fn the_resolved_configuration_reads_back_to_itself() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("config.toml");
+        let run = RunFolder::at(folder.path());
         let config = resolve(&["task.target=5", "dqn.seed=7"]).unwrap();
-        std::fs::write(&path, config.to_toml().unwrap()).unwrap();
-        assert_eq!(TrainingConfig::read(&path).unwrap(), config);
+        std::fs::write(
+            folder.path().join(RunFolder::CONFIG),
+            config.to_toml().unwrap(),
+        )
+        .unwrap();
+        assert_eq!(run.config().unwrap(), config);
         assert_eq!((config.task.target, config.dqn.seed), (5.0, 7));
     }
 

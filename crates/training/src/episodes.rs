@@ -1,12 +1,12 @@
 use std::{
-    fs::{File, OpenOptions},
-    io::{self, Seek},
+    fs::File,
+    io::{self, Read, Seek},
     path::Path,
 };
 
 use serde::{Deserialize, Serialize};
 
-use crate::TrainingError;
+use crate::{RunFolder, TrainingError};
 
 /// One finished episode, a row of `episodes.csv`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,36 +46,55 @@ pub struct EpisodeTable {
 }
 
 impl EpisodeTable {
-    /// Creates the table.
+    /// Starts the table of a run anew.
     ///
     /// # Errors
     /// [`TrainingError::Io`].
-    pub fn create(path: &Path) -> Result<Self, TrainingError> {
-        let file = File::create(path).map_err(TrainingError::io(path))?;
+    pub fn create(run: &RunFolder) -> Result<Self, TrainingError> {
+        let io = || run.io(RunFolder::EPISODES);
+        let file = run
+            .inside()
+            .open_to_write(RunFolder::EPISODES)
+            .map_err(io())?;
+        file.set_len(0).map_err(io())?;
         Ok(Self {
             writer: csv::Writer::from_writer(file),
         })
     }
 
-    /// Opens the table again, dropping what was written after the first `length` bytes.
+    /// Opens the table of a run again, dropping what was written after the first `length` bytes.
     ///
     /// # Errors
-    /// [`TrainingError::Io`]; [`TrainingError::RunFolder`] if the file is shorter than that.
-    pub fn reopen(path: &Path, length: u64) -> Result<Self, TrainingError> {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .open(path)
-            .map_err(TrainingError::io(path))?;
-        let found = file.metadata().map_err(TrainingError::io(path))?.len();
+    /// [`TrainingError::Io`]; [`TrainingError::RunFolder`] if the file is shorter than that or no
+    /// row ends there.
+    pub fn reopen(run: &RunFolder, length: u64) -> Result<Self, TrainingError> {
+        let io = || run.io(RunFolder::EPISODES);
+        let bad = |message: String| TrainingError::RunFolder {
+            path: run.path().join(RunFolder::EPISODES),
+            message,
+        };
+        let mut file = run
+            .inside()
+            .open_to_write(RunFolder::EPISODES)
+            .map_err(io())?;
+        let found = file.metadata().map_err(io())?.len();
         if found < length {
-            return Err(TrainingError::RunFolder {
-                path: path.to_owned(),
-                message: format!("has {found} bytes, but the checkpoint counted {length}"),
-            });
+            return Err(bad(format!(
+                "has {found} bytes, but the checkpoint counted {length}"
+            )));
         }
-        file.set_len(length).map_err(TrainingError::io(path))?;
-        file.seek(io::SeekFrom::End(0))
-            .map_err(TrainingError::io(path))?;
+        if let Some(last) = length.checked_sub(1) {
+            let mut end = [0];
+            file.seek(io::SeekFrom::Start(last)).map_err(io())?;
+            file.read_exact(&mut end).map_err(io())?;
+            if end != *b"\n" {
+                return Err(bad(format!(
+                    "the checkpoint counted {length} bytes, but no row ends there"
+                )));
+            }
+        }
+        file.set_len(length).map_err(io())?;
+        file.seek(io::SeekFrom::End(0)).map_err(io())?;
         let writer = csv::WriterBuilder::new()
             .has_headers(length == 0)
             .from_writer(file);
@@ -126,10 +145,18 @@ pub fn read_episodes(path: &Path) -> Result<Vec<EpisodeRow>, TrainingError> {
 pub fn episode_rows(
     path: &Path,
 ) -> Result<impl Iterator<Item = Result<EpisodeRow, TrainingError>> + use<>, TrainingError> {
+    let file = File::open(path).map_err(|error| no_table(path, error.into()))?;
+    Ok(rows_of(file, path))
+}
+
+/// The rows of an open table, whose path is for messages.
+pub(crate) fn rows_of(
+    file: File,
+    path: &Path,
+) -> impl Iterator<Item = Result<EpisodeRow, TrainingError>> + use<> {
     let path = path.to_owned();
-    let reader = csv::Reader::from_path(&path).map_err(|error| no_table(&path, error))?;
-    let rows = reader.into_deserialize();
-    Ok(rows.map(move |row| row.map_err(|error| no_table(&path, error))))
+    let rows = csv::Reader::from_reader(file).into_deserialize();
+    rows.map(move |row| row.map_err(|error| no_table(&path, error)))
 }
 
 fn no_table(path: &Path, error: csv::Error) -> TrainingError {
@@ -164,41 +191,44 @@ mod tests {
     #[test]
     fn a_reopened_table_goes_on_after_the_checkpoint() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("episodes.csv");
-        let mut table = EpisodeTable::create(&path).unwrap();
+        let run = RunFolder::at(folder.path());
+        let mut table = EpisodeTable::create(&run).unwrap();
         table.write(&row(1)).unwrap();
         table.write(&row(2)).unwrap();
         let length = table.sync().unwrap();
         table.write(&row(99)).unwrap();
         drop(table);
 
-        let mut table = EpisodeTable::reopen(&path, length).unwrap();
+        let mut table = EpisodeTable::reopen(&run, length).unwrap();
         table.write(&row(3)).unwrap();
         table.flush().unwrap();
-        assert_eq!(read_episodes(&path).unwrap(), [row(1), row(2), row(3)]);
+        assert_eq!(run.read_episodes().unwrap(), [row(1), row(2), row(3)]);
     }
 
     #[test]
     fn a_table_that_lost_rows_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("episodes.csv");
-        std::fs::write(&path, "episode\n").unwrap();
-        let error = EpisodeTable::reopen(&path, 1000).unwrap_err().to_string();
+        let run = RunFolder::at(folder.path());
+        std::fs::write(run.path().join(RunFolder::EPISODES), "episode\n").unwrap();
+        let error = |length| EpisodeTable::reopen(&run, length).unwrap_err().to_string();
+        let short = error(1000);
         assert!(
-            error.contains("8 bytes") && error.contains("1000"),
-            "{error}"
+            short.contains("8 bytes") && short.contains("1000"),
+            "{short}"
         );
+        let cut = error(4);
+        assert!(cut.contains("4 bytes, but no row ends there"), "{cut}");
     }
 
     #[test]
     fn reopening_an_empty_table_writes_the_header() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("episodes.csv");
-        let mut table = EpisodeTable::create(&path).unwrap();
+        let run = RunFolder::at(folder.path());
+        let mut table = EpisodeTable::create(&run).unwrap();
         let length = table.sync().unwrap();
-        let mut table = EpisodeTable::reopen(&path, length).unwrap();
+        let mut table = EpisodeTable::reopen(&run, length).unwrap();
         table.write(&row(1)).unwrap();
         table.flush().unwrap();
-        assert_eq!(read_episodes(&path).unwrap(), [row(1)]);
+        assert_eq!(run.read_episodes().unwrap(), [row(1)]);
     }
 }

@@ -28,6 +28,15 @@ pub enum TrainingError {
         /// What is wrong with it.
         message: String,
     },
+    /// The configuration in a folder names what the user has not given: programs, variables of
+    /// theirs, places to write.
+    #[error("{}: it names what you have not given: {}", path.display(), named.join("; "))]
+    Untrusted {
+        /// The configuration.
+        path: PathBuf,
+        /// Each thing with its key, control characters made visible.
+        named: Vec<String>,
+    },
     /// The task.
     #[error(transparent)]
     Environment(#[from] crystalgym_environment::EnvironmentError),
@@ -46,7 +55,10 @@ impl TrainingError {
     /// Whether the user's settings are at fault, and not the machine.
     pub fn is_usage(&self) -> bool {
         match self {
-            Self::Configuration { .. } | Self::Environment(_) | Self::Calculator(_) => true,
+            Self::Configuration { .. }
+            | Self::Untrusted { .. }
+            | Self::Environment(_)
+            | Self::Calculator(_) => true,
             Self::Agent(error) => matches!(
                 error,
                 crystalgym_agents::AgentError::Environment(_)

@@ -5,6 +5,9 @@ use toml::{Table, Value};
 
 use crate::TrainingError;
 
+/// Parts that the key of an assignment can have; the deepest setting has four.
+const MOST_PARTS: usize = 16;
+
 /// Settings from several sources, the later ones on top: a TOML file, then `key=value` options.
 ///
 /// What each layer said is kept apart, so that an error names the source of the bad value.
@@ -21,6 +24,11 @@ impl ConfigLayers {
     /// column if it is no TOML.
     pub fn add_file(&mut self, path: &Path) -> Result<(), TrainingError> {
         let text = std::fs::read_to_string(path).map_err(TrainingError::io(path))?;
+        self.add_text(&text, path)
+    }
+
+    /// Adds the text of a TOML file, whose path is for messages.
+    pub(crate) fn add_text(&mut self, text: &str, path: &Path) -> Result<(), TrainingError> {
         let table = text
             .parse::<Table>()
             .map_err(|error| TrainingError::Configuration {
@@ -44,6 +52,15 @@ impl ConfigLayers {
             .split_once('=')
             .ok_or_else(|| bad("expected key=value, such as environment.target=3.0".into()))?;
         let path: Vec<&str> = key.trim().split('.').collect();
+        if path.len() > MOST_PARTS {
+            return Err(TrainingError::Configuration {
+                origin: "--set".to_owned(),
+                message: format!(
+                    "a key of {} parts, expected at most {MOST_PARTS}",
+                    path.len()
+                ),
+            });
+        }
         if path.iter().any(|part| part.is_empty()) {
             return Err(bad(format!("'{key}' has an empty part")));
         }
@@ -120,6 +137,14 @@ impl ConfigLayers {
             })
     }
 
+    /// The error of a value that is read right but out of its range.
+    pub(crate) fn blame(&self, bad: BadField) -> TrainingError {
+        TrainingError::Configuration {
+            origin: self.origin_of(&bad.field, ""),
+            message: format!("field '{}' {}", bad.field, bad.message),
+        }
+    }
+
     /// The topmost layer that speaks of `field` (or of the unknown key inside it that `message`
     /// names in backticks).
     fn origin_of(&self, field: &str, message: &str) -> String {
@@ -137,6 +162,15 @@ impl ConfigLayers {
             .find(|(_, table)| lookup(table, &key).is_some())
             .map_or_else(|| "configuration".to_owned(), |(origin, _)| origin.clone())
     }
+}
+
+/// A value that is out of its range.
+#[derive(Debug)]
+pub(crate) struct BadField {
+    /// Dotted key.
+    pub(crate) field: String,
+    /// The value and what would be right: `is 0, expected 1 to 256`.
+    pub(crate) message: String,
 }
 
 fn parse_value(text: &str) -> Value {

@@ -5,9 +5,9 @@ use crystalgym_environment::Task;
 use crystalgym_evaluation::RigidCalculator;
 
 use crate::{
-    TrainingConfig, TrainingError,
-    checkpoints::latest,
-    run::{CHECKPOINTS, CONFIG_FILE},
+    RunFolder, TrainingConfig, TrainingError,
+    checkpoints::{Check, newest_whole, word_about},
+    config_change::check_unchanged,
 };
 
 /// The agent of a run, to act with; the run itself is left alone.
@@ -16,25 +16,31 @@ pub struct TrainedAgent {
     pub config: TrainingConfig,
     /// What it was trained on.
     pub task: Arc<Task>,
-    /// As the latest checkpoint has it.
+    /// As the newest whole checkpoint has it.
     pub agent: Box<dyn Agent>,
+    /// What the user should hear about it, such as a checkpoint that was passed over.
+    pub notes: Vec<String>,
+    pub(crate) folder: RunFolder,
 }
 
 impl TrainedAgent {
-    /// Loads the latest checkpoint of the run in a folder. Neither the calculator nor the store of
+    /// Loads the newest whole checkpoint of the run in a folder. Neither the calculator nor the store of
     /// the run is needed, and a run that is going on is not disturbed.
     ///
     /// # Errors
     /// [`TrainingError`] if there is no run or no checkpoint.
     pub fn load(folder: &Path) -> Result<Self, TrainingError> {
-        let config = TrainingConfig::read(&folder.join(CONFIG_FILE))?;
-        let task = Arc::new(Task::new(&config.task)?);
-        let Some((checkpoint, _)) = latest(&folder.join(CHECKPOINTS))? else {
+        let folder = RunFolder::at(folder);
+        let config = folder.config()?;
+        let Some(found) = newest_whole(&folder, Check::Whole)? else {
             return Err(TrainingError::RunFolder {
-                path: folder.to_owned(),
+                path: folder.path().to_owned(),
                 message: "the run has no checkpoint yet".to_owned(),
             });
         };
+        check_unchanged(&config, &found.state.config, folder.path())?;
+        config.check()?;
+        let task = Arc::new(Task::new(&config.task)?);
         // Episodes that were under way when it was saved are evaluated by something that costs
         // nothing; their rewards reach nobody.
         let evaluator = Evaluator {
@@ -42,11 +48,13 @@ impl TrainedAgent {
             store: None,
             workers: 1,
         };
-        let agent = load_agent(&checkpoint, Arc::clone(&task), &evaluator)?;
+        let agent = load_agent(&found.path, Arc::clone(&task), &evaluator)?;
         Ok(Self {
+            notes: word_about(&found.damaged, &found.path),
             config,
             task,
             agent,
+            folder,
         })
     }
 }

@@ -1,10 +1,11 @@
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use crystalgym_agents::{PolicyMode, Rollout, evaluate_policy};
 use crystalgym_environment::Task;
 
 use crate::{
-    TrainedAgent, TrainingError,
+    TrainedAgent, TrainingError, Trust,
+    config::MOST_ROLLOUTS,
     run::{EVALUATION_SEED_OFFSET, elements_of},
 };
 
@@ -23,42 +24,52 @@ pub struct PolicyEvaluation {
     pub seed: u64,
 }
 
-/// Lets the agent of a run's latest checkpoint make crystals and computes them. Failures are
-/// rollouts like any other. The run is only read and may be under way.
-///
-/// # Errors
-/// [`TrainingError`]; a folder without a checkpoint is a [`TrainingError::RunFolder`].
-pub fn evaluate_run(
-    folder: &Path,
-    evaluation: &PolicyEvaluation,
-) -> Result<Vec<Rollout>, TrainingError> {
-    let TrainedAgent { config, agent, .. } = TrainedAgent::load(folder)?;
-    let evaluator = config.evaluator()?;
-    let mut other = config.task;
-    if !evaluation.skeletons.is_empty() {
-        other.skeletons.clone_from(&evaluation.skeletons);
-        // Start sites and allowed elements belong to the sites of the training's skeletons.
-        other.start_site = None;
-        other.allowed.clear();
+impl TrainedAgent {
+    /// Lets the agent make crystals and computes them. Failures are rollouts like any other. The run
+    /// is only read and may be under way.
+    ///
+    /// # Errors
+    /// [`TrainingError`]; [`TrainingError::Untrusted`] before anything is done that the folder's
+    /// configuration names and `trust` does not cover.
+    pub fn evaluate(
+        &self,
+        evaluation: &PolicyEvaluation,
+        trust: Trust<'_>,
+    ) -> Result<Vec<Rollout>, TrainingError> {
+        trust.check(&self.config, self.folder.path())?;
+        let rollouts = evaluation.rollouts;
+        if !(1..=MOST_ROLLOUTS).contains(&rollouts) {
+            return Err(TrainingError::Configuration {
+                origin: "rollouts".to_owned(),
+                message: format!("{rollouts} of them, expected 1 to {MOST_ROLLOUTS}"),
+            });
+        }
+        let evaluator = self.config.evaluator()?;
+        let mut other = self.config.task.clone();
+        if !evaluation.skeletons.is_empty() {
+            other.skeletons.clone_from(&evaluation.skeletons);
+            // Start sites and allowed elements belong to the sites of the training's skeletons.
+            other.start_site = None;
+            other.allowed.clear();
+        }
+        other.target = evaluation.target.unwrap_or(other.target);
+        let task = Arc::new(Task::new(&other)?);
+        evaluator
+            .calculator
+            .check(&elements_of(&task), task.property())?;
+        let seed = evaluation.seed.wrapping_add(EVALUATION_SEED_OFFSET);
+        let mode = if evaluation.sampled {
+            PolicyMode::Sampled { seed }
+        } else {
+            PolicyMode::Greedy
+        };
+        let mut policy = self.agent.policy(&task, mode)?;
+        Ok(evaluate_policy(
+            policy.as_mut(),
+            &task,
+            &evaluator,
+            rollouts,
+            seed,
+        )?)
     }
-    other.target = evaluation.target.unwrap_or(other.target);
-    let task = Arc::new(Task::new(&other)?);
-    evaluator
-        .calculator
-        .check(&elements_of(&task), task.property())?;
-    let seed = evaluation.seed.wrapping_add(EVALUATION_SEED_OFFSET);
-    let mode = if evaluation.sampled {
-        PolicyMode::Sampled { seed }
-    } else {
-        PolicyMode::Greedy
-    };
-    let mut policy = agent.policy(&task, mode)?;
-    let rollouts = evaluation.rollouts;
-    Ok(evaluate_policy(
-        policy.as_mut(),
-        &task,
-        &evaluator,
-        rollouts,
-        seed,
-    )?)
 }

@@ -1,5 +1,6 @@
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{self, File},
+    io,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
@@ -8,13 +9,13 @@ use std::{
 use crystalgym_agents::{
     Agent, Evaluator, PolicyMode, Progress, Rollout, evaluate_policy, load_agent,
 };
-use crystalgym_crystal::write_atomically;
 use crystalgym_environment::Task;
 
 use crate::{
-    EpisodeTable, EventWriter, RunStatistics, TrainingConfig, TrainingError,
-    checkpoints::{latest, write_checkpoint},
-    run_log::{RunLog, reopen_tables},
+    EpisodeTable, EventWriter, RunFolder, RunStatistics, TrainingConfig, TrainingError, Trust,
+    checkpoints::{Check, newest_whole, set_aside, word_about, write_checkpoint},
+    config_change::check_unchanged,
+    run_log::RunLog,
 };
 
 /// Time between two reports to the caller.
@@ -22,17 +23,12 @@ const REPORT_EVERY: Duration = Duration::from_millis(100);
 /// Seed of the final rollouts, away from those of training.
 pub(crate) const EVALUATION_SEED_OFFSET: u64 = 1_000_000;
 
-/// A training run and its folder:
-///
-/// ```text
-/// config.toml          the resolved configuration
-/// episodes.csv         one row an episode
-/// events.out.tfevents  curves for TensorBoard
-/// checkpoints/         the last ones; a run goes on from the latest
-/// best/                the best crystals as CIF, 01 the best
-/// ```
+/// Names that are tried for the folder of a run that was given none.
+const MOST_NAMES: u32 = 10_000;
+
+/// A training run and its [`RunFolder`].
 pub struct TrainingRun {
-    folder: PathBuf,
+    folder: RunFolder,
     config: TrainingConfig,
     task: Arc<Task>,
     evaluator: Evaluator,
@@ -40,6 +36,7 @@ pub struct TrainingRun {
     table: EpisodeTable,
     events: EventWriter,
     statistics: RunStatistics,
+    notes: Vec<String>,
     /// Held as long as the run is open, so that no second process writes into the folder.
     _lock: File,
 }
@@ -58,74 +55,120 @@ pub struct RunEnd {
 }
 
 impl TrainingRun {
-    /// Starts a run in a folder that must not hold one yet.
+    /// Starts a run in a folder that is not there yet, or is empty.
     ///
     /// # Errors
     /// [`TrainingError`]; the folder is made only when everything else is in order.
     pub fn start(config: TrainingConfig, folder: &Path) -> Result<Self, TrainingError> {
-        let task = Arc::new(Task::new(&config.task)?);
-        let evaluator = config.evaluator()?;
-        evaluator
-            .calculator
-            .check(&elements_of(&task), task.property())?;
-        let agent = config.agent().build(Arc::clone(&task), &evaluator)?;
-        if folder.join(CONFIG_FILE).exists() {
-            return Err(TrainingError::RunFolder {
-                path: folder.to_owned(),
-                message: "holds a run already; resume it or choose another folder".to_owned(),
-            });
-        }
+        let ready = Ready::new(&config)?;
+        let agent = ready.new_agent(&config)?;
         fs::create_dir_all(folder).map_err(TrainingError::io(folder))?;
-        let lock = lock_folder(folder)?;
+        Self::begin(config, RunFolder::at(folder), ready, agent)
+    }
+
+    /// Starts a run in a new folder inside of `parent`, called [`TrainingConfig::run_name`] or, where
+    /// that is taken, `NAME-2`, `NAME-3`, … Runs that are started at the same time get different ones.
+    ///
+    /// # Errors
+    /// [`TrainingError`]; the folder is made only when everything else is in order.
+    pub fn start_in_new_folder(
+        config: TrainingConfig,
+        parent: &Path,
+    ) -> Result<Self, TrainingError> {
+        let ready = Ready::new(&config)?;
+        let agent = ready.new_agent(&config)?;
+        fs::create_dir_all(parent).map_err(TrainingError::io(parent))?;
+        let folder = new_folder(parent, &config.run_name())?;
+        Self::begin(config, RunFolder::at(folder), ready, agent)
+    }
+
+    fn begin(
+        config: TrainingConfig,
+        folder: RunFolder,
+        ready: Ready,
+        agent: Box<dyn Agent>,
+    ) -> Result<Self, TrainingError> {
+        refuse_obstacle(&folder)?;
+        let lock = folder.lock()?;
+        // Another process may have started one in between.
+        refuse_obstacle(&folder)?;
+        // First, since it is what makes the folder a run: from here on it can be resumed.
         let text = config.to_toml()?;
-        let table = EpisodeTable::create(&folder.join(EPISODES_FILE))?;
-        let events = EventWriter::create(folder, &text).map_err(TrainingError::io(folder))?;
-        // Last, since it is what makes the folder a run.
-        let path = folder.join(CONFIG_FILE);
-        write_atomically(&path, text.as_bytes()).map_err(TrainingError::io(&path))?;
+        let write = folder.inside().write(RunFolder::CONFIG, text.as_bytes());
+        write.map_err(folder.io(RunFolder::CONFIG))?;
+        Self::begin_tables(config, folder, ready, agent, lock)
+    }
+
+    /// Starts the tables of a run anew that has its configuration and no checkpoint.
+    fn begin_tables(
+        config: TrainingConfig,
+        folder: RunFolder,
+        ready: Ready,
+        agent: Box<dyn Agent>,
+        lock: File,
+    ) -> Result<Self, TrainingError> {
+        folder.sweep()?;
+        folder.remove_event_files()?;
+        let table = EpisodeTable::create(&folder)?;
+        let events = EventWriter::create(&folder, &config.to_toml()?)
+            .map_err(TrainingError::io(folder.path()))?;
         Ok(Self {
-            folder: folder.to_owned(),
             statistics: RunStatistics::keeping(config.output.best_crystals),
+            folder,
             config,
-            task,
-            evaluator,
+            task: ready.task,
+            evaluator: ready.evaluator,
             agent,
             table,
             events,
+            notes: Vec::new(),
             _lock: lock,
         })
     }
 
-    /// Goes on with the run in a folder, from its latest checkpoint (or the start, if it was
+    /// Goes on with the run in a folder, from its newest whole checkpoint (or the start, if it was
     /// stopped before the first one).
     ///
     /// # Errors
-    /// [`TrainingError`].
-    pub fn resume(folder: &Path) -> Result<Self, TrainingError> {
-        let path = folder.join(CONFIG_FILE);
-        if !path.exists() {
+    /// [`TrainingError`]; [`TrainingError::Untrusted`] before anything is done that the folder's
+    /// configuration names and `trust` does not cover.
+    pub fn resume(folder: &Path, trust: Trust<'_>) -> Result<Self, TrainingError> {
+        let folder = RunFolder::at(folder);
+        if !folder.holds_run() {
             return Err(TrainingError::RunFolder {
-                path: folder.to_owned(),
-                message: format!("no run here: {CONFIG_FILE} is missing"),
+                path: folder.path().to_owned(),
+                message: format!("no run here: {} is missing", RunFolder::CONFIG),
             });
         }
-        let config = TrainingConfig::read(&path)?;
-        let lock = lock_folder(folder)?;
-        let task = Arc::new(Task::new(&config.task)?);
-        let evaluator = config.evaluator()?;
-        evaluator
-            .calculator
-            .check(&elements_of(&task), task.property())?;
-        let Some((checkpoint, state)) = latest(&folder.join(CHECKPOINTS))? else {
-            remove_event_files(folder)?;
-            fs::remove_file(&path).map_err(TrainingError::io(&path))?;
-            drop(lock);
-            return Self::start(config, folder);
+        let config = folder.config()?;
+        trust.check(&config, folder.path())?;
+        let lock = folder.lock()?;
+        let found = newest_whole(&folder, Check::Whole)?;
+        if let Some(found) = &found {
+            check_unchanged(&config, &found.state.config, folder.path())?;
+        }
+        let ready = Ready::new(&config)?;
+        let Some(found) = found else {
+            let agent = ready.new_agent(&config)?;
+            return Self::begin_tables(config, folder, ready, agent, lock);
         };
-        let agent = load_agent(&checkpoint, Arc::clone(&task), &evaluator)?;
-        let (table, events) = reopen_tables(folder, &folder.join(EPISODES_FILE), &state)?;
+        let Ready { task, evaluator } = ready;
+        let agent = load_agent(&found.path, Arc::clone(&task), &evaluator)?;
+        let state = found
+            .state
+            .checked(agent.as_ref(), &task)
+            .map_err(|message| TrainingError::RunFolder {
+                path: found.path.join(RunFolder::STATE),
+                message,
+            })?;
+        let table = EpisodeTable::reopen(&folder, state.episodes_length)?;
+        let events = EventWriter::reopen(&folder, &state.events_file, state.events_length)
+            .map_err(folder.io(&state.events_file))?;
+        folder.sweep()?;
+        set_aside(&folder, &found.damaged)?;
         Ok(Self {
-            folder: folder.to_owned(),
+            notes: word_about(&found.damaged, &found.path),
+            folder,
             config,
             task,
             evaluator,
@@ -137,6 +180,12 @@ impl TrainingRun {
         })
     }
 
+    /// What the user should hear about how the run was found, such as a checkpoint that was passed
+    /// over.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
     /// The configuration.
     pub fn config(&self) -> &TrainingConfig {
         &self.config
@@ -144,7 +193,7 @@ impl TrainingRun {
 
     /// The folder.
     pub fn folder(&self) -> &Path {
-        &self.folder
+        self.folder.path()
     }
 
     /// Environment steps that the run is made of.
@@ -171,6 +220,7 @@ impl TrainingRun {
             table,
             events,
             statistics,
+            notes: _,
             _lock,
         } = self;
         let mut log = RunLog::new(table, events, statistics, stop);
@@ -180,7 +230,7 @@ impl TrainingRun {
         let finished = loop {
             let progress = agent.step(&mut log)?;
             if let Some(error) = log.error.take() {
-                return Err(TrainingError::io(&folder)(error));
+                return Err(TrainingError::io(folder.path())(error));
             }
             if reported_at.elapsed() >= REPORT_EVERY {
                 report(agent.steps(), &log.statistics);
@@ -192,7 +242,7 @@ impl TrainingRun {
                 Progress::Continue if stop() => break false,
                 Progress::Continue => {}
             }
-            if agent.steps() >= saved_at + every {
+            if agent.steps() >= saved_at.saturating_add(every) {
                 save(&folder, &config, agent.as_ref(), &mut log)?;
                 saved_at = agent.steps();
             }
@@ -221,49 +271,68 @@ impl TrainingRun {
     }
 }
 
-pub(crate) const CONFIG_FILE: &str = "config.toml";
-const EPISODES_FILE: &str = "episodes.csv";
-pub(crate) const CHECKPOINTS: &str = "checkpoints";
-const BEST: &str = "best";
-const LOCK_FILE: &str = ".lock";
+/// What a configuration stands for, made before anything is written.
+struct Ready {
+    task: Arc<Task>,
+    evaluator: Evaluator,
+}
+
+impl Ready {
+    fn new(config: &TrainingConfig) -> Result<Self, TrainingError> {
+        config.check()?;
+        let task = Arc::new(Task::new(&config.task)?);
+        let evaluator = config.evaluator()?;
+        evaluator
+            .calculator
+            .check(&elements_of(&task), task.property())?;
+        Ok(Self { task, evaluator })
+    }
+
+    fn new_agent(&self, config: &TrainingConfig) -> Result<Box<dyn Agent>, TrainingError> {
+        let task = Arc::clone(&self.task);
+        Ok(config.agent().build(task, &self.evaluator)?)
+    }
+}
+
+fn refuse_obstacle(folder: &RunFolder) -> Result<(), TrainingError> {
+    match folder.obstacle()? {
+        None => Ok(()),
+        Some(message) => Err(TrainingError::RunFolder {
+            path: folder.path().to_owned(),
+            message,
+        }),
+    }
+}
+
+/// Makes a folder whose name no other process gets.
+fn new_folder(parent: &Path, name: &str) -> Result<PathBuf, TrainingError> {
+    for number in 1..=MOST_NAMES {
+        let folder = match number {
+            1 => parent.join(name),
+            _ => parent.join(format!("{name}-{number}")),
+        };
+        match fs::create_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            other => return other.map_err(TrainingError::io(&folder)).map(|()| folder),
+        }
+    }
+    Err(TrainingError::RunFolder {
+        path: parent.join(name),
+        message: format!("is taken, as are {MOST_NAMES} others; choose one with --output"),
+    })
+}
 
 fn save(
-    folder: &Path,
+    folder: &RunFolder,
     config: &TrainingConfig,
     agent: &dyn Agent,
     log: &mut RunLog<'_>,
 ) -> Result<(), TrainingError> {
-    let state = log.sync().map_err(TrainingError::io(folder))?;
-    let kept = config.output.checkpoints_kept;
-    write_checkpoint(&folder.join(CHECKPOINTS), agent, &state, kept)?;
-    state.statistics.best.write_folder(&folder.join(BEST))
+    let state = log.sync(config).map_err(TrainingError::io(folder.path()))?;
+    write_checkpoint(folder, agent, &state, config.output.checkpoints_kept)?;
+    state.statistics.best.write(folder)
 }
 
 pub(crate) fn elements_of(task: &Task) -> Vec<crystalgym_crystal::Element> {
     task.actions().elements().to_vec()
-}
-
-/// A lock that ends with the process, however it ends.
-fn lock_folder(folder: &Path) -> Result<File, TrainingError> {
-    let path = folder.join(LOCK_FILE);
-    let file = File::create(&path).map_err(TrainingError::io(&path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(TrainingError::RunFolder {
-            path: folder.to_owned(),
-            message: "another process is training in it".to_owned(),
-        }),
-        Err(TryLockError::Error(error)) => Err(TrainingError::io(path)(error)),
-    }
-}
-
-fn remove_event_files(folder: &Path) -> Result<(), TrainingError> {
-    for entry in fs::read_dir(folder).map_err(TrainingError::io(folder))? {
-        let path = entry.map_err(TrainingError::io(folder))?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name.starts_with("events.out.tfevents") {
-            fs::remove_file(&path).map_err(TrainingError::io(&path))?;
-        }
-    }
-    Ok(())
 }

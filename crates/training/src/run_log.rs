@@ -1,11 +1,11 @@
-use std::{collections::BTreeMap, io, path::Path, time::Instant};
+use std::{collections::BTreeMap, io, time::Instant};
 
 use crystalgym_agents::{Observer, Update};
 use crystalgym_environment::FinishedEpisode;
 use crystalgym_evaluation::{Outcome, Source};
 
 use crate::{
-    EpisodeRow, EpisodeTable, EventWriter, RunStatistics, TrainingError, checkpoints::RunState,
+    EpisodeRow, EpisodeTable, EventWriter, RunStatistics, TrainingConfig, checkpoints::RunState,
 };
 
 /// Gradient steps between points of the loss curves.
@@ -46,10 +46,10 @@ impl<'a> RunLog<'a> {
     }
 
     /// Puts everything on disk and says how far it goes.
-    pub(crate) fn sync(&mut self) -> io::Result<RunState> {
-        let file = self.events.path().file_name().unwrap_or_default();
+    pub(crate) fn sync(&mut self, config: &TrainingConfig) -> io::Result<RunState> {
         Ok(RunState {
-            events_file: file.to_string_lossy().into_owned(),
+            config: config.clone(),
+            events_file: self.events.name().to_owned(),
             episodes_length: self.table.sync()?,
             events_length: self.events.sync()?,
             statistics: self.statistics.clone(),
@@ -167,17 +167,4 @@ fn episode_row(step: u64, episode: &FinishedEpisode) -> EpisodeRow {
         scf_iterations,
         calculation_seconds: episode.outcome.seconds(),
     }
-}
-
-/// Opens the tables of a run again where its checkpoint left them.
-pub(crate) fn reopen_tables(
-    folder: &Path,
-    episodes: &Path,
-    state: &RunState,
-) -> Result<(EpisodeTable, EventWriter), TrainingError> {
-    let table = EpisodeTable::reopen(episodes, state.episodes_length)?;
-    let events = folder.join(&state.events_file);
-    let writer =
-        EventWriter::reopen(&events, state.events_length).map_err(TrainingError::io(&events))?;
-    Ok((table, writer))
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{BestCrystals, EpisodeRow};
 
 /// Episodes over which the mean return is taken, as in Gymnasium's episode statistics.
-const WINDOW: usize = 100;
+pub(crate) const WINDOW: usize = 100;
 
 /// What a run has done so far; part of its checkpoint.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

@@ -1,9 +1,10 @@
 use std::{
-    fs::{File, OpenOptions},
+    fs::File,
     io::{self, BufWriter, Seek, Write},
-    path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
+
+use crate::RunFolder;
 
 /// Writes scalars that TensorBoard shows.
 ///
@@ -11,27 +12,22 @@ use std::{
 /// of the data`, each holding one protobuf `Event` (TensorFlow's `event.proto`, `summary.proto`).
 #[derive(Debug)]
 pub struct EventWriter {
-    path: PathBuf,
+    name: String,
     file: BufWriter<File>,
 }
 
 impl EventWriter {
-    /// Creates an event file in `folder`, with the run's configuration as a text summary.
+    /// Creates an event file in the folder of a run, with its configuration as a text summary.
     ///
     /// # Errors
     /// Any error of the file system.
-    pub fn create(folder: &Path, configuration: &str) -> io::Result<Self> {
-        let path = folder.join(format!(
-            "events.out.tfevents.{}.crystalgym",
-            unix_seconds() as u64
-        ));
-        let file = OpenOptions::new()
-            .create(true)
-            .write(true)
-            .truncate(true)
-            .open(&path)?;
+    pub fn create(run: &RunFolder, configuration: &str) -> io::Result<Self> {
+        let prefix = RunFolder::EVENTS_PREFIX;
+        let name = format!("{prefix}{}.crystalgym", unix_seconds() as u64);
+        let file = run.inside().open_to_write(&name)?;
+        file.set_len(0)?;
         let mut writer = Self {
-            path,
+            name,
             file: BufWriter::new(file),
         };
         writer.write_event(0, Payload::FileVersion)?;
@@ -46,16 +42,27 @@ impl EventWriter {
         Ok(writer)
     }
 
-    /// Opens an event file again, dropping what was written after the first `length` bytes.
+    /// Opens an event file of a run again, dropping what was written after the first `length` bytes.
     ///
     /// # Errors
-    /// Any error of the file system.
-    pub fn reopen(path: &Path, length: u64) -> io::Result<Self> {
-        let mut file = OpenOptions::new().write(true).open(path)?;
+    /// [`io::ErrorKind::InvalidInput`] for a name that is none of an event file,
+    /// [`io::ErrorKind::InvalidData`] for a shorter file, or any error of the file system.
+    pub fn reopen(run: &RunFolder, name: &str, length: u64) -> io::Result<Self> {
+        let bad = |kind, message: String| Err(io::Error::new(kind, message));
+        if !name.starts_with(RunFolder::EVENTS_PREFIX) {
+            let message = format!("{name:?} is no name of an event file");
+            return bad(io::ErrorKind::InvalidInput, message);
+        }
+        let mut file = run.inside().open_to_write(name)?;
+        let found = file.metadata()?.len();
+        if found < length {
+            let message = format!("it has {found} bytes, but the checkpoint counted {length}");
+            return bad(io::ErrorKind::InvalidData, message);
+        }
         file.set_len(length)?;
         file.seek(io::SeekFrom::End(0))?;
         Ok(Self {
-            path: path.to_owned(),
+            name: name.to_owned(),
             file: BufWriter::new(file),
         })
     }
@@ -74,9 +81,9 @@ impl EventWriter {
         )
     }
 
-    /// The file.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// The file's name.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Hands everything to the operating system, so that a viewer sees it.

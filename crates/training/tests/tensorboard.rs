@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crystalgym_training::EventWriter;
+use crystalgym_training::{EventWriter, RunFolder};
 
 const READER: &str = r#"
 import sys
@@ -22,15 +22,16 @@ fn tensorboard_reads_what_was_written_and_nothing_that_was_dropped() {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
-    let mut writer = EventWriter::create(folder.path(), "seed = 1").unwrap();
+    let run = RunFolder::at(folder.path());
+    let mut writer = EventWriter::create(&run, "seed = 1").unwrap();
     writer.scalar("charts/episodic_return", 5, 0.25).unwrap();
     writer.scalar("losses/td_loss", 300, 1e-3).unwrap();
     let length = writer.sync().unwrap();
     writer.scalar("charts/episodic_return", 10, 99.0).unwrap();
-    let path = writer.path().to_owned();
+    let name = writer.name().to_owned();
     drop(writer);
 
-    let mut writer = EventWriter::reopen(&path, length).unwrap();
+    let mut writer = EventWriter::reopen(&run, &name, length).unwrap();
     writer
         .scalar("charts/episodic_return", 1 << 40, -1.5)
         .unwrap();

@@ -251,16 +251,24 @@ impl DqnConfig {
     /// [`AgentError::Config`] names the first field that cannot be right.
     pub(crate) fn check(&self) -> Result<(), AgentError> {
         self.collect().check()?;
+        self.network.check()?;
         self.relabel.check()?;
-        check::at_least_one(&[
-            ("threads", self.threads as u64),
-            ("batch_size", self.batch_size as u64),
-            ("replay_capacity", self.replay_capacity as u64),
-            ("train_every", self.train_every),
-            ("gradient_steps", self.gradient_steps),
-            ("target_every", self.target_every),
-            ("n_step", self.n_step as u64),
-            ("atoms", self.atoms as u64),
+        check::counts(&[
+            ("threads", (self.threads as u64, check::THREADS)),
+            ("batch_size", (self.batch_size as u64, check::BATCH)),
+            (
+                "replay_capacity",
+                (self.replay_capacity as u64, check::REPLAY),
+            ),
+            (
+                "learning_starts",
+                (self.learning_starts, 0..=*check::STEPS.end()),
+            ),
+            ("train_every", (self.train_every, check::STEPS)),
+            ("gradient_steps", (self.gradient_steps, check::REPEATS)),
+            ("target_every", (self.target_every, check::STEPS)),
+            ("n_step", (self.n_step as u64, check::N_STEP)),
+            ("atoms", (self.atoms as u64, 1..=1001)),
         ])?;
         check::fractions(&[
             ("discount", self.discount),
@@ -306,7 +314,7 @@ mod tests {
         };
         assert_eq!(
             message(batch),
-            "agent configuration: batch_size is 0, expected at least 1"
+            "agent configuration: batch_size is 0, expected 1 to 16384"
         );
         let discount = DqnConfig {
             discount: 1.5,

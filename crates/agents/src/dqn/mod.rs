@@ -16,8 +16,8 @@ pub use self::config::{AdvantageMean, DqnConfig};
 
 use self::{head::Head, learner::Learner};
 use crate::{
-    Agent, AgentError, Evaluator, Observer, Policy, PolicyMode, Progress, ReplayBuffer, Update,
-    agent_seed,
+    Agent, AgentConfig, AgentError, Evaluator, Observer, Policy, PolicyMode, Progress,
+    ReplayBuffer, Update, agent_seed,
     collect::{self, Collector, Cycle},
     network_config,
     search::random_action,
@@ -69,6 +69,12 @@ impl Dqn {
         evaluator: &Evaluator,
     ) -> Result<Self, AgentError> {
         config.check()?;
+        for (field, states) in [
+            ("batch_size", config.batch_size),
+            ("environments", config.environments),
+        ] {
+            config.network.check_batch(&task, field, states)?;
+        }
         let mut rng = Pcg64::seed_from_u64(agent_seed(config.seed));
         let head = Head::new(&config, &task);
         let network = config.network.build(&task, head.n_outputs(), &mut rng)?;
@@ -203,6 +209,14 @@ impl Cycle for Dqn {
 impl Agent for Dqn {
     fn name(&self) -> &'static str {
         self.name
+    }
+
+    fn settings(&self) -> AgentConfig {
+        let config = self.config.clone();
+        match self.name {
+            "rainbow" => AgentConfig::Rainbow(config),
+            _ => AgentConfig::Dqn(config),
+        }
     }
 
     fn step(&mut self, observer: &mut dyn Observer) -> Result<Progress, AgentError> {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Dqn, DqnConfig};
 use crate::{
     AgentError, Evaluator, ReplayBuffer,
-    checkpoint::{TaskIdentity, invalid, read_checkpoint, write_checkpoint},
+    checkpoint::{TaskIdentity, check_progress, invalid, read_checkpoint, write_checkpoint},
 };
 
 /// Everything but the networks.
@@ -89,13 +89,22 @@ impl Dqn {
         learner.target.remove_noise();
         saved
             .replay
-            .check(&agent.task)
+            .check(&agent.task, &agent.replay)
             .map_err(|message| invalid(folder, message))?;
         agent.replay = saved.replay.into_owned();
         agent.rng = saved.rng;
         agent.learned_until = saved.learned_until;
         agent.updates = saved.updates;
         agent.collector.restore(saved.environment)?;
+        let config = &agent.config;
+        check_progress(
+            agent.collector.steps(),
+            config.environments,
+            agent.learned_until,
+            agent.updates,
+            config.gradient_steps,
+        )
+        .map_err(|message| invalid(folder, message))?;
         Ok(agent)
     }
 }

@@ -151,19 +151,16 @@ impl PpoConfig {
     /// [`AgentError::Config`] names the first field that cannot be right.
     pub(crate) fn check(&self) -> Result<(), AgentError> {
         self.collect().check()?;
-        check::at_least_one(&[
-            ("threads", self.threads as u64),
-            ("rollout_steps", self.rollout_steps as u64),
-            ("minibatches", self.minibatches as u64),
-            ("epochs", self.epochs as u64),
+        self.network.check()?;
+        check::counts(&[
+            ("threads", (self.threads as u64, check::THREADS)),
+            ("rollout_steps", (self.rollout_steps as u64, 1..=65_536)),
+            (
+                "minibatches",
+                (self.minibatches as u64, 1..=self.rollout_steps as u64),
+            ),
+            ("epochs", (self.epochs as u64, check::REPEATS)),
         ])?;
-        if self.minibatches > self.rollout_steps {
-            return Err(AgentError::Config {
-                field: "minibatches",
-                found: self.minibatches.to_string(),
-                expected: "at most rollout_steps",
-            });
-        }
         check::fractions(&[("discount", self.discount), ("gae_lambda", self.gae_lambda)])?;
         check::positive(&[
             ("learning_rate", self.learning_rate),

@@ -18,7 +18,8 @@ pub use self::config::PpoConfig;
 
 use self::{learner::Learner, sample::Sample};
 use crate::{
-    Agent, AgentError, Evaluator, Observer, Policy, PolicyMode, Progress, Update, agent_seed,
+    Agent, AgentConfig, AgentError, Evaluator, Observer, Policy, PolicyMode, Progress, Update,
+    agent_seed,
     categorical_policy::CategoricalPolicy,
     collect::{self, Collector, Cycle},
     generalized_advantages,
@@ -63,6 +64,15 @@ impl Ppo {
         evaluator: &Evaluator,
     ) -> Result<Self, AgentError> {
         config.check()?;
+        for (field, states) in [
+            (
+                "rollout_steps",
+                config.rollout_steps.div_ceil(config.minibatches),
+            ),
+            ("environments", config.environments),
+        ] {
+            config.network.check_batch(&task, field, states)?;
+        }
         let mut rng = Pcg64::seed_from_u64(agent_seed(config.seed));
         let actor = config
             .network
@@ -231,6 +241,10 @@ impl Cycle for Ppo {
 impl Agent for Ppo {
     fn name(&self) -> &'static str {
         "ppo"
+    }
+
+    fn settings(&self) -> AgentConfig {
+        AgentConfig::Ppo(self.config.clone())
     }
 
     fn step(&mut self, observer: &mut dyn Observer) -> Result<Progress, AgentError> {

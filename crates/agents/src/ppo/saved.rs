@@ -1,6 +1,6 @@
 use std::{borrow::Cow, collections::VecDeque, path::Path, sync::Arc};
 
-use crystalgym_environment::{State, Task, VectorSnapshot};
+use crystalgym_environment::{State, Task, VectorSnapshot, is_terminal};
 use crystalgym_networks::{Checkpoint, GraphNetwork};
 use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Ppo, PpoConfig, Traces, sample::Sample};
 use crate::{
     AgentError, Evaluator,
+    check::sane,
     checkpoint::{TaskIdentity, invalid, read_checkpoint, write_checkpoint},
 };
 
@@ -94,10 +95,27 @@ impl Ppo {
         let stale = self.first_observations.iter().map(|(state, _)| state);
         let fit = samples
             .chain(stale)
-            .all(|state| state.belongs_to(&self.task));
-        let actions = self.task.actions().len();
-        let act = self.samples.iter().all(|s| usize::from(s.action) < actions);
-        if fit && act {
+            .all(|state| state.belongs_to(&self.task) && !is_terminal(state));
+        let targets = self.samples.iter().map(|sample| sample.target);
+        let seen = self.first_observations.iter().map(|(_, target)| *target);
+        let (rollout, first) = (self.config.rollout_steps, self.first_observations.len());
+        let first_fit = first == 0 || (self.config.first_observations_only && first == rollout);
+        let sound = self.samples.iter().all(|sample| {
+            let numbers = [sample.log_probability, sample.value, sample.advantage];
+            sane(numbers)
+                && sample
+                    .state
+                    .action_mask(&self.task)
+                    .get(usize::from(sample.action))
+                    == Some(&true)
+        });
+        if fit
+            && first_fit
+            && sound
+            && targets
+                .chain(seen)
+                .all(|target| target == self.task.target())
+        {
             Ok(())
         } else {
             Err("a sample does not belong to this task".to_owned())
@@ -108,12 +126,18 @@ impl Ppo {
     fn check_traces(&self) -> Result<(), String> {
         let Traces { current, ended } = &self.traces;
         let states = self.collector.states();
-        let fit = current.len() == states.len()
+        let open = self.collector.open_states();
+        let under_way = current.len() == states.len()
             && current
                 .iter()
                 .zip(states)
                 .all(|(trace, state)| trace.len() == usize::from(state.step));
-        if fit && ended.len() == self.collector.open_episodes() {
+        let over = ended.len() == open.len()
+            && ended
+                .iter()
+                .zip(open)
+                .all(|(trace, state)| trace.len() == usize::from(state.step));
+        if under_way && over && sane(current.iter().chain(ended).flatten().copied()) {
             Ok(())
         } else {
             Err("the probabilities of actions do not fit the episodes".to_owned())

@@ -5,9 +5,11 @@ mod prioritized;
 mod relabel;
 mod sum_tree;
 
-use crystalgym_environment::{FinishedEpisode, State, Task, random::uniform_below};
+use crystalgym_environment::{FinishedEpisode, State, Task, is_terminal, random::uniform_below};
 use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
+
+use crate::check::sane;
 
 pub use self::{
     experience::Experience, prioritized::Priorities, relabel::RelabelConfig, sum_tree::SumTree,
@@ -172,25 +174,30 @@ impl ReplayBuffer {
         }
     }
 
-    /// Whether every transition belongs to this task and the place for the next one is right.
-    pub(crate) fn check(&self, task: &Task) -> Result<(), String> {
-        let len = self.transitions.len();
-        if self.capacity == 0 || len > self.capacity || self.next >= self.capacity {
+    /// Whether the buffer, read from a file, can have come from an empty one by what happened in
+    /// this task.
+    pub(crate) fn check(&self, task: &Task, empty: &Self) -> Result<(), String> {
+        let (len, capacity) = (self.transitions.len(), empty.capacity);
+        let full = len == capacity && self.next < capacity;
+        if self.capacity != capacity || !(full || (len < capacity && self.next == len)) {
             return Err(format!(
-                "replay: {len} transitions, the next at {}, in {} places",
+                "replay: {len} transitions, the next at {}, in {} places, expected {capacity}",
                 self.next, self.capacity
             ));
         }
-        if let Some(priorities) = &self.priorities {
-            priorities.check(self.capacity)?;
+        match (&self.priorities, &empty.priorities) {
+            (None, None) => {}
+            (Some(priorities), Some(empty)) => priorities.check(len, empty)?,
+            _ => return Err("replay: priorities are missing, or not to be there".to_owned()),
         }
         for (index, transition) in self.transitions.iter().enumerate() {
-            let fits = transition.state.belongs_to(task)
-                && transition
-                    .next
-                    .as_ref()
-                    .is_none_or(|next| next.belongs_to(task))
-                && usize::from(transition.action) < task.actions().len();
+            let under_way = |state: &State| state.belongs_to(task) && !is_terminal(state);
+            let numbers = [transition.reward, transition.discount, transition.target];
+            let fits = under_way(&transition.state)
+                && transition.next.as_ref().is_none_or(under_way)
+                && usize::from(transition.action) < task.actions().len()
+                && (0.0..=1.0).contains(&transition.discount)
+                && sane(numbers);
             if !fits {
                 return Err(format!(
                     "replay: transition {index} does not belong to this task"

@@ -5,6 +5,7 @@ use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
 
 use super::SumTree;
+use crate::check::sane;
 
 /// Which places of a replay buffer are drawn how often: place `i` with probability
 /// `P(i) = p_i^α / Σ_k p_k^α` (Schaul et al. 2016, equation 1).
@@ -29,11 +30,22 @@ impl Priorities {
         }
     }
 
-    /// Whether there is a priority for each of `capacity` places.
-    pub(super) fn check(&self, capacity: usize) -> Result<(), String> {
-        if self.tree.width() < capacity {
-            let width = self.tree.width();
-            return Err(format!("replay: {width} priorities for {capacity} places"));
+    /// Whether they, read from a file, can have come from empty ones by filling `filled` places.
+    pub(super) fn check(&self, filled: usize, empty: &Self) -> Result<(), String> {
+        let (width, expected) = (self.tree.width(), empty.tree.width());
+        if width != expected {
+            return Err(format!("replay: {width} priorities, expected {expected}"));
+        }
+        let sound = |place| {
+            let weight = self.tree.get(place);
+            match place < filled {
+                true => weight > 0.0 && sane([weight]),
+                false => weight == 0.0,
+            }
+        };
+        let same = self.exponent == empty.exponent;
+        if !(same && self.largest >= 1.0 && sane([self.largest]) && (0..width).all(sound)) {
+            return Err("replay: a priority cannot be what it is".to_owned());
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
 
 use super::experience::Experience;
-use crate::AgentError;
+use crate::{AgentError, check};
 
 /// What else one evaluated crystal teaches: each evaluation costs far more than a gradient step.
 ///
@@ -44,13 +44,13 @@ impl RelabelConfig {
     }
 
     pub(crate) fn check(&self) -> Result<(), AgentError> {
+        let copies = self.copies as u64;
+        check::counts(&[("relabel.copies", (copies, 0..=*check::REPEATS.end()))])?;
         match self.targets {
-            Some([low, high]) if !(low > 0.0 && high >= low && high.is_finite()) => {
-                Err(AgentError::Config {
-                    field: "relabel.targets",
-                    found: format!("[{low}, {high}]"),
-                    expected: "two positive numbers, the smaller one first",
-                })
+            Some([low, high]) if !(low >= 1e-6 && high >= low && high <= 1e6) => {
+                let found = format!("[{low}, {high}]");
+                let expected = "two numbers from 1e-6 to 1e6, the smaller one first";
+                Err(check::bad("relabel.targets", found, expected))
             }
             _ => Ok(()),
         }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// Every inner node is the sum of its two children whenever a leaf below it changes, so the tree
 /// is a function of its leaves alone, to the last bit; only they are saved.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Leaves", into = "Leaves")]
+#[serde(try_from = "Leaves", into = "Leaves")]
 pub struct SumTree {
     /// Number of leaves, a power of two.
     width: usize,
@@ -69,6 +69,9 @@ impl SumTree {
     }
 }
 
+/// Places of the largest tree that is read: as many as the largest replay buffer needs.
+const MOST_PLACES: usize = 1 << 24;
+
 /// A tree as it is saved: the weights up to the last one that is not zero.
 #[derive(Serialize, Deserialize)]
 struct Leaves {
@@ -87,15 +90,20 @@ impl From<SumTree> for Leaves {
     }
 }
 
-impl From<Leaves> for SumTree {
-    fn from(leaves: Leaves) -> Self {
-        let mut tree = Self::new(leaves.width.max(leaves.weights.len()));
-        let width = tree.width;
+impl TryFrom<Leaves> for SumTree {
+    type Error = String;
+
+    fn try_from(leaves: Leaves) -> Result<Self, String> {
+        let (width, given) = (leaves.width, leaves.weights.len());
+        if !(width.is_power_of_two() && width <= MOST_PLACES && given <= width) {
+            return Err(format!("{given} weights of {width} places"));
+        }
+        let mut tree = Self::new(width);
         tree.nodes[width..width + leaves.weights.len()].copy_from_slice(&leaves.weights);
         for node in (1..width).rev() {
             tree.nodes[node] = tree.nodes[2 * node] + tree.nodes[2 * node + 1];
         }
-        tree
+        Ok(tree)
     }
 }
 

@@ -113,7 +113,7 @@ fn the_oldest_transition_makes_room() {
     let mut held: Vec<f64> = buffer.transitions().iter().map(|t| t.reward).collect();
     held.sort_by(f64::total_cmp);
     assert_eq!(held, [2.0, 3.0, 4.0]);
-    assert_eq!(buffer.check(&task), Ok(()));
+    assert_eq!(buffer.check(&task, &ReplayBuffer::new(3)), Ok(()));
 }
 
 /// Oracle: counts of a multinomial distribution, within five standard errors; with replacement, a
@@ -159,10 +159,61 @@ fn a_buffer_of_another_task_is_noticed() {
         ..TaskConfig::default()
     })
     .unwrap();
-    assert!(buffer.check(&other).unwrap_err().contains("transition 0"));
+    let empty = ReplayBuffer::new(4);
+    let message = buffer.check(&other, &empty).unwrap_err();
+    assert!(message.contains("transition 0"), "{message}");
     let text = serde_json::to_string(&buffer).unwrap();
     assert_eq!(serde_json::from_str::<ReplayBuffer>(&text).unwrap(), buffer);
     let broken: ReplayBuffer =
         serde_json::from_str(&text.replace("\"next\":0", "\"next\":9")).unwrap();
-    assert!(broken.check(&task).unwrap_err().contains("the next at 9"));
+    let message = broken.check(&task, &empty).unwrap_err();
+    assert!(message.contains("the next at 9"), "{message}");
+}
+
+/// Each number of a saved buffer that decides where something is read or written, changed.
+#[test]
+fn an_edited_buffer_is_refused_and_takes_no_memory() {
+    let (task, episode, _) = episode();
+    let mut buffer = ReplayBuffer::prioritized(8, 0.5);
+    for transition in episode_transitions(&task, &(&episode).into(), 1, 1.0) {
+        buffer.push(transition);
+    }
+    let empty = ReplayBuffer::prioritized(8, 0.5);
+    assert_eq!(buffer.check(&task, &empty), Ok(()));
+    assert!(
+        buffer
+            .check(&task, &ReplayBuffer::prioritized(16, 0.5))
+            .is_err()
+    );
+    assert!(
+        buffer
+            .check(&task, &ReplayBuffer::prioritized(8, 0.6))
+            .is_err()
+    );
+    assert!(buffer.check(&task, &ReplayBuffer::new(8)).is_err());
+    let saved = serde_json::to_value(&buffer).unwrap();
+    for (pointer, value) in [
+        ("/capacity", serde_json::json!(9)),
+        ("/next", serde_json::json!(0)),
+        ("/priorities", serde_json::json!(null)),
+        ("/priorities/exponent", serde_json::json!(1.0)),
+        ("/priorities/largest", serde_json::json!(0.0)),
+        ("/priorities/tree/width", serde_json::json!(1_u64 << 60)),
+        ("/priorities/tree/width", serde_json::json!(16)),
+        ("/priorities/tree/width", serde_json::json!(7)),
+        ("/priorities/tree/weights", serde_json::json!([1.0])),
+        ("/priorities/tree/weights/0", serde_json::json!(-1.0)),
+        ("/transitions/0/reward", serde_json::json!(1e300)),
+        ("/transitions/0/discount", serde_json::json!(2.0)),
+        ("/transitions/0/action", serde_json::json!(99)),
+        ("/transitions/0/state/step", serde_json::json!(3)),
+    ] {
+        let mut edited = saved.clone();
+        *edited.pointer_mut(pointer).unwrap() = value;
+        let refused = match serde_json::from_value::<ReplayBuffer>(edited) {
+            Err(_) => true,
+            Ok(edited) => edited.check(&task, &empty).is_err(),
+        };
+        assert!(refused, "{pointer}");
+    }
 }

@@ -21,8 +21,8 @@ use self::{
     temperature::Temperature,
 };
 use crate::{
-    Agent, AgentError, Evaluator, Observer, Policy, PolicyMode, Progress, ReplayBuffer, Update,
-    agent_seed,
+    Agent, AgentConfig, AgentError, Evaluator, Observer, Policy, PolicyMode, Progress,
+    ReplayBuffer, Update, agent_seed,
     categorical_policy::CategoricalPolicy,
     collect::{self, Collector, Cycle},
     search::random_action,
@@ -54,6 +54,12 @@ impl Sac {
         evaluator: &Evaluator,
     ) -> Result<Self, AgentError> {
         config.check()?;
+        for (field, states) in [
+            ("batch_size", config.batch_size),
+            ("environments", config.environments),
+        ] {
+            config.network.check_batch(&task, field, states)?;
+        }
         let mut rng = Pcg64::seed_from_u64(agent_seed(config.seed));
         let actions = task.actions().len();
         let mut network = || config.network.build(&task, actions, &mut rng);
@@ -196,6 +202,10 @@ impl Cycle for Sac {
 impl Agent for Sac {
     fn name(&self) -> &'static str {
         "sac"
+    }
+
+    fn settings(&self) -> AgentConfig {
+        AgentConfig::Sac(self.config.clone())
     }
 
     fn step(&mut self, observer: &mut dyn Observer) -> Result<Progress, AgentError> {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Sac, SacConfig, Temperature};
 use crate::{
     AgentError, Evaluator, ReplayBuffer,
-    checkpoint::{TaskIdentity, invalid, read_checkpoint, write_checkpoint},
+    checkpoint::{TaskIdentity, check_progress, invalid, read_checkpoint, write_checkpoint},
 };
 
 /// Names of the two critics in the file of networks.
@@ -83,14 +83,27 @@ impl Sac {
         }
         saved
             .replay
-            .check(&agent.task)
+            .check(&agent.task, &agent.replay)
             .map_err(|message| invalid(folder, message))?;
         agent.replay = saved.replay.into_owned();
+        saved
+            .temperature
+            .check()
+            .map_err(|message| invalid(folder, message))?;
         agent.temperature = saved.temperature;
         agent.rng = saved.rng;
         agent.learned_until = saved.learned_until;
         agent.updates = saved.updates;
         agent.collector.restore(saved.environment)?;
+        let config = &agent.config;
+        check_progress(
+            agent.collector.steps(),
+            config.environments,
+            agent.learned_until,
+            agent.updates,
+            config.gradient_steps,
+        )
+        .map_err(|message| invalid(folder, message))?;
         Ok(agent)
     }
 }

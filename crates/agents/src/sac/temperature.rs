@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use crate::check::sane;
+
 /// `ln α` with its own Adam (Kingma and Ba 2015, algorithm 1), when it is learned.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Temperature {
@@ -21,6 +23,15 @@ impl Temperature {
 
     pub(super) fn alpha(&self) -> f64 {
         self.log_alpha.exp()
+    }
+
+    /// Whether it, read from a file, can have come about.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let numbers = [self.log_alpha, self.first_moment, self.second_moment];
+        if sane(numbers) && self.second_moment >= 0.0 && self.steps >= 0 {
+            return Ok(());
+        }
+        Err(format!("a temperature cannot be {self:?}"))
     }
 
     pub(super) fn descend(&mut self, slope: f64, learning_rate: f64) {

@@ -14,7 +14,7 @@ use super::{
     known::{Known, fits},
     random_action, random_filling,
 };
-use crate::{AgentError, CollectConfig, check};
+use crate::{AgentConfig, AgentError, CollectConfig, check};
 
 /// A genetic algorithm over fillings: tournament selection, uniform crossover and mutation site by
 /// site (Eiben and Smith, Introduction to Evolutionary Computing, 2015).
@@ -111,14 +111,18 @@ impl Proposer for GeneticProposer {
     const NAME: &'static str = "genetic";
 
     fn check(config: &GeneticConfig) -> Result<(), AgentError> {
-        check::at_least_one(&[
-            ("population", config.population as u64),
-            ("tournament", config.tournament as u64),
+        check::counts(&[
+            ("population", (config.population as u64, 1..=1_000_000)),
+            ("tournament", (config.tournament as u64, check::REPEATS)),
         ])?;
         check::fractions(&[
             ("crossover_probability", config.crossover_probability),
             ("mutation_probability", config.mutation_probability),
         ])
+    }
+
+    fn settings(config: &GeneticConfig) -> AgentConfig {
+        AgentConfig::Genetic(config.clone())
     }
 
     fn new(config: &GeneticConfig) -> Self {
@@ -162,12 +166,16 @@ impl Proposer for GeneticProposer {
         Some(&self.populations.get(&skeleton)?.first()?.1)
     }
 
-    fn belongs_to(&self, task: &Task) -> bool {
+    fn fits(&self, config: &GeneticConfig, task: &Task) -> bool {
         let mut all = self.populations.iter();
-        all.all(|(skeleton, population)| {
-            population
-                .iter()
-                .all(|(_, filling)| fits(task, *skeleton, filling))
-        })
+        self.config == *config
+            && self.known.belongs_to(task)
+            && all.all(|(skeleton, population)| {
+                population.len() <= config.population
+                    && population.is_sorted_by(|a, b| a.0 >= b.0)
+                    && population.iter().all(|(reward, filling)| {
+                        reward.is_finite() && fits(task, *skeleton, filling)
+                    })
+            })
     }
 }

@@ -40,6 +40,12 @@ impl Known {
         known.insert(canonical(task, skeleton, &filling));
         filling
     }
+
+    /// Whether all fillings can be of this task's skeletons.
+    pub(crate) fn belongs_to(&self, task: &Task) -> bool {
+        let mut all = self.by_skeleton.iter();
+        all.all(|(skeleton, fillings)| fillings.iter().all(|f| fits(task, *skeleton, f)))
+    }
 }
 
 /// The form that all symmetric images of a filling share.

@@ -12,7 +12,7 @@ use super::{
     random::BestBySkeleton,
     random_action, random_filling,
 };
-use crate::{AgentError, CollectConfig, check};
+use crate::{AgentConfig, AgentError, CollectConfig, check};
 
 /// Hill climbing with random restarts.
 pub type LocalSearch = Search<LocalProposer>;
@@ -75,7 +75,11 @@ impl Proposer for LocalProposer {
     const NAME: &'static str = "local_search";
 
     fn check(config: &LocalSearchConfig) -> Result<(), AgentError> {
-        check::at_least_one(&[("patience", config.patience as u64)])
+        check::counts(&[("patience", (config.patience as u64, check::STEPS))])
+    }
+
+    fn settings(config: &LocalSearchConfig) -> AgentConfig {
+        AgentConfig::LocalSearch(config.clone())
     }
 
     fn new(config: &LocalSearchConfig) -> Self {
@@ -131,11 +135,16 @@ impl Proposer for LocalProposer {
         self.best.get(skeleton)
     }
 
-    fn belongs_to(&self, task: &Task) -> bool {
-        let mut here = self
-            .climbs
-            .iter()
-            .filter_map(|(skeleton, climb)| Some((skeleton, &climb.here.as_ref()?.1)));
-        self.best.belongs_to(task) && here.all(|(skeleton, filling)| fits(task, *skeleton, filling))
+    fn fits(&self, config: &LocalSearchConfig, task: &Task) -> bool {
+        let mut climbs = self.climbs.iter();
+        self.patience == config.patience
+            && self.best.belongs_to(task)
+            && self.known.belongs_to(task)
+            && climbs.all(|(skeleton, climb)| {
+                climb.failures < self.patience.max(1)
+                    && climb.here.as_ref().is_none_or(|(reward, filling)| {
+                        reward.is_finite() && fits(task, *skeleton, filling)
+                    })
+            })
     }
 }

@@ -8,7 +8,9 @@ mod random;
 
 use std::{path::Path, sync::Arc};
 
-use crystalgym_environment::{FinishedEpisode, State, Task, VectorSnapshot, random::uniform_below};
+use crystalgym_environment::{
+    FinishedEpisode, SkeletonIdentity, State, Task, VectorSnapshot, random::uniform_below,
+};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -20,11 +22,13 @@ pub use self::{
 };
 
 use crate::{
-    Agent, AgentError, CollectConfig, Evaluator, Observer, Policy, PolicyMode, Progress,
-    agent_seed,
+    Agent, AgentConfig, AgentError, CollectConfig, Evaluator, Observer, Policy, PolicyMode,
+    Progress, agent_seed,
     checkpoint::{TaskIdentity, invalid, read_checkpoint, write_checkpoint},
     collect::{self, Collector, Cycle},
 };
+
+use self::known::fits;
 
 /// A complete filling of a skeleton: one action a site.
 pub type Filling = Box<[u8]>;
@@ -43,6 +47,9 @@ pub trait Proposer: Send + Clone + Serialize + DeserializeOwned {
     /// [`AgentError::Config`] names the first that cannot.
     fn check(config: &Self::Config) -> Result<(), AgentError>;
 
+    /// The algorithm with these settings.
+    fn settings(config: &Self::Config) -> AgentConfig;
+
     /// A proposer that knows nothing yet.
     fn new(config: &Self::Config) -> Self;
 
@@ -58,8 +65,8 @@ pub trait Proposer: Send + Clone + Serialize + DeserializeOwned {
     /// The best filling known of a skeleton.
     fn best(&self, skeleton: u16) -> Option<&Filling>;
 
-    /// Whether what is saved can belong to this task.
-    fn belongs_to(&self, task: &Task) -> bool;
+    /// Whether what is saved can be of a search with these settings in this task.
+    fn fits(&self, config: &Self::Config, task: &Task) -> bool;
 }
 
 /// A search that plays each proposal as an episode.
@@ -116,15 +123,20 @@ impl<P: Proposer> Search<P> {
         let (saved, _) = read_checkpoint::<Saved<P>>(folder, P::NAME)?;
         saved.task.check(&TaskIdentity::new(&task), folder)?;
         let mut search = Self::new(saved.config, task, evaluator)?;
-        let plans_fit = saved.plans.len() == search.plans.len()
-            && saved.plans.iter().flatten().all(|plan| !plan.is_empty());
-        if !plans_fit || !saved.proposer.belongs_to(&search.task) {
+        search.collector.restore(saved.environment)?;
+        let states = search.collector.states();
+        let plans_fit = saved.plans.len() == states.len()
+            && saved.plans.iter().zip(states).all(|(plan, state)| {
+                let plan = plan.as_ref();
+                plan.is_none_or(|plan| fits(&search.task, state.skeleton, plan) || state.step == 0)
+                    && (plan.is_some() || state.step == 0)
+            });
+        if !plans_fit || !saved.proposer.fits(&search.config, &search.task) {
             return Err(invalid(folder, "its fillings do not belong to this task"));
         }
         search.proposer = saved.proposer;
         search.rng = saved.rng;
         search.plans = saved.plans;
-        search.collector.restore(saved.environment)?;
         Ok(search)
     }
 }
@@ -167,6 +179,10 @@ impl<P: Proposer + 'static> Agent for Search<P> {
         P::NAME
     }
 
+    fn settings(&self) -> AgentConfig {
+        P::settings(&self.config)
+    }
+
     fn step(&mut self, observer: &mut dyn Observer) -> Result<Progress, AgentError> {
         collect::step(self, observer)
     }
@@ -191,7 +207,7 @@ impl<P: Proposer + 'static> Agent for Search<P> {
         write_checkpoint(folder, P::NAME, self.steps(), None, &saved)
     }
 
-    /// Greedy: the best filling known of the task's skeletons, found by their labels; random on
+    /// Greedy: the best filling known of the task's skeletons; random on
     /// skeletons that were never tried. Sampled: the next proposals.
     fn policy(&self, task: &Arc<Task>, mode: PolicyMode) -> Result<Box<dyn Policy>, AgentError> {
         let seed = match mode {
@@ -221,11 +237,11 @@ struct SearchPolicy<P> {
 
 impl<P: Proposer> SearchPolicy<P> {
     fn plan(&mut self, state: &State) -> Filling {
-        let label = &self.task.skeletons()[usize::from(state.skeleton)].label;
+        let wanted = SkeletonIdentity::of(&self.task.skeletons()[usize::from(state.skeleton)]);
         let known = self.searched.skeletons().iter();
         let skeleton = known
-            .map(|skeleton| &skeleton.label)
-            .position(|known| known == label)
+            .map(|skeleton| SkeletonIdentity::of(skeleton))
+            .position(|known| known.label == wanted.label && known.check(&wanted).is_ok())
             .map(|index| index as u16);
         let same_actions = self.searched.actions() == self.task.actions();
         let Some(skeleton) = skeleton.filter(|_| same_actions) else {

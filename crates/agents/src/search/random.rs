@@ -7,7 +7,7 @@ use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
 
 use super::{Filling, Proposer, Search, known::fits, random_filling};
-use crate::{AgentError, CollectConfig, DqnConfig};
+use crate::{AgentConfig, AgentError, CollectConfig, DqnConfig};
 
 /// Random search: every filling drawn anew.
 pub type RandomSearch = Search<RandomProposer>;
@@ -59,6 +59,10 @@ impl Proposer for RandomProposer {
         Ok(())
     }
 
+    fn settings(config: &RandomSearchConfig) -> AgentConfig {
+        AgentConfig::RandomSearch(config.clone())
+    }
+
     fn new(_config: &RandomSearchConfig) -> Self {
         Self {
             best: BestBySkeleton::default(),
@@ -86,7 +90,7 @@ impl Proposer for RandomProposer {
         self.best.get(skeleton)
     }
 
-    fn belongs_to(&self, task: &Task) -> bool {
+    fn fits(&self, _config: &RandomSearchConfig, task: &Task) -> bool {
         self.best.belongs_to(task)
     }
 }
@@ -114,7 +118,8 @@ impl BestBySkeleton {
 
     pub(crate) fn belongs_to(&self, task: &Task) -> bool {
         let all = self.0.iter();
-        all.into_iter()
-            .all(|(skeleton, (_, filling))| fits(task, *skeleton, filling))
+        all.into_iter().all(|(skeleton, (reward, filling))| {
+            reward.is_finite() && fits(task, *skeleton, filling)
+        })
     }
 }

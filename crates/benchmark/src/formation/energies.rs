@@ -7,7 +7,7 @@ use std::{
 
 use crystalgym_crystal::{Element, write_atomically};
 use crystalgym_evaluation::{CancelToken, Outcome, ResultStore, StoreKey};
-use crystalgym_training::{TrainingConfig, TrainingError};
+use crystalgym_training::{RunFolder, TrainingConfig, TrainingError};
 
 use super::{ElementalReferences, formation_energy_ev_per_atom};
 use crate::{
@@ -69,7 +69,7 @@ pub fn formation_energies(
         Vec::new();
     for job in &read.jobs {
         let folder = benchmark.join("jobs").join(&job.manifest.id);
-        let config = TrainingConfig::read(&folder.join(RUN_FOLDER).join("config.toml"))?;
+        let config = RunFolder::at(folder.join(RUN_FOLDER)).config()?;
         let known = all_references.iter().position(|(other, ..)| {
             other.calculator == config.calculator && other.evaluation == config.evaluation
         });

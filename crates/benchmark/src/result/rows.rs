@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use crystalgym_training::{EpisodeRow, read_episodes};
+use crystalgym_training::{EpisodeRow, RunFolder};
 
 use crate::{
     BenchmarkError, EvaluationRow, JobManifest, JobMeasure, TrainingMeasure,
@@ -11,7 +11,7 @@ use crate::{
 pub(crate) fn read_rows(
     job: &Path,
 ) -> Result<(Vec<EpisodeRow>, Vec<EvaluationRow>), BenchmarkError> {
-    let episodes = read_episodes(&job.join(RUN_FOLDER).join("episodes.csv"))?;
+    let episodes = RunFolder::at(job.join(RUN_FOLDER)).read_episodes()?;
     let path = job.join(EVALUATION_FILE);
     let rollouts = csv::Reader::from_path(&path)
         .and_then(|mut reader| reader.deserialize().collect())

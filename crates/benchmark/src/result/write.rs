@@ -9,7 +9,7 @@ use std::{
 use crystalgym_crystal::Element;
 use crystalgym_environment::{ActionSet, EnvironmentError, TaskConfig};
 use crystalgym_evaluation::{CalculatorConfig, FailureCode, Property, Source, UnknownFailureCode};
-use crystalgym_training::{EpisodeRow, TrainingConfig, TrainingError};
+use crystalgym_training::{EpisodeRow, RunFolder, TrainingConfig, TrainingError};
 use flate2::{Compression, write::GzEncoder};
 
 use super::{
@@ -128,7 +128,7 @@ impl JobWriter {
         let folder = benchmark.join("jobs").join(&manifest.id);
         let bad = |message: String| BenchmarkError::folder(&folder, message);
         let (episodes, rollouts) = read_rows(&folder)?;
-        let config = TrainingConfig::read(&folder.join(RUN_FOLDER).join("config.toml"))?;
+        let config = RunFolder::at(folder.join(RUN_FOLDER)).config()?;
         let all = serde_json::to_value(&config).map_err(|error| bad(error.to_string()))?;
         let hyperparameters = all[manifest.algorithm.name()].as_object().cloned();
 

@@ -5,7 +5,9 @@ use std::{
 };
 
 use clap::Args;
-use crystalgym_training::{PolicyEvaluation, evaluate_run};
+use crystalgym_training::{PolicyEvaluation, TrainedAgent};
+
+use crate::trust::TrustArguments;
 
 /// Arguments of `crystalgym rollout`.
 #[derive(Debug, Args)]
@@ -27,6 +29,8 @@ pub(crate) struct RolloutArguments {
     /// Seed of the traversals and draws.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    #[command(flatten)]
+    trust: TrustArguments,
 }
 
 pub(crate) fn run(arguments: &RolloutArguments) -> anyhow::Result<ExitCode> {
@@ -37,7 +41,11 @@ pub(crate) fn run(arguments: &RolloutArguments) -> anyhow::Result<ExitCode> {
         sampled: arguments.sampled,
         seed: arguments.seed,
     };
-    let rollouts = evaluate_run(&arguments.run, &evaluation)?;
+    let agent = TrainedAgent::load(&arguments.run)?;
+    for note in &agent.notes {
+        eprintln!("warning: {}", note.escape_debug());
+    }
+    let rollouts = (arguments.trust).with(|trust| agent.evaluate(&evaluation, trust))?;
     let mut out = io::stdout().lock();
     writeln!(
         out,

@@ -1,6 +1,6 @@
 use std::{
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -10,6 +10,7 @@ use crystalgym_training::{ConfigLayers, RunEnd, TrainingConfig, TrainingRun};
 use crate::{
     progress::{TrainingBar, message},
     signals::StopFlag,
+    trust::TrustArguments,
 };
 
 /// Arguments of `crystalgym train`.
@@ -36,6 +37,8 @@ pub(crate) struct TrainArguments {
     /// Go on with the run in this folder.
     #[arg(long, value_name = "FOLDER", conflicts_with = "output")]
     resume: Option<PathBuf>,
+    #[command(flatten)]
+    trust: TrustArguments,
     /// Print the resolved configuration and stop.
     #[arg(long)]
     show_config: bool,
@@ -44,20 +47,22 @@ pub(crate) struct TrainArguments {
 pub(crate) fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     let stop = StopFlag::install()?;
     let run = match &arguments.resume {
-        Some(folder) => TrainingRun::resume(folder)?,
+        Some(folder) => (arguments.trust).with(|trust| TrainingRun::resume(folder, trust))?,
         None => {
             let config = resolve(arguments)?;
             if arguments.show_config {
                 io::stdout().write_all(config.to_toml()?.as_bytes())?;
                 return Ok(ExitCode::SUCCESS);
             }
-            let folder = match &arguments.output {
-                Some(folder) => folder.clone(),
-                None => unused_folder(&config.run_name()),
-            };
-            TrainingRun::start(config, &folder)?
+            match &arguments.output {
+                Some(folder) => TrainingRun::start(config, folder)?,
+                None => TrainingRun::start_in_new_folder(config, Path::new("runs"))?,
+            }
         }
     };
+    for note in run.notes() {
+        eprintln!("warning: {}", note.escape_debug());
+    }
     let folder = run.folder().to_owned();
     let calculator = run.config().calculator.name.name();
     let task = &run.config().task;
@@ -93,16 +98,6 @@ pub(crate) fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
         );
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// `runs/NAME`, or `runs/NAME-2`, … if there has been such a run.
-fn unused_folder(name: &str) -> PathBuf {
-    let first = PathBuf::from("runs").join(name);
-    let later = (2..).map(|number| PathBuf::from("runs").join(format!("{name}-{number}")));
-    std::iter::once(first.clone())
-        .chain(later)
-        .find(|path| !path.exists())
-        .unwrap_or(first)
 }
 
 fn resolve(arguments: &TrainArguments) -> anyhow::Result<TrainingConfig> {

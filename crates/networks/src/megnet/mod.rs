@@ -21,6 +21,9 @@ use crate::{
     layers::{BackwardWeights, Weights},
 };
 
+/// Trainable numbers of the largest network, which is some gigabyte with an optimiser's moments.
+const MOST_PARAMETERS: usize = 1 << 25;
+
 /// A graph network with edge, node and state features that update each other in blocks, and
 /// Set2Set readouts.
 ///
@@ -55,6 +58,17 @@ impl Megnet {
         config.check()?;
         check_templates(&config, &templates)?;
         let (layout, entries) = Layout::new(&config);
+        let sizes = entries
+            .iter()
+            .map(|entry| entry.shape.iter().product::<usize>());
+        let parameters: usize = sizes.sum();
+        if parameters > MOST_PARAMETERS {
+            return Err(NetworkError::Config {
+                field: "number of parameters",
+                found: parameters.to_string(),
+                expected: format!("at most {MOST_PARAMETERS}: a smaller hidden, or fewer blocks"),
+            });
+        }
         let parameters = Parameters::random(Arc::from(entries), rng);
         Ok(Self {
             config,
