@@ -1,10 +1,10 @@
 //! Time to make a benchmark skeleton (symmetry and graph) and its graph alone, once a run instead
-//! of once an episode.
+//! of once an episode, and to find the canonical writing of a crystal on it, once an evaluation.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark")]
 
 use std::{hint::black_box, time::Instant};
 
-use crystalgym_crystal::{CrystalGraph, Skeleton};
+use crystalgym_crystal::{CanonicalCrystal, Crystal, CrystalGraph, Element, Skeleton};
 
 fn median_ms(mut work: impl FnMut()) -> f64 {
     let mut times: Vec<f64> = (0..21)
@@ -26,8 +26,15 @@ fn main() {
         let whole = median_ms(|| {
             black_box(Skeleton::builtin(&skeleton.label).unwrap());
         });
+        let elements = Element::all().take(skeleton.sites()).collect();
+        let structure = Crystal::new(skeleton.clone(), elements)
+            .unwrap()
+            .structure();
+        let canonical = median_ms(|| {
+            black_box(CanonicalCrystal::of(&structure).unwrap());
+        });
         println!(
-            "{}: graph {graph:.2} ms, whole skeleton {whole:.2} ms",
+            "{}: graph {graph:.2} ms, whole skeleton {whole:.2} ms, canonical {canonical:.3} ms",
             skeleton.label
         );
     }

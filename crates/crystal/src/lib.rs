@@ -9,6 +9,7 @@
 //! are the *rows* of a matrix; a Cartesian position is `frac · lattice`.
 
 mod benchmark_skeletons;
+mod canonical;
 mod coincidence;
 mod crystal;
 mod crystal_nn;
@@ -27,6 +28,7 @@ mod structure;
 mod symmetry;
 mod voronoi;
 
+pub use canonical::{CanonicalCrystal, SAME_CRYSTAL_ANG};
 pub use crystal::Crystal;
 pub use element::Element;
 pub use element_data::ElementData;

@@ -286,7 +286,7 @@ fn average_positions(frac_coords: &[[f64; 3]], operations: &[SiteOperation]) -> 
 }
 
 /// A coordinate in [0, 1), free of rounding at multiples of 1/24.
-fn nice_fraction(x: f64) -> f64 {
+pub(crate) fn nice_fraction(x: f64) -> f64 {
     let nice = (x * 24.0).round() / 24.0;
     let x = if (x - nice).abs() < 1e-10 { nice } else { x };
     let wrapped = x - x.floor();

@@ -122,13 +122,13 @@ pub static COLUMNS: &[Column] = &[
     column(
         "skeleton",
         Kind::Text,
-        "label of the lattice with its positions",
+        "label of the lattice with its positions that was asked for first",
         |row| text(&row.result.skeleton),
     ),
     column(
         "formula",
         Kind::Text,
-        "formula of the cell, symbols in alphabetical order",
+        "formula of the cell that was computed, symbols in alphabetical order",
         |row| text(&row.result.formula),
     ),
     column(
@@ -199,7 +199,7 @@ pub static COLUMNS: &[Column] = &[
     column(
         "total_energy_ev",
         Kind::Number,
-        "total energy of the cell (eV)",
+        "total energy of the cell that was computed (eV)",
         |row| row.number(|values| values.total_energy_ev),
     ),
     column(
@@ -229,7 +229,7 @@ pub static COLUMNS: &[Column] = &[
     column(
         "volume_ang3",
         Kind::Number,
-        "volume of the cell (Å³)",
+        "volume of the cell that was computed (Å³)",
         |row| Cell::Number(row.structure.lattice.volume()),
     ),
     column(

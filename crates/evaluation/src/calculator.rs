@@ -38,6 +38,12 @@ pub trait Calculator: Send + Sync {
         false
     }
 
+    /// Whether outcomes are defined for the cell as it was given and published, and not for the
+    /// crystal however it is written down. Then a supercell or another setting is another result.
+    fn keeps_the_cell(&self) -> bool {
+        false
+    }
+
     /// Computes `property` of `crystal`.
     fn evaluate(&self, crystal: &Crystal, property: Property, cancel: &CancelToken) -> Outcome;
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Calculator, CancelToken, Failure, FailureCode, Outcome, Property, ResultStore, StoreError,
-    StoreKey, store::Claimed,
+    StoreKey, identity::Identity, store::Claimed,
 };
 
 /// Where an outcome came from.
@@ -47,8 +47,14 @@ pub struct Evaluation {
 
 /// Computes a property of a crystal unless the store has it already.
 ///
-/// The crystal is brought into canonical form first. A calculator that panics gives
-/// [`FailureCode::Internal`]; a store that fails costs the sharing, never the result.
+/// A crystal is one result however it is written down: what is computed is its canonical writing
+/// ([`CanonicalCrystal`](crystalgym_crystal::CanonicalCrystal)), whichever was asked for, so that
+/// the number does not depend on which came first. Energies and volumes are those of the cell that
+/// was asked for. Instant calculators, and those that keep the cell, get the crystal in the
+/// canonical order of its skeleton ([`Crystal::canonical`]).
+///
+/// A calculator that panics gives [`FailureCode::Internal`]; a store that fails costs the sharing,
+/// never the result.
 pub fn evaluate(
     calculator: &dyn Calculator,
     store: Option<&ResultStore>,
@@ -56,37 +62,49 @@ pub fn evaluate(
     property: Property,
     cancel: &CancelToken,
 ) -> Evaluation {
-    let canonical = crystal.canonical();
-    let compute = || compute_guarded(calculator, &canonical, property, cancel);
     let computed = |store_error: Option<StoreError>, outcome: Outcome| Evaluation {
         outcome,
         source: Source::Computed,
         store_error: store_error.map(|error| error.to_string()),
     };
-    let Some(store) = store.filter(|_| !calculator.is_instant()) else {
-        return computed(None, compute());
+    if calculator.is_instant() {
+        let canonical = crystal.canonical();
+        return computed(
+            None,
+            compute_guarded(calculator, &canonical, property, cancel),
+        );
+    }
+    let identity = Identity::of(crystal, calculator);
+    let compute = || match identity.to_compute() {
+        Ok(crystal) => compute_guarded(calculator, &crystal, property, cancel),
+        Err(error) => Outcome::Failure(Failure::new(FailureCode::BadGeometry, error.to_string())),
     };
-    let key = StoreKey::new(&canonical, property, calculator);
-    match store.claim(key, cancel) {
-        Ok(Claimed::Done(outcome)) => Evaluation {
+    let Some(store) = store else {
+        return computed(None, compute().of_cells(identity.cells()));
+    };
+    let key = StoreKey::of(&identity, property, calculator);
+    let claimed = store.claim(key.clone(), cancel);
+    let mut evaluation = match claimed {
+        Claimed::Done(outcome) => Evaluation {
             outcome,
             source: Source::Store,
             store_error: None,
         },
-        Ok(Claimed::Mine(claim)) => {
+        Claimed::Mine(claim) => {
             let outcome = compute();
             let store_error = store.finish(claim, &outcome).err();
             computed(store_error, outcome)
         }
-        Ok(Claimed::Cancelled) => computed(
+        Claimed::Cancelled => computed(
             None,
             Outcome::Failure(Failure::new(
                 FailureCode::Cancelled,
                 "cancelled while waiting",
             )),
         ),
-        Err(error) => computed(Some(error), compute()),
-    }
+    };
+    evaluation.outcome = key.as_asked(evaluation.outcome);
+    evaluation
 }
 
 fn compute_guarded(
@@ -96,20 +114,46 @@ fn compute_guarded(
     cancel: &CancelToken,
 ) -> Outcome {
     let start = Instant::now();
-    catch_unwind(AssertUnwindSafe(|| {
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
         calculator.evaluate(crystal, property, cancel)
-    }))
-    .unwrap_or_else(|panic| {
-        let message = panic
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or_else(|| panic.downcast_ref::<&str>().copied())
-            .unwrap_or("no message");
+    }));
+    let internal = |message: String| {
         Outcome::Failure(Failure {
             code: FailureCode::Internal,
-            message: format!("the calculator {} panicked: {message}", calculator.name()),
+            message,
             scf_iterations: 0,
             seconds: start.elapsed().as_secs_f64(),
         })
-    })
+    };
+    match outcome {
+        // No number is neither a value nor something that a file can hold.
+        Ok(Outcome::Success(values))
+            if ![
+                values.value,
+                values.volume_ang3,
+                values.rigid_density_g_cm3,
+                values.seconds,
+            ]
+            .iter()
+            .all(|x| x.is_finite()) =>
+        {
+            internal(format!(
+                "the calculator {} gave {} as {property}, expected a finite number",
+                calculator.name(),
+                values.value
+            ))
+        }
+        Ok(outcome) => outcome,
+        Err(panic) => {
+            let message = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied())
+                .unwrap_or("no message");
+            internal(format!(
+                "the calculator {} panicked: {message}",
+                calculator.name()
+            ))
+        }
+    }
 }

@@ -8,6 +8,7 @@ mod calculator;
 mod calculators;
 mod equation_of_state;
 mod evaluate;
+mod identity;
 mod outcome;
 mod pool;
 mod property;
@@ -27,4 +28,6 @@ pub use evaluate::{Evaluation, Source, evaluate};
 pub use outcome::{EquationOfStateFit, Failure, FailureCode, Outcome, UnknownFailureCode, Values};
 pub use pool::{EvaluationPool, Ticket};
 pub use property::{Property, UnknownProperty};
-pub use store::{Claim, Claimed, ExportFormat, ResultStore, StoreError, StoreKey, StoredResult};
+pub use store::{
+    Claim, Claimed, DamagedResult, ExportFormat, ResultStore, StoreError, StoreKey, StoredResult,
+};

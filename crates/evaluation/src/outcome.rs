@@ -36,9 +36,22 @@ impl Outcome {
             Self::Failure(failure) => failure.seconds,
         }
     }
+
+    /// The outcome of a cell, for so many of them together: energies and volumes are multiples,
+    /// properties, levels and pressures stay.
+    #[must_use]
+    pub fn of_cells(self, cells: usize) -> Self {
+        match self {
+            Self::Success(values) if cells > 1 => Self::Success(values.of_cells(cells as f64)),
+            same => same,
+        }
+    }
 }
 
 /// Values of a finished calculation; what a calculator does not know is `None`.
+///
+/// Energies and volumes are those of one cell: to a calculator of the one that it was given, to who
+/// asked of the one that was asked for, in the store and its exports of the structure there.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Values {
@@ -54,13 +67,13 @@ pub struct Values {
     pub fermi_ev: Option<f64>,
     /// Pressure in GPa, positive when the cell wants to expand.
     pub pressure_gpa: Option<f64>,
-    /// Volume of the skeleton's cell in Å³.
+    /// Volume of the unrelaxed cell in Å³.
     pub volume_ang3: f64,
     /// Density of the unrelaxed cell in g/cm³.
     pub rigid_density_g_cm3: f64,
     /// SCF iterations, summed over the calculations of the property.
     pub scf_iterations: u32,
-    /// Symmetry operations that the DFT code found.
+    /// Symmetry operations that the DFT code found in the cell that it computed.
     pub symmetry_operations: Option<u32>,
     /// Irreducible k-points.
     pub k_points: Option<u32>,
@@ -68,6 +81,24 @@ pub struct Values {
     pub equation_of_state: Option<EquationOfStateFit>,
     /// Wall time in seconds.
     pub seconds: f64,
+}
+
+impl Values {
+    fn of_cells(self, cells: f64) -> Self {
+        let times = |x: f64| x * cells;
+        Self {
+            total_energy_ev: self.total_energy_ev.map(times),
+            volume_ang3: times(self.volume_ang3),
+            equation_of_state: self.equation_of_state.map(|fit| EquationOfStateFit {
+                volumes_ang3: fit.volumes_ang3.into_iter().map(times).collect(),
+                energies_ev: fit.energies_ev.into_iter().map(times).collect(),
+                equilibrium_volume_ang3: times(fit.equilibrium_volume_ang3),
+                rms_residual_ev: times(fit.rms_residual_ev),
+                ..fit
+            }),
+            ..self
+        }
+    }
 }
 
 /// A fitted equation of state with its quality.

@@ -120,6 +120,10 @@ pub(crate) fn store_error(error: &StoreError) -> PyErr {
         StoreError::NewerLayout { path, .. } => ("newer_layout", Some(path)),
         StoreError::Locked { path, .. } => ("locked", Some(path)),
         StoreError::Sqlite { path, .. } => ("sqlite", Some(path)),
+        StoreError::Io { path, .. } => ("io", Some(path)),
+        StoreError::NotAStore { path, .. } => ("not_a_store", Some(path)),
+        StoreError::ReadOnly { path } => ("read_only", Some(path)),
+        StoreError::Damaged { path, .. } => ("damaged", Some(path)),
         _ => ("other", None),
     };
     raised(&Raised {

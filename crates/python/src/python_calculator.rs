@@ -147,6 +147,12 @@ impl Calculator for PythonCalculator {
         &self.name
     }
 
+    /// Results of a function with a fingerprint belong to the crystal, however it is written down;
+    /// one without may look at anything, labels too.
+    fn keeps_the_cell(&self) -> bool {
+        self.fingerprint.is_none()
+    }
+
     fn fingerprint(&self, _elements: &[Element], _property: Property) -> Fingerprint {
         Fingerprint(self.fingerprint.clone().unwrap_or_default())
     }

@@ -1,12 +1,13 @@
 use std::{
+    ffi::CString,
     path::{Path, PathBuf},
     process,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crystalgym_evaluation::{ResultStore as Inner, StoredResult};
+use crystalgym_evaluation::{ResultStore as Inner, StoreError, StoredResult};
 use crystalgym_training::default_store_path;
-use pyo3::{prelude::*, types::PyDict};
+use pyo3::{exceptions::PyRuntimeWarning, prelude::*, types::PyDict};
 
 use crate::{
     calculator::{Calculator, parse_property},
@@ -52,7 +53,12 @@ impl ResultStore {
             // Closing a connection of the parent would drop its locks: let it be.
             std::mem::forget(inherited);
         }
-        let store = Arc::new(Inner::open(&self.path).map_err(|error| store_error(&error))?);
+        let store = match Inner::open(&self.path) {
+            // One on a read-only medium can be looked into.
+            Err(StoreError::ReadOnly { .. }) => Inner::open_read_only(&self.path),
+            opened => opened,
+        };
+        let store = Arc::new(store.map_err(|error| store_error(&error))?);
         *open = Some((here, Arc::clone(&store)));
         Ok(store)
     }
@@ -60,8 +66,20 @@ impl ResultStore {
     fn rows(&self, py: Python<'_>, property: Option<&str>) -> PyResult<Vec<StoredResult>> {
         let property = property.map(parse_property).transpose()?;
         let store = self.open_here()?;
-        py.detach(move || store.results(property))
-            .map_err(|error| store_error(&error))
+        let (results, damaged) = py
+            .detach(move || store.results_and_damage(property))
+            .map_err(|error| store_error(&error))?;
+        if let Some(first) = damaged.first() {
+            let message = format!(
+                "{} results are damaged and left out, the first {}: {}",
+                damaged.len(),
+                first.key,
+                first.problem
+            );
+            let message = CString::new(message.replace('\0', " "))?;
+            PyErr::warn(py, &py.get_type::<PyRuntimeWarning>(), &message, 1)?;
+        }
+        Ok(results)
     }
 }
 
@@ -183,7 +201,7 @@ impl ResultStore {
         Ok(dict)
     }
 
-    /// Asks the database for damage.
+    /// Looks for damage in the database and in every result.
     ///
     /// Raises
     /// ------

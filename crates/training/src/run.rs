@@ -10,6 +10,7 @@ use crystalgym_agents::{
     Agent, Evaluator, PolicyMode, Progress, Rollout, evaluate_policy, load_agent,
 };
 use crystalgym_environment::Task;
+use crystalgym_evaluation::ResultStore;
 
 use crate::{
     EpisodeTable, EventWriter, RunFolder, RunStatistics, TrainingConfig, TrainingError, Trust,
@@ -262,6 +263,14 @@ impl TrainingRun {
             store_error,
             ..
         } = log;
+        let flushed = evaluator
+            .store
+            .as_deref()
+            .map_or(Ok(()), ResultStore::flush);
+        let store_error = match flushed {
+            Ok(()) => store_error.map(|error| format!("{error} (all were written later)")),
+            Err(error) => Some(error.to_string()),
+        };
         Ok(RunEnd {
             finished,
             statistics,

@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use crystalgym_crystal::write_atomically;
 use crystalgym_dataset::{DatasetDescription, write_dataset, write_parquet};
-use crystalgym_evaluation::{ExportFormat, Property, ResultStore, StoredResult};
+use crystalgym_evaluation::{DamagedResult, ExportFormat, Property, ResultStore, StoredResult};
 use crystalgym_training::default_store_path;
 
 use crate::hint::UsageError;
@@ -28,7 +28,7 @@ pub(crate) struct StoreArguments {
 enum StoreCommand {
     /// Count results by calculator, property and outcome.
     Stats,
-    /// Verify the file.
+    /// Verify the file and every result in it.
     Check,
     /// Write all results to standard output or a file.
     Export {
@@ -119,7 +119,7 @@ pub(crate) fn run(arguments: &StoreArguments) -> anyhow::Result<ExitCode> {
             property,
             output,
         } => {
-            let results = store.results(*property)?;
+            let results = readable(&store, *property)?;
             match output {
                 None => format.write_all(&results, &mut io::stdout())?,
                 Some(file) => {
@@ -141,7 +141,7 @@ pub(crate) fn run(arguments: &StoreArguments) -> anyhow::Result<ExitCode> {
                 title: title.clone().unwrap_or(defaults.title),
                 license: license.clone().unwrap_or(defaults.license),
             };
-            let results = store.results(*property)?;
+            let results = readable(&store, *property)?;
             write_dataset(&results, &description, output)?;
             eprintln!("{}: {} results", output.display(), results.len());
         }
@@ -149,11 +149,25 @@ pub(crate) fn run(arguments: &StoreArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Looking into a store must not create one.
+/// Looking into a store must neither create nor change one.
 fn open_existing(path: &Path) -> anyhow::Result<ResultStore> {
-    if !path.exists() {
+    if !path.as_os_str().is_empty() && !path.exists() {
         let message = format!("no store at {} (choose one with --store)", path.display());
         return Err(UsageError(message).into());
     }
-    Ok(ResultStore::open(path)?)
+    Ok(ResultStore::open_read_only(path)?)
+}
+
+/// All results that can be read, and a word about those that cannot.
+fn readable(store: &ResultStore, property: Option<Property>) -> anyhow::Result<Vec<StoredResult>> {
+    let (results, damaged) = store.results_and_damage(property)?;
+    if let Some(DamagedResult { key, problem }) = damaged.first() {
+        eprintln!(
+            "warning: {} of {} results are damaged and left out (`store check` names them), the \
+             first {key}: {problem}",
+            damaged.len(),
+            damaged.len() + results.len(),
+        );
+    }
+    Ok(results)
 }

@@ -193,6 +193,11 @@ impl Calculator for QeCalculator {
         Ok(())
     }
 
+    /// The published decks list a cell and its positions.
+    fn keeps_the_cell(&self) -> bool {
+        self.settings.pw.profile == Profile::Paper
+    }
+
     fn evaluate(&self, crystal: &Crystal, property: Property, cancel: &CancelToken) -> Outcome {
         let mut evaluation = Evaluation {
             calculator: self,

@@ -1,24 +1,31 @@
 use std::{
-    sync::atomic::{AtomicI64, Ordering},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rusqlite::{OptionalExtension, TransactionBehavior, params};
 
 use super::{
     ResultStore, StoreError, StoreKey,
-    process_identity::{is_alive, this_process},
+    lease::{RecordedClaim, Watch},
     select_outcome,
 };
 use crate::{CancelToken, Outcome};
 
 /// The right, and the duty, to compute one result. Dropping it gives it back.
+///
+/// It is a lease in the store's table, renewed while the store is open; where the table cannot be
+/// written it holds among the workers of this process alone.
 #[derive(Debug)]
 pub struct Claim<'a> {
     store: &'a ResultStore,
     key: StoreKey,
-    number: i64,
+    owner: String,
+    /// Whether the table has it.
+    recorded: bool,
+    /// What went wrong with the table, to be reported with the result.
+    problem: Option<StoreError>,
+    finished: bool,
 }
 
 /// What became of the wish to compute a result.
@@ -32,24 +39,35 @@ pub enum Claimed<'a> {
     Cancelled,
 }
 
+/// What one look at the table gave.
+enum Look {
+    Done(Outcome),
+    /// The claim stands in the table.
+    Taken,
+    Others,
+}
+
 /// First and longest pause between two looks at another worker's claim.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 impl ResultStore {
     /// Gives the stored result, or the claim to compute it, waiting while another worker of this
-    /// or another process does. The claim of a process that has ended is taken over.
+    /// or another process does. The claim of a process that has ended is taken over, at once or
+    /// when its lease is over.
     ///
-    /// # Errors
-    /// [`StoreError::Sqlite`] or [`StoreError::Locked`].
-    pub fn claim(&self, key: StoreKey, cancel: &CancelToken) -> Result<Claimed<'_>, StoreError> {
+    /// A table that cannot be read or written is no obstacle: the claim is the caller's, and
+    /// [`Self::finish`] reports what was wrong.
+    pub fn claim(&self, key: StoreKey, cancel: &CancelToken) -> Claimed<'_> {
+        self.start_heartbeat();
         let mut pause = FIRST_PAUSE;
+        let mut watch = None;
         loop {
-            if let Some(claimed) = self.try_claim(&key)? {
-                return Ok(claimed);
+            if let Some(claimed) = self.try_claim(&key, &mut watch) {
+                return claimed;
             }
             if cancel.is_cancelled() {
-                return Ok(Claimed::Cancelled);
+                return Claimed::Cancelled;
             }
             thread::sleep(pause);
             pause = (2 * pause).min(LONGEST_PAUSE);
@@ -57,41 +75,124 @@ impl ResultStore {
     }
 
     /// `None` while another living worker has the claim.
-    fn try_claim(&self, key: &StoreKey) -> Result<Option<Claimed<'_>>, StoreError> {
-        static COUNTER: AtomicI64 = AtomicI64::new(0);
-        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let mut connection = self.connection();
-        let result = (|| {
-            if let Some(outcome) = select_outcome(&connection, key)? {
-                return Ok(Some(Claimed::Done(outcome)));
+    fn try_claim(&self, key: &StoreKey, watch: &mut Option<Watch>) -> Option<Claimed<'_>> {
+        let memory = &self.shared.memory;
+        if let Some(outcome) = memory.unwritten(key) {
+            return Some(Claimed::Done(outcome));
+        }
+        let owner = memory.hold(key)?;
+        let (recorded, problem) = match self.look(key, &owner, watch) {
+            Ok(Look::Done(outcome)) => {
+                memory.let_go(key);
+                return Some(Claimed::Done(outcome));
             }
-            let transaction =
-                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            if let Some(outcome) = select_outcome(&transaction, key)? {
-                return Ok(Some(Claimed::Done(outcome)));
+            Ok(Look::Others) => {
+                memory.let_go(key);
+                return None;
             }
-            let owner: Option<String> = transaction
-                .query_row(
-                    "SELECT owner FROM claims WHERE key = ?1",
-                    [key.hash()],
-                    |row| row.get(0),
-                )
-                .optional()?;
-            if owner.is_some_and(|owner| is_alive(&owner)) {
-                return Ok(None);
+            Ok(Look::Taken) => (true, None),
+            Err(source) => (false, memory.note_trouble(self.shared.error(source))),
+        };
+        Some(Claimed::Mine(Claim {
+            store: self,
+            key: key.clone(),
+            owner,
+            recorded,
+            problem,
+            finished: false,
+        }))
+    }
+
+    fn look(
+        &self,
+        key: &StoreKey,
+        owner: &str,
+        watch: &mut Option<Watch>,
+    ) -> Result<Look, rusqlite::Error> {
+        let shared = &self.shared;
+        let mut connection = shared.connection();
+        if let Some(outcome) = select_outcome(&connection, key)? {
+            return Ok(Look::Done(outcome));
+        }
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if let Some(outcome) = select_outcome(&transaction, key)? {
+            return Ok(Look::Done(outcome));
+        }
+        let other = transaction
+            .query_row(
+                "SELECT owner, expires FROM claims WHERE key = ?1",
+                [key.hash()],
+                |row| {
+                    Ok(RecordedClaim {
+                        owner: row.get(0)?,
+                        expires_ms: row.get(1)?,
+                    })
+                },
+            )
+            .optional()?;
+        if let Some(other) = other {
+            // An own one that nobody holds was given up while it could not be deleted.
+            let is_over = shared.memory.is_own(&other.owner)
+                || shared.times.is_over(&other, Watch::look(watch, &other));
+            if !is_over {
+                return Ok(Look::Others);
             }
-            transaction.execute(
-                "INSERT OR REPLACE INTO claims (key, owner, number) VALUES (?1, ?2, ?3)",
-                params![key.hash(), this_process(), number],
-            )?;
-            transaction.commit()?;
-            Ok(Some(Claimed::Mine(Claim {
-                store: self,
-                key: key.clone(),
-                number,
-            })))
-        })();
-        result.map_err(|source| self.error(source))
+        }
+        transaction.execute(
+            "INSERT OR REPLACE INTO claims (key, owner, expires) VALUES (?1, ?2, ?3)",
+            params![key.hash(), owner, shared.times.expires_ms()],
+        )?;
+        transaction.commit()?;
+        Ok(Look::Taken)
+    }
+
+    /// Stores the outcome of a claimed calculation and gives the claim back. An outcome that
+    /// depends on the moment is not stored.
+    ///
+    /// A result that cannot be written now is kept in memory, found there by this process, and
+    /// written when the file can be written again, at the latest by [`Self::flush`] or when the
+    /// store is closed.
+    ///
+    /// # Errors
+    /// [`StoreError`] once for each time that the file begins to give trouble; the result is
+    /// kept all the same.
+    pub fn finish(&self, mut claim: Claim<'_>, outcome: &Outcome) -> Result<(), StoreError> {
+        claim.finished = true;
+        let momentary = outcome
+            .failure()
+            .is_some_and(|failure| failure.code.depends_on_the_moment());
+        let stored = (!momentary).then_some(outcome);
+        let problem = claim.end(stored);
+        match claim.problem.take().or(problem) {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes results that could not be written before, waiting for other processes as
+    /// [`Self::open`] says.
+    ///
+    /// # Errors
+    /// Why it is still not possible; the results stay in memory.
+    pub fn flush(&self) -> Result<(), StoreError> {
+        if self.unwritten() == 0 {
+            return Ok(());
+        }
+        let deadline = Instant::now() + self.shared.lock_timeout;
+        loop {
+            match self.shared.beat() {
+                Ok(()) => return Ok(()),
+                Err(source) if super::is_busy(&source) && Instant::now() < deadline => {
+                    thread::sleep(FIRST_PAUSE);
+                }
+                Err(source) => return Err(self.shared.error(source)),
+            }
+        }
+    }
+
+    /// Number of results that could not be written yet.
+    pub fn unwritten(&self) -> usize {
+        self.shared.memory.unwritten_count()
     }
 }
 
@@ -100,14 +201,37 @@ impl Claim<'_> {
     pub fn key(&self) -> &StoreKey {
         &self.key
     }
+
+    /// Gives the claim back, with the result if there is one to be stored.
+    fn end(&self, outcome: Option<&Outcome>) -> Option<StoreError> {
+        let shared = &self.store.shared;
+        let row = (self.key.hash().to_owned(), self.owner.clone());
+        let result = match outcome {
+            None if !self.recorded => Ok(()),
+            _ => shared.write_end(&self.key, outcome, &row),
+        };
+        if result.is_err() {
+            if let Some(outcome) = outcome {
+                shared.memory.keep(&self.key, outcome);
+            }
+            if self.recorded {
+                shared.memory.give_up_later(row);
+            }
+        }
+        // After that, so that whoever waits in this process finds the result.
+        shared.memory.let_go(&self.key);
+        if result.is_ok() && outcome.is_some() {
+            shared.memory.note_success();
+        }
+        let error = shared.error(result.err()?);
+        shared.memory.note_trouble(error)
+    }
 }
 
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
-        // If this fails, the claim ends with the process.
-        let _ = self.store.connection().execute(
-            "DELETE FROM claims WHERE key = ?1 AND owner = ?2 AND number = ?3",
-            params![self.key.hash(), this_process(), self.number],
-        );
+        if !self.finished {
+            self.end(None);
+        }
     }
 }

@@ -4,39 +4,9 @@ use std::{
 };
 
 use crystalgym_crystal::{Structure, StructureFormat};
-use rusqlite::Row;
-use serde::Serialize;
 
-use super::{ResultStore, StoreError};
-use crate::{Outcome, Property};
-
-/// A row of the store.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct StoredResult {
-    /// SHA-256 of all that the outcome depends on.
-    pub key: String,
-    /// Label of the skeleton.
-    pub skeleton: String,
-    /// Canonical filling in site order.
-    pub elements: String,
-    /// Formula.
-    pub formula: String,
-    /// Property asked for.
-    pub property: String,
-    /// Name of the calculator.
-    pub calculator: String,
-    /// Settings and pseudopotential hashes, canonical JSON.
-    pub fingerprint: String,
-    /// When it was stored, UTC.
-    pub created: String,
-    /// Version of the program that stored it.
-    pub version: String,
-    /// The outcome.
-    pub outcome: Outcome,
-    /// The crystal as JSON.
-    #[serde(skip)]
-    pub structure: String,
-}
+use super::{StoreError, StoredResult};
+use crate::Outcome;
 
 /// A form in which results leave the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,83 +32,6 @@ impl FromStr for ExportFormat {
             )),
         }
     }
-}
-
-impl ResultStore {
-    /// All results in the order of their keys, so that an export does not depend on chance.
-    ///
-    /// # Errors
-    /// [`StoreError::Sqlite`] or [`StoreError::Locked`].
-    pub fn results(&self, property: Option<Property>) -> Result<Vec<StoredResult>, StoreError> {
-        let connection = self.connection();
-        let result = (|| {
-            connection
-                .prepare(
-                    "SELECT key, skeleton, elements, formula, property, calculator, fingerprint, \
-                     created, version, outcome, structure FROM results \
-                     WHERE ?1 IS NULL OR property = ?1 ORDER BY skeleton, elements, key",
-                )?
-                .query_map([property.map(Property::name)], read_row)?
-                .collect::<Result<Vec<_>, _>>()
-        })();
-        result.map_err(|source| self.error(source))
-    }
-
-    /// Numbers of results as (calculator, property, status or failure code, count).
-    ///
-    /// # Errors
-    /// [`StoreError::Sqlite`] or [`StoreError::Locked`].
-    pub fn statistics(&self) -> Result<Vec<(String, String, String, u64)>, StoreError> {
-        let connection = self.connection();
-        let result =
-            (|| {
-                connection
-                .prepare(
-                    "SELECT calculator, property, coalesce(failure, status), count(*) FROM results \
-                     GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
-                )?
-                .query_map([], |row| {
-                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, i64>(3)? as u64))
-                })?
-                .collect::<Result<Vec<_>, _>>()
-            })();
-        result.map_err(|source| self.error(source))
-    }
-
-    /// SQLite's own verdict on the file: `Ok(())` or the damage that it found.
-    ///
-    /// # Errors
-    /// [`StoreError::Sqlite`] with the damage.
-    pub fn check(&self) -> Result<(), StoreError> {
-        let verdict: Result<String, _> =
-            self.connection()
-                .query_row("PRAGMA integrity_check", [], |row| row.get(0));
-        match verdict {
-            Ok(verdict) if verdict == "ok" => Ok(()),
-            Ok(damage) => Err(self.error(rusqlite::Error::ToSqlConversionFailure(damage.into()))),
-            Err(source) => Err(self.error(source)),
-        }
-    }
-}
-
-fn read_row(row: &Row<'_>) -> Result<StoredResult, rusqlite::Error> {
-    let text: String = row.get(9)?;
-    let outcome = serde_json::from_str(&text).map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(9, rusqlite::types::Type::Text, error.into())
-    })?;
-    Ok(StoredResult {
-        key: row.get(0)?,
-        skeleton: row.get(1)?,
-        elements: row.get(2)?,
-        formula: row.get(3)?,
-        property: row.get(4)?,
-        calculator: row.get(5)?,
-        fingerprint: row.get(6)?,
-        created: row.get(7)?,
-        version: row.get(8)?,
-        outcome,
-        structure: row.get(10)?,
-    })
 }
 
 impl StoredResult {

@@ -1,21 +1,23 @@
 use std::fmt::Write;
 
-use crystalgym_crystal::{Crystal, Skeleton, StructureFormat};
+use crystalgym_crystal::{CanonicalCrystal, Crystal, Structure, StructureFormat};
 use sha2::{Digest, Sha256};
 
-use crate::{Calculator, Fingerprint, Property};
+use super::StoredResult;
+use crate::{Calculator, Fingerprint, Outcome, Property, identity::Identity};
 
 /// All that an outcome depends on, and its hash.
 ///
-/// The geometry enters by its numbers (to 1e-10, so that the last bit of a library's cosine makes
-/// no difference) and not by the skeleton's label; the label is kept for people.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A crystal is one result however it is written down: its canonical writing enters, and neither
+/// the skeleton's label (kept for people) nor its cell. Where a calculator is defined for the cell
+/// as published ([`Calculator::keeps_the_cell`]), that cell enters by its numbers, to 1e-10.
+#[derive(Debug, Clone, PartialEq)]
 pub struct StoreKey {
-    /// Label of the skeleton.
+    /// Label of the skeleton that was asked for.
     pub skeleton: String,
-    /// Canonical filling in site order, separated by blanks.
+    /// Symbols in site order of what is computed, separated by blanks.
     pub elements: String,
-    /// Formula, for people.
+    /// Formula of the cell that is computed.
     pub formula: String,
     /// Property asked for.
     pub property: Property,
@@ -23,24 +25,28 @@ pub struct StoreKey {
     pub calculator: String,
     /// Settings and pseudopotential hashes.
     pub fingerprint: Fingerprint,
-    /// The crystal as JSON, for exports.
+    /// What is computed, as JSON.
     pub structure: String,
+    /// `None` if the cell is part of what is computed.
+    canonical: Option<CanonicalCrystal>,
+    cells: usize,
     hash: String,
 }
 
 impl StoreKey {
-    /// The key of a crystal in canonical form (see [`Crystal::canonical`]).
-    pub fn new(canonical: &Crystal, property: Property, calculator: &dyn Calculator) -> Self {
-        let symbols: Vec<&str> = canonical
-            .elements()
-            .iter()
-            .map(|element| element.symbol())
-            .collect();
+    /// The key of a crystal in any writing.
+    pub fn new(crystal: &Crystal, property: Property, calculator: &dyn Calculator) -> Self {
+        Self::of(&Identity::of(crystal, calculator), property, calculator)
+    }
+
+    pub(crate) fn of(identity: &Identity, property: Property, calculator: &dyn Calculator) -> Self {
+        let structure = identity.structure();
+        let symbols: Vec<&str> = structure.elements.iter().map(|e| e.symbol()).collect();
         let elements = symbols.join(" ");
-        let fingerprint = calculator.fingerprint(canonical.elements(), property);
+        let fingerprint = calculator.fingerprint(&structure.elements, property);
         let mut hasher = Sha256::new();
         for part in [
-            geometry_text(canonical.skeleton()).as_str(),
+            identity.text().as_str(),
             &elements,
             property.name(),
             calculator.name(),
@@ -58,13 +64,15 @@ impl StoreKey {
                 text
             });
         Self {
-            skeleton: canonical.skeleton().label.clone(),
-            formula: canonical.formula(),
+            skeleton: identity.asked().skeleton().label.clone(),
+            formula: structure.formula(),
             elements,
             property,
             calculator: calculator.name().to_owned(),
             fingerprint,
-            structure: canonical.structure().to_text(StructureFormat::Json),
+            structure: structure.to_text(StructureFormat::Json),
+            canonical: identity.canonical().cloned(),
+            cells: identity.cells(),
             hash,
         }
     }
@@ -73,28 +81,36 @@ impl StoreKey {
     pub fn hash(&self) -> &str {
         &self.hash
     }
-}
 
-fn geometry_text(skeleton: &Skeleton) -> String {
-    let source = &skeleton.source;
-    // Published positions are part of it: the `paper` profile computes with them.
-    let geometries = [
-        (&skeleton.lattice, &skeleton.frac_coords),
-        (&source.published_lattice, &source.published_frac_coords),
-    ];
-    let mut text = String::new();
-    for (lattice, frac_coords) in geometries {
-        for x in lattice
-            .vectors()
-            .as_flattened()
-            .iter()
-            .chain(frac_coords.as_flattened())
-        {
-            // Adding zero turns -0 into 0.
-            let _ = write!(text, "{:.10} ", (x * 1e10).round() / 1e10 + 0.0);
+    /// An outcome of the cell that is computed, for the cell that was asked for: energies and
+    /// volumes of a supercell are multiples.
+    pub fn as_asked(&self, outcome: Outcome) -> Outcome {
+        outcome.of_cells(self.cells)
+    }
+
+    /// Whether the result belongs to a crystal, whatever its cell.
+    pub(super) fn is_of_a_crystal(&self) -> bool {
+        self.canonical.is_some()
+    }
+
+    /// Whether another key asks for the same of the same crystal.
+    pub(super) fn is_same_crystal(&self, other: &Self) -> bool {
+        let is_same_question = self.property == other.property
+            && self.calculator == other.calculator
+            && self.fingerprint == other.fingerprint;
+        match (&self.canonical, &other.canonical) {
+            (Some(here), Some(there)) => is_same_question && here.is_same_crystal(there),
+            _ => self.hash == other.hash,
         }
     }
-    // The paper's equation of state depends on the space group of the source material.
-    let _ = write!(text, "{}", source.space_group_number);
-    text
+
+    /// Whether a stored result with the same formula is of this crystal.
+    pub(super) fn is_crystal_of(&self, stored: &StoredResult) -> bool {
+        let structure = Structure::from_text(&stored.structure, StructureFormat::Json);
+        let there = structure.and_then(|structure| CanonicalCrystal::of(&structure));
+        match (&self.canonical, there) {
+            (Some(here), Ok(there)) => there.cells() == 1 && here.is_same_crystal(&there),
+            _ => false,
+        }
+    }
 }

@@ -1,123 +1,69 @@
 //! Results that nobody computes twice, in one SQLite file for any number of processes.
 
+mod check;
 mod claim;
+mod error;
 mod export;
+mod file;
 mod key;
+mod layout;
+mod lease;
+mod memory;
 mod process_identity;
+mod row;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 pub use claim::{Claim, Claimed};
-pub use export::{ExportFormat, StoredResult};
+pub use error::StoreError;
+pub use export::ExportFormat;
 pub use key::StoreKey;
+pub use row::{DamagedResult, StoredResult};
 
 use crate::Outcome;
+use file::Existing;
+use lease::{LEASE, LeaseTimes};
+use memory::{ClaimRow, Heartbeat, Memory, SHORT_TIMEOUT, Work};
+use row::select_outcome;
 
-/// What can be wrong with a store.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StoreError {
-    /// The file cannot be opened or created.
-    #[error("store {}: {source}", path.display())]
-    Open {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        source: rusqlite::Error,
-    },
-    /// The folder of the file cannot be created.
-    #[error("store folder {}: {source}", path.display())]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// The cause.
-        source: std::io::Error,
-    },
-    /// The file was written by a newer version.
-    #[error("store {}: layout {found} is newer than this program's {supported}", path.display())]
-    NewerLayout {
-        /// The file.
-        path: PathBuf,
-        /// Layout of the file.
-        found: i64,
-        /// Newest layout that this program knows.
-        supported: i64,
-    },
-    /// Another process has kept the file locked for too long.
-    #[error("store {}: locked by another process for {seconds} s", path.display())]
-    Locked {
-        /// The file.
-        path: PathBuf,
-        /// How long this process waited.
-        seconds: u64,
-    },
-    /// SQLite failed (disk full, damaged file, …).
-    #[error("store {}: {source}", path.display())]
-    Sqlite {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        source: rusqlite::Error,
-    },
-    /// An export could not be written.
-    #[error("export: {0}")]
-    Export(std::io::Error),
-}
-
-/// Layout of the tables; raised when they change.
-const LAYOUT: i64 = 1;
 /// How long to wait for another process's transaction; they take milliseconds.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(20);
 /// Between two tries to switch a new file to write-ahead logging.
 const SWITCH_PAUSE: Duration = Duration::from_millis(5);
 
-const TABLES: &str = "
-CREATE TABLE IF NOT EXISTS results (
-    key TEXT PRIMARY KEY NOT NULL,
-    skeleton TEXT NOT NULL,
-    elements TEXT NOT NULL,
-    formula TEXT NOT NULL,
-    property TEXT NOT NULL,
-    calculator TEXT NOT NULL,
-    fingerprint TEXT NOT NULL,
-    status TEXT NOT NULL,
-    failure TEXT,
-    value REAL,
-    seconds REAL NOT NULL,
-    outcome TEXT NOT NULL,
-    structure TEXT NOT NULL,
-    created TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now')),
-    version TEXT NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS claims (
-    key TEXT PRIMARY KEY NOT NULL,
-    owner TEXT NOT NULL,
-    number INTEGER NOT NULL
-) STRICT;
-";
-
 /// A shared store of results, safe to use from many threads and processes of one machine.
 ///
 /// A result is written in one transaction with full synchronisation: once [`Self::finish`] has
-/// returned, no kill loses it. The file must not lie on a network file system.
+/// returned without an error, no kill loses it. The file must not lie on a network file system.
 #[derive(Debug)]
 pub struct ResultStore {
+    shared: Arc<Shared>,
+    heartbeat: Mutex<Option<Heartbeat>>,
+    /// The process that opened it; neither a connection nor a thread survives a fork.
+    process: u32,
+}
+
+/// What the heartbeat needs too.
+#[derive(Debug)]
+struct Shared {
     path: PathBuf,
     connection: Mutex<Connection>,
     lock_timeout: Duration,
+    times: LeaseTimes,
+    memory: Memory,
 }
 
 impl ResultStore {
     /// Opens the store, creating the file and its folder if need be.
     ///
     /// # Errors
-    /// [`StoreError`] if the path is not writable, no database, or of a newer layout.
+    /// [`StoreError`] if the path is not writable, no store, or of a newer layout.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         Self::open_with_timeout(path, LOCK_TIMEOUT)
     }
@@ -127,6 +73,11 @@ impl ResultStore {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_with_timeout(path: &Path, lock_timeout: Duration) -> Result<Self, StoreError> {
+        Self::open_with(path, lock_timeout, LEASE)
+    }
+
+    fn open_with(path: &Path, lock_timeout: Duration, lease: Duration) -> Result<Self, StoreError> {
+        file::inspect(path)?;
         if let Some(folder) = path
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty())
@@ -136,17 +87,35 @@ impl ResultStore {
                 source,
             })?;
         }
-        let open_error = |source| StoreError::Open {
-            path: path.to_owned(),
-            source,
-        };
-        let connection = Connection::open(path).map_err(open_error)?;
-        let store = Self {
-            path: path.to_owned(),
-            connection: Mutex::new(connection),
-            lock_timeout,
-        };
+        let connection = file::open_writable(path)?;
+        let store = Self::of(path.to_owned(), connection, lock_timeout, lease);
         store.prepare()?;
+        Ok(store)
+    }
+
+    /// Opens a store that is there, to look into it: nothing is created or changed, and it may lie
+    /// on a read-only medium. Results cannot be added.
+    ///
+    /// # Errors
+    /// [`StoreError`] if there is no store.
+    pub fn open_read_only(path: &Path) -> Result<Self, StoreError> {
+        let missing = match file::inspect(path)? {
+            Existing::Store => None,
+            Existing::Nothing => Some("there is no such file"),
+            Existing::Empty => Some("the file is empty"),
+        };
+        if let Some(found) = missing {
+            return Err(StoreError::NotAStore {
+                path: path.to_owned(),
+                found: found.to_owned(),
+            });
+        }
+        let connection = file::open_readable(path)?;
+        let store = Self::of(path.to_owned(), connection, LOCK_TIMEOUT, LEASE);
+        let layout = layout::Layout::of(&store.shared.connection());
+        layout
+            .map_err(|source| store.shared.error(source))?
+            .check(path)?;
         Ok(store)
     }
 
@@ -156,51 +125,95 @@ impl ResultStore {
     /// [`StoreError::Open`] if SQLite cannot even do that.
     pub fn in_memory() -> Result<Self, StoreError> {
         let path = PathBuf::from(":memory:");
-        let connection = Connection::open_in_memory().map_err(|source| StoreError::Open {
-            path: path.clone(),
-            source,
-        })?;
-        let store = Self {
-            path,
-            connection: Mutex::new(connection),
-            lock_timeout: LOCK_TIMEOUT,
-        };
+        let connection = Connection::open_in_memory()
+            .and_then(|connection| file::harden(&connection).map(|()| connection))
+            .map_err(|source| StoreError::Open {
+                path: path.clone(),
+                source,
+            })?;
+        let store = Self::of(path, connection, LOCK_TIMEOUT, LEASE);
         store.prepare()?;
         Ok(store)
     }
 
+    fn of(path: PathBuf, connection: Connection, lock_timeout: Duration, lease: Duration) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                path,
+                connection: Mutex::new(connection),
+                lock_timeout,
+                times: LeaseTimes::new(lease),
+                memory: Memory::new(),
+            }),
+            heartbeat: Mutex::default(),
+            process: std::process::id(),
+        }
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.shared.path
     }
 
     fn prepare(&self) -> Result<(), StoreError> {
-        let connection = self.connection();
-        let found = connection
-            .busy_timeout(self.lock_timeout)
-            .and_then(|()| self.set_journal_mode(&connection))
+        let shared = &self.shared;
+        let mut connection = shared.connection();
+        // Before the write-ahead log, so that the file itself says what it is.
+        layout::bring_up_to_date(&mut connection, &shared.path, |source| shared.error(source))?;
+        shared
+            .set_journal_mode(&connection)
             .and_then(|()| connection.pragma_update(None, "synchronous", "FULL"))
-            .and_then(|()| {
-                connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))
-            })
-            .map_err(|source| self.error(source))?;
-        if found > LAYOUT {
-            return Err(StoreError::NewerLayout {
-                path: self.path.clone(),
-                found,
-                supported: LAYOUT,
-            });
-        }
-        if found < LAYOUT {
-            connection
-                .execute_batch(&format!(
-                    "BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {LAYOUT}; COMMIT;"
-                ))
-                .map_err(|source| self.error(source))?;
-        }
-        Ok(())
+            .map_err(|source| shared.error(source))
     }
 
+    /// The stored outcome for the crystal as it was asked for, if there is one.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`] or [`StoreError::Locked`].
+    pub fn get(&self, key: &StoreKey) -> Result<Option<Outcome>, StoreError> {
+        let shared = &self.shared;
+        let outcome = match shared.memory.unwritten(key) {
+            Some(outcome) => Some(outcome),
+            None => {
+                select_outcome(&shared.connection(), key).map_err(|source| shared.error(source))?
+            }
+        };
+        Ok(outcome.map(|outcome| key.as_asked(outcome)))
+    }
+
+    fn start_heartbeat(&self) {
+        let mut heartbeat = self
+            .heartbeat
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if heartbeat.is_none() {
+            *heartbeat = Heartbeat::start(Arc::clone(&self.shared));
+        }
+    }
+}
+
+impl Drop for ResultStore {
+    fn drop(&mut self) {
+        let heartbeat = self
+            .heartbeat
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        let heartbeat = heartbeat.take();
+        if std::process::id() != self.process {
+            // Closing a connection of the parent would drop the parent's locks.
+            std::mem::forget(Arc::clone(&self.shared));
+            std::mem::forget(heartbeat);
+            return;
+        }
+        if let Some(heartbeat) = heartbeat {
+            heartbeat.stop(&self.shared.memory);
+        }
+        // A last try; who needs to know calls `flush` before.
+        let _ = self.shared.beat();
+    }
+}
+
+impl Shared {
     /// Write-ahead logging, so that readers and a writer do not wait for each other.
     ///
     /// Of several connections that switch a new file at once, each holds a read lock that the
@@ -218,88 +231,68 @@ impl ResultStore {
         }
     }
 
-    /// The stored outcome, if there is one.
-    ///
-    /// # Errors
-    /// [`StoreError::Sqlite`] or [`StoreError::Locked`].
-    pub fn get(&self, key: &StoreKey) -> Result<Option<Outcome>, StoreError> {
-        select_outcome(&self.connection(), key).map_err(|source| self.error(source))
-    }
-
-    /// Stores the outcome of a claimed calculation and gives the claim back. An outcome that
-    /// depends on the moment is not stored.
-    ///
-    /// # Errors
-    /// [`StoreError::Sqlite`] or [`StoreError::Locked`].
-    pub fn finish(&self, claim: Claim<'_>, outcome: &Outcome) -> Result<(), StoreError> {
-        let momentary = outcome
-            .failure()
-            .is_some_and(|failure| failure.code.depends_on_the_moment());
-        if !momentary {
-            self.insert(claim.key(), outcome)?;
+    /// Writes results, renews claims and deletes those that were given up, all or nothing.
+    fn write(&self, work: &Work) -> Result<(), rusqlite::Error> {
+        let mut connection = self.connection_waiting(SHORT_TIMEOUT);
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for (key, outcome) in &work.results {
+            insert(&transaction, key, outcome)?;
         }
-        drop(claim);
-        Ok(())
+        for row in &work.given_up {
+            delete_claim(&transaction, row)?;
+        }
+        for (key, owner) in &work.renewed {
+            transaction.execute(
+                "UPDATE claims SET expires = ?3 WHERE key = ?1 AND owner = ?2",
+                params![key, owner, self.times.expires_ms()],
+            )?;
+        }
+        transaction.commit()
     }
 
-    fn insert(&self, key: &StoreKey, outcome: &Outcome) -> Result<(), StoreError> {
-        let text = serde_json::to_string(outcome)
-            .map_err(|error| self.error(rusqlite::Error::ToSqlConversionFailure(error.into())))?;
-        let failure = outcome.failure().map(|failure| failure.code.name());
+    /// Ends a claim, with its result if there is one.
+    fn write_end(
+        &self,
+        key: &StoreKey,
+        outcome: Option<&Outcome>,
+        row: &ClaimRow,
+    ) -> Result<(), rusqlite::Error> {
         let mut connection = self.connection();
-        let result = (|| {
-            let transaction =
-                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            // A result is never overwritten: the first one stands.
-            transaction.execute(
-                "INSERT INTO results (key, skeleton, elements, formula, property, calculator, \
-                 fingerprint, status, failure, value, seconds, outcome, structure, version) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) \
-                 ON CONFLICT (key) DO NOTHING",
-                params![
-                    key.hash(),
-                    key.skeleton,
-                    key.elements,
-                    key.formula,
-                    key.property.name(),
-                    key.calculator,
-                    key.fingerprint.0,
-                    if failure.is_some() {
-                        "failure"
-                    } else {
-                        "success"
-                    },
-                    failure,
-                    outcome.value(),
-                    outcome.seconds(),
-                    text,
-                    key.structure,
-                    env!("CARGO_PKG_VERSION"),
-                ],
-            )?;
-            transaction.commit()
-        })();
-        result.map_err(|source| self.error(source))
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if let Some(outcome) = outcome {
+            insert(&transaction, key, outcome)?;
+        }
+        delete_claim(&transaction, row)?;
+        transaction.commit()
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {
+        self.connection_waiting(match self.memory.has_trouble() {
+            true => SHORT_TIMEOUT,
+            false => self.lock_timeout,
+        })
+    }
+
+    fn connection_waiting(&self, timeout: Duration) -> MutexGuard<'_, Connection> {
         // A panic while the connection was held has rolled its transaction back.
-        self.connection
+        let connection = self
+            .connection
             .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+            .unwrap_or_else(PoisonError::into_inner);
+        // Setting it cannot fail on an open connection.
+        let _ = connection.busy_timeout(timeout);
+        connection
     }
 
     fn error(&self, source: rusqlite::Error) -> StoreError {
-        if is_busy(&source) {
-            StoreError::Locked {
-                path: self.path.clone(),
+        let path = self.path.clone();
+        match source.sqlite_error_code() {
+            _ if is_busy(&source) => StoreError::Locked {
+                path,
                 seconds: self.lock_timeout.as_secs(),
-            }
-        } else {
-            StoreError::Sqlite {
-                path: self.path.clone(),
-                source,
-            }
+            },
+            Some(rusqlite::ErrorCode::ReadOnly) => StoreError::ReadOnly { path },
+            _ => StoreError::Sqlite { path, source },
         }
     }
 }
@@ -311,17 +304,62 @@ fn is_busy(error: &rusqlite::Error) -> bool {
     )
 }
 
-fn select_outcome(
-    connection: &Connection,
+/// Writes a result unless there is one: the first that can be read stands.
+fn insert(
+    transaction: &Transaction<'_>,
     key: &StoreKey,
-) -> Result<Option<Outcome>, rusqlite::Error> {
-    let text: Option<String> = connection
-        .prepare_cached("SELECT outcome FROM results WHERE key = ?1")?
-        .query_row([key.hash()], |row| row.get(0))
-        .optional()?;
-    // An outcome that this version cannot read counts as absent and is computed again.
-    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+    outcome: &Outcome,
+) -> Result<(), rusqlite::Error> {
+    if row::select_exactly(transaction, key)?.is_some() {
+        return Ok(());
+    }
+    let text = serde_json::to_string(outcome)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    let failure = outcome.failure().map(|failure| failure.code.name());
+    transaction
+        .execute(
+            "INSERT OR REPLACE INTO results (key, skeleton, elements, formula, property, \
+             calculator, fingerprint, status, failure, value, seconds, outcome, structure, version) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+            params![
+                key.hash(),
+                key.skeleton,
+                key.elements,
+                key.formula,
+                key.property.name(),
+                key.calculator,
+                key.fingerprint.0,
+                if failure.is_some() {
+                    "failure"
+                } else {
+                    "success"
+                },
+                failure,
+                outcome.value(),
+                outcome.seconds(),
+                text,
+                key.structure,
+                env!("CARGO_PKG_VERSION"),
+            ],
+        )
+        .map(|_| ())
+}
+
+fn delete_claim(
+    transaction: &Transaction<'_>,
+    (key, owner): &ClaimRow,
+) -> Result<(), rusqlite::Error> {
+    transaction
+        .execute(
+            "DELETE FROM claims WHERE key = ?1 AND owner = ?2",
+            [key, owner],
+        )
+        .map(|_| ())
 }
 
 #[cfg(test)]
+mod file_tests;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod trouble_tests;

@@ -1,4 +1,5 @@
 use std::{
+    os::unix::process::ExitStatusExt as _,
     process::{Command, Stdio},
     sync::{
         Arc,
@@ -17,14 +18,14 @@ use crate::{
 };
 
 /// Counts its calls and takes a moment for each.
-struct Counting {
+pub(super) struct Counting {
     calls: AtomicU32,
     pause: Duration,
     failure: Option<FailureCode>,
 }
 
 impl Counting {
-    fn new(pause_ms: u64, failure: Option<FailureCode>) -> Self {
+    pub(super) fn new(pause_ms: u64, failure: Option<FailureCode>) -> Self {
         Self {
             calls: AtomicU32::new(0),
             pause: Duration::from_millis(pause_ms),
@@ -32,7 +33,7 @@ impl Counting {
         }
     }
 
-    fn calls(&self) -> u32 {
+    pub(super) fn calls(&self) -> u32 {
         self.calls.load(Ordering::SeqCst)
     }
 }
@@ -60,7 +61,7 @@ impl Calculator for Counting {
     }
 }
 
-fn crystal(symbols: &str) -> Crystal {
+pub(super) fn crystal(symbols: &str) -> Crystal {
     let elements = symbols
         .split(' ')
         .map(|symbol| symbol.parse().unwrap())
@@ -68,7 +69,7 @@ fn crystal(symbols: &str) -> Crystal {
     Crystal::new(Skeleton::builtin("C2").unwrap(), elements).unwrap()
 }
 
-fn run(calculator: &Counting, store: &ResultStore, symbols: &str) -> (Outcome, Source) {
+pub(super) fn run(calculator: &Counting, store: &ResultStore, symbols: &str) -> (Outcome, Source) {
     let cancel = CancelToken::default();
     let result = evaluate(
         calculator,
@@ -176,6 +177,8 @@ fn killed_writers_lose_nothing_that_was_finished() {
         for mut child in children {
             child.kill().unwrap();
             let output = child.wait_with_output().unwrap();
+            // And not by an error of its own.
+            assert_eq!(output.status.signal(), Some(9), "{output:?}");
             let text = String::from_utf8_lossy(&output.stdout).into_owned();
             let complete = text.rfind('\n').map_or("", |end| &text[..end]);
             promised.extend(complete.lines().filter_map(|line| {
@@ -208,27 +211,15 @@ fn killed_writers_lose_nothing_that_was_finished() {
 fn waiting_for_another_worker_can_be_cancelled() {
     let store = ResultStore::in_memory().unwrap();
     let calculator = Counting::new(0, None);
-    let key = || {
-        StoreKey::new(
-            &crystal("Li Na K Rb H").canonical(),
-            Property::Density,
-            &calculator,
-        )
-    };
+    let key = || StoreKey::new(&crystal("Li Na K Rb H"), Property::Density, &calculator);
     let cancel = CancelToken::default();
-    let Claimed::Mine(claim) = store.claim(key(), &cancel).unwrap() else {
+    let Claimed::Mine(claim) = store.claim(key(), &cancel) else {
         panic!("not mine")
     };
     cancel.cancel();
-    assert!(matches!(
-        store.claim(key(), &cancel).unwrap(),
-        Claimed::Cancelled
-    ));
+    assert!(matches!(store.claim(key(), &cancel), Claimed::Cancelled));
     drop(claim);
-    assert!(matches!(
-        store.claim(key(), &cancel).unwrap(),
-        Claimed::Mine(_)
-    ));
+    assert!(matches!(store.claim(key(), &cancel), Claimed::Mine(_)));
 }
 
 #[test]
@@ -255,8 +246,13 @@ fn a_store_locked_by_another_process_is_named_and_costs_no_result() {
         "{error}"
     );
     assert!(start.elapsed() < Duration::from_secs(10));
+    // Kept in memory meanwhile, and written once that is possible.
+    assert_eq!(run(&calculator, &store, "Li Na K Rb H").1, Source::Store);
     blocker.execute_batch("ROLLBACK").unwrap();
-    assert_eq!(run(&calculator, &store, "Li Na K Rb H").1, Source::Computed);
+    store.flush().unwrap();
+    let store = ResultStore::open(&path).unwrap();
+    assert_eq!(run(&calculator, &store, "Li Na K Rb H").1, Source::Store);
+    assert_eq!(calculator.calls(), 1);
     store.check().unwrap();
 }
 
@@ -288,14 +284,17 @@ fn files_that_are_no_store_are_refused() {
     .unwrap();
     let error = ResultStore::open(&path).unwrap_err().to_string();
     assert!(
-        error.contains("notes.txt") && error.contains("not a database"),
+        error.contains("notes.txt") && error.contains("it is not a database"),
         "{error}"
     );
 
     let path = folder.path().join("newer.sqlite");
     Connection::open(&path)
         .unwrap()
-        .execute_batch("PRAGMA user_version = 99")
+        .execute_batch(&format!(
+            "PRAGMA application_id = {}; PRAGMA user_version = 99",
+            layout::APPLICATION_ID
+        ))
         .unwrap();
     let error = ResultStore::open(&path).unwrap_err().to_string();
     assert!(error.contains("layout 99 is newer"), "{error}");

@@ -136,6 +136,11 @@ impl Calculator for NativeCalculator {
             .map_err(error)
     }
 
+    /// What `pw.x` makes of the published decks depends on their cell: its electrons, its k-points.
+    fn keeps_the_cell(&self) -> bool {
+        self.settings.verdict == Verdict::Paper
+    }
+
     fn evaluate(&self, crystal: &Crystal, property: Property, cancel: &CancelToken) -> Outcome {
         let start = Instant::now();
         let mut evaluation = Evaluation::new(self, crystal, cancel, start);
