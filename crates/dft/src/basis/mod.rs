@@ -4,10 +4,12 @@ mod density_grid;
 mod fft;
 mod kmesh;
 mod plane_wave_basis;
+mod set_up;
 mod wave_basis;
 
 pub use kmesh::{KMesh, KPoint, irreducible_k_points};
 pub use plane_wave_basis::{Discretisation, PlaneWaveBasis};
+pub use set_up::SetUp;
 
 pub(crate) use density_grid::DensityGrid;
 pub(crate) use fft::{FftBox, FftScratch, Precision};
