@@ -1,6 +1,8 @@
 //! What can be wrong with the input of a calculation.
 
-use crate::scf::ScfEnd;
+use crystalgym_crystal::Element;
+
+use crate::{scf::ScfEnd, xc::Functional};
 
 /// What is wrong with the input of a calculation.
 ///
@@ -25,6 +27,30 @@ pub enum DftError {
         /// Number of species.
         count: usize,
     },
+    /// There is nothing to compute.
+    #[error("the structure has no atom, expected at least one")]
+    NoAtoms,
+    /// An element without a pseudopotential.
+    #[error("no pseudopotential for {element} was given")]
+    NoPseudopotential {
+        /// The element.
+        element: Element,
+    },
+    /// The pseudopotentials do not belong together.
+    #[error(
+        "the pseudopotential of {element} was made with {found}, and that of {other} with \
+         {expected}: expected one functional for all"
+    )]
+    MixedFunctionals {
+        /// An element.
+        element: Element,
+        /// The functional that its pseudopotential was made with.
+        found: Functional,
+        /// Another element.
+        other: Element,
+        /// The functional of the calculation.
+        expected: Functional,
+    },
     /// Two atoms lie on top of each other.
     #[error("atoms {first} and {second} are {distance_bohr} bohr apart, expected more than 0.1")]
     AtomsTooClose {
@@ -35,6 +61,31 @@ pub enum DftError {
         /// Their distance.
         distance_bohr: f64,
     },
+    /// A lattice vector is so short that each atom lies on its own images.
+    #[error(
+        "a lattice vector is {length_bohr:.3e} bohr long, expected more than {}",
+        crate::model::SHORTEST_LATTICE_VECTOR_BOHR
+    )]
+    TinyCell {
+        /// Its length.
+        length_bohr: f64,
+    },
+    /// The calculation needs more memory than it may have.
+    #[error(
+        "it needs about {needed_gib:.3} GiB of memory, expected at most {limit_gib} GiB ({size}): \
+         lower the cutoffs or the density of k-points, or raise the memory limit"
+    )]
+    TooLarge {
+        /// Memory by estimate in GiB.
+        needed_gib: f64,
+        /// The limit in GiB.
+        limit_gib: f64,
+        /// What makes it so large.
+        size: String,
+    },
+    /// The set-up was cancelled.
+    #[error("cancelled during the set-up")]
+    Cancelled,
     /// Fixed occupations with a number of electrons that does not fill bands in pairs.
     #[error("{electrons} electrons cannot fill bands in pairs: use smeared occupations")]
     OddElectronCount {

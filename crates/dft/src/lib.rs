@@ -30,7 +30,7 @@ mod terms;
 mod vector;
 pub mod xc;
 
-pub use basis::{Discretisation, KMesh, KPoint, PlaneWaveBasis, irreducible_k_points};
+pub use basis::{Discretisation, KMesh, KPoint, PlaneWaveBasis, SetUp, irreducible_k_points};
 pub use cell::Cell;
 pub use constants::{BOHR_ANG, HARTREE_EV, HARTREE_PER_BOHR3_GPA, RYDBERG_HARTREE};
 pub use error::DftError;

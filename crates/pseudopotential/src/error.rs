@@ -137,6 +137,13 @@ pub enum PseudopotentialError {
 }
 
 impl PseudopotentialError {
+    pub(crate) fn not_upf(path: &std::path::Path, error: &crate::upf::UpfError) -> Self {
+        Self::NotUpf {
+            path: path.to_owned(),
+            message: error.to_string(),
+        }
+    }
+
     pub(crate) fn io(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Self {
         move |source| Self::Io {
             path: path.to_owned(),

@@ -9,8 +9,10 @@ use std::{
 use crystalgym_crystal::Element;
 
 use crate::{
-    Cutoffs, Manifest, ManifestEntry, PseudopotentialError, UpfHeader, checksum::md5_hex,
+    Cutoffs, Manifest, ManifestEntry, PseudopotentialError, UpfHeader,
+    checksum::md5_hex,
     default_folder,
+    upf::{UpfError, read_file},
 };
 
 /// One pseudopotential, its file verified.
@@ -49,7 +51,11 @@ pub struct PseudopotentialFamily {
 enum Source {
     Manifest(Manifest),
     /// Files by the element in their header, in order of their names.
-    Headers(BTreeMap<Element, Vec<PathBuf>>),
+    Headers {
+        files: BTreeMap<Element, Vec<PathBuf>>,
+        /// Files whose header cannot be read.
+        unreadable: Vec<PathBuf>,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -61,7 +67,15 @@ struct Stamp {
 #[derive(Debug, Clone)]
 struct FileFacts {
     md5: String,
-    header: UpfHeader,
+    header: Result<UpfHeader, UpfError>,
+}
+
+impl FileFacts {
+    fn header(&self, path: &Path) -> Result<&UpfHeader, PseudopotentialError> {
+        self.header
+            .as_ref()
+            .map_err(|error| PseudopotentialError::not_upf(path, error))
+    }
 }
 
 impl PseudopotentialFamily {
@@ -105,16 +119,21 @@ impl PseudopotentialFamily {
         let mut family = Self {
             name,
             folder: folder.to_owned(),
-            source: Source::Headers(BTreeMap::new()),
+            source: Source::Headers {
+                files: BTreeMap::new(),
+                unreadable: Vec::new(),
+            },
             read: Mutex::default(),
         };
         let mut files: BTreeMap<Element, Vec<PathBuf>> = BTreeMap::new();
+        let mut unreadable = Vec::new();
         for path in upf_files(folder)? {
-            if let Ok(facts) = family.facts(&path) {
-                files.entry(facts.header.element).or_default().push(path);
+            match family.element_of(&path) {
+                Ok(element) => files.entry(element).or_default().push(path),
+                Err(_) => unreadable.push(path),
             }
         }
-        family.source = Source::Headers(files);
+        family.source = Source::Headers { files, unreadable };
         Ok(family)
     }
 
@@ -142,7 +161,7 @@ impl PseudopotentialFamily {
     pub fn functional(&self) -> Option<&str> {
         match &self.source {
             Source::Manifest(manifest) => Some(&manifest.functional),
-            Source::Headers(_) => None,
+            Source::Headers { .. } => None,
         }
     }
 
@@ -150,7 +169,7 @@ impl PseudopotentialFamily {
     pub fn elements(&self) -> Vec<Element> {
         match &self.source {
             Source::Manifest(manifest) => manifest.elements.keys().copied().collect(),
-            Source::Headers(files) => files.keys().copied().collect(),
+            Source::Headers { files, .. } => files.keys().copied().collect(),
         }
     }
 
@@ -170,10 +189,22 @@ impl PseudopotentialFamily {
                 Some(entry) => self.by_manifest(element, entry),
                 None => Err(self.missing(element, "an element that the manifest lists".into())),
             },
-            Source::Headers(files) => {
-                self.by_header(element, files.get(&element).map_or(&[], Vec::as_slice))
-            }
+            Source::Headers { files, unreadable } => match files.get(&element) {
+                Some(files) => self.by_header(element, files),
+                None => Err(self.not_found(element, unreadable)),
+            },
         }
+    }
+
+    /// What is wrong with the file that is named after the element, if there is one.
+    fn not_found(&self, element: Element, unreadable: &[PathBuf]) -> PseudopotentialError {
+        let is_named = |path: &&PathBuf| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let word = name.split(|c: char| !c.is_alphabetic()).next();
+            word.is_some_and(|word| word.eq_ignore_ascii_case(element.symbol()))
+        };
+        let fault = (unreadable.iter().find(is_named)).and_then(|path| self.element_of(path).err());
+        fault.unwrap_or_else(|| self.missing(element, "a UPF file of that element".into()))
     }
 
     fn by_manifest(
@@ -201,26 +232,27 @@ impl PseudopotentialFamily {
                 });
                 continue;
             }
-            if facts.header.element != element {
+            let header = facts.header(&path)?;
+            if header.element != element {
                 return Err(PseudopotentialError::WrongElement {
                     element,
-                    found: facts.header.element,
+                    found: header.element,
                     path,
                 });
             }
             if let Some(listed) = entry.z_valence
-                && listed != facts.header.z_valence
+                && listed != header.z_valence
             {
                 return Err(PseudopotentialError::Manifest {
                     path: self.folder.join(Manifest::FILE_NAME),
                     message: format!(
                         "elements.{element}.z_valence is {listed}, but {} says {}",
                         path.display(),
-                        facts.header.z_valence
+                        header.z_valence
                     ),
                 });
             }
-            return Ok(pseudopotential(path, facts, entry.cutoffs()));
+            return Ok(pseudopotential(&path, &facts.md5, header, entry.cutoffs()));
         }
         Err(wrong.unwrap_or_else(|| self.missing(element, format!("{} or {}", names[0], names[1]))))
     }
@@ -231,7 +263,7 @@ impl PseudopotentialFamily {
         files: &[PathBuf],
     ) -> Result<Pseudopotential, PseudopotentialError> {
         let path = match files {
-            [] => return Err(self.missing(element, "a UPF file of that element".into())),
+            [] => return Err(self.not_found(element, &[])),
             [path] => path,
             [first, second, ..] => {
                 return Err(PseudopotentialError::Ambiguous {
@@ -242,10 +274,11 @@ impl PseudopotentialFamily {
             }
         };
         let facts = self.facts(path)?;
-        if facts.header.element != element {
+        let header = facts.header(path)?;
+        if header.element != element {
             return Err(PseudopotentialError::WrongElement {
                 element,
-                found: facts.header.element,
+                found: header.element,
                 path: path.clone(),
             });
         }
@@ -254,7 +287,7 @@ impl PseudopotentialFamily {
             .filter_map(|manifest| manifest.elements.get(&element))
             .find(|entry| entry.md5 == facts.md5)
             .and_then(ManifestEntry::cutoffs);
-        Ok(pseudopotential(path.clone(), facts, cutoffs))
+        Ok(pseudopotential(path, &facts.md5, header, cutoffs))
     }
 
     fn missing(&self, element: Element, expected: String) -> PseudopotentialError {
@@ -263,6 +296,11 @@ impl PseudopotentialFamily {
             folder: self.folder.clone(),
             expected,
         }
+    }
+
+    fn element_of(&self, path: &Path) -> Result<Element, PseudopotentialError> {
+        let facts = self.facts(path)?;
+        Ok(facts.header(path)?.element)
     }
 
     fn facts(&self, path: &Path) -> Result<FileFacts, PseudopotentialError> {
@@ -278,23 +316,28 @@ impl PseudopotentialFamily {
         {
             return Ok(facts.clone());
         }
-        let content = fs::read(path).map_err(PseudopotentialError::io(path))?;
+        let content = read_file(path).map_err(PseudopotentialError::io(path))?;
         let facts = FileFacts {
             md5: md5_hex(&content),
-            header: UpfHeader::parse(&content, path)?,
+            header: UpfHeader::of_content(&content),
         };
         read.insert(path.to_owned(), (stamp, facts.clone()));
         Ok(facts)
     }
 }
 
-fn pseudopotential(path: PathBuf, facts: FileFacts, cutoffs: Option<Cutoffs>) -> Pseudopotential {
+fn pseudopotential(
+    path: &Path,
+    md5: &str,
+    header: &UpfHeader,
+    cutoffs: Option<Cutoffs>,
+) -> Pseudopotential {
     Pseudopotential {
-        element: facts.header.element,
-        path,
-        md5: facts.md5,
-        z_valence: facts.header.z_valence,
-        pseudo_type: facts.header.pseudo_type,
+        element: header.element,
+        path: path.to_owned(),
+        md5: md5.to_owned(),
+        z_valence: header.z_valence,
+        pseudo_type: header.pseudo_type.clone(),
         cutoffs,
     }
 }

@@ -14,7 +14,7 @@ mod family;
 mod install;
 mod location;
 mod manifest;
-mod upf_header;
+pub mod upf;
 
 pub use check::{CheckedElement, FamilyReport};
 pub use error::PseudopotentialError;
@@ -22,4 +22,4 @@ pub use family::{Pseudopotential, PseudopotentialFamily};
 pub use install::{ArchiveLimits, ArchiveSource, InstallReport, Installation};
 pub use location::default_folder;
 pub use manifest::{Cutoffs, Manifest, ManifestEntry};
-pub use upf_header::{UpfHeader, UpfVersion};
+pub use upf::{UpfHeader, UpfVersion};

@@ -86,6 +86,17 @@ fn without_a_manifest_the_headers_decide() {
     let report = family.check().unwrap();
     assert_eq!(report.unused_files, [folder.path().join("notes.upf")]);
 
+    // A file that cannot be read is named where its element is asked for.
+    let odd = upf("Cl", 7.0).replace("mesh_size", "core_correction=\"yes\" mesh_size");
+    fs::write(folder.path().join("cl_pbe.upf"), odd).unwrap();
+    let family = PseudopotentialFamily::open_folder(folder.path()).unwrap();
+    let odd = message(&family, "Cl");
+    assert!(
+        odd.contains("cl_pbe.upf") && odd.contains("'core_correction' is 'yes'"),
+        "{odd}"
+    );
+    assert!(message(&family, "C").contains("no pseudopotential for C"));
+
     fs::write(folder.path().join("c.upf"), upf("Na", 1.0)).unwrap();
     let family = PseudopotentialFamily::open_folder(folder.path()).unwrap();
     let ambiguous = message(&family, "Na");

@@ -197,7 +197,29 @@ fn bad_archives_are_refused() {
     let bomb = archive(|builder| {
         append(builder, "zeros", EntryType::Regular, &vec![0; 65 << 20]);
     });
-    let cases: [(&str, Vec<u8>, &str); 12] = [
+    // Names that are read into memory before anything is known of the entry.
+    let long_names = [EntryType::GNULongName, EntryType::XHeader].map(|kind| {
+        archive(|builder| append(builder, "././@LongLink", kind, &vec![b'a'; 1 << 20]))
+    });
+    let [long_name, long_header] = long_names;
+    let escape = archive(|builder| {
+        append_family(builder);
+        append(
+            builder,
+            "././@LongLink",
+            EntryType::GNULongName,
+            b"../e.upf\0",
+        );
+        append(builder, "short.upf", EntryType::Regular, b"bad");
+    });
+    let cases: [(&str, Vec<u8>, &str); 15] = [
+        (
+            "long name",
+            long_name,
+            "the name of an entry: 1048576 bytes",
+        ),
+        ("long header", long_header, "the name of an entry: 1048576"),
+        ("escape by a long name", escape, "'../e.upf' would leave"),
         (
             "path escape",
             entry("../escape.upf", EntryType::Regular),
@@ -237,6 +259,34 @@ fn bad_archives_are_refused() {
         assert!(error.contains(expected), "{case}: {error}");
         assert!(!root.path().join("family").exists(), "{case}");
     }
+}
+
+/// Oracle: the formats of GNU tar and of POSIX for paths of more than 100 characters.
+#[test]
+fn long_paths_are_followed() {
+    let folder = "a".repeat(120);
+    let bytes = archive(|builder| {
+        let path = format!("{folder}/h.UPF\0");
+        append(
+            builder,
+            "././@LongLink",
+            EntryType::GNULongName,
+            path.as_bytes(),
+        );
+        append(builder, "cut", EntryType::Regular, upf("H", 1.0).as_bytes());
+        let path = format!("path={folder}/cl.UPF\n");
+        let record = format!("{} {path}", path.len() + 4);
+        append(builder, "x", EntryType::XHeader, record.as_bytes());
+        append(
+            builder,
+            "cut",
+            EntryType::Regular,
+            upf("Cl", 7.0).as_bytes(),
+        );
+    });
+    let root = tempfile::tempdir().unwrap();
+    let report = from_bytes(root.path(), &bytes).unwrap();
+    assert_eq!(report.elements, [element("H"), element("Cl")]);
 }
 
 /// Headers may lie about sizes: the bytes that really come out are what counts.

@@ -57,6 +57,17 @@ impl KMesh {
 /// The points of the mesh that none of the operations, nor time reversal (k → −k), turns into
 /// each other. The operations must leave the mesh as it is ([`KMesh::is_invariant_under`]).
 pub fn irreducible_k_points(mesh: KMesh, operations: &[SymmetryOperation]) -> Vec<KPoint> {
+    irreducible_k_points_unless(&|| false, mesh, operations).unwrap_or_default()
+}
+
+/// As [`irreducible_k_points`]; `None` once it is cancelled.
+pub(crate) fn irreducible_k_points_unless(
+    is_cancelled: &dyn Fn() -> bool,
+    mesh: KMesh,
+    operations: &[SymmetryOperation],
+) -> Option<Vec<KPoint>> {
+    /// Points between two questions, some milliseconds.
+    const POINTS_AT_ONCE: usize = 1024;
     let [n1, n2, n3] = mesh.divisions.map(|n| n as usize);
     let total = n1 * n2 * n3;
     let position = |index: usize| -> Vector3 {
@@ -66,6 +77,9 @@ pub fn irreducible_k_points(mesh: KMesh, operations: &[SymmetryOperation]) -> Ve
     let mut taken = vec![false; total];
     let mut points = Vec::new();
     for first in 0..total {
+        if first % POINTS_AT_ONCE == 0 && is_cancelled() {
+            return None;
+        }
         if taken[first] {
             continue;
         }
@@ -88,7 +102,7 @@ pub fn irreducible_k_points(mesh: KMesh, operations: &[SymmetryOperation]) -> Ve
             weight: f64::from(star) / total as f64,
         });
     }
-    points
+    Some(points)
 }
 
 #[cfg(test)]

@@ -5,11 +5,13 @@ mod fft;
 mod k_point;
 mod kmesh;
 mod plane_wave_basis;
+mod set_up;
 mod wave_basis;
 
 pub use k_point::KPoint;
 pub use kmesh::{KMesh, irreducible_k_points};
 pub use plane_wave_basis::{Discretisation, PlaneWaveBasis};
+pub use set_up::SetUp;
 
 pub(crate) use density_grid::DensityGrid;
 pub(crate) use fft::{FftBox, FftScratch, Precision};

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{DensityGrid, KMesh, KPoint, WaveBasis, WaveGrid, irreducible_k_points};
+use super::{
+    DensityGrid, KMesh, KPoint, WaveBasis, WaveGrid,
+    kmesh::{irreducible_k_points, irreducible_k_points_unless},
+    set_up::{MOST_OPERATIONS, SetUp},
+};
 use crate::{
     DftError,
     atom_symmetrizer::AtomSymmetrizer,
-    cell::Cell,
     model::Model,
     symmetrizer::Symmetrizer,
     symmetry::{SymmetryOperation, image_of_atoms, space_group_operations},
@@ -49,12 +52,24 @@ pub struct PlaneWaveBasis {
 }
 
 impl PlaneWaveBasis {
+    /// Chooses plane waves, boxes and k-points, within the limits of [`SetUp::default`].
+    ///
+    /// # Errors
+    /// As [`within`](Self::within).
+    pub fn new(model: Arc<Model>, discretisation: Discretisation) -> Result<Self, DftError> {
+        Self::within(model, discretisation, SetUp::default())
+    }
+
     /// Chooses plane waves, boxes and k-points.
     ///
     /// # Errors
-    /// What [`Model::validate`] finds, or [`DftError::InvalidSetting`] for cutoffs or divisions
-    /// out of range.
-    pub fn new(model: Arc<Model>, discretisation: Discretisation) -> Result<Self, DftError> {
+    /// What [`Model::validate`] finds, [`DftError::InvalidSetting`] for cutoffs or divisions out of
+    /// range, [`DftError::TooLarge`] before any memory is taken, and [`DftError::Cancelled`].
+    pub fn within(
+        model: Arc<Model>,
+        discretisation: Discretisation,
+        set_up: SetUp<'_>,
+    ) -> Result<Self, DftError> {
         model.validate()?;
         let Discretisation {
             ecut_ha,
@@ -84,9 +99,9 @@ impl PlaneWaveBasis {
                 expected: "three numbers from 1 to 1000",
             });
         }
-        let slack = CUTOFF_SLACK;
-        let density_grid = DensityGrid::new(model.cell, ecut_density_ha * slack);
-        let wave_grid = WaveGrid::new(ecut_ha * slack, &density_grid);
+        set_up.check_cancelled()?;
+        let mesh_points: f64 = k_mesh.divisions.map(f64::from).iter().product();
+        set_up.check_memory(&model, &discretisation, mesh_points / MOST_OPERATIONS)?;
         let operations = if use_symmetry {
             let mut operations = space_group_operations(&model);
             operations.retain(|operation| k_mesh.is_invariant_under(operation));
@@ -94,13 +109,20 @@ impl PlaneWaveBasis {
         } else {
             vec![SymmetryOperation::identity()]
         };
-        let waves = wave_bases(
-            &model.cell,
-            k_mesh,
-            &operations,
-            ecut_ha * slack,
-            &wave_grid,
-        );
+        let is_cancelled = || set_up.check_cancelled().is_err();
+        let k_points = irreducible_k_points_unless(&is_cancelled, k_mesh, &operations)
+            .ok_or(DftError::Cancelled)?;
+        set_up.check_memory(&model, &discretisation, k_points.len() as f64)?;
+        let slack = CUTOFF_SLACK;
+        let density_grid = DensityGrid::new(model.cell, ecut_density_ha * slack);
+        let wave_grid = WaveGrid::new(ecut_ha * slack, &density_grid);
+        set_up.check_cancelled()?;
+        let mut waves = Vec::with_capacity(k_points.len());
+        for k_point in k_points {
+            set_up.check_cancelled()?;
+            let ecut = ecut_ha * slack;
+            waves.push(WaveBasis::new(&model.cell, k_point, ecut, &wave_grid.fft));
+        }
         let inversion = operations.iter().find(|operation| operation.is_inversion());
         Ok(Self {
             inversion: inversion.and_then(|operation| image_of_atoms(&model, operation)),
@@ -128,7 +150,10 @@ impl PlaneWaveBasis {
         }
         let ecut = self.discretisation.ecut_ha * CUTOFF_SLACK;
         let (cell, grid) = (&self.model.cell, &self.wave_grid);
-        let waves = wave_bases(cell, k_mesh, &self.operations, ecut, grid);
+        let waves: Vec<WaveBasis> = irreducible_k_points(k_mesh, &self.operations)
+            .into_iter()
+            .map(|k_point| WaveBasis::new(cell, k_point, ecut, &grid.fft))
+            .collect();
         (waves.len() * COARSE_SAVING <= self.waves.len()).then(|| Self {
             waves,
             discretisation: Discretisation {
@@ -174,17 +199,4 @@ impl PlaneWaveBasis {
     pub fn density_wave_count(&self) -> usize {
         self.density_grid.len()
     }
-}
-
-fn wave_bases(
-    cell: &Cell,
-    k_mesh: KMesh,
-    operations: &[SymmetryOperation],
-    ecut: f64,
-    grid: &WaveGrid,
-) -> Vec<WaveBasis> {
-    irreducible_k_points(k_mesh, operations)
-        .into_iter()
-        .map(|k| WaveBasis::new(cell, k, ecut, &grid.fft))
-        .collect()
 }

@@ -4,7 +4,7 @@ use super::{Operator, columns::Columns, orthonormalization::orthonormalize_again
 use crate::linear_algebra::{Scalar, norm2};
 
 /// When to stop.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct DavidsonSettings<'a> {
     /// Number of bands that are sought.
     pub(crate) bands: usize,
@@ -15,6 +15,8 @@ pub(crate) struct DavidsonSettings<'a> {
     pub(crate) max_iterations: usize,
     /// Size of the subspace in units of the number of bands, before it is collapsed.
     pub(crate) subspace_factor: usize,
+    /// Asked before each extension: once true, there is no solution.
+    pub(crate) is_cancelled: Option<&'a (dyn Fn() -> bool + Sync)>,
 }
 
 /// What the iteration found.
@@ -120,8 +122,8 @@ fn bordered<S: Scalar>(matrix: &[S], added: &[S], old: usize, count: usize) -> V
 /// Improves the lowest bands in the span of `psi`, at least as many vectors, until their residuals
 /// are small; on return `psi` holds these bands, orthonormal in S.
 ///
-/// `None` if the linear algebra breaks down: the vectors given are linearly dependent, or not
-/// finite.
+/// `None` if the linear algebra breaks down (the vectors given are linearly dependent, or not
+/// finite), or if it is cancelled.
 pub(crate) fn davidson<S: Scalar>(
     operator: &mut impl Operator<Scalar = S>,
     psi: &mut Vec<S>,
@@ -147,6 +149,9 @@ pub(crate) fn davidson<S: Scalar>(
     let (mut values, mut coefficients) = lowest(space.solve()?, bands);
 
     for iteration in 0.. {
+        if settings.is_cancelled.is_some_and(|asked| asked()) {
+            return None;
+        }
         // Their memory serves for what is to extend the space.
         let corrections = &mut *psi;
         residuals(

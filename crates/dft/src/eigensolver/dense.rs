@@ -14,6 +14,7 @@ pub(crate) fn solved_to_the_end(
         residual2_limits: &vec![1e-20; bands],
         max_iterations: 60,
         subspace_factor: 4,
+        is_cancelled: None,
     };
     let solution = davidson(operator, psi, &settings, &mut Workspace::default()).unwrap();
     assert_eq!(solution.unconverged, 0);

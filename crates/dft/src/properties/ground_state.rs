@@ -34,7 +34,7 @@ impl<'a> GroundState<'a> {
         let Some(bands) = &result.bands else {
             return Err(DftError::NoBands { end: result.end });
         };
-        let terms = FixedTerms::new(basis);
+        let terms = FixedTerms::new(basis, &|| false)?;
         let kohn_sham = terms.evaluate(basis, &result.density, threads);
         Ok(Self {
             bands,

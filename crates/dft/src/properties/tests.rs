@@ -114,7 +114,7 @@ fn deformed(basis: &PlaneWaveBasis, strain: Matrix3, moves: &[Vector3]) -> Plane
 /// the overlap, which changes with cell and atoms, is held by the eigenvalues as Lagrange
 /// multipliers: `E − Σ f ε ⟨ψ|S|ψ⟩`.
 fn frozen_energy(basis: &PlaneWaveBasis, result: &ScfResult) -> f64 {
-    let terms = FixedTerms::new(basis);
+    let terms = FixedTerms::new(basis, &|| false).unwrap();
     let (bands, occupations) = (result.bands.as_ref().unwrap(), &result.occupations);
     let bands_at = |k: usize| bands.first(k, occupations[k].len() * basis.waves[k].len());
     let projectors: Vec<Projectors<Complex64>> = (basis.waves.iter())

@@ -1,8 +1,9 @@
 //! What can be wrong with a pseudopotential.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crystalgym_crystal::Element;
+use crystalgym_pseudopotential::upf::UpfError;
 
 /// Why a pseudopotential could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -47,42 +48,20 @@ pub enum PseudoError {
     UnknownFunctional(String),
 }
 
-/// A fault inside one section; the caller that knows the file turns it into a [`PseudoError`].
-#[derive(Debug)]
-pub(super) struct SectionError {
-    pub(super) section: String,
-    pub(super) message: String,
-    pub(super) unsupported: bool,
-}
-
-impl SectionError {
-    pub(super) fn new(section: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            section: section.into(),
-            message: message.into(),
-            unsupported: false,
-        }
-    }
-
-    pub(super) fn unsupported(section: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            unsupported: true,
-            ..Self::new(section, message)
-        }
-    }
-
-    pub(super) fn at(self, path: &std::path::Path) -> PseudoError {
+impl PseudoError {
+    /// A fault inside one section of the file at `path`.
+    pub(super) fn in_section(error: UpfError, path: &Path) -> Self {
         let path = path.to_owned();
-        if self.unsupported {
-            PseudoError::Unsupported {
+        if error.is_unsupported {
+            Self::Unsupported {
                 path,
-                feature: self.message,
+                feature: error.message,
             }
         } else {
-            PseudoError::Malformed {
+            Self::Malformed {
                 path,
-                section: self.section,
-                message: self.message,
+                section: error.section,
+                message: error.message,
             }
         }
     }

@@ -48,6 +48,8 @@ pub struct Pseudopotential {
     pub(super) orbitals: Vec<OrbitalInfo>,
     /// Whether there is a core charge for the nonlinear core correction.
     pub(super) has_core_charge: bool,
+    /// Whether projectors of a fully relativistic file were averaged over j.
+    pub(super) is_spin_orbit_average: bool,
     /// Where the radial functions come from.
     pub(super) source: Source,
     /// Tables of the form factors, once they are needed.
@@ -186,6 +188,11 @@ impl Pseudopotential {
     /// Whether there is a core charge for the nonlinear core correction.
     pub fn has_core_charge(&self) -> bool {
         self.has_core_charge
+    }
+
+    /// Whether projectors of a fully relativistic file were averaged over j.
+    pub fn is_spin_orbit_average(&self) -> bool {
+        self.is_spin_orbit_average
     }
 
     /// Number of projectors, each of which stands for 2l + 1 functions.

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use rustfft::num_complex::Complex64;
 
 use crate::{
+    DftError,
     bands::Bands,
     basis::{PlaneWaveBasis, WaveBasis},
     density::Density,
@@ -12,8 +13,8 @@ use crate::{
     parallel::parallel_map,
     scf::FixedTerms,
     terms::{
-        local::atomic_density, nonlocal::add_occupations, projector_channels::projector_sides,
-        projector_matrices::ProjectorMatrices,
+        local::atomic_density_unless, nonlocal::add_occupations,
+        projector_channels::projector_sides, projector_matrices::ProjectorMatrices,
     },
 };
 
@@ -24,18 +25,25 @@ const DENSITIES_PER_THREAD: usize = 8;
 
 impl Density {
     /// The free atoms, one beside the other.
-    pub(crate) fn of_atoms(basis: &PlaneWaveBasis, terms: &FixedTerms) -> Self {
+    ///
+    /// # Errors
+    /// [`DftError::Cancelled`].
+    pub(crate) fn of_atoms(
+        basis: &PlaneWaveBasis,
+        terms: &FixedTerms,
+        is_cancelled: &dyn Fn() -> bool,
+    ) -> Result<Self, DftError> {
         let model = &basis.model;
-        let mut field = atomic_density(model, &basis.density_grid);
+        let mut field = atomic_density_unless(is_cancelled, model, &basis.density_grid)?;
         basis.symmetrizer.symmetrize(&mut field);
         let projector_occupations = match &terms.one_centre {
             Some(one_centre) => one_centre.atomic_occupations(model),
             None => ProjectorMatrices::zeros(projector_sides(model)),
         };
-        Self {
+        Ok(Self {
             field,
             projector_occupations,
-        }
+        })
     }
 
     /// `ρ(r) = Σ_k w Σ_n f |ψ_nk(r)|² + Σ_ij ρ_ij Q_ij(r)`, symmetrised; `projections` are

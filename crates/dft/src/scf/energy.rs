@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use rustfft::num_complex::Complex64;
 
 use crate::{
+    DftError,
     basis::{DensityGrid, PlaneWaveBasis},
     density::Density,
     terms::{
@@ -83,18 +84,26 @@ pub(crate) struct KohnShamPotential {
 }
 
 impl FixedTerms {
-    pub(crate) fn new(basis: &PlaneWaveBasis) -> Self {
+    /// # Errors
+    /// [`DftError::Cancelled`].
+    pub(crate) fn new(
+        basis: &PlaneWaveBasis,
+        is_cancelled: &dyn Fn() -> bool,
+    ) -> Result<Self, DftError> {
         let model = &basis.model;
+        let grid = &basis.density_grid;
+        let local = local_potential(model, grid, is_cancelled)?;
+        let core = core_density(model, grid, is_cancelled)?;
         let augmentation = AugmentationCharges::new(model, &basis.density_grid);
-        Self {
-            local: local_potential(model, &basis.density_grid),
-            core: core_density(model, &basis.density_grid),
+        Ok(Self {
+            local,
+            core,
             bare_coupling: bare_coupling(model),
             overlap: augmentation.as_ref().map(AugmentationCharges::overlap),
             augmentation,
             one_centre: OneCentreTerms::new(model),
             ewald_ha: ewald_energy(model),
-        }
+        })
     }
 
     /// `V_loc + V_H[ρ] + V_xc[ρ]`, the couplings of the projectors, and the energies whose

@@ -55,7 +55,8 @@ const COARSE_ITERATIONS: usize = 20;
 /// A loop that does not converge is a result too: see [`ScfResult::end`].
 ///
 /// # Errors
-/// [`DftError::InvalidSetting`] for too few bands or an accuracy out of range.
+/// [`DftError::InvalidSetting`] for too few bands or an accuracy out of range;
+/// [`DftError::Cancelled`] before the first iteration.
 pub fn self_consistent_field(
     basis: &PlaneWaveBasis,
     options: &ScfOptions,
@@ -86,21 +87,25 @@ fn solve_from(
     control: ScfControl<'_>,
 ) -> Result<ScfResult, DftError> {
     let plan = plan_bands(basis, options)?;
-    Ok(match basis.inversion {
+    match basis.inversion {
         Some(_) => solve::<f64>(basis, plan, known, options, control),
         None => solve::<Complex64>(basis, plan, known, options, control),
-    })
+    }
 }
 
 /// The loop with bands of one kind of number.
+///
+/// # Errors
+/// [`DftError::Cancelled`] before the first iteration; later it is an end like others.
 pub(super) fn solve<S: BandScalar>(
     basis: &PlaneWaveBasis,
     plan: BandPlan,
     known: Option<&StartingPoint>,
     options: &ScfOptions,
     control: ScfControl<'_>,
-) -> ScfResult {
-    let terms = FixedTerms::new(basis);
+) -> Result<ScfResult, DftError> {
+    let is_cancelled = || control.cancelled();
+    let terms = FixedTerms::new(basis, &is_cancelled)?;
     let mut mixer = Mixer::new(options.mixing);
     let mut preparation = Vec::new();
     let threads = options.threads;
@@ -110,7 +115,7 @@ pub(super) fn solve<S: BandScalar>(
     let mut state = match known {
         Some(known) => from(basis, known.density(basis), KNOWN_RESIDUAL2),
         None => {
-            let atoms = Density::of_atoms(basis, &terms);
+            let atoms = Density::of_atoms(basis, &terms, &is_cancelled)?;
             match options.coarse_start.then(|| basis.coarser()).flatten() {
                 None => from(basis, atoms, ATOMIC_RESIDUAL2),
                 Some(coarse) => {
@@ -137,7 +142,7 @@ pub(super) fn solve<S: BandScalar>(
         }
     };
     let end = iterate(basis, &terms, options, control, &mut mixer, &mut state);
-    ScfResult {
+    Ok(ScfResult {
         end,
         energies: state.energies,
         k_points: basis.k_points(),
@@ -148,7 +153,7 @@ pub(super) fn solve<S: BandScalar>(
         preparation,
         density: state.density,
         bands: state.bands.map(Bands::into_complex),
-    }
+    })
 }
 
 /// Which bands there are.
@@ -409,6 +414,7 @@ fn solve_bands<S: BandScalar, T: Precision>(
                 residual2_limits: &limits,
                 max_iterations: 30,
                 subspace_factor: plan.memory.subspace_factor,
+                is_cancelled,
             };
             let projectors = projectors.at(basis, k, &mut memory.projectors);
             plan.memory.give_back_free_memory();

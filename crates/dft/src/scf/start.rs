@@ -25,9 +25,14 @@ pub(crate) fn starting_bands<S: BandScalar>(
         |species: &Pseudopotential, lengths: &[f64]| radial_orbitals(species, lengths, q_max);
     atomic_columns(basis, waves, orbitals, &mut psi);
     for column in psi.chunks_exact_mut(waves.len()) {
-        let scale = ORBITAL_NOISE * crate::linear_algebra::norm2(column).sqrt();
+        let norm = crate::linear_algebra::norm2(column).sqrt();
+        // Files hold orbitals that are zero everywhere, or in other units.
+        let (keep, noise_scale) = match norm {
+            norm if USABLE_NORMS.contains(&norm) => (1.0, ORBITAL_NOISE * norm),
+            _ => (0.0, 1.0),
+        };
         for (c, noise) in column.iter_mut().zip(long_waves::<S>(waves, &mut random)) {
-            *c += noise * scale;
+            *c = *c * keep + noise * noise_scale;
         }
     }
     let missing = (bands * waves.len()).saturating_sub(psi.len());
@@ -39,6 +44,8 @@ pub(crate) fn starting_bands<S: BandScalar>(
 }
 
 const ORBITAL_NOISE: f64 = 0.02;
+/// Of orbitals to start from; a normalised one has about 1.
+const USABLE_NORMS: std::ops::Range<f64> = 1e-3..1e3;
 
 /// A random vector made mostly of long waves, as the lowest bands are.
 fn long_waves<S: BandScalar>(waves: &WaveBasis, random: &mut SplitMix) -> impl Iterator<Item = S> {

@@ -132,8 +132,8 @@ fn rounded_bands_change_next_to_nothing() {
         let mut plan = plan_bands(&basis, &options).unwrap();
         plan.memory.kept = kept;
         [
-            solve::<Complex64>(&basis, plan, None, &options, ScfControl::default()),
-            solve::<f64>(&basis, plan, None, &options, ScfControl::default()),
+            solve::<Complex64>(&basis, plan, None, &options, ScfControl::default()).unwrap(),
+            solve::<f64>(&basis, plan, None, &options, ScfControl::default()).unwrap(),
         ]
     };
     let pairs = run(KeptPrecision::Double)

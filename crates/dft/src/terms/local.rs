@@ -2,18 +2,33 @@
 
 use rustfft::num_complex::Complex64;
 
-use crate::{basis::DensityGrid, model::Model, structure_factor::StructurePhases};
+use crate::{DftError, basis::DensityGrid, model::Model, structure_factor::StructurePhases};
 
 /// V(G) in hartree.
-pub(crate) fn local_potential(model: &Model, grid: &DensityGrid) -> Vec<Complex64> {
-    sum_over_atoms(model, grid, |species, g| model.species[species].local(g))
+pub(crate) fn local_potential(
+    model: &Model,
+    grid: &DensityGrid,
+    is_cancelled: &dyn Fn() -> bool,
+) -> Result<Vec<Complex64>, DftError> {
+    sum_unless(is_cancelled, model, grid, |species, g| {
+        model.species[species].local(g)
+    })
 }
 
 /// Sum of the atoms' valence densities, in bohr⁻³, scaled to the number of electrons.
 pub(crate) fn atomic_density(model: &Model, grid: &DensityGrid) -> Vec<Complex64> {
-    let mut density = sum_over_atoms(model, grid, |species, g| {
+    atomic_density_unless(&|| false, model, grid).unwrap_or_default()
+}
+
+/// As [`atomic_density`], unless it is cancelled.
+pub(crate) fn atomic_density_unless(
+    is_cancelled: &dyn Fn() -> bool,
+    model: &Model,
+    grid: &DensityGrid,
+) -> Result<Vec<Complex64>, DftError> {
+    let mut density = sum_unless(is_cancelled, model, grid, |species, g| {
         model.species[species].atomic_density(g)
-    });
+    })?;
     let found = density[0].re * model.cell.volume();
     let scale = if found > 1e-8 {
         model.electron_count() / found
@@ -24,21 +39,26 @@ pub(crate) fn atomic_density(model: &Model, grid: &DensityGrid) -> Vec<Complex64
         *value *= scale;
     }
     density[0] = Complex64::new(model.electron_count() / model.cell.volume(), 0.0);
-    density
+    Ok(density)
 }
 
 /// Sum of the atoms' core densities for the non-linear core correction, in bohr⁻³; `None` where
 /// no species has one.
-pub(crate) fn core_density(model: &Model, grid: &DensityGrid) -> Option<Vec<Complex64>> {
+pub(crate) fn core_density(
+    model: &Model,
+    grid: &DensityGrid,
+    is_cancelled: &dyn Fn() -> bool,
+) -> Result<Option<Vec<Complex64>>, DftError> {
     model
         .species
         .iter()
         .any(|species| species.has_core_charge())
         .then(|| {
-            sum_over_atoms(model, grid, |species, g| {
+            sum_unless(is_cancelled, model, grid, |species, g| {
                 model.species[species].core_density(g)
             })
         })
+        .transpose()
 }
 
 /// `Ω⁻¹ Σ_species f(|G|) Σ_atoms e^{−iG·τ}`; f is evaluated once a shell.
@@ -47,23 +67,41 @@ pub(crate) fn sum_over_atoms(
     grid: &DensityGrid,
     form_factor: impl Fn(usize, f64) -> f64,
 ) -> Vec<Complex64> {
+    sum_unless(&|| false, model, grid, form_factor).unwrap_or_default()
+}
+
+/// As [`sum_over_atoms`], unless it is cancelled.
+fn sum_unless(
+    is_cancelled: &dyn Fn() -> bool,
+    model: &Model,
+    grid: &DensityGrid,
+    form_factor: impl Fn(usize, f64) -> f64,
+) -> Result<Vec<Complex64>, DftError> {
+    /// Shells between two questions, some milliseconds.
+    const SHELLS_AT_ONCE: usize = 256;
     let mut field = vec![Complex64::new(0.0, 0.0); grid.len()];
     for species in 0..model.species.len() {
         let atoms = || model.atoms.iter().filter(|atom| atom.species == species);
         if atoms().next().is_none() {
             continue;
         }
-        let by_shell: Vec<f64> = grid
-            .shell_g
-            .iter()
-            .map(|&g| form_factor(species, g) / model.cell.volume())
-            .collect();
+        let mut by_shell: Vec<f64> = Vec::with_capacity(grid.shell_g.len());
+        for shells in grid.shell_g.chunks(SHELLS_AT_ONCE) {
+            if is_cancelled() {
+                return Err(DftError::Cancelled);
+            }
+            let factors = shells.iter().map(|&g| form_factor(species, g));
+            by_shell.extend(factors.map(|factor| factor / model.cell.volume()));
+        }
         for atom in atoms() {
+            if is_cancelled() {
+                return Err(DftError::Cancelled);
+            }
             let phases = StructurePhases::new(atom.frac, &grid.miller);
             for (g, value) in field.iter_mut().enumerate() {
                 *value += by_shell[grid.shell[g] as usize] * phases.phase(grid.miller[g]);
             }
         }
     }
-    field
+    Ok(field)
 }

@@ -125,8 +125,8 @@ fn potentials_are_derivatives_of_energies() {
 #[test]
 fn transforms_in_single_precision_round() {
     let basis = basis();
-    let terms = FixedTerms::new(&basis);
-    let density = Density::of_atoms(&basis, &terms);
+    let terms = FixedTerms::new(&basis, &|| false).unwrap();
+    let density = Density::of_atoms(&basis, &terms, &|| false).unwrap();
     let kohn_sham = terms.evaluate(&basis, &density, ONE_THREAD);
     let waves = &basis.waves[0];
     let projectors = Projectors::<Complex64>::new(&basis, waves);
@@ -157,8 +157,8 @@ fn transforms_in_single_precision_round() {
 #[test]
 fn davidson_agrees_with_dense_diagonalisation() {
     let basis = basis();
-    let terms = FixedTerms::new(&basis);
-    let density = Density::of_atoms(&basis, &terms);
+    let terms = FixedTerms::new(&basis, &|| false).unwrap();
+    let density = Density::of_atoms(&basis, &terms, &|| false).unwrap();
     let kohn_sham = terms.evaluate(&basis, &density, ONE_THREAD);
     let operators =
         Operators::<f64>::new::<Complex64>(&basis, &kohn_sham.potential, &kohn_sham.coupling, None);

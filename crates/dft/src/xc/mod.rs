@@ -41,15 +41,15 @@ impl Functional {
 
     /// e(ρ, σ) and its derivatives with the thresholds of `pw.x`.
     ///
-    /// `rho` is the density in bohr⁻³; where it is negative (a plane-wave density with a core
-    /// charge may be, slightly), |ρ| is used for e, which enters with |ρ| too. `sigma` = |∇ρ|² in
-    /// bohr⁻⁸, ignored by LDA.
+    /// `rho` is the density in bohr⁻³; where it is negative (a plane-wave density may be, by a few
+    /// per cent of its peaks where a core charge is too sharp for the cutoff), the energy per electron is
+    /// that of |ρ|. `sigma` = |∇ρ|² in bohr⁻⁸, ignored by LDA.
     ///
     /// Implementation details. (1) Local part: zero where |ρ| ≤ [`LDA_DENSITY_THRESHOLD`].
     /// (2) Gradient correction: zero where |ρ| ≤ [`GGA_DENSITY_THRESHOLD`] or
-    /// σ ≤ [`GGA_SIGMA_THRESHOLD`]. (3) At ρ < 0 the gradient correction's energy changes its sign
-    /// and nothing else does. This is not the derivative of one energy there; it is what `pw.x`
-    /// does, and it keeps the numbers comparable.
+    /// σ ≤ [`GGA_SIGMA_THRESHOLD`]. (3) At ρ < 0 the energy changes its sign, e = ρ ε(|ρ|, σ), and the
+    /// derivatives are those at |ρ|. For ∂e/∂σ that is not the derivative of the energy; it is what
+    /// `pw.x` does, and it keeps the numbers comparable.
     pub fn evaluate(self, rho: f64, sigma: f64) -> XcPoint {
         let density = rho.abs();
         let mut point = XcPoint::default();
@@ -57,10 +57,9 @@ impl Functional {
             point += self.local(density);
         }
         if self.needs_gradient() && density > GGA_DENSITY_THRESHOLD && sigma > GGA_SIGMA_THRESHOLD {
-            let mut correction = self.gradient_correction(density, sigma);
-            correction.energy *= rho.signum();
-            point += correction;
+            point += self.gradient_correction(density, sigma);
         }
+        point.energy *= rho.signum();
         point
     }
 
@@ -110,8 +109,9 @@ impl fmt::Display for Functional {
 impl FromStr for Functional {
     type Err = PseudoError;
 
-    /// Reads the short names (`PBE`) and the four-part names (`SLA PW PBX PBC`, in which old files
-    /// write `PBE PBE`, with or without the short name after them) of UPF files.
+    /// Reads the short names (`PBE`), the four-part names (`SLA PW PBX PBC`, in which old files
+    /// write `PBE PBE`, with or without the short name after them) and the four numbers (`1 4 3 4`) of
+    /// UPF files, in either case.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let words: Vec<String> = text
             .split(|c: char| c.is_whitespace() || c == '-' || c == '+')
@@ -121,17 +121,21 @@ impl FromStr for Functional {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         match words.as_slice() {
             ["PZ" | "LDA"]
+            | ["1", "1", "0", "0"]
             | ["SLA", "PZ", "NOGX", "NOGC"]
             | ["SLA", "PZ", "NOGX", "NOGC", "PZ"] => Ok(Self::LdaPz),
-            ["PW" | "PW92"]
+            ["PW"]
+            | ["1", "4", "0", "0"]
             | ["SLA", "PW", "NOGX", "NOGC"]
             | ["SLA", "PW", "NOGX", "NOGC", "PW"] => Ok(Self::LdaPw),
             ["PBE"]
+            | ["1", "4", "3", "4"]
             | ["SLA", "PW", "PBX" | "PBE", "PBC" | "PBE"]
             | ["SLA", "PW", "PBX" | "PBE", "PBC" | "PBE", "PBE"] => Ok(Self::Pbe),
-            ["PBESOL"] | ["SLA", "PW", "PSX", "PSC"] | ["SLA", "PW", "PSX", "PSC", "PBESOL"] => {
-                Ok(Self::PbeSol)
-            }
+            ["PBESOL"]
+            | ["1", "4", "10", "8"]
+            | ["SLA", "PW", "PSX", "PSC"]
+            | ["SLA", "PW", "PSX", "PSC", "PBESOL"] => Ok(Self::PbeSol),
             _ => Err(PseudoError::UnknownFunctional(text.trim().to_owned())),
         }
     }

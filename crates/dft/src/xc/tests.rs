@@ -82,7 +82,28 @@ fn thresholds_and_negative_densities_follow_pw_x() {
             functional.evaluate(0.1, 0.0),
             functional.evaluate(-0.1, 0.0),
         );
-        assert_eq!(plus, minus);
+        let mirrored = XcPoint {
+            energy: -plus.energy,
+            ..plus
+        };
+        assert_eq!(minus, mirrored);
+    }
+}
+
+/// Oracle: the derivative of the energy by differences, on both sides of zero.
+#[test]
+fn the_local_potential_is_the_derivative_where_the_density_is_negative() {
+    for functional in [Functional::LdaPz, Functional::LdaPw] {
+        for rho in [-2.0, -0.1, -1e-3, 1e-3, 0.1] {
+            let step = 1e-5 * f64::abs(rho);
+            let energy = |rho| functional.evaluate(rho, 0.0).energy;
+            let slope = (energy(rho + step) - energy(rho - step)) / (2.0 * step);
+            let found = functional.evaluate(rho, 0.0).v_rho;
+            assert!(
+                (slope - found).abs() < 1e-7,
+                "{functional} {rho}: {slope} {found}"
+            );
+        }
     }
 }
 

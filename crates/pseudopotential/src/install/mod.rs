@@ -44,8 +44,8 @@ impl Default for ArchiveLimits {
     fn default() -> Self {
         Self {
             archive_bytes: 512 << 20,
-            file_bytes: 64 << 20,
-            total_bytes: 2 << 30,
+            file_bytes: 32 << 20,
+            total_bytes: 512 << 20,
             entries: 2000,
         }
     }

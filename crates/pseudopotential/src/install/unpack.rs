@@ -2,7 +2,7 @@ use std::{
     collections::BTreeSet,
     fs::File,
     io::{self, Read, Write},
-    path::{Component, Path},
+    path::{Component, Path, PathBuf},
 };
 
 use crystalgym_crystal::Element;
@@ -17,6 +17,9 @@ use crate::{
     family::is_upf_name,
     manifest::is_plain_file_name,
 };
+
+/// Names and times of one entry take less.
+const LONGEST_EXTENSION_BYTES: u64 = 64 << 10;
 
 /// What came out of an archive.
 pub(super) struct Unpacked {
@@ -65,16 +68,36 @@ pub(super) fn unpack(
             left: limits.total_bytes,
         };
         let mut tar = tar::Archive::new(limited);
-        for (index, entry) in tar.entries().map_err(damaged)?.enumerate() {
+        // Raw: long names come as entries of their own, whose size would otherwise be anybody's.
+        let mut long_path: Option<PathBuf> = None;
+        let entries = tar.entries().map_err(damaged)?.raw(true);
+        for (index, entry) in entries.enumerate() {
             if index >= limits.entries {
                 return Err(refuse(format!("more than {} entries", limits.entries)));
             }
             let mut entry = entry.map_err(damaged)?;
-            let path = entry.path().map_err(damaged)?.into_owned();
+            let kind = entry.header().entry_type();
+            if matches!(kind, EntryType::GNULongName | EntryType::XHeader) {
+                let size = entry.size();
+                if size > LONGEST_EXTENSION_BYTES {
+                    let message = too_large(size, LONGEST_EXTENSION_BYTES);
+                    return Err(refuse(format!("the name of an entry: {message}")));
+                }
+                let mut content = Vec::new();
+                entry.read_to_end(&mut content).map_err(damaged)?;
+                long_path = long_name(kind, &content).or(long_path);
+                continue;
+            }
+            let path = match long_path.take() {
+                Some(path) => path,
+                None => entry.path().map_err(damaged)?.into_owned(),
+            };
             let shown = path.display();
-            match entry.header().entry_type() {
+            match kind {
                 EntryType::Regular => {}
-                EntryType::Directory | EntryType::XGlobalHeader => continue,
+                EntryType::Directory | EntryType::XGlobalHeader | EntryType::GNULongLink => {
+                    continue;
+                }
                 other => {
                     return Err(refuse(format!(
                         "entry '{shown}' is {other:?}, expected only plain files"
@@ -129,6 +152,18 @@ pub(super) fn unpack(
         verified,
         further,
     })
+}
+
+/// The path that an extension gives to the entry after it.
+fn long_name(kind: EntryType, content: &[u8]) -> Option<PathBuf> {
+    let path = match kind {
+        EntryType::GNULongName => content.split(|&byte| byte == 0).next()?,
+        _ => tar::PaxExtensions::new(content)
+            .filter_map(Result::ok)
+            .find(|extension| extension.key_bytes() == b"path")?
+            .value_bytes(),
+    };
+    std::str::from_utf8(path).ok().map(PathBuf::from)
 }
 
 /// Writes a new file and waits until the disk has it.

@@ -13,7 +13,8 @@ pub(crate) fn element(symbol: &str) -> Element {
 pub(crate) fn upf(symbol: &str, z_valence: f64) -> String {
     format!(
         "<UPF version=\"2.0.1\"><PP_HEADER element=\"{symbol}\" pseudo_type=\"US\" \
-         z_valence=\"{z_valence}\"/></UPF>\n"
+         z_valence=\"{z_valence}\" functional=\"PBE\" mesh_size=\"11\" number_of_wfc=\"0\" \
+         number_of_proj=\"0\"/></UPF>\n"
     )
 }
 

@@ -61,6 +61,7 @@ impl Pseudopotential {
             coupling,
             orbitals,
             has_core_charge: false,
+            is_spin_orbit_average: false,
             tables: TableCache::default(),
             source: Source::Analytic(Box::new(gth)),
         }

@@ -1,35 +1,42 @@
 //! UPF files, versions 1 and 2.
-//!
-//! Both are read by hand: version 1 is no XML at all, and many files of version 2 are not well
-//! formed (free text with `<` and `&` in their comments).
 
 mod check;
 mod raw;
-mod sections;
+mod spin_orbit;
 mod version_1;
 mod version_2;
 
 use std::path::Path;
 
-use super::{
-    error::{PseudoError, SectionError},
-    types::Pseudopotential,
+use crystalgym_pseudopotential::upf::{
+    Section, UpfError, UpfHeader, UpfVersion, find, read_file, require, text_of,
 };
+
+use super::{
+    error::PseudoError,
+    types::{Pseudopotential, PseudopotentialKind},
+};
+use crate::xc::Functional;
+
+/// Largest angular momentum of projectors and orbitals.
+const L_LIMIT: usize = 3;
 
 impl Pseudopotential {
     /// Reads a UPF file.
     ///
-    /// Energies are converted from rydberg to hartree here and nowhere else.
+    /// Energies are converted from rydberg to hartree here and nowhere else. The projectors of a
+    /// fully relativistic file are averaged over the total angular momentum, as `pw.x` does without
+    /// spin–orbit coupling.
     ///
     /// # Errors
     /// [`PseudoError::File`], [`PseudoError::Malformed`] (with the section and what would be right)
     /// and [`PseudoError::Unsupported`].
     pub fn from_upf_file(path: &Path) -> Result<Self, PseudoError> {
-        let bytes = std::fs::read(path).map_err(|source| PseudoError::File {
+        let bytes = read_file(path).map_err(|source| PseudoError::File {
             path: path.to_owned(),
             source,
         })?;
-        Self::from_upf(&String::from_utf8_lossy(&bytes), path)
+        read(&bytes).map_err(|error| PseudoError::in_section(error, path))
     }
 
     /// Reads the text of a UPF file; `path` is for messages.
@@ -37,28 +44,76 @@ impl Pseudopotential {
     /// # Errors
     /// [`PseudoError::Malformed`] and [`PseudoError::Unsupported`].
     pub fn from_upf(text: &str, path: &Path) -> Result<Self, PseudoError> {
-        read(text).map_err(|error| error.at(path))
+        read(text.as_bytes()).map_err(|error| PseudoError::in_section(error, path))
     }
 }
 
-fn read(text: &str) -> Result<Pseudopotential, SectionError> {
-    // The comment section may hold anything, an input file with tags of its own included.
-    let text = text
-        .split_once("</PP_INFO>")
-        .map_or(text, |(_, after)| after);
-    let header = sections::find(text, "PP_HEADER")?
-        .ok_or_else(|| SectionError::new("PP_HEADER", "not found: is this a UPF file?"))?;
-    let raw = if header.attributes.is_empty() {
-        version_1::read(text, &header)?
-    } else {
-        if !text.contains("</UPF>") {
-            return Err(SectionError::new(
-                "UPF",
-                "not closed by </UPF>: is the file cut off?",
-            ));
+fn read(content: &[u8]) -> Result<Pseudopotential, UpfError> {
+    let text = &*text_of(content)?;
+    let section = require(text, "PP_HEADER")?;
+    let header = UpfHeader::of_section(&section)?;
+    let physics = Physics::of(&header, &section)?;
+    if header.projector_count == 0 && find(text, "PP_SEMILOCAL")?.is_some() {
+        return Err(UpfError::unsupported(
+            "PP_SEMILOCAL",
+            "only the semilocal form is in the file, expected projectors",
+        ));
+    }
+    let mut raw = match header.version {
+        UpfVersion::V1 => version_1::read(text, &header, physics)?,
+        UpfVersion::V2 => {
+            if !text.contains("</UPF>") {
+                return Err(UpfError::new(
+                    "UPF",
+                    "not closed by </UPF>: is the file cut off?",
+                ));
+            }
+            version_2::read(text, &header, physics)?
         }
-        version_2::read(text, &header)?
+    };
+    let spin_orbit = match header.version {
+        UpfVersion::V1 => spin_orbit::of_version_1(text, &raw)?,
+        UpfVersion::V2 if header.has_spin_orbit => Some(spin_orbit::of_version_2(text, &raw)?),
+        UpfVersion::V2 => None,
     };
     check::check(&raw)?;
-    raw.into_pseudopotential()
+    if let Some(momenta) = spin_orbit {
+        spin_orbit::average(&mut raw, &momenta)?;
+    }
+    Ok(raw.into_pseudopotential())
+}
+
+/// What the header means to the engine.
+#[derive(Debug, Clone, Copy)]
+struct Physics {
+    kind: PseudopotentialKind,
+    functional: Functional,
+}
+
+impl Physics {
+    fn of(header: &UpfHeader, section: &Section<'_>) -> Result<Self, UpfError> {
+        let unsupported = |message: &str| Err(UpfError::unsupported("PP_HEADER", message));
+        if header.is_coulomb {
+            return unsupported("bare Coulomb potentials are not supported");
+        }
+        if header.is_meta_gga {
+            return unsupported("meta-GGA functionals are not supported");
+        }
+        Ok(Self {
+            kind: match header.pseudo_type.as_str() {
+                "US" | "USPP" => PseudopotentialKind::Ultrasoft,
+                "PAW" if header.version == UpfVersion::V1 => {
+                    return Err(
+                        section.error("pseudo_type is 'PAW', expected NC or US in version 1")
+                    );
+                }
+                "PAW" => PseudopotentialKind::Paw,
+                _ => PseudopotentialKind::NormConserving,
+            },
+            functional: header
+                .functional
+                .parse()
+                .map_err(|error: PseudoError| section.error(error.to_string()))?,
+        })
+    }
 }

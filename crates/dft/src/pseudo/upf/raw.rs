@@ -4,7 +4,6 @@ use crystalgym_crystal::Element;
 
 use crate::{
     pseudo::{
-        error::SectionError,
         radial::{RadialMesh, erf},
         table_cache::TableCache,
         types::{
@@ -29,6 +28,7 @@ pub(super) struct RawPotential {
     pub(super) augmentation: Option<RawAugmentation>,
     pub(super) orbitals: Vec<(OrbitalInfo, Vec<f64>)>,
     pub(super) atomic_density: Vec<f64>,
+    pub(super) is_spin_orbit_average: bool,
     /// Energies still in rydberg.
     pub(super) paw: Option<PawData>,
 }
@@ -50,7 +50,7 @@ pub(super) struct RawAugmentation {
 
 impl RawPotential {
     /// The one place where rydberg becomes hartree.
-    pub(super) fn into_pseudopotential(self) -> Result<Pseudopotential, SectionError> {
+    pub(super) fn into_pseudopotential(self) -> Pseudopotential {
         const HARTREE_PER_RYDBERG: f64 = 0.5;
         let to_hartree = |values: Vec<f64>| -> Vec<f64> {
             values
@@ -88,7 +88,7 @@ impl RawPotential {
         let short_range_local = (self.mesh.r.iter().zip(&local))
             .map(|(&r, local)| r * local + self.z_valence * erf(r))
             .collect();
-        Ok(Pseudopotential {
+        Pseudopotential {
             element: self.element,
             kind: self.kind,
             functional: self.functional,
@@ -97,6 +97,7 @@ impl RawPotential {
             coupling: to_hartree(self.coupling_ry),
             orbitals,
             has_core_charge,
+            is_spin_orbit_average: self.is_spin_orbit_average,
             tables: TableCache::default(),
             source: Source::Tabulated(Box::new(RadialFunctions {
                 mesh: self.mesh,
@@ -110,6 +111,6 @@ impl RawPotential {
                 augmentation,
                 paw,
             })),
-        })
+        }
     }
 }

@@ -1,80 +1,60 @@
 //! Version 2: attributes and one section per function.
 
+use crystalgym_pseudopotential::upf::{Section, UpfError, UpfHeader, find, require};
+
 use super::{
+    L_LIMIT, Physics,
     raw::{RawAugmentation, RawPotential, RawProjector},
-    sections::{Section, find, require},
 };
 use crate::pseudo::{
-    error::{PseudoError, SectionError},
     radial::RadialMesh,
     types::{AugmentationFunction, OrbitalInfo, PawData, PseudopotentialKind},
 };
 
-/// Counts above these are a damaged header, not a pseudopotential.
-pub(super) const MESH_LIMIT: usize = 1_000_000;
-pub(super) const FUNCTION_LIMIT: usize = 100;
-pub(super) const L_LIMIT: usize = 3;
-
-pub(super) fn read(text: &str, header: &Section<'_>) -> Result<RawPotential, SectionError> {
-    let mesh_size = header.integer("mesh_size", MESH_LIMIT)?;
-    let count = header.integer("number_of_proj", FUNCTION_LIMIT)?;
-    if header.flag("has_so")? {
-        return Err(unsupported("spin-orbit coupling is not supported"));
-    }
-    if header.flag("is_coulomb")? {
-        return Err(unsupported("bare Coulomb potentials are not supported"));
-    }
-    let kind = match header.required("pseudo_type")? {
-        "NC" | "SL" => PseudopotentialKind::NormConserving,
-        "US" | "USPP" => PseudopotentialKind::Ultrasoft,
-        "PAW" => PseudopotentialKind::Paw,
-        other => {
-            return Err(header.error(format!("pseudo_type is '{other}', expected NC, US or PAW")));
-        }
-    };
+pub(super) fn read(
+    text: &str,
+    header: &UpfHeader,
+    physics: Physics,
+) -> Result<RawPotential, UpfError> {
+    let mesh_size = header.mesh_size;
     let mesh_section = require(text, "PP_MESH")?;
     let mesh = RadialMesh {
         r: require(mesh_section.body, "PP_R")?.values(mesh_size)?,
         rab: require(mesh_section.body, "PP_RAB")?.values(mesh_size)?,
     };
-    let core_density = if header.flag("core_correction")? {
-        Some(require(text, "PP_NLCC")?.values(mesh_size)?)
-    } else {
-        None
-    };
-    let nonlocal = require(text, "PP_NONLOCAL")?;
-    let projectors = (1..=count)
-        .map(|index| projector(&nonlocal, index, mesh_size))
-        .collect::<Result<Vec<_>, _>>()?;
-    let coupling_ry = if count == 0 {
-        Vec::new()
-    } else {
-        require(nonlocal.body, "PP_DIJ")?.values(count * count)?
-    };
     let mut raw = RawPotential {
-        element: header
-            .required("element")?
-            .parse()
-            .map_err(|error| header.error(format!("{error}")))?,
-        kind,
-        functional: header
-            .required("functional")?
-            .parse()
-            .map_err(|error: PseudoError| header.error(error.to_string()))?,
-        z_valence: header.number("z_valence")?,
+        element: header.element,
+        kind: physics.kind,
+        functional: physics.functional,
+        z_valence: header.z_valence,
         mesh,
         local_ry: require(text, "PP_LOCAL")?.values(mesh_size)?,
-        core_density,
-        projectors,
-        coupling_ry,
+        core_density: if header.core_correction {
+            Some(require(text, "PP_NLCC")?.values(mesh_size)?)
+        } else {
+            None
+        },
+        projectors: Vec::new(),
+        coupling_ry: Vec::new(),
         augmentation: None,
-        orbitals: orbitals(text, header, mesh_size)?,
+        orbitals: orbitals(text, header)?,
         atomic_density: require(text, "PP_RHOATOM")?.values(mesh_size)?,
+        is_spin_orbit_average: false,
         paw: None,
     };
-    if kind != PseudopotentialKind::NormConserving {
+    let count = header.projector_count;
+    if count == 0 {
+        return Ok(raw);
+    }
+    let nonlocal = require(text, "PP_NONLOCAL")?;
+    raw.projectors = numbered(nonlocal.body, "PP_BETA", count)?
+        .iter()
+        .map(|section| projector(section, mesh_size))
+        .collect::<Result<_, _>>()?;
+    raw.coupling_ry = require(nonlocal.body, "PP_DIJ")?.values(count * count)?;
+    if physics.kind != PseudopotentialKind::NormConserving {
         let section = require(nonlocal.body, "PP_AUGMENTATION")?;
-        if kind == PseudopotentialKind::Paw {
+        if physics.kind == PseudopotentialKind::Paw {
             raw.paw = Some(paw(text, &section, &raw)?);
         }
         raw.augmentation = Some(augmentation(&section, &raw)?);
@@ -82,16 +62,29 @@ pub(super) fn read(text: &str, header: &Section<'_>) -> Result<RawPotential, Sec
     Ok(raw)
 }
 
-fn unsupported(message: &str) -> SectionError {
-    SectionError::unsupported("PP_HEADER", message)
+/// The sections `NAME.1` … `NAME.count`.
+///
+/// Some generators write numbers of two digits with the first one alone. `pw.x` reads such sections in
+/// their order, and so does this: what follows the section before, if its own `index`, where it has
+/// one, is right.
+fn numbered<'a>(text: &'a str, name: &str, count: usize) -> Result<Vec<Section<'a>>, UpfError> {
+    let mut sections: Vec<Section<'a>> = Vec::with_capacity(count);
+    for index in 1..=count {
+        let full_name = format!("{name}.{index}");
+        let cut_name = format!("{name}.{}", &index.to_string()[..1]);
+        let found = match (find(text, &full_name)?, sections.last()) {
+            (None, Some(before)) if index > 9 => find(before.rest, &cut_name)?.filter(|section| {
+                let own = section.attribute("index");
+                own.is_none_or(|own| own.trim() == index.to_string() || own.trim() == "*")
+            }),
+            (found, _) => found,
+        };
+        sections.push(found.ok_or_else(|| UpfError::new(full_name, "not found"))?);
+    }
+    Ok(sections)
 }
 
-fn projector(
-    nonlocal: &Section<'_>,
-    index: usize,
-    mesh_size: usize,
-) -> Result<RawProjector, SectionError> {
-    let section = require(nonlocal.body, &format!("PP_BETA.{index}"))?;
+fn projector(section: &Section<'_>, mesh_size: usize) -> Result<RawProjector, UpfError> {
     // Without a cutoff the whole mesh counts.
     let points = match section.attribute("cutoff_radius_index") {
         None | Some("0") => mesh_size,
@@ -104,19 +97,15 @@ fn projector(
     })
 }
 
-fn orbitals(
-    text: &str,
-    header: &Section<'_>,
-    mesh_size: usize,
-) -> Result<Vec<(OrbitalInfo, Vec<f64>)>, SectionError> {
-    let count = header.integer("number_of_wfc", FUNCTION_LIMIT)?;
+fn orbitals(text: &str, header: &UpfHeader) -> Result<Vec<(OrbitalInfo, Vec<f64>)>, UpfError> {
+    let (count, mesh_size) = (header.orbital_count, header.mesh_size);
     if count == 0 {
         return Ok(Vec::new());
     }
     let parent = require(text, "PP_PSWFC")?;
-    (1..=count)
-        .map(|index| {
-            let section = require(parent.body, &format!("PP_CHI.{index}"))?;
+    numbered(parent.body, "PP_CHI", count)?
+        .iter()
+        .map(|section| {
             let info = OrbitalInfo {
                 label: section.attribute("label").unwrap_or("").to_owned(),
                 l: section.integer("l", L_LIMIT)?,
@@ -127,10 +116,7 @@ fn orbitals(
         .collect()
 }
 
-fn augmentation(
-    section: &Section<'_>,
-    raw: &RawPotential,
-) -> Result<RawAugmentation, SectionError> {
+fn augmentation(section: &Section<'_>, raw: &RawPotential) -> Result<RawAugmentation, UpfError> {
     let count = raw.projectors.len();
     let mesh_size = raw.mesh.r.len();
     let charges = require(section.body, "PP_Q")?.values(count * count)?;
@@ -141,7 +127,7 @@ fn augmentation(
             .attribute("nqf")
             .is_some_and(|nqf| nqf.trim() != "0")
     {
-        return Err(SectionError::unsupported(
+        return Err(UpfError::unsupported(
             "PP_AUGMENTATION",
             "augmentation charges with polynomials inside (nqf > 0) are supported in version 1 \
              files only",
@@ -163,7 +149,7 @@ fn augmentation(
                     Some(found) => Some(found),
                     None => find(section.body, &name)?,
                 };
-                let found = found.ok_or_else(|| SectionError::new(&name, "not found"))?;
+                let found = found.ok_or_else(|| UpfError::new(&name, "not found"))?;
                 rest = found.rest;
                 let mut values = if found.flag("is_null")? {
                     vec![0.0; mesh_size]
@@ -180,19 +166,15 @@ fn augmentation(
     Ok(RawAugmentation { charges, functions })
 }
 
-fn paw(
-    text: &str,
-    augmentation: &Section<'_>,
-    raw: &RawPotential,
-) -> Result<PawData, SectionError> {
+fn paw(text: &str, augmentation: &Section<'_>, raw: &RawPotential) -> Result<PawData, UpfError> {
     let mesh_size = raw.mesh.r.len();
     let count = raw.projectors.len();
     let section = require(text, "PP_PAW")?;
     let waves = require(text, "PP_FULL_WFC")?;
     let partial_waves = |kind: &str| {
-        (1..=count)
-            .map(|index| require(waves.body, &format!("{kind}.{index}"))?.values(mesh_size))
-            .collect::<Result<Vec<_>, _>>()
+        let sections = numbered(waves.body, kind, count)?;
+        let values = sections.iter().map(|section| section.values(mesh_size));
+        values.collect::<Result<Vec<_>, _>>()
     };
     let multipoles = match find(augmentation.body, "PP_MULTIPOLES")? {
         Some(found) => {

@@ -115,11 +115,11 @@ fn one_centre_coupling_is_the_derivative_of_the_energy() {
 fn coupling_is_the_derivative_of_the_energy() {
     let Some(basis) = basis() else { return };
     let grid = &basis.density_grid;
-    let terms = FixedTerms::new(&basis);
+    let terms = FixedTerms::new(&basis, &|| false).unwrap();
     let sides = terms.bare_coupling.sides().to_vec();
     let at = occupations(&sides);
     // A smooth background keeps the density positive.
-    let mut smooth = Density::of_atoms(&basis, &terms).field;
+    let mut smooth = Density::of_atoms(&basis, &terms, &|| false).unwrap().field;
     smooth[0] += Complex64::new(2.0, 0.0);
     let density = |occupations: &ProjectorMatrices| {
         let mut field = smooth.clone();
@@ -156,8 +156,8 @@ fn coupling_is_the_derivative_of_the_energy() {
 #[test]
 fn davidson_agrees_with_dense_diagonalisation_under_an_overlap() {
     let Some(basis) = basis() else { return };
-    let terms = FixedTerms::new(&basis);
-    let density = Density::of_atoms(&basis, &terms);
+    let terms = FixedTerms::new(&basis, &|| false).unwrap();
+    let density = Density::of_atoms(&basis, &terms, &|| false).unwrap();
     let input = terms.evaluate(&basis, &density, ONE_THREAD);
     let waves = &basis.waves[0];
     let n = waves.len();

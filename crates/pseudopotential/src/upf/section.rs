@@ -1,19 +1,29 @@
 //! Finding sections, their attributes and their numbers.
 
-use crate::pseudo::error::SectionError;
+use super::UpfError;
 
 /// `<NAME attributes>body</NAME>`; an empty body for `<NAME attributes/>`.
-#[derive(Debug)]
-pub(super) struct Section<'a> {
-    pub(super) name: String,
-    pub(super) attributes: Vec<(&'a str, &'a str)>,
-    pub(super) body: &'a str,
+#[derive(Debug, Clone)]
+pub struct Section<'a> {
+    /// The tag's name.
+    pub name: String,
+    /// Names and values of its attributes.
+    pub attributes: Vec<(&'a str, &'a str)>,
+    /// What stands between the tags.
+    pub body: &'a str,
     /// What follows the section.
-    pub(super) rest: &'a str,
+    pub rest: &'a str,
 }
 
+/// No number of a pseudopotential is larger, in any unit: a damaged one must not become infinite in a
+/// product.
+const LARGEST_NUMBER: f64 = 1e30;
+
 /// The first section of this name in `text`.
-pub(super) fn find<'a>(text: &'a str, name: &str) -> Result<Option<Section<'a>>, SectionError> {
+///
+/// # Errors
+/// [`UpfError`] if it is malformed.
+pub fn find<'a>(text: &'a str, name: &str) -> Result<Option<Section<'a>>, UpfError> {
     let opening = format!("<{name}");
     let mut from = 0;
     while let Some(found) = text[from..].find(&opening) {
@@ -29,12 +39,15 @@ pub(super) fn find<'a>(text: &'a str, name: &str) -> Result<Option<Section<'a>>,
 }
 
 /// As [`find`], with an error if there is none.
-pub(super) fn require<'a>(text: &'a str, name: &str) -> Result<Section<'a>, SectionError> {
-    find(text, name)?.ok_or_else(|| SectionError::new(name, "not found"))
+///
+/// # Errors
+/// [`UpfError`] if it is missing or malformed.
+pub fn require<'a>(text: &'a str, name: &str) -> Result<Section<'a>, UpfError> {
+    find(text, name)?.ok_or_else(|| UpfError::new(name, "not found"))
 }
 
-fn section<'a>(after_name: &'a str, name: &str) -> Result<Section<'a>, SectionError> {
-    let cut = |what: &str| SectionError::new(name, format!("{what}: is the file cut off?"));
+fn section<'a>(after_name: &'a str, name: &str) -> Result<Section<'a>, UpfError> {
+    let cut = |what: &str| UpfError::new(name, format!("{what}: is the file cut off?"));
     let mut attributes = Vec::new();
     let mut text = after_name;
     loop {
@@ -78,12 +91,12 @@ fn section<'a>(after_name: &'a str, name: &str) -> Result<Section<'a>, SectionEr
 
 impl<'a> Section<'a> {
     /// An error about this section.
-    pub(super) fn error(&self, message: impl Into<String>) -> SectionError {
-        SectionError::new(&self.name, message)
+    pub fn error(&self, message: impl Into<String>) -> UpfError {
+        UpfError::new(&self.name, message)
     }
 
     /// The value of an attribute, if it is there.
-    pub(super) fn attribute(&self, key: &str) -> Option<&'a str> {
+    pub fn attribute(&self, key: &str) -> Option<&'a str> {
         self.attributes
             .iter()
             .find(|(name, _)| *name == key)
@@ -91,44 +104,69 @@ impl<'a> Section<'a> {
     }
 
     /// The value of an attribute.
-    pub(super) fn required(&self, key: &str) -> Result<&'a str, SectionError> {
+    ///
+    /// # Errors
+    /// [`UpfError`] if it is missing.
+    pub fn required(&self, key: &str) -> Result<&'a str, UpfError> {
         self.attribute(key)
             .ok_or_else(|| self.error(format!("attribute '{key}' is missing")))
     }
 
     /// A number among the attributes.
-    pub(super) fn number(&self, key: &str) -> Result<f64, SectionError> {
+    ///
+    /// # Errors
+    /// [`UpfError`] if it is missing or no number.
+    pub fn number(&self, key: &str) -> Result<f64, UpfError> {
         let text = self.required(key)?;
-        parse_number(text)
-            .ok_or_else(|| self.error(format!("'{key}' is '{text}', expected a finite number")))
+        parse_number(text).ok_or_else(|| {
+            let text = shorten(text);
+            self.error(format!("'{key}' is '{text}', expected a finite number"))
+        })
     }
 
     /// A count or index among the attributes, at most `limit`.
-    pub(super) fn integer(&self, key: &str, limit: usize) -> Result<usize, SectionError> {
+    ///
+    /// # Errors
+    /// [`UpfError`] if it is missing or out of range.
+    pub fn integer(&self, key: &str, limit: usize) -> Result<usize, UpfError> {
         let text = self.required(key)?;
         parse_integer(text, limit).ok_or_else(|| {
+            let text = shorten(text);
             self.error(format!(
                 "'{key}' is '{text}', expected a whole number up to {limit}"
             ))
         })
     }
 
-    /// A logical value, false if absent.
-    pub(super) fn flag(&self, key: &str) -> Result<bool, SectionError> {
-        match self
-            .attribute(key)
-            .map(|text| text.trim_matches('.').to_lowercase())
-        {
-            None => Ok(false),
-            Some(text) if text == "t" || text == "true" => Ok(true),
-            Some(text) if text == "f" || text == "false" => Ok(false),
-            Some(text) => Err(self.error(format!("'{key}' is '{text}', expected T or F"))),
-        }
+    /// A logical value, `None` if absent.
+    ///
+    /// # Errors
+    /// [`UpfError`] for a spelling that [`parse_flag`] does not know.
+    pub fn optional_flag(&self, key: &str) -> Result<Option<bool>, UpfError> {
+        self.attribute(key)
+            .map(|text| {
+                parse_flag(text).ok_or_else(|| {
+                    let text = shorten(text);
+                    self.error(format!("'{key}' is '{text}', expected T or F"))
+                })
+            })
+            .transpose()
+    }
+
+    /// As [`optional_flag`](Self::optional_flag), false if absent.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn flag(&self, key: &str) -> Result<bool, UpfError> {
+        self.optional_flag(key).map(Option::unwrap_or_default)
     }
 
     /// Exactly `count` numbers in the body.
-    pub(super) fn values(&self, count: usize) -> Result<Vec<f64>, SectionError> {
-        let mut values = Vec::with_capacity(count.min(1 << 20));
+    ///
+    /// # Errors
+    /// [`UpfError`] for another number of them, or what is no number.
+    pub fn values(&self, count: usize) -> Result<Vec<f64>, UpfError> {
+        let mut values = Vec::with_capacity(count.min(self.body.len()));
         for word in self.body.split_whitespace() {
             if values.len() == count {
                 return Err(self.error(format!("more than the {count} numbers expected")));
@@ -148,9 +186,12 @@ impl<'a> Section<'a> {
     }
 }
 
-/// A finite number, also in Fortran's spellings `1.0D+00` and `1.0-100`.
-pub(super) fn parse_number(text: &str) -> Option<f64> {
-    let finite = |text: &str| text.parse::<f64>().ok().filter(|v| v.is_finite());
+/// A number of at most 1e30, also in Fortran's spellings `1.0D+00` and `1.0-100`.
+pub fn parse_number(text: &str) -> Option<f64> {
+    let finite = |text: &str| {
+        let value = text.parse::<f64>().ok();
+        value.filter(|value| value.abs() <= LARGEST_NUMBER)
+    };
     if let Some(value) = finite(text) {
         return Some(value);
     }
@@ -164,12 +205,27 @@ pub(super) fn parse_number(text: &str) -> Option<f64> {
 }
 
 /// A whole number up to `limit`, also if it is written as a real.
-pub(super) fn parse_integer(text: &str, limit: usize) -> Option<usize> {
+pub fn parse_integer(text: &str, limit: usize) -> Option<usize> {
     let value = parse_number(text)?;
     (value >= 0.0 && value.fract() == 0.0 && value <= limit as f64).then_some(value as usize)
 }
 
-/// A piece of a file short enough for a message.
-pub(super) fn shorten(text: &str) -> String {
-    text.trim().chars().take(30).collect()
+/// A logical value as Fortran writes it: `T`, `.T.`, `true`, `.TRUE.` and those of false, in either
+/// case.
+pub fn parse_flag(text: &str) -> Option<bool> {
+    let word = text.trim().to_ascii_lowercase();
+    let word = word.strip_prefix('.').unwrap_or(&word);
+    match word.strip_suffix('.').unwrap_or(word) {
+        "t" | "true" => Some(true),
+        "f" | "false" => Some(false),
+        _ => None,
+    }
+}
+
+/// A piece of a file short enough for a message, without what would move the cursor.
+pub fn shorten(text: &str) -> String {
+    let text = text.trim().chars();
+    text.map(|c| if c.is_control() { ' ' } else { c })
+        .take(30)
+        .collect()
 }
