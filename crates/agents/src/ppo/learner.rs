@@ -111,9 +111,9 @@ impl<N: GraphNetwork> Learner<N> {
             let entropy = entropy_bonus(&policy, scale * entropy_coefficient, grad);
 
             let value = f64::from(values[row]);
-            let td_target = sample.value + sample.advantage;
+            let value_target = sample.value + sample.advantage;
             let clip = config.clip_value.then_some(config.clip);
-            let (of_value, slope) = value_loss(value, sample.value, td_target, clip);
+            let (of_value, slope) = value_loss(value, sample.value, value_target, clip);
             grad_values[row] = (scale * config.value_coefficient * slope) as f32;
 
             sums.policy_loss += scale * loss;

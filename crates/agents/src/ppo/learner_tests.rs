@@ -72,8 +72,8 @@ fn loss(task: &Task, learner: &mut Learner<Megnet>, samples: &[Sample], config: 
         let log_ratio =
             policy.log_probabilities()[usize::from(sample.action)] - sample.log_probability;
         let (of_policy, _) = clipped_policy_loss(log_ratio, sample.advantage, config.clip);
-        let td_target = sample.value + sample.advantage;
-        let (of_value, _) = value_loss(value, sample.value, td_target, None);
+        let value_target = sample.value + sample.advantage;
+        let (of_value, _) = value_loss(value, sample.value, value_target, None);
         of_policy - 0.3 * policy.entropy() + config.value_coefficient * of_value
     });
     terms.sum::<f64>() / samples.len() as f64

@@ -17,15 +17,15 @@ pub(super) fn clipped_policy_loss(log_ratio: f64, advantage: f64, clip: f64) -> 
 
 /// `½ (V − R)²`, or the larger of that and the same with `V` kept within `clip` of what it was,
 /// and the derivative with respect to `V` (as in the reference code of Schulman et al. 2017).
-pub(super) fn value_loss(value: f64, old: f64, td_target: f64, clip: Option<f64>) -> (f64, f64) {
-    let plain = (0.5 * (value - td_target).powi(2), value - td_target);
+pub(super) fn value_loss(value: f64, old: f64, value_target: f64, clip: Option<f64>) -> (f64, f64) {
+    let plain = (0.5 * (value - value_target).powi(2), value - value_target);
     let Some(clip) = clip else { return plain };
     // Within the limit both are the same but for rounding, which must not choose the derivative.
     if (value - old).abs() <= clip {
         return plain;
     }
     let kept = old + (value - old).clamp(-clip, clip);
-    let clipped = 0.5 * (kept - td_target).powi(2);
+    let clipped = 0.5 * (kept - value_target).powi(2);
     if plain.0 >= clipped {
         plain
     } else {
@@ -93,7 +93,7 @@ mod tests {
             advantage in -2.0..2.0_f64,
             value in -1.0..1.0_f64,
             old in -1.0..1.0_f64,
-            td_target in -1.0..1.0_f64,
+            value_target in -1.0..1.0_f64,
         ) {
             let h = 1e-6;
             let slope = |f: &dyn Fn(f64) -> (f64, f64), x: f64| {
@@ -105,7 +105,7 @@ mod tests {
             let policy = |x: f64| clipped_policy_loss(x, advantage, 0.2);
             let (smooth, numeric, found) = slope(&policy, log_ratio);
             prop_assert!(!smooth || (numeric - found).abs() < 1e-6);
-            let critic = |x: f64| value_loss(x, old, td_target, Some(0.3));
+            let critic = |x: f64| value_loss(x, old, value_target, Some(0.3));
             let (smooth, numeric, found) = slope(&critic, value);
             prop_assert!(!smooth || (numeric - found).abs() < 1e-6);
         }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     AgentError, MaskedCategorical, Transition, batch::StateBatch, categorical_policy::policies,
-    network_config::follow,
+    network_config::polyak_update,
 };
 
 /// A network and its optimiser.

@@ -106,7 +106,7 @@ fn parts(
 /// Oracle: the definition, written out over the two allowed actions of the next state, with the
 /// networks asked one state at a time.
 #[test]
-fn goals_are_soft_values_of_the_allowed_actions() {
+fn td_targets_are_soft_values_of_the_allowed_actions() {
     let task = task();
     let [between, last] = transitions(&task);
     let next = between.next.as_ref().unwrap();
