@@ -1,11 +1,11 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, HashMap},
-    fs::{self, File},
-    io::Write,
+    fs,
     path::Path,
 };
 
+use crystalgym_crystal::write_atomically;
 use safetensors::{Dtype, SafeTensors, View};
 
 use crate::{Adam, NetworkError, Parameters};
@@ -218,24 +218,12 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
-    /// Writes the file under a temporary name in the same folder, syncs it and renames it, so that
-    /// the path always holds a whole checkpoint.
+    /// Writes the file so that the path always holds a whole checkpoint ([`write_atomically`]).
     ///
     /// # Errors
     /// [`NetworkError::Io`] if the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), NetworkError> {
-        let bytes = self.to_bytes()?;
-        let mut temporary = path.as_os_str().to_owned();
-        temporary.push(format!(".{}.tmp", std::process::id()));
-        let temporary = Path::new(&temporary);
-        let written = File::create(temporary)
-            .and_then(|mut file| file.write_all(&bytes).and_then(|()| file.sync_all()))
-            .and_then(|()| fs::rename(temporary, path));
-        if written.is_err() {
-            // The first error is the one to report.
-            let _ = fs::remove_file(temporary);
-        }
-        written.map_err(|source| NetworkError::Io {
+        write_atomically(path, &self.to_bytes()?).map_err(|source| NetworkError::Io {
             path: path.to_owned(),
             source,
         })
