@@ -7,6 +7,7 @@ Structures are anything that :func:`crystalgym.evaluate` takes.
 from __future__ import annotations
 
 import csv
+import io
 import math
 import statistics
 from collections import Counter
@@ -28,6 +29,7 @@ from crystalgym._crystalgym import (
     primitive,
     reduced_formula,
     same_structure,
+    write_file,
     validity,
 )
 from crystalgym._interoperation import to_structure
@@ -265,12 +267,11 @@ def write_structures(structures: Iterable[Any], path: str | PathLike[str]) -> in
     made = [_structure(structure) for structure in structures]
     path = Path(path)
     if path.suffix == ".csv":
-        partial = path.with_name(path.name + ".partial")
-        with partial.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["formula", "cif_string"])
-            writer.writerows((reduced_formula(one), one.to_text("cif")) for one in made)
-        partial.replace(path)
+        table = io.StringIO(newline="")
+        writer = csv.writer(table)
+        writer.writerow(["formula", "cif_string"])
+        writer.writerows((reduced_formula(one), one.to_text("cif")) for one in made)
+        write_file(path, table.getvalue())
     else:
         path.mkdir(parents=True, exist_ok=True)
         for number, structure in enumerate(made):

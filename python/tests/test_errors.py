@@ -40,6 +40,9 @@ CODES = {
 
 # What cannot be met by what the package takes, and why.
 NOT_PROVOKED = {
+    ("StructureError", "no_sites"): "Structure refuses an empty structure first",
+    ("DftError", "no_atoms"): "Structure refuses an empty structure first",
+    ("DftError", "atoms_too_close"): "Structure refuses such sites first",
     ("DftError", "invalid_cell"): "Structure refuses such a lattice first",
     ("StoreError", "locked"): "takes 20 s",
 }
@@ -124,13 +127,16 @@ PROVOKED: dict[tuple[str, str], Callable[[Path, Path], Any]] = {
     ),
     ("StructureError", "site_count"): lambda run, tmp: cg.Skeleton("C2").fill(["Na"]),
     ("StructureError", "symmetry"): lambda run, tmp: cg.space_group(SALT, tolerance=-1.0),
+    ("StructureError", "several_structures"): lambda run, tmp: cg.Structure.from_text(
+        f"[{SALT.to_text('json')}, {SALT.to_text('json')}]", "json"
+    ),
+    ("StructureError", "no_such_structure"): lambda run, tmp: cg.Structure.from_text(
+        SALT.to_text("poscar"), "poscar", index=1
+    ),
     ("StructureError", "disordered"): lambda run, tmp: disordered(),
     ("StructureError", "not_periodic"): lambda run, tmp: cg.Structure.from_ase(Atoms("H")),
     ("StructureError", "not_a_structure"): lambda run, tmp: cg.space_group(3),
     ("StructureError", "formula"): lambda run, tmp: metrics.reduced_formula("Na(Cl"),
-    ("StructureError", "no_sites"): lambda run, tmp: metrics.reduced_formula(
-        cg.Structure(np.eye(3), [], np.zeros((0, 3)))
-    ),
     ("StructureError", "invalid_tolerance"): lambda run, tmp: metrics.same_structure(
         SALT, SALT, length_tolerance=-1.0
     ),
@@ -154,14 +160,6 @@ PROVOKED: dict[tuple[str, str], Callable[[Path, Path], Any]] = {
     ("CalculatorError", "invalid_settings"): lambda run, tmp: cg.Calculator("magic"),
     ("CalculatorError", "unusable_calculator"): lambda run, tmp: cg.evaluate(
         SALT, "band_gap", calculator="rigid"
-    ),
-    ("DftError", "no_atoms"): lambda run, tmp: cg.ground_state(
-        cg.Structure(np.eye(3), [], np.zeros((0, 3))), cutoff_ev=50, k_mesh=(1, 1, 1)
-    ),
-    ("DftError", "atoms_too_close"): lambda run, tmp: cg.ground_state(
-        cg.Structure(np.eye(3) * 4, ["H", "H"], [[0, 0, 0], [0, 0, 0.001]]),
-        cutoff_ev=50,
-        k_mesh=(1, 1, 1),
     ),
     ("DftError", "odd_electron_count"): lambda run, tmp: cg.ground_state(
         cg.Structure(np.eye(3) * 4, ["H"], [[0, 0, 0]]), cutoff_ev=50, k_mesh=(1, 1, 1)

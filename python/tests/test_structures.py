@@ -153,6 +153,74 @@ def test_every_kind_of_structure_is_taken(tmp_path: Path) -> None:
     assert len(values) == 1
 
 
+def test_open_boundaries_are_refused_at_every_door() -> None:
+    from pymatgen.core import Lattice, Structure
+
+    slab = Structure(Lattice(np.eye(3) * 4, pbc=(True, True, False)), ["Na"], [[0, 0, 0]])
+    atoms = rock_salt().to_ase()
+    for make in (lambda: slab, lambda: slab.copy()):
+        with pytest.raises(cg.StructureError, match=r"\[True, True, False\]") as error:
+            cg.Structure.from_pymatgen(make())
+        assert error.value.code == "not_periodic"
+    with pytest.raises(cg.StructureError, match="boundary open"):
+        cg.Structure.from_text(slab.to_json(), "json")
+    for pbc in (False, (True, True, False), (0, 1, 1)):
+        atoms.pbc = pbc
+        with pytest.raises(cg.StructureError, match="expected all three"):
+            cg.Structure.from_ase(atoms)
+        with pytest.raises(cg.StructureError, match="expected all three"):
+            cg.evaluate(atoms, "density", calculator="rigid")
+
+
+def test_one_of_several_is_picked(tmp_path: Path) -> None:
+    """Oracle: what ASE reads under the same number."""
+    import ase.io
+
+    images = [rock_salt().to_ase() for _ in range(3)]
+    for number, atoms in enumerate(images):
+        atoms.set_cell(atoms.cell * (1 + 0.1 * number), scale_atoms=True)
+    path = tmp_path / "run.xyz"
+    ase.io.write(path, images, format="extxyz")
+    with pytest.raises(cg.StructureError, match="3 structures, expected one") as error:
+        cg.Structure.from_file(path)
+    assert (error.value.code, error.value.values["count"]) == ("several_structures", 3)
+    for number in range(3):
+        theirs = ase.io.read(f"{path}@{number}", format="extxyz").get_volume()
+        for ours in (
+            cg.Structure.from_file(path, index=number),
+            cg.Structure.from_file(f"{path}@{number}"),
+            cg.Structure.from_text(path.read_text(), "extxyz", index=number),
+        ):
+            assert ours.volume == pytest.approx(theirs)
+    with pytest.raises(cg.StructureError, match="no structure 3: the last of 3 is 2"):
+        cg.Structure.from_file(path, index=3)
+    with pytest.raises(ValueError, match="index is -1"):
+        cg.Structure.from_file(path, index=-1)
+
+
+def test_left_handed_cells_keep_their_hand() -> None:
+    """Oracle: spglib through pymatgen; the mirror image of P3_121 is P3_221."""
+    from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
+
+    a, c, x = 4.458, 5.925, 0.2636
+    lattice = np.array([[a, 0, 0], [-a / 2, a * np.sqrt(3) / 2, 0], [0, 0, c]])
+    frac = np.array([[x, 0, 1 / 3], [0, x, 2 / 3], [-x, -x, 0]])
+    right = cg.Structure(lattice, ["Te"] * 3, frac)
+    left = cg.Structure(lattice[[1, 0, 2]], ["Te"] * 3, frac[:, [1, 0, 2]])
+    for structure in (right, left):
+        forms = [structure, *(form() for form in (structure.to_pymatgen, structure.to_ase))]
+        for form in forms:
+            skeleton = cg.Skeleton.from_structure(form)
+            crystal = skeleton.fill(["Te"] * 3)
+            assert skeleton.source["space_group_number"] == 152
+            assert skeleton.space_group_number == 152
+            assert cg.space_group(form)[0] == 152
+            theirs = SpacegroupAnalyzer(crystal.structure.to_pymatgen(), symprec=0.01)
+            assert theirs.get_space_group_number() == 152
+            again = pickle.loads(pickle.dumps(crystal))
+            assert cg.space_group(again)[0] == 152
+
+
 def test_skeletons_and_crystals_are_picklable() -> None:
     for skeleton in [*cg.Skeleton.builtins(), cg.Skeleton.from_structure(rock_salt(), "rock-salt")]:
         again = pickle.loads(pickle.dumps(skeleton))
@@ -195,12 +263,16 @@ def test_errors_carry_code_and_values(tmp_path: Path) -> None:
     for thing in (Molecule(["H"], [[0, 0, 0]]), Composition("NaCl"), None, 3):
         with pytest.raises(cg.StructureError, match="is no structure"):
             cg.k_mesh(thing)
-    empty = cg.Structure(np.eye(3) * 4, [], np.zeros((0, 3)))
-    for call in (cg.k_mesh, cg.space_group, cg.Skeleton.from_structure):
-        with pytest.raises(cg.StructureError, match="no site"):
-            call(empty)
-    with pytest.raises(cg.StructureError, match="no site"):
-        cg.evaluate(empty, "density", calculator="rigid")
+    for elements, places, message in (
+        ([], np.zeros((0, 3)), "no site"),
+        (["Na", "Cl"], [[0, 0, 0], [1, 2, 3.01]], "sites 0 and 1 are 0.0400 Å apart"),
+        (["Na"], [[1e308, 0, 0]], "site 0 is at"),
+    ):
+        with pytest.raises(cg.StructureError, match=message):
+            cg.Structure(np.eye(3) * 4, elements, places)
+    for length, message in ((0.01, "from its own image"), (1e-3, "Å long"), (1e308, "Å long")):
+        with pytest.raises(cg.StructureError, match=message):
+            cg.Structure(np.eye(3) * length, ["Na"], [[0, 0, 0]])
     with pytest.raises(cg.StructureError, match="tolerance is -1"):
         cg.space_group(rock_salt(), tolerance=-1.0)
     with pytest.raises(cg.StructureError, match="site 1 is at"):

@@ -228,14 +228,12 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
-    /// Writes the file under a temporary name in the same folder, syncs it and renames it, so that
-    /// the path always holds a whole checkpoint.
+    /// Writes the file so that the path always holds a whole checkpoint ([`write_atomically`]).
     ///
     /// # Errors
     /// [`NetworkError::Io`] if the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), NetworkError> {
-        let bytes = self.to_bytes()?;
-        write_atomically(path, &bytes).map_err(|source| NetworkError::Io {
+        write_atomically(path, &self.to_bytes()?).map_err(|source| NetworkError::Io {
             path: path.to_owned(),
             source,
         })

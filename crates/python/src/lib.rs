@@ -44,7 +44,9 @@ mod _crystalgym {
         run::{TrainedPolicy, read_episodes},
         skeleton::{Crystal, Skeleton},
         store::ResultStore,
-        structure::{Structure, element_data, k_mesh, niggli_reduce, properties, space_group},
+        structure::{
+            Structure, element_data, k_mesh, niggli_reduce, properties, space_group, write_file,
+        },
         table::Table,
         task::{Task, reward_of, tasks},
     };

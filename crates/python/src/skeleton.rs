@@ -1,14 +1,16 @@
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use crystalgym_crystal::{
-    Crystal as InnerCrystal, SYMMETRY_TOLERANCE_ANG, Skeleton as Inner, Structure as InnerStructure,
+    Crystal as InnerCrystal, CrystalError, SYMMETRY_TOLERANCE_ANG, Skeleton as Inner,
+    Structure as InnerStructure,
 };
 use numpy::PyArray2;
 use pyo3::{prelude::*, types::PyDict};
+use serde_json::json;
 
 use crate::{
     engine::{self, WindUp},
-    errors::structure_error,
+    errors::{Raised, raised, structure_error},
     graph::CrystalGraph,
     structure::{Structure, array2, coerce, parse_elements},
 };
@@ -55,7 +57,18 @@ impl Skeleton {
     /// A benchmark skeleton by label (`C2`), MP-20 row, Materials Project identifier or name.
     #[new]
     fn new(name: &str) -> PyResult<Self> {
-        let inner = Inner::builtin(name).map_err(|error| structure_error(&error))?;
+        let inner = Inner::builtin(name).map_err(|error| match error {
+            CrystalError::UnknownSkeleton(_) if Path::new(name).is_file() => raised(&Raised {
+                class: "StructureError",
+                code: "unknown_skeleton",
+                message: format!(
+                    "'{name}' is a file and no built-in skeleton: Skeleton.from_structure makes one \
+                     of it"
+                ),
+                values: json!({ "name": name }),
+            }),
+            error => structure_error(&error),
+        })?;
         Ok(Self {
             inner,
             origin: None,

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use crystalgym_crystal::{
     CrystalError, CrystalGraph as Graph, Element, Lattice, Structure as Inner, StructureFormat,
-    automatic_density,
+    automatic_density, write_atomically,
 };
 use crystalgym_evaluation::Property;
 use numpy::{PyArray2, PyArrayMethods};
@@ -494,6 +494,23 @@ pub(crate) fn k_mesh(
     }
     let [a, b, c] = automatic_density(&structure.lattice, sites, points_per_reciprocal_atom);
     Ok((a, b, c))
+}
+
+/// Writes a text file as all of this package's are written: replaced in one step, links followed,
+/// mode and owner kept.
+///
+/// Parameters
+/// ----------
+/// path : path-like
+/// text : str
+///
+/// Raises
+/// ------
+/// OSError
+///     If it cannot be written.
+#[pyfunction]
+pub(crate) fn write_file(py: Python<'_>, path: PathBuf, text: &str) -> PyResult<()> {
+    Ok(py.detach(|| write_atomically(&path, text.as_bytes()))?)
 }
 
 /// What is known of an element.
