@@ -28,7 +28,7 @@ pub use crystal::Crystal;
 pub use element::{Element, ElementData};
 pub use error::CrystalError;
 pub use graph::{CrystalGraph, DirectedEdge};
-pub use io::{StructureFormat, write_atomically};
+pub use io::{EnclosedFolder, EntryKind, StructureFormat, write_atomically};
 pub use kpoints::automatic_density;
 pub use lattice::Lattice;
 pub use niggli::niggli_reduce;

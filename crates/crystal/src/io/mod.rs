@@ -4,6 +4,7 @@
 
 mod atomic_write;
 mod cif;
+mod enclosed_folder;
 mod extxyz;
 mod json;
 mod poscar;
@@ -11,6 +12,7 @@ mod poscar;
 use std::{fs, path::Path, str::FromStr};
 
 pub use atomic_write::write_atomically;
+pub use enclosed_folder::{EnclosedFolder, EntryKind};
 
 use crate::{CrystalError, Structure};
 
