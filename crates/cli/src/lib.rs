@@ -8,14 +8,22 @@
     reason = "a command line prints"
 )]
 
+#[macro_use]
+mod terminal;
+
 mod commands;
 mod hint;
 mod progress;
 mod signals;
 
-use std::{ffi::OsString, io, process::ExitCode};
+use std::{
+    ffi::OsString,
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, error::ErrorKind};
+use crystalgym_benchmark::visible_lines;
 
 /// Crystal design by reinforcement learning, with rewards from density functional theory.
 #[derive(Debug, Parser)]
@@ -49,9 +57,13 @@ enum Command {
 
 /// Runs the command with these arguments, the first of which is the name of the program.
 ///
-/// Wrong usage ends the process with status 2, as a command line does.
+/// Wrong usage ends with status 2, as a command line does.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let result = match Arguments::parse_from(arguments).command {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
+    let result = match arguments.command {
         Command::Train(arguments) => commands::train::run(&arguments),
         Command::Rollout(arguments) => commands::rollout::run(&arguments),
         Command::Evaluate(arguments) => commands::evaluate::run(&arguments),
@@ -67,11 +79,31 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         // The reader of a pipe has seen enough: that is not our failure.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", terminal::error_text(&error));
             if let Some(hint) = hint::hint_for(&error) {
                 eprintln!("hint: {hint}");
             }
             ExitCode::from(hint::exit_status(&error))
+        }
+    }
+}
+
+/// Help and version as `clap` prints them; what quotes the user goes through the terminal's function.
+fn usage(error: &clap::Error) -> ExitCode {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            // A reader who has seen enough is no failure.
+            let _ = error.print();
+            ExitCode::SUCCESS
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _ = error.print();
+            ExitCode::from(hint::USAGE)
+        }
+        _ => {
+            let text = error.render().to_string();
+            let _ = io::stderr().write_all(visible_lines(&text).as_bytes());
+            ExitCode::from(hint::USAGE)
         }
     }
 }

@@ -29,6 +29,6 @@ pub use error::TrainingError;
 pub use layers::ConfigLayers;
 pub use load::TrainedAgent;
 pub use policy_evaluation::{PolicyEvaluation, evaluate_run};
-pub use run::{RunEnd, TrainingRun};
+pub use run::{EVALUATION_SEED_OFFSET, RunEnd, TrainingRun};
 pub use statistics::RunStatistics;
 pub use tensorboard::EventWriter;

@@ -1,11 +1,9 @@
-use std::{
-    io::{self, Write},
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::Args;
 use crystalgym_training::{PolicyEvaluation, evaluate_run};
+
+use crate::terminal;
 
 /// Arguments of `crystalgym rollout`.
 #[derive(Debug, Args)]
@@ -38,7 +36,7 @@ pub(crate) fn run(arguments: &RolloutArguments) -> anyhow::Result<ExitCode> {
         seed: arguments.seed,
     };
     let rollouts = evaluate_run(&arguments.run, &evaluation)?;
-    let mut out = io::stdout().lock();
+    let mut out = terminal::stdout();
     writeln!(
         out,
         "return    value      skeleton  crystal (elements in site order)"

@@ -10,6 +10,7 @@ use crystalgym_training::{ConfigLayers, RunEnd, TrainingConfig, TrainingRun};
 use crate::{
     progress::{TrainingBar, message},
     signals::StopFlag,
+    terminal,
 };
 
 /// Arguments of `crystalgym train`.
@@ -126,7 +127,7 @@ fn resolve(arguments: &TrainArguments) -> anyhow::Result<TrainingConfig> {
 }
 
 fn print_end(end: &RunEnd) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = terminal::stdout();
     writeln!(out, "{}", message(&end.statistics))?;
     let best = end.statistics.best.as_slice();
     if best.is_empty() {
