@@ -397,10 +397,10 @@ def ground_state(
     width_ev: float = 0.1,
     bands: int | None = None,
     convergence_ev: float = 1e-5,
-    max_iterations: int = 300,
+    max_iterations: int | None = None,
     use_symmetry: bool = True,
     forces: bool = False,
-    threads: int = 1,
+    threads: int | None = None,
 ) -> GroundState: ...
 def command_line(arguments: Sequence[str]) -> int: ...
 def element_data(symbol: str) -> dict[str, Any]: ...

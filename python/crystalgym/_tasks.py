@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from crystalgym._crystalgym import Task, tasks
 from crystalgym.errors import TaskError
@@ -20,6 +21,9 @@ FIELDS = (
     "allowed",
 )
 """Arguments that change a task."""
+
+OPTIONS = ("target",)
+"""Options of ``reset`` that change the task from that episode on."""
 
 
 def make_task(task: Task | Mapping[str, Any] | str | None, changes: Mapping[str, Any]) -> Task:
@@ -38,6 +42,15 @@ def make_task(task: Task | Mapping[str, Any] | str | None, changes: Mapping[str,
     else:
         config = dict(task or {})
     config.update({key: value for key, value in changes.items() if value is not None})
+    if changes.get("actions") is not None:
+        if changes.get("elements") is not None:
+            raise TaskError(
+                "task: actions and elements are both given, expected one of them",
+                code="invalid_task",
+                values={"field": "actions"},
+            )
+        # Elements of the task before would decide alone.
+        config.pop("elements", None)
     if "skeletons" in config and not isinstance(config["skeletons"], (list, tuple)):
         config["skeletons"] = [config["skeletons"]]
     if changes.get("elements") is not None and len(changes["elements"]) == 0:
@@ -46,13 +59,74 @@ def make_task(task: Task | Mapping[str, Any] | str | None, changes: Mapping[str,
             code="invalid_task",
             values={"field": "elements"},
         )
-    target = config.get("target")
-    if isinstance(target, float) and not math.isfinite(target):
-        raise TaskError(
-            f"task: target is {target}, expected a positive number",
-            code="invalid_task",
-            values={"field": "target"},
-        )
     if "allowed" in config:
         config["allowed"] = {str(site): list(e) for site, e in config["allowed"].items()}
     return Task(config)
+
+
+def changed_tasks(
+    tasks: Sequence[Task],
+    options: Mapping[str, Any] | None,
+    *,
+    others: Sequence[str] = (),
+    chosen: Sequence[int] | None = None,
+) -> dict[int, Task]:
+    """Tasks that the options of a ``reset`` change, by environment.
+
+    Parameters
+    ----------
+    tasks : sequence of Task
+        One an environment.
+    options : mapping, optional
+        ``target``: a number for all environments, or a sequence with one for each.
+    others : sequence of str
+        Options that the caller looks at.
+    chosen : sequence of int, optional
+        Environments that are reset; all by default.
+
+    Returns
+    -------
+    dict of int to Task
+
+    Raises
+    ------
+    TaskError
+        For an unknown option or a value that is none; nothing has changed then.
+    """
+    known = (*OPTIONS, *others)
+    for option in options or {}:
+        if option not in known:
+            raise TaskError(
+                f"reset: unknown option {option!r}, expected {' or '.join(map(repr, known))}",
+                code="unknown_option",
+                values={"option": str(option)},
+            )
+    if not options or "target" not in options:
+        return {}
+    targets = _one_for_each("target", options["target"], len(tasks))
+    environments = range(len(tasks)) if chosen is None else chosen
+    return {i: make_task(tasks[i], {"target": targets[i]}) for i in environments}
+
+
+def _one_for_each(name: str, value: Any, count: int) -> list[Any]:
+    """The value of each environment, from one for all or a sequence."""
+    if isinstance(value, np.ndarray) and value.ndim > 0:
+        value = list(value)
+    if value is None or isinstance(value, (list, tuple)) and len(value) != count:
+        expected = "a positive number"
+        if count > 1:
+            expected += f", or {count} of them"
+        found = "None" if value is None else f"{len(value)} values"
+        raise TaskError(
+            f"reset: {name} is {found}, expected {expected}",
+            code="invalid_task",
+            values={"field": name},
+        )
+    values = list(value) if isinstance(value, (list, tuple)) else [value] * count
+    if any(one is None for one in values):
+        raise TaskError(
+            f"reset: {name} holds None, expected positive numbers",
+            code="invalid_task",
+            values={"field": name},
+        )
+    return values

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crystalgym._crystalgym import Task, TrainedPolicy
+from crystalgym._arguments import integers, seed_number
 from crystalgym._tasks import make_task
 
 __all__ = ["TrainedAgent", "load"]
@@ -70,14 +71,14 @@ class TrainedAgent:
         TaskError
             If an observation is none of an unfinished episode of the task.
         """
-        focus = np.asarray(observation["focus"], dtype=np.int64)
-        skeleton = np.atleast_1d(np.asarray(observation["skeleton"], dtype=np.int64))
+        focus = integers("focus", observation["focus"])
+        skeleton = np.atleast_1d(integers("skeleton", observation["skeleton"]))
         actions = self._policy.act(skeleton, np.atleast_1d(focus), self._nodes(observation), target)
         return actions if focus.ndim else np.int64(actions[0])
 
     def _nodes(self, observation: Mapping[str, Any]) -> npt.NDArray[np.int64]:
         if "nodes" in observation:
-            rows = np.atleast_2d(np.asarray(observation["nodes"], dtype=np.int64))
+            rows = np.atleast_2d(integers("nodes", observation["nodes"]))
             return np.ascontiguousarray(rows)
         graphs = observation["graph"]
         # A single graph is a tuple too, but of arrays.
@@ -85,7 +86,7 @@ class TrainedAgent:
         blank = len(self.task.elements)
         padded = np.full((len(graphs), self.task.max_sites), blank, dtype=np.int64)
         for row, graph in zip(padded, graphs):
-            row[: len(graph.nodes)] = graph.nodes
+            row[: len(graph.nodes)] = integers("nodes", graph.nodes)
         return padded
 
     def __repr__(self) -> str:
@@ -121,4 +122,5 @@ def load(
         If there is no run, no checkpoint, or the task does not fit.
     """
     chosen = None if task is None else make_task(task, {})
+    seed = None if seed is None else seed_number("seed", seed)
     return TrainedAgent(TrainedPolicy(folder, chosen, seed))

@@ -22,8 +22,9 @@ from crystalgym._crystalgym import (
     Structure,
     Task,
 )
-from crystalgym._tasks import FIELDS, make_task
-from crystalgym.errors import TaskError
+from crystalgym._arguments import integers, seed_number
+from crystalgym._tasks import FIELDS, changed_tasks, make_task
+from crystalgym.errors import StoreWarning, TaskError
 from crystalgym.spaces import GraphMaker, Observation, observation_space
 
 __all__ = ["CrystalEnv", "RewardFunction"]
@@ -99,6 +100,7 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
         self._padded = _first(self._batch.observe())
         self._started = False
         self._evaluation: Evaluation | None = None
+        self._warned_of_store = False
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -108,9 +110,11 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
         Parameters
         ----------
         seed : int, optional
-            Starts the random numbers anew. Without one, the first episode is seeded at random.
+            Starts the random numbers anew; 0 to 2**64 - 1. Without one, the first episode is seeded
+            at random.
         options : dict, optional
-            ``target`` changes the target (in the property's unit) from this episode on.
+            ``target`` changes the target (in the property's unit) from this episode on. There are
+            no others.
 
         Returns
         -------
@@ -118,14 +122,21 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
             As :attr:`observation_space` says.
         info : dict
             ``action_mask``, int8 of shape (n_elements,).
+
+        Raises
+        ------
+        TaskError, TypeError, ValueError
+            For an unknown option, a target or a seed that is none; nothing has moved then.
         """
+        seed = None if seed is None else seed_number("seed", seed)
+        changed = changed_tasks([self.task], options)
         super().reset(seed=seed)
-        if options:
-            self._change(options)
+        for environment, self.task in changed.items():
+            self._batch.set_task(environment, self.task)
         if seed is None and not self._started:
             seed = int(self.np_random.integers(2**63))
         self._started = True
-        self._padded = _first(self._batch.reset([0], [None if seed is None else to_u64(seed)]))
+        self._padded = _first(self._batch.reset([0], [seed]))
         return self._observation(), self._info()
 
     def step(self, action: np.int64 | int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
@@ -154,7 +165,7 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
             If the action is none of the space, not allowed here, or the episode has ended; nothing
             has moved then.
         """
-        actions = to_actions(action, 1)
+        actions = to_actions(action, 1, single=True)
         _, padded, rewards, terminated, finished, _ = self._batch.step(actions)
         self._padded = _first(padded)
         reward = float(rewards[0])
@@ -162,7 +173,9 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
         if finished:
             _, self._evaluation, target = finished[0]
             info |= episode_info(self._evaluation)
-            warn_of_store(self._evaluation)
+            if self._evaluation.store_error is not None and not self._warned_of_store:
+                self._warned_of_store = True
+                warn_of_store(self._evaluation)
             if self._reward is not None:
                 reward = float(self._reward(self._evaluation, target))
         return self._observation(), reward, bool(terminated[0]), False, info
@@ -287,17 +300,6 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
         self._batch = EnvironmentBatch([self.task], calculator, self._store, "Disabled", None)
         self._batch.set_state(state["state"])
 
-    def _change(self, options: Mapping[str, Any]) -> None:
-        unknown = set(options) - {"target"}
-        if unknown:
-            raise TaskError(
-                f"reset: unknown option '{min(unknown)}', expected 'target'",
-                code="unknown_option",
-                values={"option": min(unknown)},
-            )
-        self.task = make_task(self.task, {"target": options["target"]})
-        self._batch.set_task(0, self.task)
-
     def _observation(self) -> Observation:
         observation = self._padded if self._to_graph is None else self._to_graph(self._padded)
         return {
@@ -325,27 +327,29 @@ def check_render_mode(render_mode: str | None) -> None:
         raise ValueError(f"render_mode is '{render_mode}', expected 'ansi' or 'rgb_array'")
 
 
-def to_actions(actions: Any, count: int) -> npt.NDArray[np.int64]:
-    """Actions as the extension module takes them; never rounded."""
-    found = np.asarray(actions)
-    if found.dtype.kind not in "iu":
+def to_actions(actions: Any, count: int, *, single: bool = False) -> npt.NDArray[np.int64]:
+    """Actions as the extension module takes them; never rounded, wrapped around or reordered."""
+    try:
+        found = integers("the action", actions)
+    except (TypeError, ValueError):
         raise TaskError(
-            f"the action is {actions!r}, expected an integer a step",
+            f"the action is {actions!r}, expected an index of the action space",
             code="invalid_action",
             values={"action": repr(actions)},
-        )
+        ) from None
     if found.size != count:
         raise TaskError(
             f"{found.size} actions, expected {count}",
             code="action_count",
             values={"expected": count, "found": found.size},
         )
-    return np.ascontiguousarray(found.reshape(count), dtype=np.int64)
-
-
-def to_u64(seed: int) -> int:
-    """A seed for the extension module: its lowest 64 bits."""
-    return int(seed) % 2**64
+    if found.shape != (count,) and not (single and found.shape == ()):
+        raise TaskError(
+            f"the actions have shape {found.shape}, expected ({count},)",
+            code="invalid_action",
+            values={"action": repr(actions)},
+        )
+    return found.reshape(count)
 
 
 def episode_info(evaluation: Evaluation) -> dict[str, Any]:
@@ -360,10 +364,9 @@ def episode_info(evaluation: Evaluation) -> dict[str, Any]:
 
 def warn_of_store(evaluation: Evaluation) -> None:
     """A store that fails costs the sharing, not the result."""
-    if evaluation.store_error is not None:
-        warnings.warn(
-            f"a result could not be shared: {evaluation.store_error}", RuntimeWarning, stacklevel=3
-        )
+    warnings.warn(
+        f"a result could not be shared: {evaluation.store_error}", StoreWarning, stacklevel=3
+    )
 
 
 def _first(padded: dict[str, npt.NDArray[Any]]) -> Observation:

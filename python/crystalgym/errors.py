@@ -11,6 +11,7 @@ __all__ = [
     "CrystalGymError",
     "DftError",
     "StoreError",
+    "StoreWarning",
     "StructureError",
     "TaskError",
     "TrainingError",
@@ -80,6 +81,10 @@ class StoreError(CrystalGymError, OSError):
     # OSError makes up its text from errno and file name; ours is the message alone.
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""
+
+
+class StoreWarning(RuntimeWarning):
+    """A result that the store could not take or give: it holds, but nobody shares it."""
 
 
 class TrainingError(CrystalGymError, RuntimeError):

@@ -14,14 +14,14 @@ from gymnasium.vector.utils import batch_space
 
 from crystalgym import render
 from crystalgym._crystalgym import Calculator, EnvironmentBatch, Evaluation, ResultStore, Task
-from crystalgym._tasks import make_task
+from crystalgym._arguments import integers, seed_number, whole
+from crystalgym._tasks import changed_tasks, make_task
 from crystalgym.envs import (
     RewardFunction,
     check_names,
     check_render_mode,
     episode_info,
     to_actions,
-    to_u64,
     warn_of_store,
 )
 from crystalgym.spaces import GraphMaker, Observation, observation_space
@@ -78,7 +78,9 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
     ) -> None:
         check_names(changes)
         check_render_mode(render_mode)
-        self.num_envs = num_envs
+        self.num_envs = num_envs = whole("num_envs", num_envs, 1)
+        if workers is not None:
+            workers = whole("workers", workers, 1)
         self.tasks = _tasks(num_envs, task, changes, env_kwargs)
         mode = AutoresetMode(autoreset_mode)
         self.metadata = {
@@ -103,6 +105,7 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
         )
         self._all = np.arange(num_envs, dtype=np.int64)
         self._started = False
+        self._warned_of_store = False
         self._masks = self._batch.observe()["action_mask"]
 
     def reset(
@@ -116,10 +119,12 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
         Parameters
         ----------
         seed : int or sequence, optional
-            Environment ``i`` gets ``seed + i``, or its own from the sequence.
+            Environment ``i`` gets ``seed + i``, or its own from the sequence; 0 to 2**64 - 1.
         options : dict, optional
             ``reset_mask`` (bool, shape (num_envs,)) says which environments start anew; all if it
-            is absent. The others stay where they are.
+            is absent. The others stay where they are. ``target``, one for all or a sequence with
+            one for each environment, changes the targets (in the property's unit) of those that
+            start anew, from this episode on. There are no others.
 
         Returns
         -------
@@ -127,15 +132,22 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
             As :attr:`observation_space` says.
         info : dict
             ``action_mask``, int8 of shape (num_envs, n_elements).
+
+        Raises
+        ------
+        TaskError, TypeError, ValueError
+            For an unknown option, a target, mask or seed that is none; nothing has moved then.
         """
-        super().reset(seed=seed if isinstance(seed, int) else None)
         mask = self._reset_mask(options)
-        seeds = self._seeds(seed)
-        chosen = np.flatnonzero(mask)
-        wanted = [seeds[i] for i in chosen]
-        padded = self._batch.reset(
-            chosen.tolist(), [None if seed is None else to_u64(seed) for seed in wanted]
-        )
+        chosen = np.flatnonzero(mask).tolist()
+        given = self._given_seeds(seed)
+        changed = changed_tasks(self.tasks, options, others=("reset_mask",), chosen=chosen)
+        super().reset(seed=given[0] if isinstance(seed, (int, np.integer)) else None)
+        seeds = self._seeds(given)
+        for i, task in changed.items():
+            self.tasks[i] = task
+            self._batch.set_task(i, task)
+        padded = self._batch.reset(chosen, [seeds[i] for i in chosen])
         self._started = True
         self._masks = padded["action_mask"]
         info = {"action_mask": self._masks.copy(), "_action_mask": mask}
@@ -178,7 +190,9 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
             If an action cannot be taken, or an environment has a step under way; no environment
             has moved then.
         """
-        ids = self._all if env_ids is None else np.ascontiguousarray(env_ids, dtype=np.int64)
+        ids = self._all if env_ids is None else integers("env_ids", env_ids)
+        if ids.ndim != 1:
+            raise ValueError(f"env_ids has shape {ids.shape}, expected one dimension")
         self._batch.send(ids, to_actions(actions, len(ids)))
 
     def recv(self, batch_size: int | None = None) -> StepResult:
@@ -203,7 +217,7 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
             If fewer are under way.
         """
         pending = self._batch.n_pending
-        wanted = pending if batch_size is None else batch_size
+        wanted = pending if batch_size is None else whole("batch_size", batch_size, 1)
         if not 0 < wanted <= pending:
             raise ValueError(f"recv: {wanted} results wanted, {pending} under way")
         return self._result(*self._batch.receive(wanted), with_ids=True)
@@ -286,8 +300,15 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
         Parameters
         ----------
         **kwargs
-            Not looked at.
+            None is known.
+
+        Raises
+        ------
+        TypeError
+            If one is given.
         """
+        if kwargs:
+            raise TypeError(f"close: unexpected argument '{min(kwargs)}', expected none")
         # Gymnasium 1.1 closes what could not be made, too.
         batch: EnvironmentBatch | None = getattr(self, "_batch", None)
         if batch is not None:
@@ -310,16 +331,26 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
         # Threads in the user's Python must have come back before the interpreter goes.
         self._closer = weakref.finalize(self, self._batch.close)
 
-    def _seeds(self, seed: int | Sequence[int | None] | None) -> list[int | None]:
+    def _given_seeds(self, seed: int | Sequence[int | None] | None) -> list[int | None]:
+        """A seed an environment, ``None`` where none is given."""
         if seed is None:
-            if self._started:
-                return [None] * self.num_envs
-            return [int(x) for x in self.np_random.integers(2**63, size=self.num_envs)]
-        if isinstance(seed, (int, np.integer)):
-            return [int(seed) + i for i in range(self.num_envs)]
-        if len(seed) != self.num_envs:
-            raise ValueError(f"{len(seed)} seeds for {self.num_envs} environments")
-        return list(seed)
+            return [None] * self.num_envs
+        if np.ndim(seed) == 0:
+            first = seed_number("seed", seed)
+            return [seed_number(f"seed + {i}", first + i) for i in range(self.num_envs)]
+        seeds = list(seed)  # type: ignore[arg-type]
+        if len(seeds) != self.num_envs:
+            raise ValueError(f"{len(seeds)} seeds for {self.num_envs} environments")
+        return [
+            None if one is None else seed_number(f"seed[{i}]", one) for i, one in enumerate(seeds)
+        ]
+
+    def _seeds(self, given: list[int | None]) -> list[int | None]:
+        """Those given; for the first episodes numbers at random where there are none."""
+        if self._started or None not in given:
+            return given
+        drawn = self.np_random.integers(2**63, size=self.num_envs)
+        return [int(other) if one is None else one for one, other in zip(given, drawn)]
 
     def _reset_mask(self, options: dict[str, Any] | None) -> Flags:
         mask = (options or {}).get("reset_mask")
@@ -372,7 +403,9 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
                 row_of = {i: row for row, i in enumerate(ids.tolist())}
                 rows = [row_of[i] for i in rows]
             for row, (_, evaluation, target) in zip(rows, finished):
-                warn_of_store(evaluation)
+                if evaluation.store_error is not None and not self._warned_of_store:
+                    self._warned_of_store = True
+                    warn_of_store(evaluation)
                 if self._reward is not None:
                     rewards[row] = self._reward(evaluation, target)
             of_episodes = _episode_infos(rows, [e for _, e, _ in finished], len(ids))
@@ -406,8 +439,6 @@ def _tasks(
     changes: Mapping[str, Any],
     env_kwargs: Sequence[Mapping[str, Any]] | None,
 ) -> list[Task]:
-    if num_envs < 1:
-        raise ValueError(f"num_envs is {num_envs}, expected at least 1")
     common = make_task(task, changes)
     if env_kwargs is None:
         return [common] * num_envs

@@ -219,10 +219,22 @@ def test_skeletons_may_be_objects_and_structures() -> None:
 def test_bad_input_is_named() -> None:
     env = cg.CrystalEnv(calculator="empirical")
     env.reset(seed=0)
-    for action in (18, -1, 300, 1.0, "Na", None):
+    wrong = (18, -1, 300, 1.0, "Na", None, True, np.True_, 10**30, 2**63, np.uint64(2**64 - 1))
+    for action in (*wrong, np.float64(1)):
         with pytest.raises(cg.TaskError) as error:
             env.step(action)  # type: ignore[arg-type]
         assert error.value.code == "invalid_action"
+        # The number that was given, not what 64 bits make of it.
+        assert str(action) in str(error.value) or repr(action) in str(error.value)
+    with pytest.raises(cg.TaskError, match="shape"):
+        env.step(np.array([[1]]))  # type: ignore[arg-type]
+    for seed in (-1, 2**64, 1.0, True, "1", np.float64(3)):
+        with pytest.raises((TypeError, ValueError), match="seed is"):
+            env.reset(seed=seed)  # type: ignore[arg-type]
+    for action in (np.int8(1), np.uint64(2), np.array(3)):
+        env.reset(seed=np.uint64(2**64 - 1))  # type: ignore[arg-type]
+        env.step(action)  # type: ignore[arg-type]
+    env.reset(seed=0)
     with pytest.raises(cg.TaskError, match="2 actions, expected 1"):
         env.step(np.array([1, 2]))  # type: ignore[arg-type]
     for _ in range(5):
@@ -258,7 +270,13 @@ def test_bad_input_is_named() -> None:
         ({"elements": ["Xx"]}, "unknown element symbol 'Xx'"),
         ({"elements": ["Na", "Na"]}, "Na stands there twice"),
         ({"elements": []}, "elements is empty"),
-        ({"target": float("nan")}, "target is nan, expected a positive number"),
+        ({"target": float("nan")}, "target is nan, expected a finite number"),
+        ({"target": np.float32("nan")}, "nan), expected a finite number"),
+        ({"target": True}, "field 'target'"),
+        ({"start_site": -1}, "field 'start_site'"),
+        ({"start_site": True}, "field 'start_site'"),
+        ({"start_site": 10**30}, "start_site is 10000"),
+        ({"actions": "small", "elements": ["Na"]}, "actions and elements are both given"),
         ({"target": "high"}, "field 'target'"),
         ({"target": 0.0}, "target is 0, expected a positive number"),
         ({"target": float("inf")}, "target is inf"),
@@ -286,6 +304,19 @@ def test_a_target_can_be_given_for_an_episode() -> None:
     for _ in range(5):
         _, reward, *_ = env.step(0)
     assert reward == pytest.approx(cg.reward("density", env.structure.density, 7.5))
+
+
+def test_the_actions_of_a_change_are_not_those_of_before() -> None:
+    """Oracle: the published action set; elements of the task before would decide alone."""
+    own = cg.CrystalEnv(elements=["Na", "K"], calculator="rigid", property="density", target=3.0)
+    env = cg.CrystalEnv(own.task, actions="small", calculator="rigid")
+    assert len(own.task.elements) == 2 and len(env.task.elements) == 18
+
+
+def test_rewards_are_of_numbers() -> None:
+    for value, target in ((1.0, 0.0), (1.0, -1.0), (1.0, float("nan")), (float("nan"), 1.0)):
+        with pytest.raises(ValueError, match="is (nan|NaN|0|-1)"):
+            cg.reward("density", value, target)
 
 
 def test_the_crystal_is_the_latest_finished_one() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pickle
+import sqlite3
 import threading
 import time
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -175,3 +177,44 @@ def test_a_damaged_store_is_named(tmp_path: Path) -> None:
     with pytest.raises(cg.StoreError) as error:
         cg.ResultStore(path)
     assert error.value.values["path"] == str(path) and str(path) in str(error.value)
+
+
+def unwritable_store(tmp_path: Path) -> cg.ResultStore:
+    """A store whose table is gone once it is open: results can neither be found nor kept."""
+    path = tmp_path / "results.sqlite"
+    store = cg.ResultStore(path)
+    with sqlite3.connect(path) as connection:
+        connection.execute("drop table results")
+    return store
+
+
+def test_a_store_that_fails_is_warned_of(tmp_path: Path) -> None:
+    calculator = cg.Calculator.from_function(mean_atomic_number, fingerprint="1")
+    store = unwritable_store(tmp_path)
+    with pytest.warns(cg.StoreWarning, match="could not be shared") as said:
+        found = cg.evaluate(SALT, "density", calculator=calculator, store=store)
+    assert found.value is not None and found.store_error is not None
+    assert len(said) == 1 and said[0].filename == __file__
+    assert issubclass(cg.StoreWarning, RuntimeWarning)
+
+
+def test_an_environment_warns_once(tmp_path: Path) -> None:
+    calculator = cg.Calculator.from_function(mean_atomic_number, fingerprint="1")
+    store = unwritable_store(tmp_path)
+    task = "density-C6-easy-small"
+    env = cg.CrystalEnv(task, calculator=calculator, store=store)
+    envs = cg.CrystalVectorEnv(2, task, calculator=calculator, store=store)
+    for one, action in ((env, 3), (envs, np.array([3, 4]))):
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            for seed in range(3):
+                one.reset(seed=seed)
+                for _ in range(4):
+                    one.step(action)
+        assert [str(w.category.__name__) for w in said] == ["StoreWarning"]
+
+
+def test_numbers_of_ones_own_calculator_are_numbers() -> None:
+    for answer in (True, {"value": 1.0, "homo_ev": float("nan")}):
+        with pytest.raises(TypeError, match="expected a"):
+            cg.evaluate(SALT, "density", calculator=lambda structure, name: answer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 import time
 from typing import Any
 
@@ -284,3 +285,111 @@ def test_a_state_goes_on_as_it_would_have() -> None:
     for action in range(18):
         a, b = envs.step(np.full(4, action)), other.step(np.full(4, action))
         assert data_equivalence(a, b, exact=True)
+
+
+def test_options_of_reset_are_those_of_single_environments() -> None:
+    """Oracle: single environments with the same options and seeds, step by step."""
+    for given, each in ((7.5, [7.5] * 3), ([2.0, 5.5, np.float32(8.0)], [2.0, 5.5, 8.0])):
+        envs = cg.CrystalVectorEnv(3, TASK, calculator="rigid", autoreset_mode="SameStep")
+        singles = [cg.CrystalEnv(TASK, calculator="rigid") for _ in range(3)]
+        envs.reset(seed=9)
+        observations, _ = envs.reset(seed=2, options={"target": given})
+        assert [task.target for task in envs.tasks] == each
+        for i, (env, target) in enumerate(zip(singles, each)):
+            env.reset(seed=9 + i)
+            assert_same_row(observations, i, env.reset(seed=2 + i, options={"target": target})[0])
+        ended = np.zeros(3, dtype=bool)
+        while not ended.all():
+            _, rewards, terminated, *_ = envs.step(np.full(3, 4))
+            for i, env in enumerate(singles):
+                if not ended[i]:
+                    assert env.step(4)[1] == rewards[i]
+            ended |= terminated
+        # From that episode on.
+        assert envs.step(np.full(3, 4))[0]["state"][:, 0].tolist() == each
+    envs = cg.CrystalVectorEnv(3, TASK, calculator="rigid")
+    envs.reset(seed=1)
+    mask = np.array([False, True, False])
+    observations, _ = envs.reset(options={"target": 6.0, "reset_mask": mask})
+    assert observations["state"][:, 0].tolist() == [3.0, 6.0, 3.0]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"goal": 1}, "unknown option 'goal', expected 'target' or 'reset_mask'"),
+        ({"skeleton": "C2"}, "unknown option 'skeleton'"),
+        ({3: 1}, "unknown option 3"),
+        ({"target": -1.0}, "target is -1"),
+        ({"target": float("nan")}, "target is nan"),
+        ({"target": None}, "target is None"),
+        ({"target": "high"}, "field 'target'"),
+        ({"target": True}, "field 'target'"),
+        ({"target": [1.0, 2.0]}, "target is 2 values, expected a positive number, or 3 of them"),
+        ({"target": [1.0, None, 2.0]}, "target holds None"),
+        ({"target": np.ones(4)}, "4 values"),
+        ({"reset_mask": np.zeros(3, dtype=bool)}, "at least one True"),
+        ({"reset_mask": [1, 0, 1]}, "expected (3,) and bool"),
+    ],
+)
+def test_wrong_options_are_named_and_change_nothing(options: dict[Any, Any], says: str) -> None:
+    envs = cg.CrystalVectorEnv(3, TASK, calculator="rigid")
+    envs.reset(seed=0)
+    state, tasks = envs.get_state(), list(envs.tasks)
+    with pytest.raises(ValueError, match=re.escape(says)):
+        envs.reset(seed=5, options=options)
+    assert envs.get_state() == state and envs.tasks == tasks
+
+
+def test_options_pass_through_make_vec_and_wrappers() -> None:
+    from gymnasium.wrappers.vector import RecordEpisodeStatistics
+
+    for mode in ("vector_entry_point", "sync"):
+        made = gym.make_vec(
+            "crystalgym/Density-C2-v0", num_envs=2, vectorization_mode=mode, calculator="rigid"
+        )
+        envs = RecordEpisodeStatistics(made)
+        observations, _ = envs.reset(seed=0, options={"target": 7.5})
+        assert observations["state"][:, 0].tolist() == [7.5, 7.5]
+        with pytest.raises(cg.TaskError, match="unknown option 'goal'"):
+            envs.reset(options={"goal": 1})
+
+
+def test_whole_numbers_are_never_rounded_or_wrapped() -> None:
+    envs = cg.CrystalVectorEnv(3, TASK, calculator="rigid")
+    envs.reset(seed=0)
+    state = envs.get_state()
+    for seed in (-1, 2**64 - 2, 1.5, True, [1, 2, 2.5], [1, 2, -1], [1, 2], [True, 1, 2], "123"):
+        with pytest.raises((TypeError, ValueError), match="seed"):
+            envs.reset(seed=seed)  # type: ignore[arg-type]
+        assert envs.get_state() == state
+    envs.reset(seed=[np.int64(1), None, 2**64 - 1])  # type: ignore[list-item]
+    for actions in (np.zeros((3, 1), dtype=int), np.array([0, 0, 2**63], dtype=np.uint64), [0, 0, True + 0.0]):
+        with pytest.raises(cg.TaskError):
+            envs.step(actions)
+    for ids in ([0.7], [True, False, True], [[0]]):
+        with pytest.raises((TypeError, ValueError), match="env_ids"):
+            envs.send(np.zeros(len(ids), dtype=np.int64), ids)
+    for ids in ([-1], [3]):
+        with pytest.raises(cg.TaskError, match=f"environment {ids[0]}: expected 0 to 2"):
+            envs.send(np.zeros(1, dtype=np.int64), ids)
+    for name, wrong in (("num_envs", 2.0), ("num_envs", True), ("workers", -1), ("workers", 1.5)):
+        with pytest.raises((TypeError, ValueError), match=f"{name} is"):
+            cg.CrystalVectorEnv(**{"num_envs": 1, "calculator": "rigid", name: wrong})
+    envs.send(np.zeros(3, dtype=np.int64))
+    for size in (0, 4, 1.0, True):
+        with pytest.raises((TypeError, ValueError)):
+            envs.recv(size)  # type: ignore[arg-type]
+    envs.recv()
+    with pytest.raises(TypeError, match="unexpected argument 'timeout'"):
+        envs.close(timeout=3)
+
+
+def test_a_list_with_gaps_draws_the_missing_seeds() -> None:
+    """A seed that is not given is random, as in SyncVectorEnv, and not always the same."""
+    seen = set()
+    for _ in range(4):
+        envs = cg.CrystalVectorEnv(2, TASK, calculator="rigid")
+        envs.reset(seed=[1, None])
+        seen.add(envs.get_state())
+    assert len(seen) > 1

@@ -3,7 +3,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crystalgym_crystal::{Skeleton, write_atomically};
+use crystalgym_crystal::{EnclosedFolder, Skeleton};
 use crystalgym_environment::published_target;
 use crystalgym_evaluation::Property;
 use crystalgym_training::{Algorithm, ConfigLayers, Preset, TrainingConfig};
@@ -89,6 +89,9 @@ pub struct JobManifest {
     pub reason: Option<String>,
 }
 
+/// Largest manifest that is read.
+const MOST_MANIFEST_BYTES: u64 = 1 << 20;
+
 impl JobManifest {
     /// The format of this version.
     pub const FORMAT: &'static str = "crystalgym-job/1";
@@ -100,7 +103,10 @@ impl JobManifest {
     /// # Errors
     /// [`BenchmarkError::Folder`] with the file, the line and what would be right.
     pub fn read(path: &Path) -> Result<Self, BenchmarkError> {
-        let text = std::fs::read_to_string(path).map_err(BenchmarkError::io(path))?;
+        let folder = EnclosedFolder::at(path.parent().unwrap_or(Path::new("")));
+        let text = folder
+            .read_text(Self::FILE, MOST_MANIFEST_BYTES)
+            .map_err(BenchmarkError::io(path))?;
         let manifest: Self = serde_json::from_str(&text)
             .map_err(|error| BenchmarkError::folder(path, format!("no manifest: {error}")))?;
         if manifest.format != Self::FORMAT {
@@ -118,7 +124,9 @@ impl JobManifest {
         let path = folder.join(Self::FILE);
         let text = serde_json::to_vec_pretty(self)
             .map_err(|error| BenchmarkError::folder(&path, error))?;
-        write_atomically(&path, &text).map_err(BenchmarkError::io(path))
+        EnclosedFolder::at(folder)
+            .write(Self::FILE, &text)
+            .map_err(BenchmarkError::io(path))
     }
 }
 

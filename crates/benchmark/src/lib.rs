@@ -19,6 +19,7 @@ mod scale;
 mod settings;
 mod statistics;
 mod tables;
+mod text;
 
 pub use curve::{CurveAxis, LearningCurve};
 pub use error::BenchmarkError;
@@ -33,13 +34,14 @@ pub use job::{Job, JobManifest, JobStatus, Selection};
 pub use measure::{JobMeasure, TrainingMeasure};
 pub use reader::{JobsRead, LeftOut, read_jobs};
 pub use result::{
-    Check, Choice, Composition, Found, Leaderboard, LeaderboardRow, MakeCalculator, Measures,
-    ResultEpisode, ResultFile, ResultJob, ResultRollout, ResultSettings, SealedResult, Verdict,
-    Verification, VerifyOptions, WrittenResult, calculators, problems, record_path, verify,
-    write_result,
+    Check, Choice, Composition, Coverage, Found, Leaderboard, LeaderboardRow, MakeCalculator,
+    Measures, Replay, ResultEpisode, ResultFile, ResultJob, ResultRollout, ResultSettings,
+    SealedResult, Verdict, Verification, VerifyOptions, WrittenResult, calculators,
+    chance_of_missing, problems, record_path, verify, write_result,
 };
 pub use runner::{EvaluationRow, RunOptions, RunSummary, run_jobs};
 pub use running::{RunLabel, UnfinishedRun, read_run, read_unfinished_jobs};
 pub use scale::Scale;
 pub use statistics::{interquartile_mean, interquartile_mean_interval};
 pub use tables::{Table, Tables};
+pub use text::{csv_row, markdown, visible, visible_lines};

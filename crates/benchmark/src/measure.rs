@@ -4,7 +4,11 @@ use crystalgym_environment::failure_reward;
 use crystalgym_evaluation::Property;
 use crystalgym_training::EpisodeRow;
 
-use crate::{EvaluationRow, FoundCrystals, JobManifest, LearningCurve, found::CrystalCounter};
+use crate::{
+    EvaluationRow, FoundCrystals, JobManifest, LearningCurve,
+    found::CrystalCounter,
+    reader::{LARGEST_VALUE, LONGEST_CALCULATION, MOST_STEPS},
+};
 
 /// Episodes over which the last return is taken.
 const LAST_EPISODES: usize = 100;
@@ -138,8 +142,22 @@ impl TrainingCounter {
     /// Takes the next episode.
     ///
     /// # Errors
-    /// A message for one whose crystal is none.
+    /// A message for one whose crystal is none, or whose numbers are out of all range.
     pub(crate) fn add(&mut self, row: &EpisodeRow) -> Result<(), String> {
+        let numbers = [row.episodic_return, row.value.unwrap_or(0.0)];
+        if let Some(number) = numbers
+            .iter()
+            .find(|number| !(number.abs() <= LARGEST_VALUE))
+        {
+            return Err(format!("{number}, expected a number up to {LARGEST_VALUE}"));
+        }
+        if !(0.0..=LONGEST_CALCULATION).contains(&row.calculation_seconds) || row.step > MOST_STEPS
+        {
+            return Err(format!(
+                "{} s at step {}, expected a time and at most {MOST_STEPS} steps",
+                row.calculation_seconds, row.step
+            ));
+        }
         self.crystals.add(row)?;
         let measure = &mut self.measure;
         measure.episodes += 1;

@@ -1,10 +1,11 @@
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
+    fs,
     io::{self, Read, Seek},
     path::{Path, PathBuf},
 };
 
+use crystalgym_crystal::{EnclosedFolder, EntryKind};
 use crystalgym_environment::failure_reward;
 use crystalgym_evaluation::FailureCode;
 use crystalgym_training::{EpisodeRow, Preset, RunFolder, checkpointed_episodes};
@@ -19,6 +20,16 @@ use crate::{
 
 /// Optional; columns elements, skeleton, formation_energy_ev_per_atom.
 const FORMATION_ENERGY_FILE: &str = "formation_energies.csv";
+/// Largest table of rollouts or energies that is read.
+const MOST_TABLE_BYTES: u64 = 64 << 20;
+/// No property of any crystal is larger, whatever the unit, nor any energy.
+pub(crate) const LARGEST_VALUE: f64 = 1e6;
+/// The reward of hitting a target.
+const LARGEST_RETURN: f64 = 1.0;
+/// No calculation takes longer, in seconds.
+pub(crate) const LONGEST_CALCULATION: f64 = 1e7;
+/// Episodes have not more steps together.
+pub(crate) const MOST_STEPS: u64 = 1_000_000_000_000;
 
 /// A job that no table counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,16 +80,18 @@ pub fn read_jobs(benchmark: &Path) -> Result<JobsRead, BenchmarkError> {
 /// The folders of all jobs, in the order of their names.
 pub(crate) fn job_folders(benchmark: &Path) -> Result<Vec<PathBuf>, BenchmarkError> {
     let folder = benchmark.join("jobs");
-    if !folder.is_dir() {
+    let kind = EnclosedFolder::at(benchmark).kind("jobs");
+    if !kind.is_ok_and(|kind| kind == EntryKind::Folder) {
         let message = "holds no benchmark: expected a folder that `crystalgym bench run` has made";
         return Err(BenchmarkError::folder(benchmark, message));
     }
     let entries = fs::read_dir(&folder).map_err(BenchmarkError::io(&folder))?;
     let mut folders = Vec::new();
     for entry in entries {
-        let path = entry.map_err(BenchmarkError::io(&folder))?.path();
-        if path.is_dir() {
-            folders.push(path);
+        let entry = entry.map_err(BenchmarkError::io(&folder))?;
+        // A link to a folder is none: a benchmark holds its jobs itself.
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            folders.push(entry.path());
         }
     }
     folders.sort();
@@ -97,10 +110,9 @@ fn read_job(folder: &Path) -> Result<JobMeasure, String> {
     }
     let run = folder.join(RUN_FOLDER);
     let training = read_training(&run, &manifest)?;
-    let evaluation = read_evaluation(&folder.join(EVALUATION_FILE), &manifest)?;
+    let evaluation = read_evaluation(folder, &manifest)?;
     let mut job = JobMeasure::of(manifest, training, &evaluation);
-    job.formation_energies_ev_per_atom =
-        read_formation_energies(&folder.join(FORMATION_ENERGY_FILE))?;
+    job.formation_energies_ev_per_atom = read_formation_energies(folder)?;
     Ok(job)
 }
 
@@ -158,6 +170,12 @@ pub(crate) fn check_row(
         let expected = format!("at least the {} of the row before", before.last_step());
         return wrong("step", &row.step, &expected);
     }
+    if row.step > MOST_STEPS {
+        return wrong("step", &row.step, &format!("at most {MOST_STEPS}"));
+    }
+    if !(manifest.target > 0.0 && manifest.target <= LARGEST_VALUE) {
+        return wrong("target", &manifest.target, &"a positive number up to 1e6");
+    }
     if row.property != manifest.property.name() {
         return wrong("property", &row.property, &manifest.property);
     }
@@ -166,7 +184,7 @@ pub(crate) fn check_row(
     }
     check_result(row.value, row.episodic_return, &row.failure, manifest)
         .or_else(|(field, found, expected)| wrong(field, &found, &expected))?;
-    if !(row.calculation_seconds.is_finite() && row.calculation_seconds >= 0.0) {
+    if !(0.0..=LONGEST_CALCULATION).contains(&row.calculation_seconds) {
         return wrong("calculation_seconds", &row.calculation_seconds, &"a time");
     }
     Ok(())
@@ -181,13 +199,13 @@ fn check_result(
     manifest: &JobManifest,
 ) -> Result<(), (&'static str, String, &'static str)> {
     let lowest = failure_reward(manifest.property);
-    if !episodic_return.is_finite() || episodic_return < lowest {
-        let expected = "a number not below the return of a failure";
+    if !(lowest..=LARGEST_RETURN).contains(&episodic_return) {
+        let expected = "a number from the return of a failure to 1";
         return Err(("episodic_return", episodic_return.to_string(), expected));
     }
     match (value, failure) {
-        (Some(value), "") if value.is_finite() => Ok(()),
-        (Some(value), "") => Err(("value", value.to_string(), "a number")),
+        (Some(value), "") if value.abs() <= LARGEST_VALUE => Ok(()),
+        (Some(value), "") => Err(("value", value.to_string(), "a number up to 1e6")),
         (None, "") => Err((
             "value",
             "empty".to_owned(),
@@ -201,11 +219,11 @@ fn check_result(
     }
 }
 
-fn read_evaluation(path: &Path, manifest: &JobManifest) -> Result<Vec<EvaluationRow>, String> {
+fn read_evaluation(folder: &Path, manifest: &JobManifest) -> Result<Vec<EvaluationRow>, String> {
+    let path = folder.join(EVALUATION_FILE);
     let named = |message: &dyn std::fmt::Display| format!("{}: {message}", path.display());
-    let rows: Vec<EvaluationRow> = csv::Reader::from_path(path)
-        .and_then(|mut reader| reader.deserialize().collect())
-        .map_err(|error| named(&error))?;
+    let rows: Vec<EvaluationRow> =
+        read_table(folder, EVALUATION_FILE).map_err(|error| named(&error))?;
     for (number, row) in (1..).zip(&rows) {
         check_result(row.value, row.episodic_return, &row.failure, manifest).map_err(
             |(field, found, expected)| {
@@ -240,27 +258,44 @@ struct FormationEnergyRow {
 }
 
 /// The file is optional, but must be one if it is there.
-fn read_formation_energies(path: &Path) -> Result<Vec<f64>, String> {
-    if !path.exists() {
+fn read_formation_energies(folder: &Path) -> Result<Vec<f64>, String> {
+    let path = folder.join(FORMATION_ENERGY_FILE);
+    let named = |message: &dyn std::fmt::Display| format!("{}: {message}", path.display());
+    let kind = EnclosedFolder::at(folder).kind(FORMATION_ENERGY_FILE);
+    if kind.is_ok_and(|kind| kind == EntryKind::Missing) {
         return Ok(Vec::new());
     }
-    let rows: Vec<FormationEnergyRow> = csv::Reader::from_path(path)
-        .and_then(|mut reader| reader.deserialize().collect())
-        .map_err(|error| format!("{}: {error}", path.display()))?;
+    let rows: Vec<FormationEnergyRow> =
+        read_table(folder, FORMATION_ENERGY_FILE).map_err(|error| named(&error))?;
     let energies: Vec<f64> = (rows.into_iter())
         .map(|row| row.formation_energy_ev_per_atom)
         .collect();
-    match energies.iter().find(|energy| !energy.is_finite()) {
-        Some(energy) => Err(format!(
-            "{}: formation_energy_ev_per_atom is {energy}, expected a number",
-            path.display()
-        )),
+    let sound = |energy: &&f64| energy.abs() <= LARGEST_VALUE;
+    match energies.iter().find(|energy| !sound(energy)) {
+        Some(energy) => Err(named(&format!(
+            "formation_energy_ev_per_atom is {energy}, expected a number up to {LARGEST_VALUE}"
+        ))),
         None => Ok(energies),
     }
 }
 
+/// The rows of a table in a job's folder, which may come from somebody else.
+pub(crate) fn read_table<T: serde::de::DeserializeOwned>(
+    folder: &Path,
+    name: &str,
+) -> Result<Vec<T>, String> {
+    let table = EnclosedFolder::at(folder)
+        .read(name, MOST_TABLE_BYTES)
+        .map_err(text)?;
+    csv::Reader::from_reader(table.as_slice())
+        .deserialize()
+        .collect::<Result<_, _>>()
+        .map_err(text)
+}
+
 fn ends_with_a_line(path: &Path) -> io::Result<bool> {
-    let mut file = File::open(path)?;
+    let (folder, name) = (path.parent().unwrap_or(Path::new(".")), EPISODES_FILE);
+    let mut file = EnclosedFolder::at(folder).open(name)?;
     if file.metadata()?.len() == 0 {
         return Ok(true);
     }

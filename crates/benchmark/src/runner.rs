@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use crystalgym_crystal::write_atomically;
+use crystalgym_crystal::EnclosedFolder;
 use crystalgym_training::{
     PolicyEvaluation, RunFolder, TrainedAgent, TrainingError, TrainingRun, Trust,
 };
@@ -145,7 +145,10 @@ fn pending_jobs<'a>(folder: &Path, jobs: &'a [Job]) -> Result<Vec<&'a Job>, Benc
 
 fn run_job(folder: &Path, job: &Job, options: &RunOptions<'_>) -> Result<(), BenchmarkError> {
     let job_folder = job.folder(folder);
-    fs::create_dir_all(&job_folder).map_err(BenchmarkError::io(&job_folder))?;
+    EnclosedFolder::at(folder)
+        .make_subfolder("jobs")
+        .and_then(|jobs| jobs.make_subfolder(&job.manifest.id))
+        .map_err(BenchmarkError::io(&job_folder))?;
     let mut manifest = job.manifest.clone();
     manifest.write(&job_folder)?;
     match train_and_evaluate(job, &job_folder, options) {
@@ -235,13 +238,17 @@ fn write_evaluation(path: &Path, rows: &[EvaluationRow]) -> Result<(), Benchmark
     let text = writer
         .into_inner()
         .map_err(|error| BenchmarkError::folder(path, error))?;
-    write_atomically(path, &text).map_err(BenchmarkError::io(path))
+    EnclosedFolder::at(path.parent().unwrap_or(Path::new("")))
+        .write(EVALUATION_FILE, &text)
+        .map_err(BenchmarkError::io(path))
 }
 
 /// A lock that ends with the process, however it ends.
 fn lock(folder: &Path) -> Result<File, BenchmarkError> {
     let path = folder.join(".lock");
-    let file = File::create(&path).map_err(BenchmarkError::io(&path))?;
+    let file = EnclosedFolder::at(folder)
+        .open_to_write(".lock")
+        .map_err(BenchmarkError::io(&path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(BenchmarkError::folder(

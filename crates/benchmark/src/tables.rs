@@ -1,15 +1,9 @@
-use std::{
-    collections::BTreeMap,
-    fmt::Write as _,
-    fs,
-    path::{Path, PathBuf},
-};
-
-use crystalgym_crystal::write_atomically;
+use std::{collections::BTreeMap, fmt::Write as _, path::PathBuf};
 
 use crate::{
-    BenchmarkError, JobMeasure, JobsRead, interquartile_mean, interquartile_mean_interval,
+    JobMeasure, JobsRead, interquartile_mean, interquartile_mean_interval,
     measure::mean,
+    text::{self, csv_row},
 };
 
 /// A table in plain strings, to be written in any format.
@@ -77,32 +71,25 @@ impl Tables {
         }
     }
 
-    /// Writes each table as Markdown, CSV and LaTeX into a folder, and what was left out.
-    ///
-    /// # Errors
-    /// [`BenchmarkError::Io`].
-    pub fn write(&self, folder: &Path) -> Result<(), BenchmarkError> {
-        fs::create_dir_all(folder).map_err(BenchmarkError::io(folder))?;
+    /// Names and contents of files: each table as Markdown, CSV and LaTeX, and what was left out.
+    pub fn files(&self) -> Vec<(String, Vec<u8>)> {
+        let mut files = Vec::new();
         for table in &self.tables {
             for (extension, text) in [
                 ("md", table.markdown()),
                 ("csv", table.csv()),
                 ("tex", table.latex()),
             ] {
-                write_text(&folder.join(format!("{}.{extension}", table.name)), &text)?;
+                files.push((format!("{}.{extension}", table.name), text.into_bytes()));
             }
         }
         let mut text = String::from("folder,reason\n");
         for (folder, reason) in &self.left_out {
-            let cells = [folder.display().to_string(), reason.clone()];
-            text += &csv_row(&cells);
+            text += &csv_row(&[folder.display().to_string(), reason.clone()]);
         }
-        write_text(&folder.join("left_out.csv"), &text)
+        files.push(("left_out.csv".to_owned(), text.into_bytes()));
+        files
     }
-}
-
-fn write_text(path: &Path, text: &str) -> Result<(), BenchmarkError> {
-    write_atomically(path, text.as_bytes()).map_err(BenchmarkError::io(path))
 }
 
 fn performance(groups: &BTreeMap<Group<'_>, Vec<&JobMeasure>>, stamp: &str) -> Table {
@@ -326,10 +313,11 @@ impl Table {
     /// GitHub's Markdown.
     pub fn markdown(&self) -> String {
         let line = |cells: &mut dyn Iterator<Item = String>| {
-            let cells: Vec<String> = cells.map(|cell| cell.replace('|', "\\|")).collect();
+            let cells: Vec<String> = cells.map(|cell| text::markdown(&cell)).collect();
             format!("| {} |\n", cells.join(" | "))
         };
-        let mut text = format!("### {}\n\n{}\n\n", self.title, self.note);
+        let title = text::markdown(&self.title);
+        let mut text = format!("### {title}\n\n{}\n\n", self.note);
         text += &line(&mut self.columns.iter().map(|&column| column.to_owned()));
         text += &line(&mut self.columns.iter().map(|_| "---".to_owned()));
         for row in &self.rows {
@@ -349,43 +337,24 @@ impl Table {
 
     /// A LaTeX table.
     pub fn latex(&self) -> String {
-        let escape = |cell: &str| {
-            let mut escaped = String::new();
-            for c in cell.chars() {
-                if "&%$#_{}".contains(c) {
-                    escaped.push('\\');
-                }
-                escaped.push(c);
-            }
-            escaped
-        };
         let line = |cells: Vec<String>| format!("{} \\\\\n", cells.join(" & "));
-        let mut text = String::new();
+        let mut table = String::new();
         let columns = "l".repeat(self.columns.len());
-        let title = escape(&self.title);
+        let title = text::latex(&self.title);
         let _ = write!(
-            text,
+            table,
             "\\begin{{table}}\n\\caption{{{title}}}\n\\begin{{tabular}}{{{columns}}}\n\\hline\n"
         );
-        text += &line(self.columns.iter().map(|column| escape(column)).collect());
-        text += "\\hline\n";
+        table += &line(
+            self.columns
+                .iter()
+                .map(|column| text::latex(column))
+                .collect(),
+        );
+        table += "\\hline\n";
         for row in &self.rows {
-            text += &line(row.iter().map(|cell| escape(cell)).collect());
+            table += &line(row.iter().map(|cell| text::latex(cell)).collect());
         }
-        text + "\\hline\n\\end{tabular}\n\\end{table}\n"
+        table + "\\hline\n\\end{tabular}\n\\end{table}\n"
     }
-}
-
-fn csv_row(cells: &[impl AsRef<str>]) -> String {
-    let quoted: Vec<String> = cells
-        .iter()
-        .map(|cell| {
-            let cell = cell.as_ref();
-            match cell.contains([',', '"', '\n', '\r']) {
-                true => format!("\"{}\"", cell.replace('"', "\"\"")),
-                false => cell.to_owned(),
-            }
-        })
-        .collect();
-    quoted.join(",") + "\n"
 }

@@ -152,8 +152,8 @@ fn tables_are_what_the_raw_files_say() {
         assert!(table.title.contains("smoke"), "{}", table.title);
         assert_eq!(table.csv().lines().count(), table.rows.len() + 1);
     }
-    tables.write(&folder.path().join("report")).unwrap();
-    assert!(folder.path().join("report/performance.tex").exists());
+    let files = tables.files();
+    assert!(files.iter().any(|(name, _)| name == "performance.tex"));
 }
 
 fn copy_folder(from: &Path, to: &Path) {

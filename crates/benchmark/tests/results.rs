@@ -5,10 +5,11 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
 
 use crystalgym_benchmark::{
-    Choice, Leaderboard, ResultFile, RunOptions, Scale, Selection, Verdict, Verification,
+    Choice, Found, Leaderboard, ResultFile, RunOptions, Scale, Selection, Verdict, Verification,
     VerifyOptions, experiments, problems, record_path, run_jobs, verify, write_result,
 };
 use crystalgym_evaluation::{CancelToken, FailureCode, Property};
@@ -87,9 +88,16 @@ const NATIVE: Benchmark<'static> = Benchmark {
 };
 
 fn verified(file: &Path) -> Verification {
+    verified_with(file, None, Verification::SAMPLE)
+}
+
+fn verified_with(file: &Path, top: Option<usize>, sample: usize) -> Verification {
     let options = VerifyOptions {
-        top: 2,
-        sample: 3,
+        top,
+        sample,
+        replays: usize::MAX,
+        seed: 7,
+        limit: Duration::from_secs(600),
         calculator: &|config| config.build(),
         cancel: &CancelToken::default(),
         report: &|_| {},
@@ -123,7 +131,7 @@ fn a_result_that_disagrees_with_itself_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let file = result_of(folder.path(), "rigid", &RIGID);
     let record = verified(&file);
-    assert!(record.holds, "{record:?}");
+    assert!(record.holds && record.is_complete(), "{record:?}");
     assert!(
         record
             .checks
@@ -131,7 +139,47 @@ fn a_result_that_disagrees_with_itself_is_refused() {
             .all(|check| check.verdict == Verdict::Equal)
     );
 
-    let cases: [(&str, &Edit); 15] = [
+    let cases: [(&str, &Edit); 25] = [
+        ("jobs[1].id", &|file| {
+            let jobs = file["jobs"].as_array_mut().unwrap();
+            jobs.swap(0, 1);
+        }),
+        ("jobs[1]: has the episodes", &|file| {
+            let (id, seed) = (
+                file["jobs"][1]["id"].clone(),
+                file["jobs"][1]["seed"].clone(),
+            );
+            file["jobs"][1] = file["jobs"][0].clone();
+            file["jobs"][1]["id"] = id;
+            file["jobs"][1]["seed"] = seed.clone();
+            file["jobs"][1]["settings"]["hyperparameters"]["seed"] = seed;
+        }),
+        ("episodes[2].seconds", &|file| {
+            file["jobs"][0]["episodes"][2]["seconds"] = json!(1e-6)
+        }),
+        ("episodes[2].source", &|file| {
+            file["jobs"][0]["episodes"][2]["source"] = json!("store")
+        }),
+        ("episodes[3].step", &|file| {
+            for row in file["jobs"][0]["episodes"].as_array_mut().unwrap() {
+                row["step"] = json!(0);
+            }
+        }),
+        ("episodes[0].return", &|file| {
+            let value = file["jobs"][0]["episodes"][0]["return"].as_f64().unwrap();
+            file["jobs"][0]["episodes"][0]["return"] = json!(value * (1.0 + 1e-14));
+        }),
+        ("measures.sampled_return", &|file| {
+            let value = file["jobs"][0]["measures"]["sampled_return"]
+                .as_f64()
+                .unwrap();
+            file["jobs"][0]["measures"]["sampled_return"] = json!(value * (1.0 + 1e-15));
+        }),
+        ("crystalgym_version", &|file| {
+            file["crystalgym_version"] = json!("0.0.1")
+        }),
+        ("name", &|file| file["name"] = json!("Eve\u{1b}[2J")),
+        ("name", &|file| file["name"] = json!("x".repeat(1000))),
         ("episodes[3].return", &|file| {
             file["jobs"][0]["episodes"][3]["return"] = json!(0.99)
         }),
@@ -192,17 +240,27 @@ fn a_result_that_disagrees_with_itself_is_refused() {
 fn edited_properties_are_computed_again() {
     let folder = tempfile::tempdir().unwrap();
     let file = result_of(folder.path(), "native", &NATIVE);
-    let record = verified(&file);
-    assert!(record.holds, "{record:#?}");
+    let cutoff = problems_after(&file, &|file| {
+        for job in file["jobs"].as_array_mut().unwrap() {
+            job["settings"]["calculator"]["native"]["gth_cutoff_ry"] = json!(1000.0);
+        }
+    });
+    assert!(
+        cutoff.contains("native.gth_cutoff_ry: is 1000, expected at most"),
+        "{cutoff}"
+    );
+    let record = verified_with(&file, None, 3);
+    assert!(record.holds && !record.is_complete(), "{record:#?}");
+    assert_eq!(record.ranked.computed, record.ranked.all);
+    assert_eq!(record.others.computed, 3);
     assert_eq!(
         record
             .checks
             .iter()
-            .filter(|check| check.choice == Choice::Top)
+            .filter(|check| check.choice == Choice::Ranked)
             .count(),
-        2
+        record.ranked.all
     );
-    assert_eq!(record.checks.len(), 5);
     assert!(
         record
             .checks
@@ -247,14 +305,24 @@ fn edited_properties_are_computed_again() {
         let told = agreeing(&mut cheat);
         fs::write(&copy, serde_json::to_vec(&cheat).unwrap()).unwrap();
         assert!(told.is_empty(), "{told:?}");
-        let record = verified(&copy);
+        // Greedy rollouts of a random search are its best crystals: ranked, and computed again.
+        for job in &mut cheat.jobs {
+            let row = job.rollouts.iter_mut().find(|row| row.mode == "greedy");
+            let row = row.unwrap();
+            row.elements.clone_from(elements);
+            (row.value, row.failure, row.episodic_return) = (Some(1.12), None, 1.0);
+        }
+        let told = agreeing(&mut cheat);
+        assert!(told.is_empty(), "{told:?}");
+        fs::write(&copy, serde_json::to_vec(&cheat).unwrap()).unwrap();
+        let record = verified_with(&copy, None, 0);
         assert!(!record.holds);
         let caught = record
             .checks
             .iter()
             .find(|check| check.verdict == Verdict::Differs)
             .unwrap();
-        assert_eq!(caught.choice, Choice::Top);
+        assert_eq!(caught.choice, Choice::Ranked);
         assert_eq!(caught.skeleton, "C4");
     }
     // A failure that is left out is missed, whatever the measures say.
@@ -396,9 +464,24 @@ fn the_leaderboard_ranks_what_was_verified() {
     );
     let packed = folder.path().join("packed.json.gz");
     write_result(&folder.path().join("other-runs"), "packed", &packed).unwrap();
-    for file in [&good, &other, &fewer, &packed] {
+    // The same once more: with blanks, and in another order of members under another name.
+    let blank = folder.path().join("other-blank.json");
+    let text = fs::read_to_string(&other).unwrap();
+    fs::write(
+        &blank,
+        format!("{} \n", text.replacen("\"jobs\"", "\n \"jobs\" ", 1)),
+    )
+    .unwrap();
+    let renamed = folder.path().join("other-renamed.json");
+    let mut json: Value = serde_json::from_str(&text).unwrap();
+    json["name"] = json!("Mallory");
+    fs::write(&renamed, serde_json::to_vec_pretty(&json).unwrap()).unwrap();
+    for file in [&good, &other, &fewer, &packed, &blank, &renamed] {
         assert!(verified(file).holds);
     }
+    let sha256 = |file: &Path| ResultFile::read(file).unwrap().sha256;
+    assert_eq!(sha256(&blank), sha256(&other));
+    assert_ne!(sha256(&renamed), sha256(&other));
     let unverified = folder.path().join("unverified.json");
     write_result(&folder.path().join("good-runs"), "unverified", &unverified).unwrap();
     let stale = folder.path().join("stale.json");
@@ -427,6 +510,11 @@ fn the_leaderboard_ranks_what_was_verified() {
             )
         })
         .collect();
+    // Two algorithms each of three files that say what another has said.
+    let (copies, reasons): (Vec<_>, Vec<_>) = reasons
+        .into_iter()
+        .partition(|(_, reason)| reason.contains("the same jobs as in other-blank.json"));
+    assert_eq!(copies.len(), 6, "{copies:?} {reasons:?}");
     assert_eq!(reasons.len(), 4, "{reasons:?}");
     assert!(reasons[0].0 == "edited.json" && reasons[0].1.contains("episodes[3].return"));
     assert_eq!(
@@ -444,8 +532,8 @@ fn the_leaderboard_ranks_what_was_verified() {
 
     let tables = board.tables();
     assert_eq!(tables.len(), 2);
-    // C4: two algorithms each of good, other and packed.
-    assert_eq!(tables[0].rows.len(), 6);
+    // C4: two algorithms each of good and other.
+    assert_eq!(tables[0].rows.len(), 4);
     assert!(tables[0].title.contains("C4") && tables[0].title.contains("scale: smoke"));
     let means: Vec<f64> = (board.rows.iter())
         .filter(|row| row.skeletons == "C4")
@@ -508,4 +596,192 @@ fn files_follow_the_published_schema() {
         String::from_utf8_lossy(&output.stderr)
     );
     assert!(counts[2] > 0);
+}
+
+/// What a careful cheat would do: everything agrees with itself, and only what is computed or trained
+/// again tells.
+#[test]
+fn what_agrees_with_itself_is_computed_and_trained_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = result_of(
+        folder.path(),
+        "rigid",
+        &Benchmark {
+            mixed: false,
+            ..RIGID
+        },
+    );
+    let genuine = ResultFile::read(&file).unwrap().file;
+    let jobs = genuine.jobs.iter();
+    let dqn = jobs
+        .clone()
+        .position(|job| job.algorithm == Algorithm::Dqn)
+        .unwrap();
+    let best = jobs
+        .flat_map(|job| &job.episodes)
+        .max_by(|a, b| a.episodic_return.total_cmp(&b.episodic_return))
+        .unwrap()
+        .clone();
+    let check = |cheat: &mut ResultFile, what: &str| {
+        let told = agreeing(cheat);
+        assert!(told.is_empty(), "{what}: {told:?}");
+        // By what `problems` says of it, as anybody can read it off.
+        for job in &mut cheat.jobs {
+            let copy = ResultFile {
+                jobs: vec![job.clone()],
+                ..genuine.clone()
+            };
+            let said = problems(&copy).join("\n");
+            if let Some((_, count)) = said.split_once("distinct_crystals: is ") {
+                let expected = count.split("expected ").nth(1).unwrap();
+                job.measures.distinct_crystals =
+                    expected.split('\n').next().unwrap().parse().unwrap();
+            }
+        }
+        assert_eq!(problems(cheat), [String::new(); 0], "{what}");
+        let copy = folder.path().join("cheat.json");
+        fs::write(&copy, serde_json::to_vec(&cheat).unwrap()).unwrap();
+        verified(&copy)
+    };
+
+    // A crystal raised to just below the best, wherever it stands: greedy rollouts, and one that no
+    // ranked number depends on.
+    let greedy = &genuine.jobs[dqn].rollouts[0];
+    let training = (genuine.jobs[dqn].episodes.iter())
+        .find(|row| {
+            let rollouts = genuine.jobs.iter().flat_map(|job| &job.rollouts);
+            row.episodic_return < 0.9
+                && rollouts
+                    .clone()
+                    .all(|other| sorted(&other.elements) != sorted(&row.elements))
+        })
+        .unwrap();
+    for (what, elements) in [
+        ("greedy", &greedy.elements),
+        ("training", &training.elements),
+    ] {
+        let mut cheat = genuine.clone();
+        for job in &mut cheat.jobs {
+            for row in &mut job.episodes {
+                if sorted(&row.elements) == sorted(elements) {
+                    (row.value, row.episodic_return) = (best.value, best.episodic_return);
+                }
+            }
+            for row in &mut job.rollouts {
+                if sorted(&row.elements) == sorted(elements) {
+                    (row.value, row.episodic_return) = (best.value, best.episodic_return);
+                }
+            }
+        }
+        let record = check(&mut cheat, what);
+        assert!(!record.holds, "{what}");
+        assert!(
+            (record.checks.iter()).any(|check| check.verdict == Verdict::Differs),
+            "{what}"
+        );
+    }
+
+    // Genuine values of crystals that the agent has not made.
+    let mut cheat = genuine.clone();
+    for row in &mut cheat.jobs[dqn].rollouts {
+        row.elements.clone_from(&best.elements);
+        row.skeleton.clone_from(&best.skeleton);
+        (row.value, row.episodic_return) = (best.value, best.episodic_return);
+    }
+    let record = check(&mut cheat, "rollouts");
+    assert!(!record.holds);
+    let told: Vec<&String> = (record.replays.iter())
+        .filter_map(|replay| replay.difference.as_ref())
+        .collect();
+    assert!(told.len() == 1 && told[0].contains("rollouts["), "{told:?}");
+
+    // A job under another seed, with two episodes in another order so that it is not the same.
+    let mut cheat = genuine.clone();
+    let (first, second) = (cheat.jobs[dqn].clone(), &mut cheat.jobs[dqn + 1]);
+    assert_eq!(second.algorithm, Algorithm::Dqn);
+    second.episodes = first.episodes;
+    second.rollouts = first.rollouts;
+    second.episodes.swap(0, 1);
+    let step = second.episodes[0].step;
+    second.episodes[0].step = second.episodes[1].step;
+    second.episodes[1].step = step;
+    let record = check(&mut cheat, "seed");
+    let told = record
+        .replays
+        .iter()
+        .find(|replay| replay.difference.is_some());
+    assert!(
+        told.is_some_and(|replay| replay.job.contains("seed2")),
+        "{told:?}"
+    );
+
+    // Records that are none of a complete verification.
+    let why = |edit: &dyn Fn(&mut Verification)| {
+        let mut record = verified(&file);
+        edit(&mut record);
+        record.write(&file).unwrap();
+        let board = Leaderboard::read(folder.path()).unwrap();
+        let of_file = |one: &&crystalgym_benchmark::LeftOut| one.folder == file;
+        let reason = board.left_out.iter().find(of_file);
+        reason.map(|one| one.reason.clone()).unwrap_or_default()
+    };
+    assert_eq!(why(&|_| {}), "");
+    let partly = verified_with(&file, Some(0), 0);
+    assert!(partly.holds && !partly.is_complete());
+    assert!(why(&|record| *record = partly.clone()).contains("was verified in part"));
+    assert!(why(&|record| drop(record.checks.pop())).contains("was verified in part"));
+    assert!(why(&|record| record.checks[0].found = Found::Value(77.0)).contains("in part"));
+    assert!(why(&|record| record.checks[0].claimed = Found::Value(77.0)).contains("in part"));
+    assert!(why(&|record| record.checks[0].verdict = Verdict::Differs).contains("does not hold"));
+    assert!(why(&|record| record.sha256 = "0".repeat(64)).contains("has changed"));
+    assert!(why(&|record| record.crystalgym_version = "9.9.9".to_owned()).contains("9.9.9"));
+    assert!(why(&|record| record.holds = false).contains("does not hold"));
+    assert!(
+        why(&|record| record.replays[0].difference = Some("x".to_owned()))
+            .contains("does not hold")
+    );
+
+    // A link where the record is to be, as a folder of somebody else may bring along.
+    let victim = folder.path().join("victim");
+    fs::write(&victim, "precious").unwrap();
+    fs::remove_file(record_path(&file)).unwrap();
+    std::os::unix::fs::symlink(&victim, record_path(&file)).unwrap();
+    let record = verified_with(&folder.path().join("cheat.json"), Some(0), 0);
+    assert!(record.write(&file).is_err());
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+}
+
+fn sorted(elements: &str) -> Vec<&str> {
+    let mut elements: Vec<&str> = elements.split(' ').collect();
+    elements.sort_unstable();
+    elements
+}
+
+/// What is small on disk and large in memory is refused before it is read as a whole.
+#[test]
+fn a_packed_file_cannot_take_all_memory() {
+    use std::io::Write as _;
+    let folder = tempfile::tempdir().unwrap();
+    let packed = folder.path().join("bomb.json.gz");
+    let mut held_out = b"{\"format\":\"crystalgym-result/1\",\"name\":\"x\",\
+        \"crystalgym_version\":\"0.1.0\",\"jobs\":[{\"held_out\":["
+        .to_vec();
+    held_out.extend(b"\"\",".repeat(2_000_000));
+    for (text, expected) in [
+        (vec![b' '; 80 << 20], "holds more than"),
+        (held_out.clone(), "holds more than"),
+    ] {
+        let file = fs::File::create(&packed).unwrap();
+        let mut writer = flate2::write::GzEncoder::new(file, flate2::Compression::best());
+        writer.write_all(&text).unwrap();
+        writer.finish().unwrap();
+        let error = ResultFile::read(&packed).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+    let plain = folder.path().join("dense.json");
+    fs::write(&plain, &held_out).unwrap();
+    let error = ResultFile::read(&plain).unwrap_err().to_string();
+    assert!(error.contains("values in"), "{error}");
+    let error = ResultFile::read(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("no regular file"), "{error}");
 }

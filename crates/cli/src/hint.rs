@@ -3,7 +3,7 @@ use crystalgym_evaluation::CalculatorError;
 use crystalgym_training::TrainingError;
 
 /// Status of a wrong command line or configuration, as `clap` uses it.
-const USAGE: u8 = 2;
+pub(crate) const USAGE: u8 = 2;
 
 /// Marks an error as one of usage: exit status 2.
 #[derive(Debug, thiserror::Error)]

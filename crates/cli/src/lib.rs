@@ -8,15 +8,23 @@
     reason = "a command line prints"
 )]
 
+#[macro_use]
+mod terminal;
+
 mod commands;
 mod hint;
 mod progress;
 mod signals;
 mod trust;
 
-use std::{ffi::OsString, io, process::ExitCode};
+use std::{
+    ffi::OsString,
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, error::ErrorKind};
+use crystalgym_benchmark::visible_lines;
 
 /// Crystal design by reinforcement learning, with rewards from density functional theory.
 #[derive(Debug, Parser)]
@@ -50,9 +58,13 @@ enum Command {
 
 /// Runs the command with these arguments, the first of which is the name of the program.
 ///
-/// Wrong usage ends the process with status 2, as a command line does.
+/// Wrong usage ends with status 2, as a command line does.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let result = match Arguments::parse_from(arguments).command {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
+    let result = match arguments.command {
         Command::Train(arguments) => commands::train::run(&arguments),
         Command::Rollout(arguments) => commands::rollout::run(&arguments),
         Command::Evaluate(arguments) => commands::evaluate::run(&arguments),
@@ -68,7 +80,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         // The reader of a pipe has seen enough: that is not our failure.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", message(&error));
+            eprintln!("error: {}", terminal::error_text(&error));
             if let Some(hint) = hint::hint_for(&error) {
                 eprintln!("hint: {hint}");
             }
@@ -77,20 +89,24 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// What is wrong and why; a cause that is said already, as many errors do of the system's, is not
-/// said again.
-fn message(error: &anyhow::Error) -> String {
-    let mut text = String::new();
-    for cause in error.chain().map(ToString::to_string) {
-        if text.ends_with(&cause) {
-            continue;
+/// Help and version as `clap` prints them; what quotes the user goes through the terminal's function.
+fn usage(error: &clap::Error) -> ExitCode {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            // A reader who has seen enough is no failure.
+            let _ = error.print();
+            ExitCode::SUCCESS
         }
-        if !text.is_empty() {
-            text += ": ";
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _ = error.print();
+            ExitCode::from(hint::USAGE)
         }
-        text += &cause;
+        _ => {
+            let text = error.render().to_string();
+            let _ = io::stderr().write_all(visible_lines(&text).as_bytes());
+            ExitCode::from(hint::USAGE)
+        }
     }
-    text
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -25,7 +25,7 @@ pub enum EnvironmentError {
     #[error("action {action} at step {step}: expected 0 to {last}")]
     InvalidAction {
         /// The action.
-        action: usize,
+        action: i64,
         /// Sites filled so far.
         step: usize,
         /// The highest action.
@@ -43,7 +43,7 @@ pub enum EnvironmentError {
     #[error("environment {environment}: expected 0 to {last}")]
     NoEnvironment {
         /// The number.
-        environment: usize,
+        environment: i64,
         /// The highest number.
         last: usize,
     },

@@ -171,7 +171,10 @@ impl Batch {
         let slot = self
             .slots
             .get(environment)
-            .ok_or(EnvironmentError::NoEnvironment { environment, last })?;
+            .ok_or(EnvironmentError::NoEnvironment {
+                environment: environment as i64,
+                last,
+            })?;
         if slot.under_way {
             return Err(EnvironmentError::StepUnderWay { environment });
         }
@@ -354,7 +357,7 @@ impl Batch {
 
 fn to_action(slot: &Slot, action: i64) -> Result<u8, EnvironmentError> {
     u8::try_from(action).map_err(|_| EnvironmentError::InvalidAction {
-        action: usize::try_from(action).unwrap_or(usize::MAX),
+        action,
         step: slot.state.step.into(),
         last: slot.task.actions().len() - 1,
     })

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     engine::WindUp,
     errors::{Raised, calculator_error, raised, to_python, unknown_property},
+    json::from_python,
     python_calculator::PythonCalculator,
     structure::parse_elements,
 };
@@ -137,7 +138,6 @@ impl Calculator {
     #[new]
     #[pyo3(signature = (name, *, pseudopotentials = None, **settings))]
     fn new(
-        py: Python<'_>,
         name: &str,
         pseudopotentials: Option<String>,
         settings: Option<&Bound<'_, PyDict>>,
@@ -153,8 +153,12 @@ impl Calculator {
                     &settings.keys().to_string(),
                 ));
             }
-            let settings = from_python(py, settings.as_any())
-                .map_err(|error| invalid_settings(format!("calculator {name}: {error}"), name))?;
+            let settings = from_python(settings.as_any()).map_err(|error| {
+                invalid_settings(
+                    format!("calculator {name}: {}", error.message),
+                    &error.field,
+                )
+            })?;
             config.insert(name.to_owned(), settings);
         }
         Self::from_json(Value::Object(config))
@@ -177,7 +181,10 @@ impl Calculator {
     ///     That names the member and its value.
     #[staticmethod]
     fn from_config(config: &Bound<'_, PyDict>) -> PyResult<Self> {
-        Self::from_json(from_python(config.py(), config.as_any())?)
+        let config = from_python(config.as_any()).map_err(|error| {
+            invalid_settings(format!("calculator: {}", error.message), &error.field)
+        })?;
+        Self::from_json(config)
     }
 
     /// A calculator of one's own.
@@ -315,15 +322,4 @@ fn invalid_settings(message: String, field: &str) -> PyErr {
 pub(crate) fn parse_property(name: &str) -> PyResult<Property> {
     name.parse()
         .map_err(|error: UnknownProperty| unknown_property(&error))
-}
-
-/// A Python object as JSON.
-pub(crate) fn from_python(py: Python<'_>, object: &Bound<'_, PyAny>) -> PyResult<Value> {
-    let keywords = PyDict::new(py);
-    keywords.set_item("allow_nan", false)?;
-    let text: String = py
-        .import("json")?
-        .call_method("dumps", (object,), Some(&keywords))?
-        .extract()?;
-    serde_json::from_str(&text).map_err(|error| PyTypeError::new_err(error.to_string()))
 }

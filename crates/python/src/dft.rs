@@ -11,17 +11,21 @@ use crystalgym_dft::{
 use crystalgym_evaluation::CancelToken;
 use crystalgym_pseudopotential::PseudopotentialFamily;
 use numpy::{PyArray1, PyArray2};
-use pyo3::prelude::*;
+use pyo3::{exceptions::PyValueError, prelude::*};
 use serde_json::{Value, json};
 
 use crate::{
     engine::{self, WindUp},
     errors::{Raised, dft_error, raised, structure_error},
+    json::number,
     structure::{array2, coerce},
+    whole::whole,
 };
 
 /// Pseudopotentials that are built in.
 const GTH: &str = "gth";
+/// Iterations of a loop that nobody has limited.
+const MAX_ITERATIONS: usize = 300;
 
 /// The electrons of a crystal, as the plane-wave engine found them; made by `ground_state`.
 ///
@@ -201,15 +205,15 @@ impl GroundState {
 ///     Number of bands.
 /// convergence_ev : float
 ///     Estimated error of the energy at which to stop.
-/// max_iterations : int
-///     After which the loop ends unconverged.
+/// max_iterations : int, optional
+///     After which the loop ends unconverged; 300 by default.
 /// use_symmetry : bool
 ///     Whether the crystal's symmetry saves k-points.
 /// forces : bool
 ///     Whether forces and stress are computed too; converge well for them (1e-9 eV
 ///     leaves some 1e-5 eV/Å).
-/// threads : int
-///     Results do not depend on it.
+/// threads : int, optional
+///     1 by default; results do not depend on it.
 ///
 /// Returns
 /// -------
@@ -222,26 +226,38 @@ impl GroundState {
 #[pyfunction]
 #[pyo3(signature = (
     structure, *, cutoff_ev, density_cutoff_ev = None, k_mesh = None, pseudopotentials = "gth",
-    smearing = None, width_ev = 0.1, bands = None, convergence_ev = 1e-5, max_iterations = 300,
-    use_symmetry = true, forces = false, threads = 1
+    smearing = None, width_ev = 0.1, bands = None, convergence_ev = 1e-5, max_iterations = None,
+    use_symmetry = true, forces = false, threads = None
 ))]
 #[expect(clippy::too_many_arguments, reason = "keywords, each with a default")]
 pub(crate) fn ground_state(
     structure: &Bound<'_, PyAny>,
     cutoff_ev: f64,
     density_cutoff_ev: Option<f64>,
-    k_mesh: Option<[u32; 3]>,
+    k_mesh: Option<[Bound<'_, PyAny>; 3]>,
     pseudopotentials: &str,
     smearing: Option<&str>,
     width_ev: f64,
-    bands: Option<usize>,
+    bands: Option<&Bound<'_, PyAny>>,
     convergence_ev: f64,
-    max_iterations: usize,
+    max_iterations: Option<&Bound<'_, PyAny>>,
     use_symmetry: bool,
     forces: bool,
-    threads: usize,
+    threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<GroundState> {
     let py = structure.py();
+    let bands = bands.map(|found| count("bands", found)).transpose()?;
+    let max_iterations =
+        max_iterations.map_or(Ok(MAX_ITERATIONS), |found| count("max_iterations", found))?;
+    let threads = threads.map_or(Ok(1), |found| count("threads", found))?;
+    let k_mesh = match k_mesh {
+        Some([a, b, c]) => Some([
+            count("k_mesh[0]", &a)?,
+            count("k_mesh[1]", &b)?,
+            count("k_mesh[2]", &c)?,
+        ]),
+        None => None,
+    };
     let structure = coerce(structure)?.0;
     let k_mesh = k_mesh
         .unwrap_or_else(|| automatic_density(&structure.lattice, structure.elements.len(), 1000.0));
@@ -250,7 +266,7 @@ pub(crate) fn ground_state(
     let positive = |setting, found| {
         let good = f64::is_finite(found) && found > 0.0;
         (good.then_some(()))
-            .ok_or_else(|| invalid_setting(setting, json!(found), "a positive number of eV"))
+            .ok_or_else(|| invalid_setting(setting, number(found), "a positive number of eV"))
     };
     positive("cutoff_ev", cutoff_ev)?;
     positive("convergence_ev", convergence_ev)?;
@@ -258,12 +274,9 @@ pub(crate) fn ground_state(
         let expected = "at least four times cutoff_ev";
         return Err(invalid_setting(
             "density_cutoff_ev",
-            json!(density_cutoff_ev),
+            number(density_cutoff_ev),
             expected,
         ));
-    }
-    if max_iterations == 0 {
-        return Err(invalid_setting("max_iterations", json!(0), "at least 1"));
     }
     let threads = NonZeroUsize::new(threads)
         .ok_or_else(|| invalid_setting("threads", json!(0), "at least 1"))?;
@@ -305,11 +318,24 @@ pub(crate) fn ground_state(
 
 /// A setting by the name and in the unit of the argument.
 fn invalid_setting(setting: &str, found: Value, expected: &str) -> PyErr {
+    let shown = found
+        .as_str()
+        .map_or_else(|| found.to_string(), str::to_owned);
     raised(&Raised {
         class: "DftError",
         code: "invalid_setting",
-        message: format!("{setting} is {found}, expected {expected}"),
+        message: format!("{setting} is {shown}, expected {expected}"),
         values: json!({ "setting": setting, "found": found }),
+    })
+}
+
+/// A number of something, at least 1.
+fn count<T: TryFrom<u64>>(setting: &str, found: &Bound<'_, PyAny>) -> PyResult<T> {
+    whole(setting, found, 1, u32::MAX.into()).map_err(|error| {
+        match error.is_instance_of::<PyValueError>(found.py()) {
+            true => invalid_setting(setting, json!(found.to_string()), "at least 1"),
+            false => error,
+        }
     })
 }
 
@@ -330,7 +356,7 @@ fn occupations(smearing: Option<&str>, width_ev: f64) -> PyResult<Occupations> {
     if !(width_ev.is_finite() && width_ev > 0.0) {
         return Err(invalid_setting(
             "width_ev",
-            json!(width_ev),
+            number(width_ev),
             "a positive number of eV",
         ));
     }

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use crystalgym_environment::EnvironmentError;
 use crystalgym_evaluation::EvaluationPool;
 use numpy::{PyArray1, PyReadonlyArray1};
 use pyo3::{
@@ -254,12 +255,10 @@ impl EnvironmentBatch {
         let actions = actions.as_slice()?;
         let count = self.batch()?.len();
         if actions.len() != count {
-            return Err(task_error(
-                &crystalgym_environment::EnvironmentError::ActionCount {
-                    expected: count,
-                    found: actions.len(),
-                },
-            ));
+            return Err(task_error(&EnvironmentError::ActionCount {
+                expected: count,
+                found: actions.len(),
+            }));
         }
         let pairs: Vec<(usize, i64)> = actions.iter().copied().enumerate().collect();
         self.send_all(py, &pairs)?;
@@ -278,14 +277,13 @@ impl EnvironmentBatch {
         environments: PyReadonlyArray1<'_, i64>,
         actions: PyReadonlyArray1<'_, i64>,
     ) -> PyResult<()> {
+        let last = self.batch()?.len() - 1;
         let (environments, actions) = (environments.as_slice()?, actions.as_slice()?);
         if environments.len() != actions.len() {
-            return Err(task_error(
-                &crystalgym_environment::EnvironmentError::ActionCount {
-                    expected: environments.len(),
-                    found: actions.len(),
-                },
-            ));
+            return Err(task_error(&EnvironmentError::ActionCount {
+                expected: environments.len(),
+                found: actions.len(),
+            }));
         }
         let pairs = environments
             .iter()
@@ -293,9 +291,10 @@ impl EnvironmentBatch {
             .map(|(&environment, &action)| {
                 usize::try_from(environment)
                     .map(|environment| (environment, action))
-                    .map_err(|_| PyValueError::new_err(format!("environment {environment}")))
+                    .map_err(|_| EnvironmentError::NoEnvironment { environment, last })
             })
-            .collect::<PyResult<Vec<_>>>()?;
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| task_error(&error))?;
         self.send_all(py, &pairs)
     }
 

@@ -8,6 +8,8 @@ use crystalgym_training::TrainingError;
 use pyo3::{exceptions::PyRuntimeError, prelude::*, types::PyDict};
 use serde_json::{Value, json};
 
+use crate::json::number;
+
 /// An exception class with what it carries; [`raised`] makes it.
 pub(crate) struct Raised<'a> {
     /// Name of the class in `crystalgym.errors`.
@@ -196,23 +198,24 @@ pub(crate) fn training_error(error: &TrainingError) -> PyErr {
 
 pub(crate) fn dft_error(error: &DftError) -> PyErr {
     let (code, values) = match error {
-        DftError::InvalidCell { volume_bohr3 } => {
-            ("invalid_cell", json!({ "volume_bohr3": volume_bohr3 }))
-        }
+        DftError::InvalidCell { volume_bohr3 } => (
+            "invalid_cell",
+            json!({ "volume_bohr3": number(*volume_bohr3) }),
+        ),
         DftError::AtomsTooClose {
             first,
             second,
             distance_bohr,
         } => (
             "atoms_too_close",
-            json!({ "first": first, "second": second, "distance_bohr": distance_bohr }),
+            json!({ "first": first, "second": second, "distance_bohr": number(*distance_bohr) }),
         ),
         DftError::OddElectronCount { electrons } => {
             ("odd_electron_count", json!({ "electrons": electrons }))
         }
         DftError::InvalidSetting { setting, found, .. } => (
             "invalid_setting",
-            json!({ "setting": setting, "found": found }),
+            json!({ "setting": setting, "found": number(*found) }),
         ),
         _ => ("other", json!({})),
     };

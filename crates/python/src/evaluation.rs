@@ -213,6 +213,11 @@ impl Evaluation {
 /// Raises
 /// ------
 /// StructureError, CalculatorError, StoreError
+///
+/// Warns
+/// -----
+/// StoreWarning
+///     If the store could not take or give the result, which holds all the same.
 #[pyfunction]
 #[pyo3(signature = (structure, property, *, calculator = None, store = StoreChoice::Default))]
 pub(crate) fn evaluate(
@@ -239,12 +244,24 @@ pub(crate) fn evaluate(
     let store = store.open_for(&calculator)?;
     calculator.check_elements(py, crystal.elements(), property)?;
     let inner = run(py, &calculator, store, &crystal, property)?;
+    if let Some(error) = &inner.store_error {
+        warn_of_store(py, error)?;
+    }
     Ok(Evaluation {
         inner,
         crystal,
         property,
         calculator: calculator.inner.name().to_owned(),
     })
+}
+
+/// A store that fails costs the sharing, not the result: `crystalgym.StoreWarning`.
+fn warn_of_store(py: Python<'_>, error: &str) -> PyResult<()> {
+    let category = py.import("crystalgym.errors")?.getattr("StoreWarning")?;
+    let message = format!("a result could not be shared: {error}");
+    py.import("warnings")?
+        .call_method1("warn", (message, category))
+        .map(drop)
 }
 
 /// Evaluates on another thread if it can take long, here if it is instant or the user's Python.

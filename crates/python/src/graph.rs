@@ -2,7 +2,7 @@ use crystalgym_crystal::{CrystalGraph as Graph, Lattice};
 use numpy::{PyArray1, PyArray2};
 use pyo3::{exceptions::PyIndexError, prelude::*};
 
-use crate::structure::array2;
+use crate::{structure::array2, whole::whole};
 
 /// Directed bonds of a geometry, both directions of each: edge ``2k`` and ``2k + 1`` are one bond.
 ///
@@ -105,9 +105,10 @@ impl CrystalGraph {
     ///
     /// Raises
     /// ------
-    /// IndexError
+    /// IndexError, TypeError, ValueError
     ///     If there is no such site.
-    fn breadth_first(&self, start: usize) -> PyResult<Vec<usize>> {
+    fn breadth_first(&self, start: &Bound<'_, PyAny>) -> PyResult<Vec<usize>> {
+        let start: usize = whole("start", start, 0, u64::MAX)?;
         if start >= self.graph.sites {
             return Err(PyIndexError::new_err(format!(
                 "start is {start}, expected a site below {}",

@@ -13,6 +13,7 @@ mod environment;
 mod errors;
 mod evaluation;
 mod graph;
+mod json;
 mod metrics;
 mod observation;
 mod python_calculator;
@@ -22,6 +23,7 @@ mod store;
 mod structure;
 mod table;
 mod task;
+mod whole;
 
 use pyo3::prelude::*;
 

@@ -9,7 +9,11 @@ use crystalgym_crystal::{Crystal, Element};
 use crystalgym_evaluation::{
     Calculator, CancelToken, Failure, FailureCode, Fingerprint, Outcome, Property, Values,
 };
-use pyo3::{exceptions::PyTypeError, prelude::*, types::PyDict};
+use pyo3::{
+    exceptions::PyTypeError,
+    prelude::*,
+    types::{PyBool, PyDict},
+};
 
 use crate::structure::Structure;
 
@@ -79,6 +83,12 @@ impl PythonCalculator {
             rigid_density_g_cm3: crystal.rigid_density_g_cm3(),
             ..Values::default()
         };
+        if answer.is_instance_of::<PyBool>() {
+            return Err(PyTypeError::new_err(format!(
+                "calculator {} returned {answer}, expected a number or a dictionary with 'value'",
+                self.name
+            )));
+        }
         if let Ok(dict) = answer.cast::<PyDict>() {
             for (key, value) in dict {
                 let key: String = key.extract()?;
@@ -100,7 +110,14 @@ impl PythonCalculator {
                         )));
                     }
                 };
-                *field = value.extract()?;
+                let number: Option<f64> = value.extract()?;
+                if let Some(number) = number.filter(|number| !number.is_finite()) {
+                    return Err(PyTypeError::new_err(format!(
+                        "calculator {}: {key} is {number}, expected a finite number, or no such key",
+                        self.name
+                    )));
+                }
+                *field = number;
             }
             if !dict.contains("value")? {
                 return Err(PyTypeError::new_err(format!(

@@ -148,6 +148,11 @@ impl TrainedPolicy {
             })
             .collect::<PyResult<Vec<_>>>()?;
         let target = target.unwrap_or(task.target());
+        if !(target.is_finite() && target > 0.0) {
+            return Err(PyValueError::new_err(format!(
+                "target is {target}, expected a positive number"
+            )));
+        }
         let actions = py
             .detach(|| {
                 let seen: Vec<&State> = states.iter().collect();

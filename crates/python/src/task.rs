@@ -6,14 +6,16 @@ use crystalgym_environment::{
 };
 use crystalgym_evaluation::{Failure, FailureCode, Outcome, Values};
 use pyo3::{
+    exceptions::PyValueError,
     prelude::*,
     types::{PyDict, PyString},
 };
 use serde_json::json;
 
 use crate::{
-    calculator::{from_python, parse_property},
+    calculator::parse_property,
     errors::{Raised, raised, task_error, to_python},
+    json::from_python,
     skeleton::Skeleton,
     structure::coerce,
 };
@@ -115,8 +117,8 @@ impl Task {
                 values: json!({ "field": field }),
             })
         };
-        let value = from_python(config.py(), config.as_any())
-            .map_err(|error| invalid(format!("task: {error}"), ""))?;
+        let value = from_python(config.as_any())
+            .map_err(|error| invalid(format!("task: {}", error.message), &error.field))?;
         let config: TaskConfig = serde_path_to_error::deserialize(value).map_err(|error| {
             let field = error.path().to_string();
             invalid(format!("task: field '{field}': {}", error.inner()), &field)
@@ -276,6 +278,11 @@ pub(crate) fn tasks(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
 /// -------
 /// float
 ///
+/// Raises
+/// ------
+/// TaskError, ValueError
+///     For an unknown property, a value that is not finite, a target that is not positive.
+///
 /// Notes
 /// -----
 ///
@@ -289,6 +296,16 @@ pub(crate) fn tasks(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
 #[pyfunction(name = "reward")]
 #[pyo3(signature = (property, value, target))]
 pub(crate) fn reward_of(property: &str, value: Option<f64>, target: f64) -> PyResult<f64> {
+    if !(target.is_finite() && target > 0.0) {
+        return Err(PyValueError::new_err(format!(
+            "target is {target}, expected a positive number"
+        )));
+    }
+    if let Some(value) = value.filter(|value| !value.is_finite()) {
+        return Err(PyValueError::new_err(format!(
+            "value is {value}, expected a finite number, or None for a failure"
+        )));
+    }
     let outcome = match value {
         Some(value) => Outcome::Success(Values {
             value,

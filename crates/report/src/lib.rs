@@ -20,6 +20,7 @@ mod png;
 mod scene;
 mod server;
 mod style;
+mod watched;
 mod write;
 
 pub use data::{Reference, ReportData};

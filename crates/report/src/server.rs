@@ -1,39 +1,63 @@
+//! The server that shows a folder while runs go on: to this machine alone, and whatever clients do.
+//!
+//! Clients are served side by side by one thread; a page is made on another. What a client may take
+//! is bounded: the size of a request's head, the time until it is there, the time of a connection,
+//! and the number of connections. Bodies of requests are never read.
+
 use std::{
-    fs,
-    hash::{DefaultHasher, Hash, Hasher},
-    net::{Ipv4Addr, SocketAddr},
+    convert::Infallible,
+    io,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
+    pin::pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use tiny_http::{Header, Method, Request, Response, Server};
+use http_body_util::Full;
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::{Bytes, Incoming},
+    header::{self, HeaderValue},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{net::TcpStream, runtime, time::timeout};
 
-use crystalgym_training::RunFolder;
-
-use crate::{PageMode, ReportData, ReportError, figures, page};
+use crate::{ReportData, ReportError, watched::WatchedPage};
 
 /// Time between two looks at whether to stop.
 const PATIENCE: Duration = Duration::from_millis(100);
+/// Time within which a client has to send the head of a request, also of its next one.
+const HEAD_TIME: Duration = Duration::from_secs(5);
+/// Longest time of a connection; a browser opens another one.
+const CONNECTION_TIME: Duration = Duration::from_secs(60);
+/// Time that connections have to end in once the server stops.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// Largest head of a request in bytes, and its most lines.
+const HEAD_BYTES: usize = 16 << 10;
+const HEAD_LINES: usize = 64;
+/// Connections at the same time; the system keeps others waiting.
+const MOST_CONNECTIONS: usize = 128;
 
 /// Serves the page of a folder on the loopback address, made anew when the folder has changed.
 pub struct WatchServer {
-    server: Server,
+    listener: TcpListener,
     address: SocketAddr,
-    folder: PathBuf,
-    last: Option<LastPage>,
+    page: Arc<Mutex<WatchedPage>>,
 }
 
-/// A page as it was made, with the version of the folder that it shows.
-struct LastPage {
-    version: String,
-    html: String,
-    made_at: Instant,
-    took: Duration,
+/// What all connections share.
+struct Shared {
+    page: Arc<Mutex<WatchedPage>>,
+    port: u16,
+    stopping: AtomicBool,
+    connections: AtomicUsize,
 }
-
-/// A page is made anew after so many times the time that it takes, so that watching a large
-/// benchmark leaves the processor to its runs.
-const REST: u32 = 10;
 
 impl WatchServer {
     /// Listens on 127.0.0.1; port 0 lets the system choose one.
@@ -45,17 +69,17 @@ impl WatchServer {
         // Says at once what is wrong with the folder, not in the browser.
         ReportData::as_it_stands(folder)?;
         let wanted = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let failed = |message: String| ReportError::Listen {
-            address: wanted.to_string(),
-            message,
+        let listen = || -> io::Result<(TcpListener, SocketAddr)> {
+            let listener = TcpListener::bind(wanted)?;
+            listener.set_nonblocking(true)?;
+            let address = listener.local_addr()?;
+            Ok((listener, address))
         };
-        let server = Server::http(wanted).map_err(|error| failed(error.to_string()))?;
-        let address = (server.server_addr().to_ip()).ok_or_else(|| failed("no address".into()))?;
+        let (listener, address) = listen().map_err(|error| listen_error(wanted, &error))?;
         Ok(Self {
-            server,
+            listener,
             address,
-            folder: folder.to_owned(),
-            last: None,
+            page: Arc::new(Mutex::new(WatchedPage::of(PathBuf::from(folder)))),
         })
     }
 
@@ -64,125 +88,172 @@ impl WatchServer {
         format!("http://{}/", self.address)
     }
 
-    /// Answers until `stop` turns true.
-    pub fn serve(&mut self, stop: &dyn Fn() -> bool) {
-        while !stop() {
-            // An error is one of a single connection; the next one may be sound.
-            if let Ok(Some(request)) = self.server.recv_timeout(PATIENCE) {
-                let response = self.answer(&request);
-                // A browser that has gone away needs no answer.
-                let _ = request.respond(response);
-            }
-        }
-    }
-
-    fn answer(&mut self, request: &Request) -> Response<std::io::Cursor<Vec<u8>>> {
-        if !matches!(request.method(), Method::Get | Method::Head) {
-            return text(405, "only GET is served\n");
-        }
-        if !self.is_own_host(request) {
-            return text(421, "this server answers on its own address only\n");
-        }
-        match request.url().split('?').next() {
-            Some("/") => match self.current_page() {
-                Ok(html) => with_type(Response::from_string(html), "text/html; charset=utf-8"),
-                Err(error) => text(500, &format!("{error}\n")),
-            },
-            Some("/version") => text(200, &self.current_version()),
-            _ => text(404, "not here; the page is at /\n"),
-        }
-    }
-
-    /// A page elsewhere whose name was made to resolve to this machine sends its own name.
-    fn is_own_host(&self, request: &Request) -> bool {
-        let port = self.address.port();
-        let own = [format!("127.0.0.1:{port}"), format!("localhost:{port}")];
-        let mut hosts = request
-            .headers()
-            .iter()
-            .filter(|header| header.field.equiv("Host"));
-        match (hosts.next(), hosts.next()) {
-            (Some(host), None) => own.iter().any(|own| host.value.as_str() == own.as_str()),
-            _ => false,
-        }
-    }
-
-    /// The version of the page that would be served now.
-    fn current_version(&self) -> String {
-        match &self.last {
-            Some(last) if last.made_at.elapsed() < REST * last.took => last.version.clone(),
-            _ => folder_version(&self.folder),
-        }
-    }
-
-    fn current_page(&mut self) -> Result<String, ReportError> {
-        let version = self.current_version();
-        if let Some(last) = &self.last
-            && last.version == version
-        {
-            return Ok(last.html.clone());
-        }
-        let start = Instant::now();
-        let data = ReportData::as_it_stands(&self.folder)?;
-        let mode = PageMode::Watched {
-            version: version.clone(),
-        };
-        let html = page(&data, &figures(&data), &mode);
-        self.last = Some(LastPage {
-            version,
-            html: html.clone(),
-            made_at: Instant::now(),
-            took: start.elapsed(),
+    /// Answers until `stop` turns true; what is being answered then is finished.
+    ///
+    /// # Errors
+    /// [`ReportError::Listen`] if the system has no means to serve.
+    pub fn serve(self, stop: &dyn Fn() -> bool) -> Result<(), ReportError> {
+        let failed = |error: &io::Error| listen_error(self.address, error);
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .max_blocking_threads(2)
+            .build()
+            .map_err(|error| failed(&error))?;
+        let shared = Arc::new(Shared {
+            page: Arc::clone(&self.page),
+            port: self.address.port(),
+            stopping: AtomicBool::new(false),
+            connections: AtomicUsize::new(0),
         });
-        Ok(html)
+        let served = runtime.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(self.listener)?;
+            while !stop() {
+                if shared.connections.load(Ordering::Acquire) >= MOST_CONNECTIONS {
+                    tokio::time::sleep(PATIENCE).await;
+                    continue;
+                }
+                // An error is one of a single connection, or passes: no file descriptor is free.
+                match timeout(PATIENCE, listener.accept()).await {
+                    Ok(Ok((stream, _))) => {
+                        shared.connections.fetch_add(1, Ordering::AcqRel);
+                        tokio::spawn(connection(stream, Arc::clone(&shared)));
+                    }
+                    Ok(Err(_)) => tokio::time::sleep(PATIENCE).await,
+                    Err(_) => {}
+                }
+            }
+            drop(listener);
+            shared.stopping.store(true, Ordering::Release);
+            let until = Instant::now() + FAREWELL;
+            while shared.connections.load(Ordering::Acquire) > 0 && Instant::now() < until {
+                tokio::time::sleep(PATIENCE / 10).await;
+            }
+            Ok::<(), io::Error>(())
+        });
+        // A page in the making is not waited for.
+        runtime.shutdown_background();
+        served.map_err(|error| listen_error(self.address, &error))
     }
 }
 
-fn text(status: u16, message: &str) -> Response<std::io::Cursor<Vec<u8>>> {
-    let response = Response::from_string(message).with_status_code(status);
-    with_type(response, "text/plain; charset=utf-8")
+fn listen_error(address: SocketAddr, error: &io::Error) -> ReportError {
+    ReportError::Listen {
+        address: address.to_string(),
+        message: error.to_string(),
+    }
 }
 
-fn with_type(
-    response: Response<std::io::Cursor<Vec<u8>>>,
-    content_type: &str,
-) -> Response<std::io::Cursor<Vec<u8>>> {
-    let headers = [
-        ("Content-Type", content_type),
-        ("Cache-Control", "no-store"),
-        ("X-Content-Type-Options", "nosniff"),
-        ("X-Frame-Options", "DENY"),
-        ("Cross-Origin-Resource-Policy", "same-origin"),
-    ];
-    let headers = headers.into_iter();
-    headers
-        .filter_map(|(name, value)| Header::from_bytes(name, value).ok())
-        .fold(response, |response, header| response.with_header(header))
+/// Counts a connection down when it ends, however it ends.
+struct Counted(Arc<Shared>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
-/// Changes with every file that the page is made of.
-fn folder_version(folder: &Path) -> String {
-    let mut hasher = DefaultHasher::new();
-    let mut look = |path: &Path| {
-        let metadata = fs::metadata(path).ok();
-        let seen = metadata.map(|data| (data.len(), data.modified().ok()));
-        (path, seen).hash(&mut hasher);
-    };
-    look(&folder.join(RunFolder::CONFIG));
-    look(&folder.join(RunFolder::EPISODES));
-    let mut jobs: Vec<PathBuf> = (fs::read_dir(folder.join("jobs")).into_iter().flatten())
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .collect();
-    jobs.sort();
-    for job in jobs {
-        for file in [
-            "job.json",
-            "evaluation.csv",
-            "formation_energies.csv",
-            "run/episodes.csv",
-        ] {
-            look(&job.join(file));
+async fn connection(stream: TcpStream, shared: Arc<Shared>) {
+    let counted = Counted(Arc::clone(&shared));
+    let service = service_fn(|request| answer(request, Arc::clone(&shared)));
+    let mut connection = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIME)
+            .max_buf_size(HEAD_BYTES)
+            .max_headers(HEAD_LINES)
+            .title_case_headers(true)
+            .serve_connection(TokioIo::new(stream), service)
+    );
+    let started = Instant::now();
+    let mut leaving = false;
+    while timeout(PATIENCE, connection.as_mut()).await.is_err() {
+        if started.elapsed() > CONNECTION_TIME {
+            break;
+        }
+        if !leaving && shared.stopping.load(Ordering::Acquire) {
+            leaving = true;
+            connection.as_mut().graceful_shutdown();
         }
     }
-    format!("{:016x}", hasher.finish())
+    drop(counted);
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    shared: Arc<Shared>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Ok(text(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "only GET is served\n".to_owned(),
+        ));
+    }
+    if !is_own_host(&request, shared.port) {
+        return Ok(text(
+            StatusCode::MISDIRECTED_REQUEST,
+            "this server answers on its own address only\n".to_owned(),
+        ));
+    }
+    let wants_version = match request.uri().path() {
+        "/" => false,
+        "/version" => true,
+        _ => {
+            let message = "not here; the page is at /\n".to_owned();
+            return Ok(text(StatusCode::NOT_FOUND, message));
+        }
+    };
+    let page = Arc::clone(&shared.page);
+    let made = tokio::task::spawn_blocking(move || {
+        let mut page = page.lock().unwrap_or_else(PoisonError::into_inner);
+        match wants_version {
+            true => text(StatusCode::OK, page.current_version()),
+            false => match page.current() {
+                Ok(html) => response(StatusCode::OK, html, "text/html; charset=utf-8"),
+                Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
+            },
+        }
+    });
+    Ok(made.await.unwrap_or_else(|_| {
+        let message = "the page could not be made\n".to_owned();
+        text(StatusCode::INTERNAL_SERVER_ERROR, message)
+    }))
+}
+
+/// A page elsewhere whose name was made to resolve to this machine sends its own name.
+fn is_own_host<B>(request: &Request<B>, port: u16) -> bool {
+    let own = [format!("127.0.0.1:{port}"), format!("localhost:{port}")];
+    let is_own = |host: &str| own.iter().any(|own| own == host);
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let named = match (hosts.next().map(HeaderValue::to_str), hosts.next()) {
+        (Some(Ok(host)), None) => is_own(host),
+        _ => false,
+    };
+    // A request to a proxy names a host of its own.
+    let asked = request.uri().authority();
+    named && asked.is_none_or(|authority| is_own(authority.as_str()))
+}
+
+fn text(status: StatusCode, message: String) -> Response<Full<Bytes>> {
+    response(status, Bytes::from(message), "text/plain; charset=utf-8")
+}
+
+fn response(status: StatusCode, body: Bytes, content_type: &'static str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = status;
+    for (name, value) in [
+        (header::CONTENT_TYPE, content_type),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (
+            header::HeaderName::from_static("cross-origin-resource-policy"),
+            "same-origin",
+        ),
+    ] {
+        response
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
+    }
+    response
 }

@@ -1,11 +1,17 @@
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
 
-use crystalgym_crystal::write_atomically;
+use crystalgym_crystal::{EnclosedFolder, EntryKind};
 
-use crate::{Figure, PageMode, Rasterizer, ReportData, ReportError, figures, page};
+use crate::{PageMode, Rasterizer, ReportData, ReportError, figures, page};
+
+/// Lists what a report wrote, a name a line, so that the next one replaces nothing else.
+const LIST: &str = "files.txt";
+/// Largest list that is read.
+const MOST_LIST_BYTES: u64 = 1 << 20;
 
 /// What was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,49 +23,90 @@ pub struct Written {
 }
 
 /// Writes tables (Markdown, CSV, LaTeX), figures (SVG, PNG and the numbers behind them as CSV) and
-/// the page into a folder. Figures and tables of an earlier report that this one does not have are
-/// removed first.
+/// the page into a folder, with a list of their names. What an earlier report wrote and this one does
+/// not have is removed; files that no report wrote are neither replaced nor removed, and nothing is
+/// written through a link.
 ///
 /// # Errors
-/// [`ReportError`]; each file is whole or not there.
+/// [`ReportError`]; each file is whole or not there. [`ReportError::Foreign`], before anything is
+/// written, if a file of somebody else has the name of one of the report.
 pub fn write_report(data: &ReportData, folder: &Path) -> Result<Written, ReportError> {
-    data.tables.write(folder)?;
+    fs::create_dir_all(folder).map_err(ReportError::io(folder))?;
+    let inside = EnclosedFolder::at(folder);
     let figures = figures(data);
-    remove_old_figures(folder, &figures)?;
     let rasterizer = Rasterizer::default();
+    let mut files: Vec<(String, Vec<u8>)> = data.tables.files();
     for figure in &figures {
         let svg = figure.svg();
         let png = rasterizer.png(&figure.name, &svg)?;
-        write(folder, figure, "svg", svg.as_bytes())?;
-        write(folder, figure, "png", &png)?;
-        let path = folder.join(format!("figure-{}.csv", figure.name));
-        write_atomically(&path, figure.table.csv().as_bytes()).map_err(ReportError::io(path))?;
+        let parts = [
+            ("svg", svg.into_bytes()),
+            ("png", png),
+            ("csv", figure.table.csv().into_bytes()),
+        ];
+        let name = |extension| format!("figure-{}.{extension}", figure.name);
+        files.extend(parts.map(|(extension, content)| (name(extension), content)));
     }
-    let path = folder.join("index.html");
     let html = page(data, &figures, &PageMode::File);
-    write_atomically(&path, html.as_bytes()).map_err(ReportError::io(&path))?;
+    files.push((PAGE.to_owned(), html.into_bytes()));
+
+    let earlier = earlier_files(&inside)?;
+    let now: BTreeSet<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+    for name in &now {
+        let kind = inside
+            .kind(name)
+            .map_err(ReportError::io(inside.join(name)))?;
+        if kind != EntryKind::Missing && !earlier.contains(*name) {
+            return Err(ReportError::Foreign {
+                path: inside.join(name),
+            });
+        }
+    }
+    // The names of both first: whatever happens then, they are known to be a report's.
+    let listed: BTreeSet<&str> = now
+        .iter()
+        .copied()
+        .chain(earlier.iter().map(String::as_str))
+        .collect();
+    write(&inside, LIST, list(&listed).as_bytes())?;
+    for name in earlier.iter().filter(|name| !now.contains(name.as_str())) {
+        // A list of somebody else could name anything: folders are none of a report's files.
+        if inside.kind(name).is_ok_and(|kind| kind == EntryKind::File) {
+            inside
+                .remove(name)
+                .map_err(ReportError::io(inside.join(name)))?;
+        }
+    }
+    for (name, content) in &files {
+        write(&inside, name, content)?;
+    }
+    write(&inside, LIST, list(&now).as_bytes())?;
     Ok(Written {
-        page: path,
+        page: inside.join(PAGE),
         figures: figures.len(),
     })
 }
 
-fn write(folder: &Path, figure: &Figure, extension: &str, data: &[u8]) -> Result<(), ReportError> {
-    let path = folder.join(format!("figure-{}.{extension}", figure.name));
-    write_atomically(&path, data).map_err(ReportError::io(path))
+const PAGE: &str = "index.html";
+
+fn write(folder: &EnclosedFolder, name: &str, content: &[u8]) -> Result<(), ReportError> {
+    folder
+        .write(name, content)
+        .map_err(ReportError::io(folder.join(name)))
 }
 
-/// A figure that is not made any more would be taken for one of this report.
-fn remove_old_figures(folder: &Path, figures: &[Figure]) -> Result<(), ReportError> {
-    for entry in fs::read_dir(folder).map_err(ReportError::io(folder))? {
-        let path = entry.map_err(ReportError::io(folder))?.path();
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-        let Some(name) = stem.strip_prefix("figure-") else {
-            continue;
-        };
-        if !figures.iter().any(|figure| figure.name == name) {
-            fs::remove_file(&path).map_err(ReportError::io(&path))?;
+fn list(names: &BTreeSet<&str>) -> String {
+    names.iter().map(|name| format!("{name}\n")).collect()
+}
+
+/// Names that an earlier report wrote.
+fn earlier_files(folder: &EnclosedFolder) -> Result<BTreeSet<String>, ReportError> {
+    let failed = |error| ReportError::io(folder.join(LIST))(error);
+    match folder.kind(LIST).map_err(failed)? {
+        EntryKind::Missing => Ok(BTreeSet::new()),
+        _ => {
+            let text = folder.read_text(LIST, MOST_LIST_BYTES).map_err(failed)?;
+            Ok(text.lines().map(str::to_owned).collect())
         }
     }
-    Ok(())
 }

@@ -57,7 +57,7 @@ fn write_made_up_benchmark(folder: &Path) -> usize {
             job.config.to_toml().unwrap(),
         )
         .unwrap();
-        let mut table = EpisodeTable::create(&folder.join("run/episodes.csv")).unwrap();
+        let mut table = EpisodeTable::create(&RunFolder::at(folder.join("run"))).unwrap();
         let crystal = |numbers: &mut Numbers| {
             let labels = &job.config.task.skeletons;
             let label = labels[numbers.next() as usize % labels.len()].clone();

@@ -33,7 +33,7 @@ pub use error::TrainingError;
 pub use layers::ConfigLayers;
 pub use load::TrainedAgent;
 pub use policy_evaluation::PolicyEvaluation;
-pub use run::{RunEnd, TrainingRun};
+pub use run::{EVALUATION_SEED_OFFSET, RunEnd, TrainingRun};
 pub use run_folder::RunFolder;
 pub use statistics::RunStatistics;
 pub use tensorboard::EventWriter;

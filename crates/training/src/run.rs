@@ -22,7 +22,7 @@ use crate::{
 /// Time between two reports to the caller.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
 /// Seed of the final rollouts, away from those of training.
-pub(crate) const EVALUATION_SEED_OFFSET: u64 = 1_000_000;
+pub const EVALUATION_SEED_OFFSET: u64 = 1_000_000;
 
 /// Names that are tried for the folder of a run that was given none.
 const MOST_NAMES: u32 = 10_000;

@@ -64,7 +64,7 @@ impl Compositions {
 }
 
 /// Symbols in site order, separated by blanks.
-fn symbols(crystal: &Crystal) -> String {
+pub(super) fn symbols(crystal: &Crystal) -> String {
     let elements = crystal.elements().iter();
     let symbols: Vec<&str> = elements.map(|element| element.symbol()).collect();
     symbols.join(" ")

@@ -5,35 +5,64 @@ use std::{
 
 use crystalgym_crystal::Element;
 use crystalgym_environment::{TaskConfig, reward};
-use crystalgym_evaluation::{CalculatorName, Failure, FailureCode, Outcome, Property, Values};
+use crystalgym_evaluation::{Failure, FailureCode, GthCutoff, Outcome, Property, Source, Values};
 use crystalgym_training::{ConfigLayers, TrainingConfig};
 
 use super::{
+    claims::is_instant,
     compositions::{Composition, Compositions},
     file::{Measures, ResultFile, ResultJob, portable},
+    identity::run_identity,
     rows::measure,
     write::action_elements,
 };
-use crate::{Job, Selection, experiments, runner::ROLLOUTS};
+use crate::{
+    Job, Selection, experiments,
+    reader::{LARGEST_VALUE, LONGEST_CALCULATION},
+    runner::ROLLOUTS,
+    text::visible,
+};
 
 /// More than these are not listed.
 const MOST_PROBLEMS: usize = 50;
+/// Longest name of whoever made a result.
+const LONGEST_NAME: usize = 100;
 /// Returns come from the values by one exponential, which differs between mathematical libraries in
 /// the last bit.
-const RETURN_TOLERANCE: f64 = 1e-12;
-/// No property of any crystal is larger, whatever the unit.
-const LARGEST_VALUE: f64 = 1e6;
+const RETURN_TOLERANCE: f64 = 2.0 * f64::EPSILON;
+/// Cutoffs in Ry of wave functions and densities, and k-points per reciprocal atom, that no
+/// calculation of a benchmark needs, and that could keep a machine busy for days.
+const LARGEST_CUTOFF_RY: f64 = 300.0;
+const LARGEST_DENSITY_CUTOFF_RY: f64 = 3600.0;
+const LARGEST_KPPA: f64 = 20_000.0;
 
 /// Where a result does not agree with itself, with the experiments or with this version: each with
 /// the field, its value and what would be right. Empty if all is in order.
 ///
 /// Nothing is computed by DFT here. Checked are: names, targets, tasks and numbers of steps against
 /// the experiments; that every episode of so many steps is there; returns against values; equal
-/// outcomes of equal crystals; measures against rows; and that no job and no seed is there twice.
+/// outcomes of equal crystals; measures against rows; and that no job, no seed and no run is there
+/// twice.
 pub fn problems(result: &ResultFile) -> Vec<String> {
     let mut checker = Checker::default();
     if result.jobs.is_empty() {
         checker.found("jobs", "is empty, expected at least one".to_owned());
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    checker.expect(
+        "crystalgym_version",
+        &result.crystalgym_version.as_str(),
+        &version,
+    );
+    checker.name(&result.name);
+    for (index, pair) in result.jobs.windows(2).enumerate() {
+        if pair[0].id > pair[1].id {
+            let message = format!(
+                "{} comes after {}, expected the order of their names",
+                pair[1].id, pair[0].id
+            );
+            checker.found(&format!("jobs[{}].id", index + 1), message);
+        }
     }
     for (index, job) in result.jobs.iter().enumerate() {
         checker.job(index, job);
@@ -57,6 +86,7 @@ struct Known {
 struct Checker {
     problems: Vec<String>,
     ids: BTreeMap<String, usize>,
+    runs: HashMap<String, usize>,
     compositions: Compositions,
     outcomes: HashMap<(String, Property, Composition), Known>,
 }
@@ -81,12 +111,28 @@ impl Checker {
         }
     }
 
+    fn name(&mut self, name: &str) {
+        if name.chars().count() > LONGEST_NAME || name.trim().is_empty() || visible(name) != name {
+            let message = format!(
+                "is {:?}, expected 1 to {LONGEST_NAME} characters that can be seen",
+                name.chars().take(LONGEST_NAME).collect::<String>()
+            );
+            self.found("name", message);
+        }
+    }
+
     fn job(&mut self, index: usize, job: &ResultJob) {
         let at = format!("jobs[{index}]");
         if let Some(first) = self.ids.insert(job.id.clone(), index) {
             self.found(
                 &format!("{at}.id"),
                 format!("{} is that of jobs[{first}] too", job.id),
+            );
+        }
+        if let Some(first) = self.runs.insert(run_identity(job), index) {
+            self.found(
+                &at,
+                format!("has the episodes and rollouts of jobs[{first}], which is another job"),
             );
         }
         let version = env!("CARGO_PKG_VERSION");
@@ -128,20 +174,32 @@ impl Checker {
             self.found(&format!("{at}.settings.calculator"), message.to_owned());
         }
         let (native, pw) = (&calculator.native, &calculator.qe.pw);
-        let cutoffs = [
-            native.ecutwfc_ry,
-            native.ecutrho_ry,
-            Some(pw.ecutwfc_ry),
-            Some(pw.ecutrho_ry),
+        let gth = match native.gth_cutoff_ry {
+            GthCutoff::Ry(cutoff) => Some(cutoff),
+            _ => None,
+        };
+        let limits = [
+            ("native.ecutwfc_ry", native.ecutwfc_ry, LARGEST_CUTOFF_RY),
+            ("native.gth_cutoff_ry", gth, LARGEST_CUTOFF_RY),
+            (
+                "native.ecutrho_ry",
+                native.ecutrho_ry,
+                LARGEST_DENSITY_CUTOFF_RY,
+            ),
+            ("native.kppa", Some(native.kppa), LARGEST_KPPA),
+            ("qe.pw.ecutwfc_ry", Some(pw.ecutwfc_ry), LARGEST_CUTOFF_RY),
+            (
+                "qe.pw.ecutrho_ry",
+                Some(pw.ecutrho_ry),
+                LARGEST_DENSITY_CUTOFF_RY,
+            ),
+            ("qe.pw.kppa", Some(pw.kppa), LARGEST_KPPA),
         ];
-        let largest = cutoffs.into_iter().flatten().fold(0.0, f64::max);
-        let kppa = native.kppa.max(pw.kppa);
-        // What no calculation needs, and what could keep a machine busy for days.
-        if calculator.name != CalculatorName::Rigid && (largest > 4000.0 || kppa > 1e5) {
-            let message = format!(
-                "cutoff {largest} Ry, {kppa} k-points per reciprocal atom, expected at most 4000 and 100000"
-            );
-            self.found(&format!("{at}.settings.calculator"), message);
+        for (field, found, most) in limits {
+            if let Some(found) = found.filter(|found| !(0.0..=most).contains(found)) {
+                let message = format!("is {found}, expected at most {most}");
+                self.found(&format!("{at}.settings.calculator.{field}"), message);
+            }
         }
     }
 
@@ -188,9 +246,31 @@ impl Checker {
             }
             last_step = episode.step;
             filled += episode.elements.split_whitespace().count() as u64;
-            if !(episode.seconds >= 0.0 && episode.seconds.is_finite()) {
-                let message = format!("is {}, expected a time", episode.seconds);
+            if episode.step < filled {
+                let message = format!(
+                    "is {}, expected at least the {filled} sites filled by then",
+                    episode.step
+                );
+                self.found(&format!("{row}.step"), message);
+            }
+            let instant = is_instant(&job.settings.calculator);
+            let longest = if instant { 0.0 } else { LONGEST_CALCULATION };
+            if !(0.0..=longest).contains(&episode.seconds) {
+                let message = match instant {
+                    true => format!(
+                        "is {}, expected 0 with an instant calculator",
+                        episode.seconds
+                    ),
+                    false => format!("is {}, expected a time", episode.seconds),
+                };
                 self.found(&format!("{row}.seconds"), message);
+            }
+            if instant && episode.source != Source::Computed {
+                let message = format!(
+                    "is {}, expected computed: an instant calculator uses no store",
+                    episode.source.name()
+                );
+                self.found(&format!("{row}.source"), message);
             }
         }
         let (fewest, most) = agent.filled_sites(&sites);
@@ -407,13 +487,8 @@ impl Checker {
                 expected.held_out_return,
             ),
         ] {
-            let agree = match (found, expected) {
-                (Some(found), Some(expected)) => {
-                    (found - expected).abs() <= RETURN_TOLERANCE * expected.abs().max(1.0)
-                }
-                (found, expected) => found == expected,
-            };
-            if !agree {
+            // Sums of the file's own returns: the same on every machine.
+            if found != expected {
                 let field = format!("{at}.{field}");
                 self.expect(&field, &found, &expected);
             }
@@ -422,7 +497,7 @@ impl Checker {
 }
 
 /// The job that the experiment, the scale and the preset prescribe.
-fn expected_job(job: &ResultJob) -> Result<Job, String> {
+pub(super) fn expected_job(job: &ResultJob) -> Result<Job, String> {
     let known = experiments();
     let experiment = known
         .iter()
@@ -492,12 +567,22 @@ impl AgentShape {
     }
 }
 
-/// Reads the settings as the training would, and compares what the experiment fixes.
-fn agent(job: &ResultJob, expected: &Job) -> Result<AgentShape, String> {
+/// The configuration of a job's training.
+///
+/// # Errors
+/// A message with the hyper-parameter that is none.
+pub(super) fn training_config(job: &ResultJob, expected: &Job) -> Result<TrainingConfig, String> {
     let mut config = serde_json::to_value(&expected.config).map_err(|error| error.to_string())?;
     config[job.algorithm.name()] = job.settings.hyperparameters.clone().into();
-    let config: TrainingConfig = serde_path_to_error::deserialize(config)
+    let mut config: TrainingConfig = serde_path_to_error::deserialize(config)
         .map_err(|error| format!("{}: {}", error.path(), error.inner()))?;
+    config.task = job.settings.task.clone();
+    Ok(config)
+}
+
+/// Reads the settings as the training would, and compares what the experiment fixes.
+fn agent(job: &ResultJob, expected: &Job) -> Result<AgentShape, String> {
+    let config = training_config(job, expected)?;
     let agent = config.agent();
     if agent.seed() != job.seed {
         return Err(format!("seed is {}, expected {}", agent.seed(), job.seed));

@@ -1,19 +1,14 @@
-use std::{
-    collections::BTreeMap,
-    io::{self, Read},
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::Path};
 
 use crystalgym_environment::TaskConfig;
 use crystalgym_evaluation::{
     CalculatorConfig, CalculatorName, FailureCode, NativeSettings, Property, QeSettings, Source,
 };
 use crystalgym_training::{Algorithm, EpisodeRow, Preset};
-use flate2::read::MultiGzDecoder;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use crate::{BenchmarkError, EvaluationRow, JobManifest, JobMeasure, JobStatus, Scale};
+use super::read::{few_members, few_texts};
+use crate::{EvaluationRow, JobManifest, JobMeasure, JobStatus, Scale};
 
 /// What a benchmark found; `docs/schema/benchmark-result.v1.json` describes the file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,6 +35,7 @@ pub struct ResultJob {
     /// Label of the skeleton, or `mixed`.
     pub skeletons: String,
     /// Skeletons that the agent is evaluated on beside those it has learned on.
+    #[serde(deserialize_with = "few_texts")]
     pub held_out: Vec<String>,
     /// Property.
     pub property: Property,
@@ -77,6 +73,7 @@ pub struct ResultSettings {
     /// The calculator, without what only concerns a machine: commands, folders, threads.
     pub calculator: CalculatorConfig,
     /// The algorithm's settings.
+    #[serde(deserialize_with = "few_members")]
     pub hyperparameters: serde_json::Map<String, serde_json::Value>,
 }
 
@@ -90,6 +87,7 @@ pub struct Measures {
     /// calculations that the job needs with an empty store.
     pub distinct_crystals: usize,
     /// Failed training episodes by code.
+    #[serde(deserialize_with = "few_members")]
     pub failures: BTreeMap<String, usize>,
     /// Mean return of the last 100 training episodes.
     pub last_return: f64,
@@ -127,7 +125,7 @@ pub struct ResultEpisode {
     pub episodic_return: f64,
     /// Where the value came from.
     pub source: Source,
-    /// Wall time of its calculation in seconds.
+    /// Wall time of its calculation in seconds; 0 with an instant calculator.
     pub seconds: f64,
 }
 
@@ -154,91 +152,9 @@ pub struct ResultRollout {
     pub episodic_return: f64,
 }
 
-/// A result file as it lies on disk, with its checksum.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SealedResult {
-    /// Where it lies.
-    pub path: PathBuf,
-    /// SHA-256 of the file in hexadecimal digits.
-    pub sha256: String,
-    /// What it says.
-    pub file: ResultFile,
-}
-
-/// Largest file that is read, unpacked: some ten times that of 100 runs of 5000 episodes.
-const LARGEST_BYTES: u64 = 1 << 30;
-
 impl ResultFile {
     /// The format of this version.
     pub const FORMAT: &'static str = "crystalgym-result/1";
-
-    /// Reads a result, `.json` or `.json.gz`.
-    ///
-    /// # Errors
-    /// [`BenchmarkError::Folder`] with the field, its value and what would be right.
-    pub fn read(path: &Path) -> Result<SealedResult, BenchmarkError> {
-        let length = std::fs::metadata(path)
-            .map_err(BenchmarkError::io(path))?
-            .len();
-        if length > LARGEST_BYTES {
-            let message = format!("has {length} bytes, expected at most {LARGEST_BYTES}");
-            return Err(BenchmarkError::folder(path, message));
-        }
-        let bytes = std::fs::read(path).map_err(BenchmarkError::io(path))?;
-        let sha256 = sha256_hex(&bytes);
-        let text = match is_gzip(path) {
-            false => bytes,
-            true => unpack(&bytes).map_err(BenchmarkError::io(path))?,
-        };
-        // The format first: of another version nothing else can be expected to be as here.
-        let format: FormatOnly = serde_json::from_slice(&text)
-            .map_err(|error| BenchmarkError::folder(path, format!("not a result: {error}")))?;
-        if format.format != Self::FORMAT {
-            let message = format!("format is {:?}, expected {:?}", format.format, Self::FORMAT);
-            return Err(BenchmarkError::folder(path, message));
-        }
-        let mut reader = serde_json::Deserializer::from_slice(&text);
-        let file: Self = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-            let field = error.path().to_string();
-            BenchmarkError::folder(path, format!("field {field}: {}", error.into_inner()))
-        })?;
-        Ok(SealedResult {
-            path: path.to_owned(),
-            sha256,
-            file,
-        })
-    }
-}
-
-#[derive(Deserialize)]
-struct FormatOnly {
-    format: String,
-}
-
-/// Whether a file is packed, by its name.
-pub(super) fn is_gzip(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "gz")
-}
-
-fn unpack(bytes: &[u8]) -> io::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    MultiGzDecoder::new(bytes)
-        .take(LARGEST_BYTES + 1)
-        .read_to_end(&mut text)?;
-    if text.len() as u64 > LARGEST_BYTES {
-        let message = format!("unpacks to more than {LARGEST_BYTES} bytes");
-        return Err(io::Error::new(io::ErrorKind::InvalidData, message));
-    }
-    Ok(text)
-}
-
-pub(super) fn sha256_hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    let digest = Sha256::digest(bytes);
-    digest.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// A calculator's settings without what only concerns a machine. What a file of somebody else names

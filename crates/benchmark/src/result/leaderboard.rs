@@ -7,7 +7,9 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    file::{ResultFile, ResultJob, SealedResult},
+    file::{ResultFile, ResultJob},
+    identity::run_identity,
+    read::SealedResult,
     verification::Verification,
 };
 use crate::{BenchmarkError, LeftOut, Table, interquartile_mean, interquartile_mean_interval};
@@ -53,16 +55,23 @@ pub struct LeaderboardRow {
     /// Mean over jobs of the distinct crystals evaluated: the calculations of a job with an empty
     /// store.
     pub calculations_per_job: f64,
+    /// Jobs of the row whose training was repeated, and all.
+    pub replayed: (usize, usize),
     /// The file.
     pub file: String,
+    /// What its jobs did, whoever writes it down.
+    #[serde(skip)]
+    identity: BTreeSet<String>,
 }
 
 /// What rows must share to be ranked together.
 type Class = (String, String, String, String, String);
 
 impl Leaderboard {
-    /// Reads all results of a folder. Those without a verification of this very file by this
-    /// version in which everything held are listed apart.
+    /// Reads all results of a folder. Those without a complete verification of this very file by
+    /// this version in which everything held are listed apart, and so is what another file has
+    /// already: the same jobs are ranked once, under whatever name and however they are written
+    /// down.
     ///
     /// # Errors
     /// [`BenchmarkError::Io`] if the folder cannot be read.
@@ -81,29 +90,33 @@ impl Leaderboard {
             rows: Vec::new(),
             left_out: Vec::new(),
         };
-        let mut seen: BTreeMap<String, String> = BTreeMap::new();
+        let mut seen: BTreeMap<BTreeSet<String>, String> = BTreeMap::new();
         for path in files {
-            match verified(&path) {
-                Ok(result) => {
-                    let name = path
-                        .file_name()
-                        .unwrap_or_default()
-                        .to_string_lossy()
-                        .into_owned();
-                    if let Some(first) = seen.insert(result.sha256.clone(), name.clone()) {
-                        let reason = format!("is the same file as {first}");
-                        board.left_out.push(LeftOut {
-                            folder: path,
-                            reason,
-                        });
-                        continue;
-                    }
-                    board.rows.extend(rows(&result.file, &name));
-                }
-                Err(reason) => board.left_out.push(LeftOut {
-                    folder: path,
+            let mut leave_out = |reason: String| {
+                board.left_out.push(LeftOut {
+                    folder: path.clone(),
                     reason,
-                }),
+                });
+            };
+            let (result, record) = match verified(&path) {
+                Ok(verified) => verified,
+                Err(reason) => {
+                    leave_out(reason);
+                    continue;
+                }
+            };
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            for row in rows(&result.file, &record, &name) {
+                match seen.get(&row.identity) {
+                    Some(first) => leave_out(format!(
+                        "{}, {}, {}: the same jobs as in {first}",
+                        row.experiment, row.property, row.algorithm
+                    )),
+                    None => {
+                        seen.insert(row.identity.clone(), name.clone().into_owned());
+                        board.rows.push(row);
+                    }
+                }
             }
         }
         board.rank();
@@ -160,40 +173,23 @@ impl LeaderboardRow {
     }
 }
 
-/// A file whose verification is of this very file, of this version, and holds; else the reason.
-fn verified(path: &Path) -> Result<SealedResult, String> {
+/// A file with the record of a complete verification of it in which everything held; else the reason.
+fn verified(path: &Path) -> Result<(SealedResult, Verification), String> {
     let result = ResultFile::read(path).map_err(|error| error.to_string())?;
     let record = Verification::read(path).map_err(|error| error.to_string())?;
     let Some(record) = record else {
         return Err("is not verified".to_owned());
     };
-    if record.sha256 != result.sha256 {
-        return Err("has changed since it was verified".to_owned());
-    }
-    let version = env!("CARGO_PKG_VERSION");
-    if record.crystalgym_version != version {
-        let by = record.crystalgym_version;
-        return Err(format!("was verified by version {by}, expected {version}"));
-    }
-    if !record.holds {
-        let failed = record
-            .checks
-            .iter()
-            .filter(|check| !check.verdict.holds())
-            .count();
-        let first =
-            record.problems.first().cloned().unwrap_or_else(|| {
-                format!("{failed} of {} recomputed crystals", record.checks.len())
-            });
-        return Err(format!("does not hold: {first}"));
-    }
-    Ok(result)
+    record.covers(&result)?;
+    Ok((result, record))
 }
 
-fn rows(file: &ResultFile, file_name: &str) -> Vec<LeaderboardRow> {
-    // By everything but skeleton and seed.
-    let mut groups: BTreeMap<(String, String, String, String, String), Vec<&ResultJob>> =
-        BTreeMap::new();
+/// Experiment, property, scale, calculator and algorithm with its preset.
+type GroupKey = (String, String, String, String, String);
+
+/// The jobs of each row of a leaderboard: alike in everything but skeletons and seed.
+pub(super) fn ranked_groups(file: &ResultFile) -> BTreeMap<GroupKey, Vec<&ResultJob>> {
+    let mut groups: BTreeMap<GroupKey, Vec<&ResultJob>> = BTreeMap::new();
     for job in &file.jobs {
         let preset = serde_json::to_value(job.preset).unwrap_or_default();
         let key = (
@@ -213,6 +209,15 @@ fn rows(file: &ResultFile, file_name: &str) -> Vec<LeaderboardRow> {
         );
         groups.entry(key).or_default().push(job);
     }
+    groups
+}
+
+fn rows(file: &ResultFile, record: &Verification, file_name: &str) -> Vec<LeaderboardRow> {
+    let replayed: BTreeSet<&str> = (record.replays.iter())
+        .filter(|replay| replay.difference.is_none())
+        .map(|replay| replay.job.as_str())
+        .collect();
+    let groups = ranked_groups(file);
     let rows = groups.into_iter().map(
         |((experiment, property, scale, calculator, algorithm), jobs)| {
             let skeletons: BTreeSet<&str> = jobs.iter().map(|job| job.skeletons.as_str()).collect();
@@ -246,7 +251,14 @@ fn rows(file: &ResultFile, file_name: &str) -> Vec<LeaderboardRow> {
                 interval: interquartile_mean_interval(&strata),
                 held_out: interquartile_mean(&held_out),
                 calculations_per_job: crystals as f64 / jobs.len() as f64,
+                replayed: (
+                    (jobs.iter())
+                        .filter(|job| replayed.contains(job.id.as_str()))
+                        .count(),
+                    jobs.len(),
+                ),
                 file: file_name.to_owned(),
+                identity: jobs.iter().map(|job| run_identity(job)).collect(),
             }
         },
     );
@@ -271,6 +283,7 @@ fn table(
             },
             number(row.held_out),
             format!("{:.1}", row.calculations_per_job),
+            format!("{} of {}", row.replayed.0, row.replayed.1),
             row.file.clone(),
         ]
     });
@@ -281,7 +294,7 @@ fn table(
         ),
         note: "Interquartile mean of the final greedy return over skeletons and seeds, with the 95 % \
                interval of 2000 bootstrap samples; the same mean on held-out skeletons; calculations \
-               of a job with an empty store, mean over the jobs.",
+               of a job with an empty store, mean over the jobs; jobs whose training was repeated.",
         columns: vec![
             "rank",
             "name",
@@ -291,6 +304,7 @@ fn table(
             "interval",
             "held out",
             "calculations",
+            "trained again",
             "file",
         ],
         rows: rows.collect(),

@@ -1,26 +1,31 @@
 //! One file that says all that a benchmark found, for others to verify and compare.
 //!
 //! [`write_result`] (a benchmark folder → a file) → [`ResultFile::read`] → [`problems`] (does it
-//! agree with itself?) → [`verify`] (does the calculator say the same?) → [`Leaderboard`].
+//! agree with itself?) → [`verify`] (does the calculator say the same, and the agent?) →
+//! [`Leaderboard`].
 
+mod claims;
 mod compositions;
 mod consistency;
 mod file;
+mod identity;
 mod leaderboard;
+mod read;
+mod replay;
 mod rows;
 mod verification;
 mod write;
 
+pub use claims::{Choice, Found, calculators, chance_of_missing};
 pub use compositions::Composition;
 pub(crate) use compositions::Compositions;
 pub use consistency::problems;
-pub use file::{
-    Measures, ResultEpisode, ResultFile, ResultJob, ResultRollout, ResultSettings, SealedResult,
-};
+pub use file::{Measures, ResultEpisode, ResultFile, ResultJob, ResultRollout, ResultSettings};
 pub use leaderboard::{Leaderboard, LeaderboardRow};
+pub use read::SealedResult;
 pub(crate) use rows::read_rows;
 pub use verification::{
-    Check, Choice, Found, MakeCalculator, Verdict, Verification, VerifyOptions, calculators,
-    record_path, verify,
+    Check, Coverage, MakeCalculator, Replay, Verdict, Verification, VerifyOptions, record_path,
+    verify,
 };
 pub use write::{WrittenResult, write_result};

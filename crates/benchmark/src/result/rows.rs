@@ -4,6 +4,7 @@ use crystalgym_training::{EpisodeRow, RunFolder};
 
 use crate::{
     BenchmarkError, EvaluationRow, JobManifest, JobMeasure, TrainingMeasure,
+    reader::read_table,
     runner::{EVALUATION_FILE, RUN_FOLDER},
 };
 
@@ -12,10 +13,8 @@ pub(crate) fn read_rows(
     job: &Path,
 ) -> Result<(Vec<EpisodeRow>, Vec<EvaluationRow>), BenchmarkError> {
     let episodes = RunFolder::at(job.join(RUN_FOLDER)).read_episodes()?;
-    let path = job.join(EVALUATION_FILE);
-    let rollouts = csv::Reader::from_path(&path)
-        .and_then(|mut reader| reader.deserialize().collect())
-        .map_err(|error| BenchmarkError::folder(path, error))?;
+    let rollouts = read_table(job, EVALUATION_FILE)
+        .map_err(|error| BenchmarkError::folder(job.join(EVALUATION_FILE), error))?;
     Ok((episodes, rollouts))
 }
 

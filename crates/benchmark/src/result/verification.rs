@@ -1,24 +1,31 @@
+//! Whether a result holds: what it says against itself, against the calculator, against its agents.
+
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    fs,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, mpsc},
+    thread,
+    time::{Duration, Instant},
 };
 
-use crystalgym_crystal::{Element, write_atomically};
+use crystalgym_crystal::{Crystal, Element, write_atomically};
 use crystalgym_evaluation::{
-    Calculator, CalculatorConfig, CalculatorError, CancelToken, FailureCode, Outcome, Property,
-    ResultStore, evaluate,
+    Calculator, CalculatorConfig, CalculatorError, CancelToken, Failure, FailureCode, Outcome,
+    Property, ResultStore, evaluate,
 };
 use crystalgym_training::TrainingError;
-use rand::{Rng, SeedableRng};
-use rand_pcg::Pcg64;
+use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    claims::{Choice, Claims, Found, calculators, draws, is_instant},
     compositions::{Composition, Compositions},
     consistency::problems,
-    file::{ResultFile, SealedResult},
-    write::{action_elements, sorted},
+    file::ResultJob,
+    leaderboard::ranked_groups,
+    read::SealedResult,
+    replay::replay,
+    write::sorted,
 };
 use crate::BenchmarkError;
 
@@ -28,10 +35,17 @@ pub type MakeCalculator<'a> =
 
 /// How a result is verified.
 pub struct VerifyOptions<'a> {
-    /// Best crystals of each experiment and property that are computed again.
-    pub top: usize,
-    /// Other crystals of each property that are computed again, failures included.
+    /// Most of the crystals that ranked numbers depend on, best first; `None`: all.
+    pub top: Option<usize>,
+    /// Other crystals of each calculator that are computed again, failures included. With an
+    /// instant calculator all of them are, unless this is 0.
     pub sample: usize,
+    /// Jobs of each ranked row whose training is repeated from the file's values.
+    pub replays: usize,
+    /// What the draws depend on beside the file; unknown to whoever made it.
+    pub seed: u64,
+    /// Longest time that one crystal may take.
+    pub limit: Duration,
     /// Makes a calculator with the settings of the file and the programs and pseudopotentials of
     /// this machine.
     pub calculator: &'a MakeCalculator<'a>,
@@ -47,20 +61,45 @@ pub struct VerifyOptions<'a> {
 pub struct Verification {
     /// [`Verification::FORMAT`].
     pub format: String,
-    /// SHA-256 of the result file.
+    /// SHA-256 of what the result file says.
     pub sha256: String,
     /// Version of the program that verified it.
     pub crystalgym_version: String,
-    /// Whether the file agrees with itself and everything that was computed holds.
+    /// Whether the file agrees with itself and everything that was looked at holds.
     pub holds: bool,
     /// Where the file does not agree with itself, or could not be computed.
     pub problems: Vec<String>,
-    /// Best crystals asked for.
-    pub top: usize,
-    /// Others asked for.
-    pub sample: usize,
+    /// What the draws depended on beside the file.
+    pub seed: u64,
+    /// Crystals that ranked numbers depend on.
+    pub ranked: Coverage,
+    /// The other crystals.
+    pub others: Coverage,
     /// What was computed.
     pub checks: Vec<Check>,
+    /// Jobs whose training was repeated.
+    pub replays: Vec<Replay>,
+}
+
+/// How many of some crystals were computed again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Coverage {
+    /// How many there are.
+    pub all: usize,
+    /// How many were computed.
+    pub computed: usize,
+}
+
+/// A job whose training was repeated with the file's values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replay {
+    /// Name of the job.
+    pub job: String,
+    /// The first row that the agent does not make; absent if it makes them all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub difference: Option<String>,
 }
 
 /// A crystal that was computed again.
@@ -83,26 +122,6 @@ pub struct Check {
     pub deviation: Option<f64>,
     /// Whether it holds.
     pub verdict: Verdict,
-}
-
-/// Why a crystal was computed again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Choice {
-    /// One of the best.
-    Top,
-    /// Drawn by the checksum of the file.
-    Sample,
-}
-
-/// A value or a failure.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Found {
-    /// In the property's unit.
-    Value(f64),
-    /// Why there is none.
-    Failure(FailureCode),
 }
 
 /// Whether a claim holds.
@@ -128,7 +147,16 @@ impl Verdict {
 
 impl Verification {
     /// The format of this version.
-    pub const FORMAT: &'static str = "crystalgym-verification/1";
+    pub const FORMAT: &'static str = "crystalgym-verification/2";
+    /// Other crystals of each calculator that a complete verification computes again.
+    pub const SAMPLE: usize = 30;
+
+    /// Whether all that a ranking needs was computed: every crystal that ranked numbers depend on,
+    /// and at least [`Self::SAMPLE`] of the others, or all.
+    pub fn is_complete(&self) -> bool {
+        self.ranked.computed == self.ranked.all
+            && self.others.computed >= self.others.all.min(Self::SAMPLE)
+    }
 
     /// Reads the record beside a result file; `None` where there is none.
     ///
@@ -136,31 +164,123 @@ impl Verification {
     /// [`BenchmarkError`] if it cannot be read, or is none.
     pub fn read(result: &Path) -> Result<Option<Self>, BenchmarkError> {
         let path = record_path(result);
-        if !path.exists() {
-            return Ok(None);
+        match fs::symlink_metadata(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(BenchmarkError::io(path)(error)),
+            Ok(metadata) if !metadata.is_file() => {
+                return Err(BenchmarkError::folder(path, "is no regular file"));
+            }
+            Ok(metadata) if metadata.len() > LARGEST_RECORD => {
+                let message = format!(
+                    "has {} bytes, expected at most {LARGEST_RECORD}",
+                    metadata.len()
+                );
+                return Err(BenchmarkError::folder(path, message));
+            }
+            Ok(_) => {}
         }
-        let text = std::fs::read_to_string(&path).map_err(BenchmarkError::io(&path))?;
-        let record: Self = serde_json::from_str(&text)
-            .map_err(|error| BenchmarkError::folder(&path, format!("no record: {error}")))?;
-        if record.format != Self::FORMAT {
-            let message = format!("format is {:?}, expected {:?}", record.format, Self::FORMAT);
+        let text = fs::read_to_string(&path).map_err(BenchmarkError::io(&path))?;
+        let format: Option<String> = serde_json::from_str::<serde_json::Value>(&text)
+            .ok()
+            .and_then(|record| Some(record.get("format")?.as_str()?.to_owned()));
+        if let Some(format) = format.filter(|format| format != Self::FORMAT) {
+            let message = format!("format is {format:?}, expected {:?}", Self::FORMAT);
             return Err(BenchmarkError::folder(path, message));
         }
-        Ok(Some(record))
+        serde_json::from_str(&text)
+            .map(Some)
+            .map_err(|error| BenchmarkError::folder(&path, format!("no record: {error}")))
     }
 
     /// Writes the record beside its result file, and says where.
     ///
     /// # Errors
-    /// [`BenchmarkError::Io`].
+    /// [`BenchmarkError`], also if a link lies in its place.
     pub fn write(&self, result: &Path) -> Result<PathBuf, BenchmarkError> {
         let path = record_path(result);
+        if fs::symlink_metadata(&path).is_ok_and(|metadata| !metadata.is_file()) {
+            let message = "is no regular file: the record is not written through it";
+            return Err(BenchmarkError::folder(path, message));
+        }
         let text = serde_json::to_vec_pretty(self)
             .map_err(|error| BenchmarkError::folder(&path, error))?;
         write_atomically(&path, &text).map_err(BenchmarkError::io(&path))?;
         Ok(path)
     }
+
+    /// Whether this is the record of a complete verification of the file, in which everything held;
+    /// else the reason. Nothing of it is believed that follows from something else: the crystals that
+    /// had to be computed are drawn again, the verdicts made again.
+    ///
+    /// # Errors
+    /// Why it is none.
+    pub(super) fn covers(&self, result: &SealedResult) -> Result<(), String> {
+        if self.sha256 != result.sha256 {
+            return Err("has changed since it was verified".to_owned());
+        }
+        let version = env!("CARGO_PKG_VERSION");
+        if self.crystalgym_version != version {
+            let by = &self.crystalgym_version;
+            return Err(format!("was verified by version {by}, expected {version}"));
+        }
+        if let Some(first) = self.problems.first() {
+            return Err(format!("does not hold: {first}"));
+        }
+        if let Some(first) = problems(&result.file).first() {
+            return Err(format!("does not hold: {first}"));
+        }
+        let failed = |check: &&Check| !check.verdict.holds();
+        if self.checks.iter().any(|check| failed(&check)) {
+            let failed = self.checks.iter().filter(failed).count();
+            let all = self.checks.len();
+            return Err(format!(
+                "does not hold: {failed} of {all} recomputed crystals"
+            ));
+        }
+        let replayed = |replay: &&Replay| replay.difference.is_some();
+        if let Some(replay) = self.replays.iter().find(replayed) {
+            let difference = replay.difference.clone().unwrap_or_default();
+            return Err(format!("does not hold: {}: {difference}", replay.job));
+        }
+        let mut compositions = Compositions::default();
+        for (index, origin) in calculators(&result.file).into_iter().enumerate() {
+            let (property, config, _) = origin;
+            let claims = Claims::of(&result.file, origin, &mut compositions);
+            let mut random = draws(&result.sha256, self.seed, index);
+            for (crystal, _) in claims.choose(None, Self::SAMPLE, &mut random) {
+                let named = |check: &&Check| {
+                    check.property == property
+                        && check.skeleton == crystal.skeleton
+                        && check.elements == crystal.elements
+                };
+                let name = format!("{} on {}", crystal.elements, crystal.skeleton);
+                let Some(claimed) = claims.outcomes.get(&crystal) else {
+                    continue;
+                };
+                let instant = is_instant(config);
+                let holds = self.checks.iter().filter(named).any(|check| {
+                    let (_, verdict) = verdict(property, instant, *claimed, check.found);
+                    check.claimed == *claimed && verdict.holds()
+                });
+                if !holds {
+                    return Err(format!(
+                        "was verified in part: {name} was not computed again; use `bench verify` \
+                         without --top and --sample"
+                    ));
+                }
+            }
+        }
+        match self.holds {
+            true => Ok(()),
+            false => Err("does not hold".to_owned()),
+        }
+    }
 }
+
+/// Larger records are none.
+const LARGEST_RECORD: u64 = 1 << 28;
+/// Time that a calculator may take to stop.
+const GRACE: Duration = Duration::from_secs(30);
 
 /// `result.json` → `result.json.verified.json`.
 pub fn record_path(result: &Path) -> PathBuf {
@@ -169,27 +289,11 @@ pub fn record_path(result: &Path) -> PathBuf {
     result.with_file_name(name)
 }
 
-/// The distinct calculators of a result: property, settings and fingerprint.
-pub fn calculators(file: &ResultFile) -> Vec<(Property, &CalculatorConfig, &str)> {
-    let mut found: Vec<(Property, &CalculatorConfig, &str)> = Vec::new();
-    for job in &file.jobs {
-        let this = (
-            job.property,
-            &job.settings.calculator,
-            job.fingerprint.as_str(),
-        );
-        if !found.contains(&this) {
-            found.push(this);
-        }
-    }
-    found
-}
-
-/// Looks whether a result agrees with itself ([`problems`]); if so, computes its best crystals and a
-/// sample of the others again, with the calculator's settings of the file and an empty store.
+/// Looks whether a result agrees with itself ([`problems`]); if so, computes the crystals that ranked
+/// numbers depend on and a sample of the others again, with the calculator's settings of the file and
+/// an empty store, and trains some of its agents again from the file's values.
 ///
-/// The sample is drawn by the checksum of the file, so that who made it could not choose. `None` if
-/// cancelled.
+/// `None` if cancelled.
 ///
 /// # Errors
 /// [`BenchmarkError`] if a calculator cannot work on this machine.
@@ -203,23 +307,22 @@ pub fn verify(
         crystalgym_version: env!("CARGO_PKG_VERSION").to_owned(),
         holds: false,
         problems: problems(&result.file),
-        top: options.top,
-        sample: options.sample,
+        seed: options.seed,
+        ranked: Coverage::default(),
+        others: Coverage::default(),
         checks: Vec::new(),
+        replays: Vec::new(),
     };
     if !record.problems.is_empty() {
         return Ok(Some(record));
     }
-    let seed = u64::from_str_radix(&result.sha256[..16], 16).unwrap_or_default();
-    let mut random = Pcg64::seed_from_u64(seed);
-    let store = ResultStore::in_memory().map_err(TrainingError::from)?;
+    let store = Arc::new(ResultStore::in_memory().map_err(TrainingError::from)?);
     let mut compositions = Compositions::default();
-    for (property, config, fingerprint) in calculators(&result.file) {
-        let claims = Claims::of(
-            &result.file,
-            (property, config, fingerprint),
-            &mut compositions,
-        );
+    for (index, origin) in calculators(&result.file).into_iter().enumerate() {
+        let (property, config, fingerprint) = origin;
+        let claims = Claims::of(&result.file, origin, &mut compositions);
+        record.ranked.all += claims.ranked();
+        record.others.all += claims.others();
         let calculator = (options.calculator)(config).map_err(TrainingError::from)?;
         let elements: Vec<Element> = claims.elements.iter().copied().collect();
         calculator
@@ -234,136 +337,124 @@ pub fn verify(
             ));
             continue;
         }
-        for (composition, choice) in claims.choose(options, &mut random) {
+        let mut random = draws(&result.sha256, options.seed, index);
+        for (composition, choice) in claims.choose(options.top, options.sample, &mut random) {
             let Some(claimed) = claims.outcomes.get(&composition).copied() else {
                 continue;
             };
             let crystal = compositions
                 .crystal(&composition.skeleton, &composition.elements)
                 .map_err(|message| BenchmarkError::folder(&result.path, message))?;
-            let evaluation = evaluate(
-                calculator.as_ref(),
-                Some(&store),
-                &crystal,
-                property,
-                options.cancel,
-            );
-            if options.cancel.is_cancelled() {
+            let Some(outcome) = evaluate_within(&calculator, &store, crystal, property, options)?
+            else {
                 return Ok(None);
-            }
-            let check = compare(property, composition, choice, claimed, &evaluation.outcome);
+            };
+            let instant = is_instant(config);
+            let check = compare(property, instant, composition, choice, claimed, &outcome);
             (options.report)(&check);
+            match choice {
+                Choice::Ranked => record.ranked.computed += 1,
+                Choice::Sample => record.others.computed += 1,
+            }
             record.checks.push(check);
         }
     }
-    record.holds =
-        record.problems.is_empty() && record.checks.iter().all(|check| check.verdict.holds());
+    for job in jobs_to_replay(result, options) {
+        let Some(same) = replay(job, options.cancel)? else {
+            return Ok(None);
+        };
+        record.replays.push(Replay {
+            job: job.id.clone(),
+            difference: same.err(),
+        });
+    }
+    record.holds = record.problems.is_empty()
+        && record.checks.iter().all(|check| check.verdict.holds())
+        && (record.replays.iter()).all(|replay| replay.difference.is_none());
     Ok(Some(record))
 }
 
-/// What a file says of the crystals that one calculator computed.
-struct Claims {
-    elements: BTreeSet<Element>,
-    outcomes: BTreeMap<Composition, Found>,
-    /// Best returns first, by experiment.
-    best: BTreeMap<String, Vec<(f64, Composition)>>,
+/// Some jobs of each ranked row, drawn.
+fn jobs_to_replay<'a>(result: &'a SealedResult, options: &VerifyOptions<'_>) -> Vec<&'a ResultJob> {
+    let mut random = draws(&result.sha256, options.seed, usize::MAX);
+    let mut chosen = Vec::new();
+    for mut jobs in ranked_groups(&result.file).into_values() {
+        for _ in 0..options.replays.min(jobs.len()) {
+            let index = (random.next_u64() % jobs.len() as u64) as usize;
+            chosen.push(jobs.swap_remove(index));
+        }
+    }
+    chosen
 }
 
-impl Claims {
-    fn of(
-        file: &ResultFile,
-        calculator: (Property, &CalculatorConfig, &str),
-        compositions: &mut Compositions,
-    ) -> Self {
-        let mut claims = Self {
-            elements: BTreeSet::new(),
-            outcomes: BTreeMap::new(),
-            best: BTreeMap::new(),
-        };
-        let mut returns: BTreeMap<(&str, Composition), f64> = BTreeMap::new();
-        let jobs = file.jobs.iter().filter(|job| {
-            (
-                job.property,
-                &job.settings.calculator,
-                job.fingerprint.as_str(),
-            ) == calculator
-        });
-        for job in jobs {
-            claims
-                .elements
-                .extend(action_elements(&job.settings.task).unwrap_or_default());
-            let episodes = job.episodes.iter().map(|row| {
-                (
-                    &row.skeleton,
-                    &row.elements,
-                    row.value,
-                    row.failure,
-                    row.episodic_return,
-                )
-            });
-            let rollouts = job.rollouts.iter().map(|row| {
-                (
-                    &row.skeleton,
-                    &row.elements,
-                    row.value,
-                    row.failure,
-                    row.episodic_return,
-                )
-            });
-            for (skeleton, elements, value, failure, episodic_return) in episodes.chain(rollouts) {
-                let Ok(composition) = compositions.of(skeleton, elements) else {
-                    continue;
-                };
-                let found = match (value, failure) {
-                    (Some(value), _) => Found::Value(value),
-                    (None, Some(code)) if code.depends_on_the_moment() => continue,
-                    (None, Some(code)) => Found::Failure(code),
-                    (None, None) => continue,
-                };
-                if let Found::Value(_) = found {
-                    returns.insert(
-                        (job.experiment.as_str(), composition.clone()),
-                        episodic_return,
-                    );
-                }
-                claims.outcomes.insert(composition, found);
-            }
-        }
-        for ((experiment, composition), episodic_return) in returns {
-            let best = claims.best.entry(experiment.to_owned()).or_default();
-            best.push((episodic_return, composition));
-        }
-        for best in claims.best.values_mut() {
-            // Stable: among equals the order of their names.
-            best.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-        }
-        claims
+/// Computes a crystal, and gives it up when its time is over. `None` if cancelled.
+///
+/// # Errors
+/// [`BenchmarkError::Folder`] if the calculator does not stop when it is told to.
+fn evaluate_within(
+    calculator: &Arc<dyn Calculator>,
+    store: &Arc<ResultStore>,
+    crystal: Crystal,
+    property: Property,
+    options: &VerifyOptions<'_>,
+) -> Result<Option<Outcome>, BenchmarkError> {
+    if calculator.is_instant() {
+        let evaluation = evaluate(
+            calculator.as_ref(),
+            None,
+            &crystal,
+            property,
+            options.cancel,
+        );
+        return Ok((!options.cancel.is_cancelled()).then_some(evaluation.outcome));
     }
-
-    fn choose(
-        &self,
-        options: &VerifyOptions<'_>,
-        random: &mut Pcg64,
-    ) -> Vec<(Composition, Choice)> {
-        let best = self
-            .best
-            .values()
-            .flat_map(|best| best.iter().take(options.top));
-        let top: BTreeSet<&Composition> = best.map(|(_, composition)| composition).collect();
-        let mut others: Vec<&Composition> = self
-            .outcomes
-            .keys()
-            .filter(|composition| !top.contains(composition))
-            .collect();
-        let mut chosen: Vec<(Composition, Choice)> = top
-            .into_iter()
-            .map(|composition| (composition.clone(), Choice::Top))
-            .collect();
-        for _ in 0..options.sample.min(others.len()) {
-            let index = (random.next_u64() % others.len() as u64) as usize;
-            chosen.push((others.swap_remove(index).clone(), Choice::Sample));
+    let token = CancelToken::default();
+    let (sender, receiver) = mpsc::sync_channel(1);
+    let name = crystal.formula();
+    {
+        let (calculator, store, token) = (Arc::clone(calculator), Arc::clone(store), token.clone());
+        thread::spawn(move || {
+            let store = Some(store.as_ref());
+            let evaluation = evaluate(calculator.as_ref(), store, &crystal, property, &token);
+            // Nobody waits any more after the grace.
+            let _ = sender.send(evaluation.outcome);
+        });
+    }
+    let started = Instant::now();
+    let mut stopped_at = None;
+    loop {
+        let answer = receiver.recv_timeout(Duration::from_millis(100));
+        let cancelled = options.cancel.is_cancelled();
+        match answer {
+            Ok(_) if cancelled => return Ok(None),
+            Ok(outcome) if stopped_at.is_none() => return Ok(Some(outcome)),
+            Ok(_) => {
+                let message = format!("took longer than {} s", options.limit.as_secs());
+                let failure = Failure::new(FailureCode::TimeLimit, message);
+                return Ok(Some(Outcome::Failure(failure)));
+            }
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                let failure = Failure::new(FailureCode::Internal, "the calculation ended early");
+                return Ok(Some(Outcome::Failure(failure)));
+            }
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
         }
-        chosen
+        if stopped_at.is_none() && (cancelled || started.elapsed() > options.limit) {
+            token.cancel();
+            stopped_at = Some(Instant::now());
+        }
+        if stopped_at.is_some_and(|at| at.elapsed() > GRACE) {
+            if cancelled {
+                return Ok(None);
+            }
+            return Err(BenchmarkError::folder(
+                &name,
+                format!(
+                    "does not come to an end with the settings of the file: given up after {} s",
+                    started.elapsed().as_secs()
+                ),
+            ));
+        }
     }
 }
 
@@ -373,31 +464,30 @@ impl Claims {
 /// in another order, so that an SCF may stop an iteration earlier or later: values then differ by
 /// what its convergence leaves open. Making that ten times finer or coarser moved four gaps by up to
 /// 0.6 meV, three densities by 2e-7 and three bulk moduli by 5e-5 of themselves.
-fn tolerance(property: Property, value: f64) -> f64 {
+///
+/// Instant calculators add nothing up in iterations: theirs are a few roundings.
+fn tolerance(property: Property, instant: bool, value: f64) -> f64 {
     match property {
+        _ if instant => 4.0 * f64::EPSILON * value.abs(),
         Property::BandGap => 2e-3,
         Property::Density => 1e-5 * value.abs(),
         _ => 0.01 + 1e-3 * value.abs(),
     }
 }
 
-fn compare(
+/// The absolute difference of two values, and whether the claim holds.
+fn verdict(
     property: Property,
-    composition: Composition,
-    choice: Choice,
+    instant: bool,
     claimed: Found,
-    outcome: &Outcome,
-) -> Check {
-    let found = match outcome {
-        Outcome::Success(values) => Found::Value(values.value),
-        Outcome::Failure(failure) => Found::Failure(failure.code),
-    };
-    let (deviation, verdict) = match (claimed, found) {
+    found: Found,
+) -> (Option<f64>, Verdict) {
+    match (claimed, found) {
         (Found::Value(a), Found::Value(b)) => {
             let deviation = (a - b).abs();
             let verdict = if a == b {
                 Verdict::Equal
-            } else if deviation <= tolerance(property, b) {
+            } else if deviation <= tolerance(property, instant, b) {
                 Verdict::WithinTolerance
             } else {
                 Verdict::Differs
@@ -407,7 +497,22 @@ fn compare(
         (Found::Failure(a), Found::Failure(b)) if a == b => (None, Verdict::Equal),
         (_, Found::Failure(code)) if code.depends_on_the_moment() => (None, Verdict::NotComputed),
         _ => (None, Verdict::Differs),
+    }
+}
+
+fn compare(
+    property: Property,
+    instant: bool,
+    composition: Composition,
+    choice: Choice,
+    claimed: Found,
+    outcome: &Outcome,
+) -> Check {
+    let found = match outcome {
+        Outcome::Success(values) => Found::Value(values.value),
+        Outcome::Failure(failure) => Found::Failure(failure.code),
     };
+    let (deviation, verdict) = verdict(property, instant, claimed, found);
     Check {
         property,
         skeleton: composition.skeleton,

@@ -1,23 +1,26 @@
 use std::{
     collections::BTreeSet,
-    fs::Permissions,
-    io::{self, BufWriter, Write},
+    fs::{self, Permissions},
+    io::{self, BufWriter, Read, Write},
     os::unix::fs::PermissionsExt as _,
     path::Path,
 };
 
 use crystalgym_crystal::Element;
 use crystalgym_environment::{ActionSet, EnvironmentError, TaskConfig};
-use crystalgym_evaluation::{CalculatorConfig, FailureCode, Property, Source, UnknownFailureCode};
+use crystalgym_evaluation::{
+    CalculatorConfig, FailureCode, Property, QeSettings, Source, UnknownFailureCode,
+};
 use crystalgym_training::{EpisodeRow, RunFolder, TrainingConfig, TrainingError};
-use flate2::{Compression, write::GzEncoder};
+use flate2::{Compression, read::MultiGzDecoder, write::GzEncoder};
 
 use super::{
+    claims::is_instant,
     compositions::Compositions,
     file::{
-        Measures, ResultEpisode, ResultFile, ResultJob, ResultRollout, ResultSettings, is_gzip,
-        portable,
+        Measures, ResultEpisode, ResultFile, ResultJob, ResultRollout, ResultSettings, portable,
     },
+    read::is_gzip,
     rows::read_rows,
 };
 use crate::{
@@ -62,6 +65,10 @@ pub fn write_result(
             ),
         };
         return Err(BenchmarkError::folder(benchmark, message));
+    }
+    if !is_replaceable(file) {
+        let message = "is there already and is no result: it is not replaced";
+        return Err(BenchmarkError::folder(file, message));
     }
     let parent = file
         .parent()
@@ -115,6 +122,27 @@ pub fn write_result(
     Ok(written)
 }
 
+/// Whether a file is missing, or an earlier result; a link or another file is somebody's own.
+fn is_replaceable(file: &Path) -> bool {
+    match fs::symlink_metadata(file) {
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+        Ok(metadata) if !metadata.is_file() => false,
+        Ok(metadata) if metadata.len() == 0 => true,
+        Ok(_) => {
+            let Ok(opened) = fs::File::open(file) else {
+                return false;
+            };
+            let mut start = [0; 64];
+            let read = match is_gzip(file) {
+                true => MultiGzDecoder::new(opened).read(&mut start),
+                false => (&opened).read(&mut start),
+            };
+            let start = read.map(|length| String::from_utf8_lossy(&start[..length]).into_owned());
+            start.is_ok_and(|start| start.contains("\"crystalgym-result/"))
+        }
+    }
+}
+
 /// Makes jobs, and keeps what is costly and common to many.
 #[derive(Default)]
 struct JobWriter {
@@ -139,6 +167,7 @@ impl JobWriter {
             crystals.insert(self.compositions.of(skeleton, elements).map_err(bad)?);
         }
         let fingerprint = self.fingerprint(&config, manifest.property)?;
+        let instant = is_instant(&config.calculator);
         Ok(ResultJob {
             id: manifest.id.clone(),
             experiment: manifest.experiment.clone(),
@@ -158,7 +187,7 @@ impl JobWriter {
                 hyperparameters: hyperparameters.unwrap_or_default(),
             },
             measures: Measures::of(measure, crystals.len()),
-            episodes: (episodes.iter().map(result_episode))
+            episodes: (episodes.iter().map(|row| result_episode(row, instant)))
                 .collect::<Result<_, _>>()
                 .map_err(bad)?,
             rollouts: (rollouts.iter().map(result_rollout))
@@ -179,7 +208,15 @@ impl JobWriter {
         if let Some((.., known)) = known {
             return Ok(known.clone());
         }
-        let calculator = config.calculator.build().map_err(TrainingError::from)?;
+        // A program that the folder names is not asked for its version: the folder may be anybody's.
+        let mut own = config.calculator.clone();
+        own.qe = QeSettings {
+            pw: own.qe.pw,
+            equation_of_state: own.qe.equation_of_state,
+            time_limit_seconds: own.qe.time_limit_seconds,
+            ..QeSettings::default()
+        };
+        let calculator = own.build().map_err(TrainingError::from)?;
         let fingerprint = calculator.fingerprint(&elements, property).0;
         let calculator = config.calculator.clone();
         self.fingerprints
@@ -204,7 +241,8 @@ pub(super) fn sorted(elements: &[Element]) -> Vec<Element> {
     elements
 }
 
-fn result_episode(row: &EpisodeRow) -> Result<ResultEpisode, String> {
+/// The wall time of an instant calculator says nothing.
+fn result_episode(row: &EpisodeRow, instant: bool) -> Result<ResultEpisode, String> {
     Ok(ResultEpisode {
         step: row.step,
         skeleton: row.skeleton.clone(),
@@ -213,7 +251,11 @@ fn result_episode(row: &EpisodeRow) -> Result<ResultEpisode, String> {
         failure: failure(&row.failure)?,
         episodic_return: row.episodic_return,
         source: source(&row.source)?,
-        seconds: row.calculation_seconds,
+        seconds: if instant {
+            0.0
+        } else {
+            row.calculation_seconds
+        },
     })
 }
 

@@ -18,7 +18,7 @@ use crystalgym_evaluation::{
 use crystalgym_training::{ConfigLayers, default_store_path};
 use serde_json::json;
 
-use crate::signals::StopFlag;
+use crate::{signals::StopFlag, terminal};
 
 /// Arguments of `crystalgym evaluate`.
 #[derive(Debug, Args)]
@@ -183,7 +183,7 @@ fn print(
     calculator: &str,
     evaluation: &Evaluation,
 ) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = terminal::stdout();
     let property = arguments.property;
     let symbols: Vec<&str> = crystal.elements().iter().map(|e| e.symbol()).collect();
     if arguments.json {
@@ -197,7 +197,7 @@ fn print(
             "source": evaluation.source.name(),
             "outcome": evaluation.outcome,
         });
-        writeln!(out, "{}", serde_json::to_string_pretty(&value)?)?;
+        writeln!(out, "{}", terminal::json(&value)?)?;
         return Ok(());
     }
     writeln!(

@@ -9,6 +9,8 @@ use crystalgym_environment::{ActionSet, paper_tasks};
 use crystalgym_evaluation::FailureCode;
 use serde_json::{Value, json};
 
+use crate::terminal;
+
 /// Arguments of `crystalgym list`.
 #[derive(Debug, Args)]
 pub(crate) struct ListArguments {
@@ -41,7 +43,7 @@ pub(crate) fn run(arguments: &ListArguments) -> anyhow::Result<ExitCode> {
         Listing::Calculators => calculators(),
         Listing::Failures => failures(),
     };
-    let mut out = io::stdout().lock();
+    let mut out = terminal::stdout();
     if arguments.json {
         let objects: Vec<Value> = rows
             .iter()
@@ -55,7 +57,7 @@ pub(crate) fn run(arguments: &ListArguments) -> anyhow::Result<ExitCode> {
                 )
             })
             .collect();
-        writeln!(out, "{}", serde_json::to_string_pretty(&objects)?)?;
+        writeln!(out, "{}", terminal::json(&objects)?)?;
     } else {
         write_table(&mut out, &columns, &rows)?;
     }

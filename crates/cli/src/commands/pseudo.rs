@@ -1,6 +1,6 @@
 use std::{
     fs,
-    io::{self, Write},
+    io::Write,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -12,6 +12,8 @@ use crystalgym_dft::pseudo::{GthParameters, gth_elements};
 use crystalgym_pseudopotential::{
     ArchiveSource, Installation, Manifest, PseudopotentialFamily, default_folder,
 };
+
+use crate::terminal;
 
 const DEFAULT_FAMILY: &str = "SSSP-1.3.0-PBE-efficiency";
 
@@ -93,7 +95,7 @@ fn write_gth(folder: &Path, elements: &[Element]) -> anyhow::Result<ExitCode> {
         some => some.to_vec(),
     };
     fs::create_dir_all(folder).with_context(|| format!("folder {}", folder.display()))?;
-    let mut out = io::stdout().lock();
+    let mut out = terminal::stdout();
     for element in elements {
         let parameters = GthParameters::pbe(element)?;
         let path = folder.join(format!("{element}.upf"));
@@ -115,7 +117,7 @@ fn check(family: &str, against: Option<&str>) -> anyhow::Result<ExitCode> {
         Some(name) => Manifest::built_in_named(name)?.check(opened.folder())?,
         None => opened.check()?,
     };
-    let mut out = io::stdout().lock();
+    let mut out = terminal::stdout();
     writeln!(out, "{} in {}", report.name, report.folder.display())?;
     for row in &report.elements {
         match &row.result {
@@ -162,7 +164,7 @@ fn install(installation: &Installation) -> anyhow::Result<ExitCode> {
         bar.set_position(done);
     })?;
     bar.finish_and_clear();
-    let mut out = io::stdout().lock();
+    let mut out = terminal::stdout();
     if report.already_installed {
         writeln!(out, "{} is installed and complete", report.folder.display())?;
     } else {

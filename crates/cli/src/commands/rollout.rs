@@ -1,13 +1,9 @@
-use std::{
-    io::{self, Write},
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::Args;
 use crystalgym_training::{PolicyEvaluation, TrainedAgent};
 
-use crate::trust::TrustArguments;
+use crate::{terminal, trust::TrustArguments};
 
 /// Arguments of `crystalgym rollout`.
 #[derive(Debug, Args)]
@@ -43,10 +39,10 @@ pub(crate) fn run(arguments: &RolloutArguments) -> anyhow::Result<ExitCode> {
     };
     let agent = TrainedAgent::load(&arguments.run)?;
     for note in &agent.notes {
-        eprintln!("warning: {}", note.escape_debug());
+        eprintln!("warning: {note}");
     }
     let rollouts = (arguments.trust).with(|trust| agent.evaluate(&evaluation, trust))?;
-    let mut out = io::stdout().lock();
+    let mut out = terminal::stdout();
     writeln!(
         out,
         "return    value      skeleton  crystal (elements in site order)"

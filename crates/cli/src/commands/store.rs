@@ -99,7 +99,7 @@ pub(crate) fn run(arguments: &StoreArguments) -> anyhow::Result<ExitCode> {
         None => default_store_path()?,
     };
     let store = open_existing(&path)?;
-    let mut out = io::stdout();
+    let mut out = crate::terminal::stdout();
     match &arguments.command {
         StoreCommand::Stats => {
             writeln!(out, "{}", path.display())?;

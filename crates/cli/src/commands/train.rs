@@ -10,6 +10,7 @@ use crystalgym_training::{ConfigLayers, RunEnd, TrainingConfig, TrainingRun};
 use crate::{
     progress::{TrainingBar, message},
     signals::StopFlag,
+    terminal,
     trust::TrustArguments,
 };
 
@@ -121,7 +122,7 @@ fn resolve(arguments: &TrainArguments) -> anyhow::Result<TrainingConfig> {
 }
 
 fn print_end(end: &RunEnd) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = terminal::stdout();
     writeln!(out, "{}", message(&end.statistics))?;
     let best = end.statistics.best.as_slice();
     if best.is_empty() {

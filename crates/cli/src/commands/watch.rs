@@ -17,9 +17,9 @@ pub(crate) struct WatchArguments {
 
 pub(crate) fn run(arguments: &WatchArguments) -> anyhow::Result<ExitCode> {
     let stop = StopFlag::install()?;
-    let mut server = WatchServer::start(&arguments.folder, arguments.port)?;
+    let server = WatchServer::start(&arguments.folder, arguments.port)?;
     println!("{}", server.url());
     eprintln!("open this address in a browser on this machine; Ctrl-C ends");
-    server.serve(&|| stop.is_set());
+    server.serve(&|| stop.is_set())?;
     Ok(ExitCode::SUCCESS)
 }

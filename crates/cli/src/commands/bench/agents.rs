@@ -1,9 +1,4 @@
-use std::{
-    io::{self, Write},
-    process::ExitCode,
-    sync::Arc,
-    time::Instant,
-};
+use std::{io::Write, process::ExitCode, sync::Arc, time::Instant};
 
 use anyhow::Context;
 use clap::Args;
@@ -11,6 +6,8 @@ use crystalgym_environment::Task;
 use crystalgym_training::{
     ConfigLayers, LearningMeasure, TrainingConfig, exact_optimum, measure_learning,
 };
+
+use crate::terminal;
 
 /// Arguments of `crystalgym bench agents`.
 #[derive(Debug, Args)]
@@ -43,7 +40,7 @@ pub(crate) struct AgentsArguments {
 }
 
 pub(crate) fn run(arguments: &AgentsArguments) -> anyhow::Result<ExitCode> {
-    let mut out = io::stdout().lock();
+    let mut out = terminal::stdout();
     writeln!(
         out,
         "| task | algorithm | episodes to 0.95, by seed | first crystal of 0.95, by seed | \

@@ -22,6 +22,7 @@ use super::verdicts::{Verdict, read_verdicts, write_comparison};
 use crate::{
     commands::evaluate::{CalculatorArguments, open_store},
     signals::StopFlag,
+    terminal,
 };
 
 /// Arguments of `crystalgym bench coverage`.
@@ -108,7 +109,7 @@ pub(crate) fn run(arguments: &CoverageArguments) -> anyhow::Result<ExitCode> {
     if let Some(path) = &arguments.csv {
         write_atomically(path, csv(&rows).as_bytes())?;
     }
-    let mut out = io::stdout().lock();
+    let mut out = terminal::stdout();
     write_summary(&mut out, &rows)?;
     if let Some(others) = &others {
         write_comparison(&mut out, &verdicts(&rows), others)?;

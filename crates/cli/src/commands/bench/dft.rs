@@ -1,10 +1,4 @@
-use std::{
-    fs,
-    io::{self, Write},
-    num::NonZeroUsize,
-    process::ExitCode,
-    sync::Arc,
-};
+use std::{fs, io::Write, num::NonZeroUsize, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use clap::Args;
@@ -18,7 +12,7 @@ use crystalgym_pseudopotential::PseudopotentialFamily;
 use crystalgym_qe::PwSettings;
 
 use super::coverage::evaluate_until;
-use crate::signals::StopFlag;
+use crate::{signals::StopFlag, terminal};
 
 /// Arguments of `crystalgym bench dft`.
 #[derive(Debug, Args)]
@@ -89,7 +83,7 @@ pub(crate) fn run(arguments: &DftArguments) -> anyhow::Result<ExitCode> {
         }
     };
     let comparison = Comparison::new(arguments, family);
-    let mut out = io::stdout().lock();
+    let mut out = terminal::stdout();
     writeln!(
         out,
         "{} and {} Ry, {} points per reciprocal atom, {} cores, {}, pw.x {}\n",

@@ -1,13 +1,11 @@
-use std::{
-    io::{self, Write},
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{io::Write as _, path::PathBuf, process::ExitCode};
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use crystalgym_benchmark::{Leaderboard, LeaderboardRow};
+use crystalgym_benchmark::{Leaderboard, LeaderboardRow, csv_row, markdown};
 use crystalgym_crystal::write_atomically;
+
+use crate::terminal;
 
 /// Arguments of `crystalgym bench leaderboard`.
 #[derive(Debug, Args)]
@@ -32,12 +30,12 @@ enum Form {
 pub(crate) fn run(arguments: &LeaderboardArguments) -> anyhow::Result<ExitCode> {
     let board = Leaderboard::read(&arguments.folder)?;
     let text = match arguments.format {
-        Form::Markdown => markdown(&board),
-        Form::Csv => csv(&board.rows)?,
-        Form::Json => serde_json::to_string_pretty(&board)? + "\n",
+        Form::Markdown => as_markdown(&board),
+        Form::Csv => as_csv(&board.rows),
+        Form::Json => terminal::json(&board)? + "\n",
     };
     match &arguments.output {
-        None => io::stdout().lock().write_all(text.as_bytes())?,
+        None => terminal::stdout().write_all(text.as_bytes())?,
         Some(file) => write_atomically(file, text.as_bytes())
             .with_context(|| format!("cannot write {}", file.display()))?,
     }
@@ -47,7 +45,7 @@ pub(crate) fn run(arguments: &LeaderboardArguments) -> anyhow::Result<ExitCode> 
     Ok(ExitCode::SUCCESS)
 }
 
-fn markdown(board: &Leaderboard) -> String {
+fn as_markdown(board: &Leaderboard) -> String {
     let mut text = String::from("# Leaderboard\n\n");
     for table in board.tables() {
         text += &table.markdown();
@@ -64,15 +62,14 @@ fn markdown(board: &Leaderboard) -> String {
                 .file_name()
                 .unwrap_or_default()
                 .to_string_lossy();
-            text += &format!("- `{name}`: {}\n", file.reason);
+            text += &format!("- {}: {}\n", markdown(&name), markdown(&file.reason));
         }
     }
     text
 }
 
-fn csv(rows: &[LeaderboardRow]) -> anyhow::Result<String> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record([
+fn as_csv(rows: &[LeaderboardRow]) -> String {
+    let mut text = csv_row(&[
         "experiment",
         "property",
         "skeletons",
@@ -87,11 +84,13 @@ fn csv(rows: &[LeaderboardRow]) -> anyhow::Result<String> {
         "interval_high",
         "held_out",
         "calculations_per_job",
+        "jobs",
+        "jobs_trained_again",
         "file",
-    ])?;
+    ]);
     for row in rows {
         let number = |value: Option<f64>| value.map_or_else(String::new, |x| x.to_string());
-        writer.write_record([
+        text += &csv_row(&[
             row.experiment.clone(),
             row.property.clone(),
             row.skeletons.clone(),
@@ -106,8 +105,10 @@ fn csv(rows: &[LeaderboardRow]) -> anyhow::Result<String> {
             number(row.interval.map(|(_, high)| high)),
             number(row.held_out),
             row.calculations_per_job.to_string(),
+            row.replayed.1.to_string(),
+            row.replayed.0.to_string(),
             row.file.clone(),
-        ])?;
+        ]);
     }
-    Ok(String::from_utf8(writer.into_inner()?)?)
+    text
 }

@@ -1,11 +1,11 @@
-use std::{
-    io::{self, Write},
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{io::Write, path::PathBuf, process::ExitCode};
 
+use anyhow::Context as _;
 use clap::Args;
+use crystalgym_crystal::EnclosedFolder;
 use crystalgym_report::{Reference, ReportData, write_report};
+
+use crate::terminal;
 
 /// Arguments of `crystalgym bench report`.
 #[derive(Debug, Args)]
@@ -23,8 +23,11 @@ pub(crate) fn run(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
     if let Some(path) = &arguments.reference {
         data.reference = Reference::read(path)?;
     }
-    let written = write_report(&data, &arguments.folder.join("report"))?;
-    let mut out = io::stdout().lock();
+    let folder = EnclosedFolder::at(&arguments.folder)
+        .make_subfolder("report")
+        .with_context(|| format!("{}", arguments.folder.join("report").display()))?;
+    let written = write_report(&data, folder.path())?;
+    let mut out = terminal::stdout();
     for table in &data.tables.tables {
         writeln!(out, "{}", table.markdown())?;
     }

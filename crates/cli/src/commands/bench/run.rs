@@ -1,5 +1,5 @@
 use std::{
-    io::{self, Write},
+    io::Write,
     path::PathBuf,
     process::ExitCode,
     sync::atomic::{AtomicUsize, Ordering},
@@ -14,7 +14,7 @@ use crystalgym_evaluation::Property;
 use crystalgym_training::{Algorithm, ConfigLayers, Preset};
 use serde::de::{DeserializeOwned, IntoDeserializer, value::StrDeserializer};
 
-use crate::signals::StopFlag;
+use crate::{signals::StopFlag, terminal};
 
 /// Arguments of `crystalgym bench run`.
 #[derive(Debug, Args)]
@@ -175,7 +175,7 @@ fn named<T: DeserializeOwned>(option: &str, name: &str) -> anyhow::Result<T> {
 }
 
 fn dry_run(jobs: &[Job]) -> anyhow::Result<ExitCode> {
-    let mut out = io::stdout().lock();
+    let mut out = terminal::stdout();
     for job in jobs {
         let steps = job.config.agent().total_steps();
         writeln!(out, "{}  {steps} steps", job.manifest.id)?;

@@ -1,30 +1,47 @@
 use std::{
+    hash::{BuildHasher, Hasher, RandomState},
     io::{self, Write},
     path::PathBuf,
     process::ExitCode,
+    time::Duration,
 };
 
 use anyhow::bail;
 use clap::Args;
 use crystalgym_benchmark::{
-    Check, Choice, Found, ResultFile, Verdict, Verification, VerifyOptions, verify,
+    Check, Choice, Found, ResultFile, Verdict, Verification, VerifyOptions, chance_of_missing,
+    verify,
 };
 use crystalgym_evaluation::{CalculatorConfig, CalculatorError};
 use crystalgym_training::ConfigLayers;
 
-use crate::signals::StopFlag;
+use crate::{signals::StopFlag, terminal};
 
 /// Arguments of `crystalgym bench verify`.
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArguments {
     /// The result, .json or .json.gz.
     file: PathBuf,
-    /// Best crystals of each experiment and property that are computed again.
-    #[arg(long, default_value_t = 5)]
-    top: usize,
-    /// Other crystals of each property that are computed again, drawn by the file's checksum.
-    #[arg(long, default_value_t = 5)]
+    /// Only so many of the crystals that ranked numbers depend on, best first; all by default. With
+    /// fewer the verification is one in part, which no leaderboard counts.
+    #[arg(long)]
+    top: Option<usize>,
+    /// Other crystals of each calculator that are computed again, drawn at random; all where that
+    /// takes no time. Fewer than by default are a verification in part.
+    #[arg(long, default_value_t = Verification::SAMPLE)]
     sample: usize,
+    /// Jobs of each row of a leaderboard that are trained again from the file's values, to see that
+    /// the agent made the crystals. Networks do so to the last bit on the kind of processor on which
+    /// they learned; 0 leaves it open, and a leaderboard says so.
+    #[arg(long, default_value_t = 1)]
+    replay: usize,
+    /// What is drawn, to repeat a verification; by default another each time, so that who made the
+    /// file cannot know.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Longest time for one crystal, in seconds.
+    #[arg(long, default_value_t = 3600)]
+    limit: u64,
     /// The pseudopotentials on this machine: a folder or an installed family; by default an
     /// installed family of the name that the file gives.
     #[arg(long)]
@@ -56,6 +73,10 @@ pub(crate) fn run(arguments: &VerifyArguments) -> anyhow::Result<ExitCode> {
     let options = VerifyOptions {
         top: arguments.top,
         sample: arguments.sample,
+        replays: arguments.replay,
+        // The hasher's keys are the system's random numbers.
+        seed: (arguments.seed).unwrap_or_else(|| RandomState::new().build_hasher().finish()),
+        limit: Duration::from_secs(arguments.limit),
         calculator: &calculator,
         cancel: &cancel,
         report: &|check| println!("{}", line(check)),
@@ -66,7 +87,7 @@ pub(crate) fn run(arguments: &VerifyArguments) -> anyhow::Result<ExitCode> {
     let path = record.write(&arguments.file)?;
     show(&record)?;
     eprintln!("the record is {}", path.display());
-    Ok(match record.holds {
+    Ok(match record.holds && record.is_complete() {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })
@@ -84,7 +105,7 @@ fn line(check: &Check) -> String {
         Verdict::NotComputed => "COULD NOT BE COMPUTED",
     };
     let choice = match check.choice {
-        Choice::Top => "top",
+        Choice::Ranked => "ranked",
         Choice::Sample => "sample",
     };
     format!(
@@ -98,22 +119,55 @@ fn line(check: &Check) -> String {
 }
 
 fn show(record: &Verification) -> io::Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = terminal::stdout();
     for problem in &record.problems {
         writeln!(out, "{problem}")?;
     }
-    let held = record
-        .checks
-        .iter()
+    for replay in &record.replays {
+        match &replay.difference {
+            None => writeln!(out, "{}: trained again, all the same", replay.job)?,
+            Some(difference) => writeln!(
+                out,
+                "{}: trained again, DOES NOT HOLD: {difference} (an agent with networks is the same \
+                 to the last bit on one kind of processor only; --replay 0 leaves it open)",
+                replay.job
+            )?,
+        }
+    }
+    let (ranked, others) = (record.ranked, record.others);
+    writeln!(
+        out,
+        "computed again: {} of {} crystals that ranked numbers depend on, {} of {} others; seed {}",
+        ranked.computed, ranked.all, others.computed, others.all, record.seed
+    )?;
+    if others.computed < others.all {
+        let tenth = others.all.div_ceil(10);
+        writeln!(
+            out,
+            "edits of {tenth} of the others would be missed with a chance of {:.2e}",
+            chance_of_missing(others.all, tenth, others.computed)
+        )?;
+    }
+    let held = (record.checks.iter())
         .filter(|check| check.verdict.holds())
         .count();
     let all = record.checks.len();
-    match (record.holds, record.problems.is_empty()) {
-        (true, _) => writeln!(
+    match (record.holds, record.problems.len()) {
+        (true, _) if record.is_complete() => writeln!(
             out,
             "holds: all {all} crystals that were computed again agree"
         ),
-        (false, true) => writeln!(out, "does not hold: {held} of {all} crystals agree"),
-        (false, false) => writeln!(out, "does not hold: {} problems", record.problems.len()),
+        (true, _) => writeln!(
+            out,
+            "holds as far as it was looked at: a verification in part, which no leaderboard counts"
+        ),
+        (false, 0) if held < all => {
+            writeln!(out, "does not hold: {held} of {all} crystals agree")
+        }
+        (false, 0) => writeln!(
+            out,
+            "does not hold: an agent does not make what the file says"
+        ),
+        (false, problems) => writeln!(out, "does not hold: {problems} problems"),
     }
 }
