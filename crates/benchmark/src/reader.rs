@@ -124,7 +124,7 @@ fn text(error: impl std::fmt::Display) -> String {
 fn read_training(run: &Path, manifest: &JobManifest) -> Result<TrainingMeasure, String> {
     let path = run.join(RunFolder::EPISODES);
     let named = |message: String| format!("{}: {message}", path.display());
-    if !ends_with_a_line(&path).map_err(|error| named(text(error)))? {
+    if !episodes_end_with_a_line(run).map_err(|error| named(text(error)))? {
         return Err(named("is cut off in the middle of its last row".to_owned()));
     }
     let mut counter = TrainingCounter::new(manifest.property);
@@ -293,9 +293,8 @@ pub(crate) fn read_table<T: serde::de::DeserializeOwned>(
         .map_err(text)
 }
 
-fn ends_with_a_line(path: &Path) -> io::Result<bool> {
-    let (folder, name) = (path.parent().unwrap_or(Path::new(".")), EPISODES_FILE);
-    let mut file = EnclosedFolder::at(folder).open(name)?;
+fn episodes_end_with_a_line(run: &Path) -> io::Result<bool> {
+    let mut file = EnclosedFolder::at(run).open(RunFolder::EPISODES)?;
     if file.metadata()?.len() == 0 {
         return Ok(true);
     }
