@@ -42,7 +42,7 @@ fn fault(found: Result<Structure, CrystalError>, row: &[&str]) -> Option<String>
             let density: f64 = density.parse().unwrap();
             let found = (structure.formula(), structure.density_g_cm3());
             let right = found.0 == *formula
-                && (found.1 / density - 1.0).abs() < 0.002
+                && (found.1 - density).abs() < 6e-4 + 2e-4 * density
                 && group
                     .parse()
                     .is_ok_and(|group: u16| group == group_of(&structure))
@@ -87,16 +87,16 @@ fn message(text: &str) -> String {
         .to_string()
 }
 
-/// No setting has more than 192 operations; 60 000 are refused before they are multiplied.
+/// No setting has more than 192 operations; 120 000 are refused before they are multiplied.
 #[test]
 fn too_many_operations_are_refused_at_once() {
     let start = Instant::now();
     let mut operations = String::from("loop_\n_symmetry_equiv_pos_as_xyz\n");
-    for i in 0..60_000 {
-        writeln!(operations, "x+{i}/420000,y,z").unwrap();
+    for i in 0..120_000 {
+        writeln!(operations, "x+{i}/840000,y,z").unwrap();
     }
     let error = message(&format!("{CELL}{operations}{SITES}Na 0.1 0.2 0.3\n"));
-    assert!(error.contains("60000 symmetry operations"), "{error}");
+    assert!(error.contains("120000 symmetry operations"), "{error}");
     let long = format!(
         "loop_\n_symmetry_equiv_pos_as_xyz\n{},y,z\n",
         "+x".repeat(1_000_000)
@@ -107,7 +107,8 @@ fn too_many_operations_are_refused_at_once() {
         "{}",
         &error[error.len() - 80..]
     );
-    assert!(start.elapsed().as_secs() < 5);
+    // Linear work, seconds without optimisation; the square of it would take minutes.
+    assert!(start.elapsed().as_secs() < 30);
 }
 
 /// A left-handed cell is written as the same crystal, not as its mirror image: the groups of a

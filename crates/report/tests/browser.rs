@@ -173,7 +173,7 @@ fn a_watched_page_follows_the_folder() {
     let begun = format!("{}\n{}", rows[..6].join("\n"), &rows[6][..9]);
     fs::write(&episodes, &begun).unwrap();
 
-    let mut server = WatchServer::start(folder.path(), 0).unwrap();
+    let server = WatchServer::start(folder.path(), 0).unwrap();
     let (url, stop) = (server.url(), Arc::new(AtomicBool::new(false)));
     let asked = Arc::clone(&stop);
     let serving = thread::spawn(move || server.serve(&|| asked.load(Ordering::Relaxed)));
@@ -202,5 +202,5 @@ fn a_watched_page_follows_the_folder() {
     );
     assert_eq!(browser.complaints(), Vec::<String>::new());
     stop.store(true, Ordering::Relaxed);
-    serving.join().unwrap();
+    serving.join().unwrap().unwrap();
 }

@@ -78,18 +78,36 @@ impl<'a> Block<'a> {
     }
 
     /// The loop that has a column, or the single items that share the prefix of its name.
-    pub(super) fn table(&self, tag: &str, prefix: &str) -> Option<Table<'a>> {
-        if let Some(table) = self.loops.iter().find(|table| table.column(tag).is_some()) {
-            return Some(table.clone());
+    ///
+    /// # Errors
+    /// If several loops have the column.
+    pub(super) fn table(&self, tag: &str, prefix: &str) -> Result<Option<Table<'a>>, CrystalError> {
+        let mut tables = self
+            .loops
+            .iter()
+            .filter(|table| table.column(tag).is_some());
+        let table = tables.next();
+        let items = self.items.get(tag).and_then(|values| values.first());
+        let other = tables.next().map(|table| table.line);
+        let item = items.filter(|_| table.is_some()).map(|token| token.line);
+        if let Some(line) = other.or(item) {
+            let message = format!("{tag} stands in a second loop, expected one loop of sites");
+            return Err(parse_error(FORMAT, line, message));
         }
-        let line = self.items.get(tag)?.first()?.line;
+        let Some(item) = items else {
+            return Ok(table.cloned());
+        };
         let (tags, values) = self
             .items
             .iter()
             .filter(|(name, _)| name.starts_with(prefix))
             .filter_map(|(name, values)| Some((name.clone(), *values.first()?)))
             .unzip();
-        Some(Table { line, tags, values })
+        Ok(Some(Table {
+            line: item.line,
+            tags,
+            values,
+        }))
     }
 
     /// Every name in the block, once, in alphabetical order.

@@ -238,8 +238,11 @@ fn spellings(entry: &SettingEntry) -> Vec<String> {
     } else {
         spellings.push(compact(entry.hm_short));
     }
-    if let Some(former) = name_before_1992(entry.hall_number) {
-        spellings.push(compact(former));
+    spellings.extend(name_before_1992(entry.hall_number).map(compact));
+    match entry.hall_number {
+        206 => spellings.push("c2eb".to_owned()),
+        331 => spellings.push("bbeb".to_owned()),
+        _ => {}
     }
     if (200..=206).contains(&entry.number) || entry.number >= 221 {
         // Before 1983 the bar was left out: F m 3 m.

@@ -41,11 +41,11 @@ pub(super) fn read(
     facts: &Facts,
 ) -> Result<Vec<Site>, CrystalError> {
     let missing = |line: usize, tag: &str| parse_error(FORMAT, line, format!("{tag} is missing"));
-    let (table, axes, to_frac) = match block.table("_atom_site_fract_x", "_atom_site_") {
+    let (table, axes, to_frac) = match block.table("_atom_site_fract_x", "_atom_site_")? {
         Some(table) => (table, ["fract_x", "fract_y", "fract_z"], None),
         None => {
             let table = block
-                .table("_atom_site_cartn_x", "_atom_site_")
+                .table("_atom_site_cartn_x", "_atom_site_")?
                 .ok_or_else(|| missing(block.line, "_atom_site_fract_x"))?;
             let turn = Cartesian::of(block, lattice, table.line)?;
             (table, ["cartn_x", "cartn_y", "cartn_z"], Some(turn))

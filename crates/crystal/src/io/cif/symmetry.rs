@@ -174,9 +174,13 @@ fn said<'a>(block: &Block<'a>) -> Result<Said<'a>, CrystalError> {
             }
         }
     }
+    let magnetic = lists.iter().any(|(tag, ..)| tag.contains("magn"));
+    if lists.is_empty() && !centrings.is_empty() {
+        lists.push(("the centring".to_owned(), block.line, centrings.clone()));
+    }
     for (tag, line, mut operations) in lists {
-        // The centring of a magnetic group stands beside its operations.
-        if tag.contains("magn") && !centrings.is_empty() {
+        // Centring translations of their own belong to the operations of the same group.
+        if !centrings.is_empty() && tag.contains("magn") == magnetic {
             operations = products(&operations, &centrings);
         }
         let count = operations.len();
