@@ -71,7 +71,7 @@ impl ResultStore {
             .map_err(|error| store_error(&error))?;
         if let Some(first) = damaged.first() {
             let message = format!(
-                "{} results are damaged and left out, the first {}: {}",
+                "{} results are damaged, the first {}: {}; those that cannot be read are left out",
                 damaged.len(),
                 first.key,
                 first.problem

@@ -158,15 +158,14 @@ fn open_existing(path: &Path) -> anyhow::Result<ResultStore> {
     Ok(ResultStore::open_read_only(path)?)
 }
 
-/// All results that can be read, and a word about those that cannot.
+/// All results that can be read, and a word about damaged ones.
 fn readable(store: &ResultStore, property: Option<Property>) -> anyhow::Result<Vec<StoredResult>> {
     let (results, damaged) = store.results_and_damage(property)?;
     if let Some(DamagedResult { key, problem }) = damaged.first() {
         eprintln!(
-            "warning: {} of {} results are damaged and left out (`store check` names them), the \
-             first {key}: {problem}",
+            "warning: {} results are damaged (`store check` names them), the first {key}: \
+             {problem}; those that cannot be read are left out",
             damaged.len(),
-            damaged.len() + results.len(),
         );
     }
     Ok(results)

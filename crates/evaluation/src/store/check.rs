@@ -6,7 +6,8 @@ use crate::Property;
 
 impl ResultStore {
     /// All results in the order of their skeletons, elements and keys, so that an export does not
-    /// depend on chance. Damaged rows are left out; [`Self::results_and_damage`] names them.
+    /// depend on chance. Rows that cannot be read are left out; [`Self::results_and_damage`] names
+    /// them.
     ///
     /// # Errors
     /// [`StoreError::Sqlite`] or [`StoreError::Locked`].
@@ -14,7 +15,8 @@ impl ResultStore {
         Ok(self.results_and_damage(property)?.0)
     }
 
-    /// All results that can be read, and all rows that cannot.
+    /// All results that can be read, by their outcomes, and all rows that are damaged: those that
+    /// cannot be read, and those whose columns say something else than their outcome.
     ///
     /// # Errors
     /// [`StoreError::Sqlite`] or [`StoreError::Locked`].
@@ -31,10 +33,9 @@ impl ResultStore {
             ))?;
             let mut rows = statement.query([property.map(Property::name)])?;
             while let Some(row) = rows.next()? {
-                match read(row)? {
-                    Ok(result) => results.push(result),
-                    Err(row) => damaged.push(row),
-                }
+                let row = read(row)?;
+                damaged.extend(row.damage());
+                results.extend(row.result);
             }
             Ok((results, damaged))
         };

@@ -35,7 +35,7 @@ pub struct StoredResult {
     pub structure: String,
 }
 
-/// A row that cannot be used. It is replaced when its result is next computed.
+/// A row that is damaged. It is not used, and replaced when its result is next computed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DamagedResult {
     /// Its key, as far as it can be read.
@@ -49,21 +49,47 @@ pub(super) const COLUMNS: &str = "key, skeleton, elements, formula, property, ca
                                   fingerprint, created, version, outcome, structure, status, \
                                   failure, value";
 
-/// Reads a row and looks whether its parts agree: what an edit, a half write or another program
-/// left is found here, and nowhere believed.
-pub(super) fn read(row: &Row<'_>) -> Result<Result<StoredResult, DamagedResult>, rusqlite::Error> {
-    let key = text(row, 0)?.unwrap_or_else(|| "(unreadable key)".to_owned());
-    let problem = match columns(row)? {
-        Ok((result, structure)) => match disagreement(row, &result, &structure)? {
-            None => return Ok(Ok(result)),
-            Some(problem) => problem,
-        },
-        Err(problem) => problem,
-    };
-    Ok(Err(DamagedResult { key, problem }))
+/// A row as far as it can be read.
+pub(super) struct ReadRow {
+    key: String,
+    /// By its outcome, if that and the structure can be read.
+    pub(super) result: Option<StoredResult>,
+    problem: Option<String>,
 }
 
-type Columns = Result<(StoredResult, Structure), String>;
+impl ReadRow {
+    /// A result whose row is whole: what an edit, a half write or another program left is not
+    /// believed.
+    fn whole(self) -> Option<StoredResult> {
+        self.result.filter(|_| self.problem.is_none())
+    }
+
+    pub(super) fn damage(&self) -> Option<DamagedResult> {
+        self.problem.as_ref().map(|problem| DamagedResult {
+            key: self.key.clone(),
+            problem: problem.clone(),
+        })
+    }
+}
+
+/// Reads a row and looks whether its parts agree.
+pub(super) fn read(row: &Row<'_>) -> Result<ReadRow, rusqlite::Error> {
+    let key = text(row, 0)?.unwrap_or_else(|| "(unreadable key)".to_owned());
+    let (result, problem) = match columns(row)? {
+        Ok(result) => {
+            let problem = disagreement(row, &result)?;
+            (Some(result), problem)
+        }
+        Err(problem) => (None, Some(problem)),
+    };
+    Ok(ReadRow {
+        key,
+        result,
+        problem,
+    })
+}
+
+type Columns = Result<StoredResult, String>;
 
 fn columns(row: &Row<'_>) -> Result<Columns, rusqlite::Error> {
     let mut texts = Vec::with_capacity(11);
@@ -99,7 +125,11 @@ fn columns(row: &Row<'_>) -> Result<Columns, rusqlite::Error> {
         Ok(parsed) => parsed,
         Err(error) => return Ok(Err(format!("the structure cannot be read: {error}"))),
     };
-    let result = StoredResult {
+    let symbols: Vec<&str> = parsed.elements.iter().map(|e| e.symbol()).collect();
+    if symbols.join(" ") != elements || parsed.formula() != formula {
+        return Ok(Err("its elements are not the structure's".to_owned()));
+    }
+    Ok(Ok(StoredResult {
         key,
         skeleton,
         elements,
@@ -111,15 +141,11 @@ fn columns(row: &Row<'_>) -> Result<Columns, rusqlite::Error> {
         version,
         outcome,
         structure,
-    };
-    Ok(Ok((result, parsed)))
+    }))
 }
 
-fn disagreement(
-    row: &Row<'_>,
-    result: &StoredResult,
-    structure: &Structure,
-) -> Result<Option<String>, rusqlite::Error> {
+/// What the columns beside the outcome say otherwise.
+fn disagreement(row: &Row<'_>, result: &StoredResult) -> Result<Option<String>, rusqlite::Error> {
     let failure = result.outcome.failure().map(|failure| failure.code.name());
     let status = match failure {
         Some(_) => "failure",
@@ -130,7 +156,6 @@ fn disagreement(
         ValueRef::Integer(value) => Some(value as f64),
         _ => None,
     };
-    let symbols: Vec<&str> = structure.elements.iter().map(|e| e.symbol()).collect();
     Ok(if text(row, 11)?.as_deref() != Some(status) {
         Some(format!("its status is not the outcome's, {status}"))
     } else if text(row, 12)?.as_deref() != failure {
@@ -142,8 +167,6 @@ fn disagreement(
             show(value),
             show(result.outcome.value())
         ))
-    } else if symbols.join(" ") != result.elements || structure.formula() != result.formula {
-        Some("its elements are not the structure's".to_owned())
     } else {
         None
     })
@@ -167,7 +190,7 @@ pub(super) fn select_exactly(
         .prepare_cached(&format!("SELECT {COLUMNS} FROM results WHERE key = ?1"))?
         .query_row([key.hash()], read)
         .optional()?;
-    Ok(row.and_then(Result::ok).map(|result| result.outcome))
+    Ok(row.and_then(ReadRow::whole).map(|result| result.outcome))
 }
 
 /// The outcome of this crystal, under whatever key.
@@ -193,7 +216,7 @@ pub(super) fn select_outcome(
         &key.fingerprint.0,
     ])?;
     while let Some(row) = rows.next()? {
-        if let Ok(result) = read(row)?
+        if let Some(result) = read(row)?.whole()
             && key.is_crystal_of(&result)
         {
             return Ok(Some(result.outcome));

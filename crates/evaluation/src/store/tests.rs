@@ -1,4 +1,5 @@
 use std::{
+    io::{BufRead as _, BufReader, Read as _},
     os::unix::process::ExitStatusExt as _,
     process::{Command, Stdio},
     sync::{
@@ -172,14 +173,23 @@ fn killed_writers_lose_nothing_that_was_finished() {
                     .unwrap()
             })
             .collect();
-        thread::sleep(Duration::from_millis(60 + 35 * round));
         let mut promised = Vec::new();
-        for mut child in children {
+        for (number, mut child) in children.into_iter().enumerate() {
+            // Some results, and then anywhere within the next.
+            let mut stdout = BufReader::new(child.stdout.take().unwrap());
+            let mut text = String::new();
+            while number == 0 && text.matches("stored").count() <= round as usize {
+                assert!(
+                    stdout.read_line(&mut text).unwrap() > 0,
+                    "a writer ended: {text}"
+                );
+            }
+            thread::sleep(Duration::from_millis(7 * round));
             child.kill().unwrap();
+            stdout.read_to_string(&mut text).unwrap();
             let output = child.wait_with_output().unwrap();
             // And not by an error of its own.
             assert_eq!(output.status.signal(), Some(9), "{output:?}");
-            let text = String::from_utf8_lossy(&output.stdout).into_owned();
             let complete = text.rfind('\n').map_or("", |end| &text[..end]);
             promised.extend(complete.lines().filter_map(|line| {
                 let (_, rest) = line.split_once("stored ")?;
