@@ -208,6 +208,8 @@ failure_codes! {
     MissingPseudopotential = "missing_pseudopotential", momentary;
     /// The calculator program could not be started.
     ProgramNotFound = "program_not_found", momentary;
+    /// The calculation would take more memory than it may have.
+    TooLarge = "too_large", momentary;
     /// The time limit was reached.
     TimeLimit = "time_limit", momentary;
     /// The program was ended by a signal.

@@ -14,6 +14,7 @@ mod input;
 mod input_text;
 mod output;
 mod parser;
+mod range;
 mod run_time;
 mod runner;
 mod session;
@@ -29,6 +30,7 @@ pub use input::{
 };
 pub use output::{PwOutput, RelaxStep, ScfCycle};
 pub use parser::PwOutputParser;
+pub use range::SettingRange;
 pub use runner::{PwRun, PwRunner};
 pub use settings::{InvalidPwSettings, Profile, PwSettings, Smearing};
 pub use units::{BOHR_ANG, EV_PER_RY, GPA_PER_RY_BOHR3};

@@ -1,11 +1,13 @@
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+use crate::SettingRange;
 
 /// What decides the numbers of a pw.x calculation, apart from crystal and pseudopotentials.
 ///
 /// Defaults are those of the CrystalGym paper (appendix B.5 and its published decks), but for the
 /// sharper threshold of the equation of state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(remote = "Self", default, deny_unknown_fields)]
 pub struct PwSettings {
     /// Which decks are written and how the results are read.
     pub profile: Profile,
@@ -105,7 +107,7 @@ pub struct InvalidPwSettings {
     /// Its value.
     pub value: f64,
     /// What would be right.
-    pub expected: &'static str,
+    pub expected: String,
 }
 
 impl PwSettings {
@@ -114,65 +116,61 @@ impl PwSettings {
     /// # Errors
     /// [`InvalidPwSettings`] for the first that does not.
     pub fn validate(&self) -> Result<(), InvalidPwSettings> {
-        let positive = "a positive number";
-        let ratio = self.ecutrho_ry / self.ecutwfc_ry;
         let steps = f64::from(self.electron_maxstep);
-        let checks = [
-            (
-                "ecutwfc_ry",
-                self.ecutwfc_ry,
-                self.ecutwfc_ry > 0.0,
-                positive,
-            ),
+        let ranges = [
+            ("ecutwfc_ry", self.ecutwfc_ry, SettingRange::CUTOFF_RY),
             (
                 "ecutrho_ry",
                 self.ecutrho_ry,
-                ratio >= 4.0 - 1e-9,
-                "at least four times ecutwfc_ry",
+                SettingRange::DENSITY_CUTOFF_RY,
             ),
-            (
-                "degauss_ry",
-                self.degauss_ry,
-                self.degauss_ry > 0.0,
-                positive,
-            ),
+            ("degauss_ry", self.degauss_ry, SettingRange::SMEARING_RY),
             (
                 "conv_thr_ry",
                 self.conv_thr_ry,
-                self.conv_thr_ry > 0.0,
-                positive,
+                SettingRange::CONVERGENCE_RY,
             ),
             (
                 "equation_of_state_conv_thr_ry",
                 self.equation_of_state_conv_thr_ry,
-                self.equation_of_state_conv_thr_ry > 0.0,
-                positive,
+                SettingRange::CONVERGENCE_RY,
             ),
-            (
-                "mixing_beta",
-                self.mixing_beta,
-                self.mixing_beta > 0.0 && self.mixing_beta <= 1.0,
-                "a number in (0, 1]",
-            ),
-            (
-                "electron_maxstep",
-                steps,
-                self.electron_maxstep > 0,
-                positive,
-            ),
-            ("kppa", self.kppa, self.kppa > 0.0, positive),
+            ("mixing_beta", self.mixing_beta, SettingRange::MIXING),
+            ("electron_maxstep", steps, SettingRange::ITERATIONS),
+            ("kppa", self.kppa, SettingRange::KPPA),
         ];
-        match checks
-            .into_iter()
-            .find(|(_, value, holds, _)| !(value.is_finite() && *holds))
-        {
-            None => Ok(()),
-            Some((field, value, _, expected)) => Err(InvalidPwSettings {
+        let invalid = |field, value, expected| {
+            Err(InvalidPwSettings {
                 field,
                 value,
                 expected,
-            }),
+            })
+        };
+        for (field, value, range) in ranges {
+            if !range.contains(value) {
+                return invalid(field, value, range.to_string());
+            }
         }
+        if self.ecutrho_ry < 4.0 * self.ecutwfc_ry * (1.0 - 1e-9) {
+            let expected = "at least four times ecutwfc_ry".to_owned();
+            return invalid("ecutrho_ry", self.ecutrho_ry, expected);
+        }
+        Ok(())
+    }
+}
+
+impl Serialize for PwSettings {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+/// Numbers out of range are refused.
+impl<'de> Deserialize<'de> for PwSettings {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let settings = Self::deserialize(deserializer)?;
+        settings.validate().map_err(D::Error::custom)?;
+        Ok(settings)
     }
 }
 
@@ -196,5 +194,42 @@ mod tests {
             ..PwSettings::default()
         };
         assert_eq!(settings.validate().unwrap_err().field, "degauss_ry");
+    }
+
+    /// Every field at both sides of both ends of its range, as files give them.
+    #[test]
+    fn every_number_has_its_range_in_files_too() {
+        for (field, good, bad) in [
+            ("ecutwfc_ry", ["1.0", "100.0"], ["0.9", "1001.0"]),
+            ("ecutrho_ry", ["200.0", "10000.0"], ["199.0", "10001.0"]),
+            ("degauss_ry", ["1e-6", "1.0"], ["1e-300", "1e300"]),
+            ("conv_thr_ry", ["1e-15", "0.1"], ["1e-16", "0.2"]),
+            (
+                "equation_of_state_conv_thr_ry",
+                ["1e-15", "0.1"],
+                ["0.0", "1e300"],
+            ),
+            ("mixing_beta", ["1e-4", "1.0"], ["0.0", "1.1"]),
+            ("electron_maxstep", ["1", "10000"], ["0", "4294967295"]),
+            ("kppa", ["1e-3", "1e6"], ["-1.0", "1e9"]),
+        ] {
+            for value in good {
+                let read: PwSettings =
+                    serde_json::from_str(&format!("{{\"{field}\":{value}}}")).unwrap();
+                let written = serde_json::to_string(&read).unwrap();
+                assert_eq!(serde_json::from_str::<PwSettings>(&written).unwrap(), read);
+            }
+            for value in bad {
+                let text = format!("{{\"{field}\":{value}}}");
+                let error = serde_json::from_str::<PwSettings>(&text)
+                    .unwrap_err()
+                    .to_string();
+                let expected = format!("pw.x setting {field} is ");
+                assert!(
+                    error.contains(&expected) && error.contains("expected"),
+                    "{error}"
+                );
+            }
+        }
     }
 }

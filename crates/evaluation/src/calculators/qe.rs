@@ -9,10 +9,11 @@ use crystalgym_crystal::{Crystal, Element, Structure};
 use crystalgym_pseudopotential::{Pseudopotential, PseudopotentialFamily};
 use crystalgym_qe::{
     BOHR_ANG, Decks, EV_PER_RY, EvFit, InvalidPwSettings, Profile, PwFailure, PwFailureKind,
-    PwInput, PwRun, PwRunner, PwSettings, PwSpecies, ScfCycle,
+    PwInput, PwRun, PwRunner, PwSettings, PwSpecies, ScfCycle, SettingRange,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
+use super::native::odd_limit;
 use crate::{
     Calculator, CalculatorError, CancelToken, EquationOfStateFit, EquationOfStateLimits, Failure,
     FailureCode, Fingerprint, Outcome, Property, Values, fit_murnaghan,
@@ -24,7 +25,7 @@ const GPA_PER_KBAR: f64 = 0.1;
 
 /// Settings of [`QeCalculator`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(remote = "Self", default, deny_unknown_fields)]
 pub struct QeSettings {
     /// Program and arguments, such as `["mpirun", "-np", "2", "pw.x", "-nk", "2"]`.
     pub command: Vec<String>,
@@ -42,6 +43,44 @@ pub struct QeSettings {
     pub keep_scratch: bool,
     /// Environment variables for pw.x.
     pub environment: BTreeMap<String, String>,
+}
+
+impl QeSettings {
+    /// Checks that the numbers make sense.
+    ///
+    /// # Errors
+    /// [`InvalidPwSettings`] for the first that does not.
+    pub fn validate(&self) -> Result<(), InvalidPwSettings> {
+        self.pw.validate()?;
+        let limit = self.time_limit_seconds.map(|limit| {
+            let range = SettingRange::TIME_SECONDS;
+            ("time_limit_seconds", limit, range)
+        });
+        let odd = limit.filter(|(_, value, range)| !range.contains(*value));
+        match odd.or_else(|| odd_limit(&self.equation_of_state)) {
+            None => Ok(()),
+            Some((field, value, range)) => Err(InvalidPwSettings {
+                field,
+                value,
+                expected: range.to_string(),
+            }),
+        }
+    }
+}
+
+impl Serialize for QeSettings {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+/// Numbers out of range are refused.
+impl<'de> Deserialize<'de> for QeSettings {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let settings = Self::deserialize(deserializer)?;
+        settings.validate().map_err(D::Error::custom)?;
+        Ok(settings)
+    }
 }
 
 impl Default for QeSettings {
@@ -93,20 +132,8 @@ impl QeCalculator {
         settings: QeSettings,
         family: Arc<PseudopotentialFamily>,
     ) -> Result<Self, InvalidPwSettings> {
-        settings.pw.validate()?;
-        let time_limit = match settings.time_limit_seconds {
-            None => None,
-            Some(value) => match Duration::try_from_secs_f64(value) {
-                Ok(limit) if !limit.is_zero() => Some(limit),
-                _ => {
-                    return Err(InvalidPwSettings {
-                        field: "time_limit_seconds",
-                        value,
-                        expected: "a positive number",
-                    });
-                }
-            },
-        };
+        settings.validate()?;
+        let time_limit = settings.time_limit_seconds.map(Duration::from_secs_f64);
         let runner = PwRunner {
             command: settings.command.clone(),
             scratch_parent: settings.scratch.clone(),

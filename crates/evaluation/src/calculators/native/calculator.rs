@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{
     evaluation::Evaluation,
     settings::{InvalidNativeSettings, NativeSettings, Verdict},
-    species::{SpeciesLibrary, SpeciesSource},
+    species::{KnownSpecies, SpeciesLibrary, SpeciesSource},
 };
 use crate::{
     Calculator, CalculatorError, CancelToken, EquationOfStateLimits, Failure, Fingerprint, Outcome,
@@ -17,9 +17,16 @@ use crate::{
 /// To be raised when a change of the engine moves its numbers by more than the SCF's convergence, or
 /// lets crystals converge that did not, so that stored results are computed anew.
 ///
-/// The last change touched densities (orientation of the cell) and the verdict `paper` (mixing).
-fn engine_numbers(property: Property, verdict: Verdict) -> u32 {
+/// Older changes touched densities (orientation of the cell) and the verdict `paper` (mixing), the last
+/// one files with core charges (exchange and correlation of negative densities) and fully relativistic
+/// ones (projectors averaged over j).
+fn engine_numbers(property: Property, verdict: Verdict, potentials: &[KnownSpecies]) -> u32 {
+    let is_changed = |known: &KnownSpecies| {
+        let potential = &known.potential;
+        potential.has_core_charge() || potential.is_spin_orbit_average()
+    };
     match (property, verdict) {
+        _ if potentials.iter().any(is_changed) => 4,
         (Property::Density, _) | (_, Verdict::Paper) => 3,
         _ => 2,
     }
@@ -94,16 +101,25 @@ impl Calculator for NativeCalculator {
     fn fingerprint(&self, elements: &[Element], property: Property) -> Fingerprint {
         let settings = &self.settings;
         let cutoffs = self.library.cutoffs(elements, settings).ok();
-        let species = elements.iter().map(|&element| {
-            let known = self.library.species(element);
-            let identity = known.map(|known| known.identity).unwrap_or_default();
-            (element.symbol(), identity)
+        let species: Vec<_> = elements
+            .iter()
+            .map(|&element| (element.symbol(), self.library.species(element).ok()))
+            .collect();
+        let known: Vec<_> = species
+            .iter()
+            .filter_map(|(_, known)| known.clone())
+            .collect();
+        let identities = species.into_iter().map(|(symbol, known)| {
+            (
+                symbol,
+                known.map_or_else(String::new, |known| known.identity),
+            )
         });
         let is_bulk_modulus = property == Property::BulkModulus;
         let identity = Identity {
             program: "crystalgym-dft",
-            numbers: engine_numbers(property, settings.verdict),
-            pseudopotentials: species.collect(),
+            numbers: engine_numbers(property, settings.verdict, &known),
+            pseudopotentials: identities.collect(),
             ecutwfc_ry: cutoffs.map_or(0.0, |cutoffs| cutoffs.ecutwfc_ry),
             ecutrho_ry: cutoffs.map_or(0.0, |cutoffs| cutoffs.ecutrho_ry),
             kppa: settings.kppa,

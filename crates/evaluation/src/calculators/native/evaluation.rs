@@ -3,10 +3,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crystalgym_crystal::{Crystal, Element, Structure, automatic_density};
+use crystalgym_crystal::{Crystal, Structure, automatic_density};
 use crystalgym_dft::{
-    Atom, BOHR_ANG, BandEdges, Cell, DftError, Discretisation, HARTREE_EV, HARTREE_PER_BOHR3_GPA,
-    KMesh, Mixing, Model, Occupations, PlaneWaveBasis, ScfControl, ScfEnd, ScfOptions, ScfResult,
+    BOHR_ANG, BandEdges, DftError, Discretisation, HARTREE_EV, HARTREE_PER_BOHR3_GPA, KMesh,
+    Mixing, Model, Occupations, PlaneWaveBasis, ScfControl, ScfEnd, ScfOptions, ScfResult, SetUp,
     Smearing, StartingPoint, first_variable_cell_step, forces_and_stress, pressure,
     self_consistent_field, self_consistent_field_near, stress,
 };
@@ -38,8 +38,7 @@ pub(super) struct Evaluation<'a> {
 
 /// What does not change from one volume to the next.
 pub(super) struct Ingredients {
-    /// Elements in ascending order, and their pseudopotentials.
-    elements: Vec<Element>,
+    /// Pseudopotentials of the elements in ascending order.
     species: Vec<KnownSpecies>,
     cutoffs: Cutoffs,
 }
@@ -221,11 +220,17 @@ impl<'a> Evaluation<'a> {
                 ..default
             },
         };
-        let basis = PlaneWaveBasis::new(Arc::new(model), discretisation)
-            .map_err(|error| self.invalid(error))?;
         let (cancel, deadline) = (self.cancel, self.deadline);
         let is_late = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
         let is_cancelled = || cancel.is_cancelled() || is_late();
+        let set_up = SetUp {
+            is_cancelled: Some(&is_cancelled),
+            memory_limit_gib: settings.memory_limit_gib,
+            threads: settings.threads,
+            bands: options.bands,
+        };
+        let basis = PlaneWaveBasis::within(Arc::new(model), discretisation, set_up)
+            .map_err(|error| self.invalid(error))?;
         let control = ScfControl {
             is_cancelled: Some(&is_cancelled),
             ..ScfControl::default()
@@ -253,7 +258,6 @@ impl<'a> Evaluation<'a> {
                 .iter()
                 .map(|&element| library.species(element))
                 .collect::<Result<_, _>>()?,
-            elements,
         })
     }
 
@@ -278,45 +282,33 @@ impl<'a> Evaluation<'a> {
     ) -> Result<Model, Failure> {
         let structure = self.structure()?;
         let scale = volume_factor.cbrt() / BOHR_ANG;
-        let vectors = structure.lattice.vectors();
         let species: Vec<_> = ingredients
             .species
             .iter()
             .map(|known| Arc::clone(&known.potential))
             .collect();
-        let functionals = species.iter().map(|potential| potential.functional());
-        let Some(functional) = common(functionals) else {
-            return Err(Failure::new(
-                FailureCode::MissingPseudopotential,
-                "the pseudopotentials were made with different functionals, expected one",
-            ));
-        };
-        let atoms = structure
-            .elements
-            .iter()
-            .zip(&structure.frac_coords)
-            .map(|(element, &frac)| Atom {
-                species: ingredients.elements.partition_point(|kind| kind < element),
-                frac,
-            })
-            .collect();
-        Ok(Model {
-            cell: Cell::new(vectors.map(|row| row.map(|x| x * scale)))
-                .map_err(|error| self.invalid(error))?,
-            functional,
-            species,
-            atoms,
-            occupations,
-        })
+        Model::of_structure(&structure, scale, species, occupations)
+            .map_err(|error| self.invalid(error))
     }
 
     fn invalid(&self, error: DftError) -> Failure {
+        if error == DftError::Cancelled {
+            let (code, reason) = why_stopped(self.cancel.is_cancelled());
+            return Failure::new(code, format!("{reason} before the first SCF iteration"));
+        }
         let code = match (&error, self.calculator.settings.verdict) {
             (DftError::OddElectronCount { .. }, Verdict::Engine) => FailureCode::OddElectronCount,
             (DftError::OddElectronCount { .. }, Verdict::Paper) => FailureCode::WrongCharge,
-            (DftError::InvalidCell { .. } | DftError::AtomsTooClose { .. }, _) => {
-                FailureCode::BadGeometry
+            (
+                DftError::InvalidCell { .. }
+                | DftError::TinyCell { .. }
+                | DftError::AtomsTooClose { .. },
+                _,
+            ) => FailureCode::BadGeometry,
+            (DftError::MixedFunctionals { .. } | DftError::NoPseudopotential { .. }, _) => {
+                FailureCode::MissingPseudopotential
             }
+            (DftError::TooLarge { .. }, _) => FailureCode::TooLarge,
             _ => FailureCode::ProgramError,
         };
         Failure::new(code, error.to_string())
@@ -345,12 +337,6 @@ impl Solved {
     }
 }
 
-/// The one value that all have; `None` if they differ or there are none.
-fn common<T: PartialEq>(mut values: impl Iterator<Item = T>) -> Option<T> {
-    let first = values.next()?;
-    values.all(|value| value == first).then_some(first)
-}
-
 fn smearing(chosen: crystalgym_qe::Smearing) -> Smearing {
     match chosen {
         crystalgym_qe::Smearing::Gaussian => Smearing::Gaussian,
@@ -360,11 +346,17 @@ fn smearing(chosen: crystalgym_qe::Smearing) -> Smearing {
     }
 }
 
+fn why_stopped(is_cancelled: bool) -> (FailureCode, &'static str) {
+    match is_cancelled {
+        true => (FailureCode::Cancelled, "cancelled"),
+        false => (FailureCode::TimeLimit, "time limit reached"),
+    }
+}
+
 fn failure_of(result: &ScfResult, is_cancelled: bool) -> Option<Failure> {
     let (code, reason) = match result.end {
         ScfEnd::Converged => return None,
-        ScfEnd::Cancelled if is_cancelled => (FailureCode::Cancelled, "cancelled"),
-        ScfEnd::Cancelled => (FailureCode::TimeLimit, "time limit reached"),
+        ScfEnd::Cancelled => why_stopped(is_cancelled),
         ScfEnd::DiagonalizationFailed => (
             FailureCode::DiagonalizationFailed,
             "the eigensolver broke down",

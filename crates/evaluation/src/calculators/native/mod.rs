@@ -9,6 +9,7 @@ mod species;
 mod tests;
 
 pub use calculator::NativeCalculator;
+pub(super) use settings::odd_limit;
 pub use settings::{
     GthCutoff, InvalidNativeSettings, NativeSettings, RecommendedCutoff, Verdict, VolumeBasis,
 };

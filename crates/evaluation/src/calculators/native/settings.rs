@@ -1,7 +1,8 @@
 use std::num::NonZeroUsize;
 
-use crystalgym_qe::Smearing;
-use serde::{Deserialize, Serialize};
+use crystalgym_dft::SetUp;
+use crystalgym_qe::{SettingRange, Smearing};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::EquationOfStateLimits;
 
@@ -9,7 +10,7 @@ use crate::EquationOfStateLimits;
 ///
 /// Mesh, smearing and their widths are those of the CrystalGym paper (appendix B.5).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(remote = "Self", default, deny_unknown_fields)]
 pub struct NativeSettings {
     /// Cutoff of the wave functions in Ry. If none: [`gth_cutoff_ry`](Self::gth_cutoff_ry) for the
     /// built-in pseudopotentials; for a family what it recommends for the elements of the crystal,
@@ -46,6 +47,9 @@ pub struct NativeSettings {
     pub threads: NonZeroUsize,
     /// Wall time of one evaluation in seconds; none for no limit.
     pub time_limit_seconds: Option<f64>,
+    /// The most memory that one calculation may take, by an estimate before it starts, in GiB. What
+    /// needs more fails at once, with the estimate, and is never stored.
+    pub memory_limit_gib: f64,
     /// What a fitted equation of state must fulfil (verdict `engine`).
     pub equation_of_state: EquationOfStateLimits,
 }
@@ -66,6 +70,7 @@ impl Default for NativeSettings {
             volume_basis: VolumeBasis::FixedPlaneWaves,
             threads: NonZeroUsize::MIN,
             time_limit_seconds: Some(3600.0),
+            memory_limit_gib: SetUp::MEMORY_LIMIT_GIB,
             equation_of_state: EquationOfStateLimits::default(),
         }
     }
@@ -124,6 +129,9 @@ pub enum VolumeBasis {
 /// Cutoff of the published decks in Ry, for families that recommend none.
 pub(super) const PUBLISHED_ECUTWFC_RY: f64 = 50.0;
 
+const THREADS: SettingRange = SettingRange::new(1.0, 1024.0, "threads");
+const MEMORY_GIB: SettingRange = SettingRange::new(1e-3, 1e6, "GiB");
+
 /// A setting that no calculation can use.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("setting native.{field} is {value}, expected {expected}")]
@@ -133,7 +141,7 @@ pub struct InvalidNativeSettings {
     /// Its value.
     pub value: f64,
     /// What would be right.
-    pub expected: &'static str,
+    pub expected: String,
 }
 
 impl NativeSettings {
@@ -151,38 +159,118 @@ impl NativeSettings {
             GthCutoff::Ry(cutoff) => Some(cutoff),
             GthCutoff::ByElements(_) => None,
         };
-        let positive = [
-            ("ecutwfc_ry", self.ecutwfc_ry),
-            ("ecutrho_ry", self.ecutrho_ry),
-            ("gth_cutoff_ry", gth_cutoff),
-            ("kppa", Some(self.kppa)),
-            ("degauss_ry", Some(self.degauss_ry)),
-            ("convergence_ry", Some(self.convergence_ry)),
+        let ranges = [
+            ("ecutwfc_ry", self.ecutwfc_ry, SettingRange::CUTOFF_RY),
+            (
+                "ecutrho_ry",
+                self.ecutrho_ry,
+                SettingRange::DENSITY_CUTOFF_RY,
+            ),
+            ("gth_cutoff_ry", gth_cutoff, SettingRange::CUTOFF_RY),
+            ("kppa", Some(self.kppa), SettingRange::KPPA),
+            (
+                "degauss_ry",
+                Some(self.degauss_ry),
+                SettingRange::SMEARING_RY,
+            ),
+            (
+                "convergence_ry",
+                Some(self.convergence_ry),
+                SettingRange::CONVERGENCE_RY,
+            ),
             (
                 "derivative_convergence_ry",
                 Some(self.derivative_convergence_ry),
+                SettingRange::CONVERGENCE_RY,
             ),
-            ("max_iterations", Some(self.max_iterations as f64)),
-            ("time_limit_seconds", self.time_limit_seconds),
+            (
+                "max_iterations",
+                Some(self.max_iterations as f64),
+                SettingRange::ITERATIONS,
+            ),
+            ("threads", Some(self.threads.get() as f64), THREADS),
+            (
+                "time_limit_seconds",
+                self.time_limit_seconds,
+                SettingRange::TIME_SECONDS,
+            ),
+            ("memory_limit_gib", Some(self.memory_limit_gib), MEMORY_GIB),
         ];
-        for (field, value) in positive {
-            if let Some(value) = value.filter(|value| !(value.is_finite() && *value > 0.0)) {
-                return Err(InvalidNativeSettings {
-                    field,
-                    value,
-                    expected: "a positive number",
-                });
+        let invalid = |field, value, expected| {
+            Err(InvalidNativeSettings {
+                field,
+                value,
+                expected,
+            })
+        };
+        for (field, value, range) in ranges {
+            if let Some(value) = value.filter(|&value| !range.contains(value)) {
+                return invalid(field, value, range.to_string());
             }
+        }
+        if let Some((field, value, range)) = odd_limit(&self.equation_of_state) {
+            return invalid(field, value, range.to_string());
         }
         match (self.ecutwfc_ry, self.ecutrho_ry) {
             (Some(waves), Some(density)) if density < 4.0 * waves * (1.0 - 1e-9) => {
-                Err(InvalidNativeSettings {
-                    field: "ecutrho_ry",
-                    value: density,
-                    expected: "at least four times ecutwfc_ry",
-                })
+                let expected = "at least four times ecutwfc_ry".to_owned();
+                invalid("ecutrho_ry", density, expected)
             }
             _ => Ok(()),
         }
     }
+}
+
+impl Serialize for NativeSettings {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+/// Numbers out of range are refused.
+impl<'de> Deserialize<'de> for NativeSettings {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let settings = Self::deserialize(deserializer)?;
+        settings.validate().map_err(D::Error::custom)?;
+        Ok(settings)
+    }
+}
+
+/// The first number among the limits of an equation of state that no fit can be held to.
+pub(in crate::calculators) fn odd_limit(
+    limits: &EquationOfStateLimits,
+) -> Option<(&'static str, f64, SettingRange)> {
+    let [least_volume, most_volume] = limits.volume_ratio;
+    let [least_derivative, most_derivative] = limits.derivative;
+    let ratio = "of the cell's volume, the smaller first";
+    let derivative = "for B', the smaller first";
+    let checks = [
+        (
+            "equation_of_state.volume_ratio",
+            least_volume,
+            SettingRange::new(0.0, most_volume, ratio),
+        ),
+        (
+            "equation_of_state.volume_ratio",
+            most_volume,
+            SettingRange::new(least_volume, 100.0, ratio),
+        ),
+        (
+            "equation_of_state.derivative",
+            least_derivative,
+            SettingRange::new(-1000.0, most_derivative, derivative),
+        ),
+        (
+            "equation_of_state.derivative",
+            most_derivative,
+            SettingRange::new(least_derivative, 1000.0, derivative),
+        ),
+        (
+            "equation_of_state.relative_residual",
+            limits.relative_residual,
+            SettingRange::new(0.0, 100.0, "of the curvature"),
+        ),
+    ];
+    let mut checks = checks.into_iter();
+    checks.find(|(_, value, range)| !range.contains(*value))
 }

@@ -1,11 +1,12 @@
 use std::{
     collections::HashMap,
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use crystalgym_crystal::Element;
 use crystalgym_dft::pseudo::{GthParameters, Pseudopotential, PseudopotentialKind};
-use crystalgym_pseudopotential::{Cutoffs, PseudopotentialFamily};
+use crystalgym_pseudopotential::{Cutoffs, PseudopotentialError, PseudopotentialFamily};
 
 use super::settings::{GthCutoff, NativeSettings, PUBLISHED_ECUTWFC_RY};
 use crate::{Failure, FailureCode};
@@ -17,6 +18,33 @@ pub enum SpeciesSource {
     Gth,
     /// UPF files: norm-conserving, ultrasoft, PAW, and mixtures.
     Family(Arc<PseudopotentialFamily>),
+}
+
+impl SpeciesSource {
+    /// The name of the built-in table.
+    pub const GTH: &str = "gth";
+
+    /// The built-in table for `gth`, where no folder has that name; otherwise a family by its
+    /// folder or name.
+    ///
+    /// # Errors
+    /// Those of [`PseudopotentialFamily::open`].
+    pub fn open(name_or_folder: &str) -> Result<Self, PseudopotentialError> {
+        if name_or_folder == Self::GTH && !Path::new(Self::GTH).is_dir() {
+            return Ok(Self::Gth);
+        }
+        let family = PseudopotentialFamily::open(name_or_folder)?;
+        Ok(Self::Family(Arc::new(family)))
+    }
+
+    /// The pseudopotential of an element.
+    ///
+    /// # Errors
+    /// [`FailureCode::MissingPseudopotential`].
+    pub fn potential(&self, element: Element) -> Result<Arc<Pseudopotential>, Failure> {
+        let library = SpeciesLibrary::new(self.clone());
+        library.species(element).map(|known| known.potential)
+    }
 }
 
 /// A pseudopotential in memory.
@@ -71,10 +99,9 @@ impl SpeciesLibrary {
                 if let Some(found) = found.filter(|found| found.identity == file.md5) {
                     return Ok(found.clone());
                 }
+                let potential = Pseudopotential::from_upf_file(&file.path).map_err(missing)?;
                 KnownSpecies {
-                    potential: Arc::new(
-                        Pseudopotential::from_upf_file(&file.path).map_err(missing)?,
-                    ),
+                    potential: Arc::new(potential),
                     identity: file.md5,
                     cutoffs: file.cutoffs,
                 }

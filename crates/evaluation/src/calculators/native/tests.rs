@@ -85,7 +85,8 @@ fn settings_and_elements_are_checked_before_anything_runs() {
     let error = NativeCalculator::new(settings, SpeciesSource::Gth).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "setting native.kppa is NaN, expected a positive number"
+        "setting native.kppa is NaN, expected a number from 0.001 to 1000000 points per reciprocal \
+         atom"
     );
     let calculator = calculator(coarse());
     let of = |symbol: &str| vec![symbol.parse().unwrap()];
@@ -93,6 +94,152 @@ fn settings_and_elements_are_checked_before_anything_runs() {
     assert!(calculator.check(&of("Si"), Property::Density).is_ok());
     let error = calculator.check(&of("Og"), Property::BandGap).unwrap_err();
     assert!(error.to_string().contains("Og"), "{error}");
+}
+
+/// Every field at both sides of both ends of its range, as files give them.
+#[test]
+fn every_number_has_its_range_in_files_too() {
+    let read = |field: &str, value: &str| {
+        serde_json::from_str::<NativeSettings>(&format!("{{\"{field}\":{value}}}"))
+    };
+    for (field, good, bad) in [
+        ("ecutwfc_ry", ["1.0", "1000.0"], ["0.99", "1001.0"]),
+        ("ecutrho_ry", ["4.0", "10000.0"], ["3.9", "1e9"]),
+        ("gth_cutoff_ry", ["1.0", "\"recommended\""], ["-1.0", "1e4"]),
+        ("kppa", ["1e-3", "1e6"], ["0.0", "1e9"]),
+        ("degauss_ry", ["1e-6", "1.0"], ["1e-300", "1e300"]),
+        ("convergence_ry", ["1e-15", "0.1"], ["0.0", "1e300"]),
+        (
+            "derivative_convergence_ry",
+            ["1e-15", "0.1"],
+            ["-1.0", "1e300"],
+        ),
+        (
+            "max_iterations",
+            ["1", "10000"],
+            ["0", "18446744073709551615"],
+        ),
+        ("threads", ["1", "1024"], ["1025", "18446744073709551615"]),
+        ("time_limit_seconds", ["1e-9", "null"], ["0.0", "1e300"]),
+        ("memory_limit_gib", ["0.001", "1e6"], ["0.0", "1e7"]),
+    ] {
+        for value in good {
+            let settings = read(field, value).unwrap();
+            let text = serde_json::to_string(&settings).unwrap();
+            assert_eq!(
+                serde_json::from_str::<NativeSettings>(&text).unwrap(),
+                settings
+            );
+        }
+        for value in bad {
+            let error = read(field, value).unwrap_err().to_string();
+            let expected = format!("setting native.{field} is ");
+            assert!(
+                error.contains(&expected) && error.contains("expected"),
+                "{error}"
+            );
+        }
+    }
+    for (field, value) in [
+        ("volume_ratio", "[2.0,0.5]"),
+        ("volume_ratio", "[-1.0,0.5]"),
+        ("derivative", "[20.0,0.0]"),
+        ("derivative", "[0.0,1e300]"),
+        ("relative_residual", "-1.0"),
+    ] {
+        let limits = format!("{{\"{field}\":{value}}}");
+        let error = read("equation_of_state", &limits).unwrap_err().to_string();
+        let expected = format!("native.equation_of_state.{field} is ");
+        assert!(error.contains(&expected), "{error}");
+        let text = format!("{{\"equation_of_state\":{limits}}}");
+        let error = serde_json::from_str::<crate::QeSettings>(&text)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains(&format!("equation_of_state.{field} is ")),
+            "{error}"
+        );
+    }
+    for text in [
+        "{\"time_limit_seconds\":1e300}",
+        "{\"pw\":{\"degauss_ry\":1e300}}",
+    ] {
+        assert!(
+            serde_json::from_str::<crate::QeSettings>(text).is_err(),
+            "{text}"
+        );
+    }
+    let ratio = read("ecutwfc_ry", "40.0,\"ecutrho_ry\":100.0")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        ratio.contains("ecutrho_ry is 100, expected at least four times"),
+        "{ratio}"
+    );
+}
+
+/// What is too large is refused before its memory is taken, and a time limit holds in the set-up.
+#[test]
+fn sizes_are_estimated_and_time_is_looked_at_before_the_first_iteration() {
+    let start = std::time::Instant::now();
+    let large = NativeSettings {
+        ecutwfc_ry: Some(1000.0),
+        ecutrho_ry: Some(10_000.0),
+        memory_limit_gib: 1.0,
+        ..coarse()
+    };
+    let failure = |settings| gap(settings, ["Si"; 4]).failure().unwrap().clone();
+    let found = failure(large);
+    assert_eq!(
+        (found.code, found.scf_iterations),
+        (FailureCode::TooLarge, 0)
+    );
+    assert!(
+        found
+            .message
+            .contains("GiB of memory, expected at most 1 GiB"),
+        "{}",
+        found.message
+    );
+    let many = failure(NativeSettings {
+        kppa: 1e6,
+        memory_limit_gib: 0.05,
+        ..coarse()
+    });
+    assert_eq!(many.code, FailureCode::TooLarge, "{}", many.message);
+    let slow = failure(NativeSettings {
+        kppa: 1e6,
+        memory_limit_gib: 1e3,
+        time_limit_seconds: Some(0.2),
+        ..coarse()
+    });
+    assert_eq!(slow.code, FailureCode::TimeLimit, "{}", slow.message);
+    assert_eq!(slow.scf_iterations, 0);
+    assert!(start.elapsed().as_secs() < 30);
+}
+
+#[test]
+fn potentials_of_different_functionals_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for (symbol, name) in [("Na", "PBE"), ("Cl", "SLA PZ NOGX NOGC")] {
+        let gth = crystalgym_dft::pseudo::GthParameters::pbe(symbol.parse().unwrap()).unwrap();
+        let text = gth
+            .to_upf()
+            .replace("functional=\"PBE\"", &format!("functional=\"{name}\""));
+        std::fs::write(folder.path().join(format!("{symbol}.upf")), text).unwrap();
+    }
+    let family = PseudopotentialFamily::open_folder(folder.path()).unwrap();
+    let calculator =
+        NativeCalculator::new(coarse(), SpeciesSource::Family(Arc::new(family))).unwrap();
+    let crystal = crystal(["Na", "Cl", "Na", "Cl"]);
+    let outcome = calculator.evaluate(&crystal, Property::BandGap, &CancelToken::default());
+    let failure = outcome.failure().unwrap();
+    assert_eq!(failure.code, FailureCode::MissingPseudopotential);
+    assert!(
+        failure.message.contains("Cl was made with PZ"),
+        "{}",
+        failure.message
+    );
 }
 
 /// The fingerprint holds what moves the value of the property, and nothing else.
