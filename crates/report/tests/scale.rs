@@ -10,7 +10,7 @@ use crystalgym_benchmark::{EvaluationRow, JobStatus, Scale};
 use crystalgym_environment::failure_reward;
 use crystalgym_evaluation::Property;
 use crystalgym_report::{ReportData, write_report};
-use crystalgym_training::{Algorithm, EpisodeRow, EpisodeTable};
+use crystalgym_training::{Algorithm, EpisodeRow, EpisodeTable, RunFolder};
 
 const EPISODES: u64 = 5000;
 
