@@ -8,12 +8,13 @@ use crystalgym_benchmark::{
     formation_energies, formation_energy_ev_per_atom, reference_structure, run_jobs,
 };
 use crystalgym_crystal::{
-    Crystal, Element, Lattice, SYMMETRY_TOLERANCE_ANG, Skeleton, Structure, space_group,
+    CanonicalCrystal, Crystal, Element, Lattice, SYMMETRY_TOLERANCE_ANG, Skeleton, Structure,
+    StructureFormat, space_group,
 };
 use crystalgym_environment::ActionSet;
 use crystalgym_evaluation::{
     CalculatorConfig, CalculatorName, CancelToken, GthCutoff, Property, RecommendedCutoff,
-    ResultStore, evaluate,
+    ResultStore, StoredResult, evaluate,
 };
 use crystalgym_training::{Algorithm, ConfigLayers, Preset};
 
@@ -166,24 +167,31 @@ fn jobs_get_the_energies_of_their_crystals() {
     assert_eq!(lines.clone().count(), summary.crystals);
     // Oracle: the same sum by hand, from the energies in the store.
     let results = ResultStore::open(&store).unwrap().results(None).unwrap();
-    let energy_ev = |skeleton: &str, elements: &str| {
-        let found = results
-            .iter()
-            .find(|row| row.skeleton == skeleton && row.elements == elements);
-        match &found.unwrap().outcome {
-            crystalgym_evaluation::Outcome::Success(values) => values.total_energy_ev.unwrap(),
-            crystalgym_evaluation::Outcome::Failure(failure) => unreachable!("{failure:?}"),
-        }
+    let energy_ev = |row: &StoredResult| match &row.outcome {
+        crystalgym_evaluation::Outcome::Success(values) => values.total_energy_ev.unwrap(),
+        crystalgym_evaluation::Outcome::Failure(failure) => unreachable!("{failure:?}"),
     };
+    let atoms = |row: &StoredResult| row.elements.split(' ').count() as f64;
     for line in lines {
         let cells: Vec<&str> = line.split(',').collect();
-        let mut rest = energy_ev(cells[1], cells[0]);
+        let symbols = cells[0].split(' ').map(|symbol| symbol.parse().unwrap());
+        let skeleton = Skeleton::builtin(cells[1]).unwrap();
+        let asked = Crystal::new(skeleton, symbols.collect()).unwrap();
+        let asked = CanonicalCrystal::of(&asked.structure()).unwrap();
+        // In the store the crystal may stand in a smaller cell.
+        let row = results.iter().find(|row| {
+            let structure = Structure::from_text(&row.structure, StructureFormat::Json).unwrap();
+            let stored = CanonicalCrystal::of(&structure).unwrap();
+            !row.skeleton.starts_with("element-") && stored.is_same_crystal(&asked)
+        });
+        let row = row.unwrap();
+        let sites = cells[0].split(' ').count() as f64;
+        let mut rest = energy_ev(row) * sites / atoms(row);
         let elements: Vec<&str> = cells[0].split(' ').collect();
         for element in &elements {
             let label = format!("element-{element}");
             let row = results.iter().find(|row| row.skeleton == label).unwrap();
-            let atoms = row.elements.split(' ').count() as f64;
-            rest -= energy_ev(&label, &row.elements) / atoms;
+            rest -= energy_ev(row) / atoms(row);
         }
         let found: f64 = cells[2].parse().unwrap();
         assert!(

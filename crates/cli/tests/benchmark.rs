@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crystalgym_crystal::{Crystal, Skeleton};
+use crystalgym_crystal::{CanonicalCrystal, Crystal, Skeleton, Structure, StructureFormat};
 use crystalgym_evaluation::ResultStore;
 use crystalgym_training::{EpisodeRow, read_episodes};
 
@@ -59,8 +59,12 @@ fn jobs(benchmark: &Path) -> Vec<PathBuf> {
     jobs
 }
 
-/// What a calculation is known by: property, skeleton and canonical filling.
-type Calculation = (String, String, String);
+/// What a calculation is known by: property and crystal, however that is written down.
+type Calculation = (String, String);
+
+fn crystal_name(structure: &Structure) -> String {
+    CanonicalCrystal::of(structure).unwrap().name()
+}
 
 fn stored(benchmark: &Path) -> BTreeSet<Calculation> {
     let path = benchmark.join("store.sqlite");
@@ -68,9 +72,10 @@ fn stored(benchmark: &Path) -> BTreeSet<Calculation> {
         return BTreeSet::new();
     }
     let results = ResultStore::open(&path).unwrap().results(None).unwrap();
-    let stored = results
-        .into_iter()
-        .map(|row| (row.property, row.skeleton, row.elements));
+    let stored = results.into_iter().map(|row| {
+        let structure = Structure::from_text(&row.structure, StructureFormat::Json).unwrap();
+        (row.property, crystal_name(&structure))
+    });
     stored.collect()
 }
 
@@ -83,16 +88,7 @@ fn calculation(row: &EpisodeRow) -> Calculation {
     let crystal = Crystal::new(skeleton, elements.collect())
         .unwrap()
         .canonical();
-    let symbols: Vec<&str> = crystal
-        .elements()
-        .iter()
-        .map(|element| element.symbol())
-        .collect();
-    (
-        row.property.clone(),
-        row.skeleton.clone(),
-        symbols.join(" "),
-    )
+    (row.property.clone(), crystal_name(&crystal.structure()))
 }
 
 /// Episodes that have been written whole; the last line of a killed process may not be.

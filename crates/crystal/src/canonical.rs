@@ -153,8 +153,10 @@ impl Writing {
         order.sort_by_key(|&site| key(site));
         let position = |&site: &usize| subtract(turned[site], origin).map(nice_fraction);
         let rows = self.basis.map(|row| row.map(f64::from));
+        let lattice = Lattice::new(multiply(rows, reduced.lattice.vectors()))?;
         let structure = Structure {
-            lattice: Lattice::new(multiply(rows, reduced.lattice.vectors()))?,
+            // A frame of its own: however the crystal was turned.
+            lattice: Lattice::from_parameters(lattice.lengths(), lattice.angles())?,
             elements: order.iter().map(|&site| reduced.elements[site]).collect(),
             frac_coords: order.iter().map(position).collect(),
         };

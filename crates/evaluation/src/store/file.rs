@@ -153,10 +153,16 @@ pub(super) fn harden(connection: &Connection) -> Result<(), rusqlite::Error> {
 }
 
 fn open_flags(path: &Path, flags: OpenFlags) -> Result<Connection, rusqlite::Error> {
-    // Without SQLITE_OPEN_URI: a name is a name, whatever stands in it.
-    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let connection =
+        Connection::open_with_flags(plain_name(path), flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     harden(&connection)?;
     Ok(connection)
+}
+
+/// A name that SQLite takes as it is: one that begins with `file:` would be a URI, whose
+/// parameters could make it a store in memory.
+fn plain_name(path: &Path) -> PathBuf {
+    Path::new(".").join(path)
 }
 
 /// Opens a file that nobody writes: no lock, no file beside it.
@@ -239,5 +245,17 @@ fn open_error(path: &Path, source: rusqlite::Error) -> StoreError {
     StoreError::Open {
         path: path.to_owned(),
         source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_is_a_uri() {
+        let plain = plain_name(Path::new("file:x?mode=memory"));
+        assert_eq!(plain, Path::new("./file:x?mode=memory"));
+        assert_eq!(plain_name(Path::new("/a/b")), Path::new("/a/b"));
     }
 }
