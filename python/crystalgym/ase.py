@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,12 +19,46 @@ from crystalgym.errors import DftError, StructureError
 __all__ = ["PlaneWaveCalculator"]
 
 
+@dataclass(frozen=True)
+class Levels:
+    """What is left of the electrons in a pickled calculator; energies in eV.
+
+    Attributes
+    ----------
+    k_points : ndarray of float, shape (n_k, 3)
+        Irreducible k-points in units of the reciprocal lattice vectors.
+    k_weights : ndarray of float, shape (n_k,)
+        Their weights, which sum to 1.
+    bands : ndarray of float, shape (n_k, n_bands)
+        Band energies, ascending.
+    occupations : ndarray of float, shape (n_k, n_bands)
+        Electrons in each band, from 0 to 2.
+    fermi_level : float or None
+        For smeared occupations.
+    homo : float or None
+        Highest occupied level.
+    lumo : float or None
+        Lowest unoccupied level.
+    """
+
+    k_points: npt.NDArray[np.float64]
+    k_weights: npt.NDArray[np.float64]
+    bands: npt.NDArray[np.float64]
+    occupations: npt.NDArray[np.float64]
+    fermi_level: float | None
+    homo: float | None
+    lumo: float | None
+
+
 class PlaneWaveCalculator(Calculator):
     """Energies, forces and stresses of periodic crystals by :func:`crystalgym.ground_state`.
 
     ``energy`` and ``free_energy`` are both the total energy in eV that is variational, which with
     smearing is the free energy. Electrons are paired: magnetic moments are warned of and left aside.
     After a calculation the levels can be asked for, so that ``ase.dft.bandgap`` and the like work.
+    Forces and stress are computed when they are first asked for, from the electrons that are there.
+    Copies by :mod:`copy` and :mod:`pickle` keep settings, results and levels; a pickled one has no
+    ``ground_state``.
 
     Parameters
     ----------
@@ -41,6 +77,7 @@ class PlaneWaveCalculator(Calculator):
     implemented_properties: list[str] = ["energy", "free_energy", "forces", "stress"]
     discard_results_on_any_change = True
     ground_state: GroundState | None = None
+    levels: Levels | None = None
 
     def calculate(
         self,
@@ -57,7 +94,7 @@ class PlaneWaveCalculator(Calculator):
         properties : list of str, optional
             Forces and stress are computed only if one of them is among these.
         system_changes : list of str
-            Not looked at: everything is computed anew.
+            Without any, forces and stress are computed from the electrons that are there.
 
         Raises
         ------
@@ -69,7 +106,12 @@ class PlaneWaveCalculator(Calculator):
         super().calculate(atoms, properties, system_changes)  # type: ignore[no-untyped-call]
         if self.atoms is None:
             raise CalculatorSetupError("there are no atoms to compute")
-        self.ground_state = None
+        known = self.ground_state
+        if known is not None and not system_changes:
+            known.compute_forces()
+            self._keep(known)
+            return
+        self._forget()
         parameters: dict[str, Any] = dict(self.parameters)
         if "cutoff_ev" not in parameters:
             raise CalculatorSetupError("cutoff_ev is missing, expected a number of eV")
@@ -87,7 +129,37 @@ class PlaneWaveCalculator(Calculator):
             raise CalculatorSetupError(str(error)) from error
         if not state.converged:
             raise SCFError(f"the SCF ended as '{state.end}'")
+        self._keep(state)
+
+    def reset(self) -> None:
+        """Forget all results."""
+        super().reset()  # type: ignore[no-untyped-call]
+        self._forget()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "ground_state": None}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> PlaneWaveCalculator:
+        copied = self.__class__.__new__(self.__class__)
+        memo[id(self)] = copied
+        copied.__dict__.update(deepcopy(self.__dict__, memo))
+        return copied
+
+    def _forget(self) -> None:
+        self.ground_state = None
+        self.levels = None
+
+    def _keep(self, state: GroundState) -> None:
         self.ground_state = state
+        self.levels = Levels(
+            k_points=state.k_points,
+            k_weights=state.k_weights,
+            bands=state.bands,
+            occupations=state.occupations,
+            fermi_level=state.fermi_level,
+            homo=state.homo,
+            lumo=state.lumo,
+        )
         self.results = {"energy": state.energy, "free_energy": state.energy}
         forces, stress = state.forces, state.stress
         if forces is not None and stress is not None:
@@ -102,7 +174,7 @@ class PlaneWaveCalculator(Calculator):
         -------
         float
         """
-        state = self._state()
+        state = self._levels()
         if state.fermi_level is not None:
             return state.fermi_level
         if state.homo is None:
@@ -116,7 +188,7 @@ class PlaneWaveCalculator(Calculator):
         -------
         ndarray of float, shape (n_k, 3)
         """
-        return self._state().k_points
+        return self._levels().k_points.copy()
 
     def get_k_point_weights(self) -> npt.NDArray[np.float64]:
         """Weights of the irreducible k-points; they sum to 1.
@@ -125,7 +197,7 @@ class PlaneWaveCalculator(Calculator):
         -------
         ndarray of float, shape (n_k,)
         """
-        return self._state().k_weights
+        return self._levels().k_weights.copy()
 
     def get_eigenvalues(self, kpt: int = 0, spin: int = 0) -> npt.NDArray[np.float64]:
         """Band energies at a k-point in eV, ascending.
@@ -141,7 +213,7 @@ class PlaneWaveCalculator(Calculator):
         -------
         ndarray of float, shape (n_bands,)
         """
-        bands: npt.NDArray[np.float64] = self._state().bands[kpt]
+        bands: npt.NDArray[np.float64] = self._levels().bands[kpt].copy()
         return bands
 
     def get_occupation_numbers(self, kpt: int = 0, spin: int = 0) -> npt.NDArray[np.float64]:
@@ -158,7 +230,7 @@ class PlaneWaveCalculator(Calculator):
         -------
         ndarray of float, shape (n_bands,)
         """
-        occupations: npt.NDArray[np.float64] = self._state().occupations[kpt]
+        occupations: npt.NDArray[np.float64] = self._levels().occupations[kpt].copy()
         return occupations
 
     def get_number_of_bands(self) -> int:
@@ -168,7 +240,7 @@ class PlaneWaveCalculator(Calculator):
         -------
         int
         """
-        return int(self._state().bands.shape[1])
+        return int(self._levels().bands.shape[1])
 
     def get_number_of_spins(self) -> int:
         """One: electrons are paired.
@@ -188,7 +260,7 @@ class PlaneWaveCalculator(Calculator):
         """
         return False
 
-    def _state(self) -> GroundState:
-        if self.ground_state is None:
+    def _levels(self) -> Levels:
+        if self.levels is None:
             raise CalculatorSetupError("nothing has been computed: ask for the energy first")
-        return self.ground_state
+        return self.levels

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from ase.units import GPa
 
 import crystalgym as cg
 from crystalgym.ase import PlaneWaveCalculator
+from crystalgym.errors import DftError
 
 RY_EV = 13.605693122994
 HALF = 5.43 / 2
@@ -67,6 +71,116 @@ def test_ase_gets_the_engines_energy() -> None:
     atoms.positions += [0.1, 0.2, 0.3]
     assert atoms.get_potential_energy() == pytest.approx(expected, abs=2e-3)
     assert atoms.calc.ground_state is not state
+
+
+def test_energy_forces_and_stress_take_one_calculation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oracle: the calls, counted; the numbers of one call that asks for all."""
+    calls: list[dict[str, Any]] = []
+
+    def counted(atoms: Any, **settings: Any) -> cg.GroundState:
+        calls.append(settings)
+        return cg.ground_state(atoms, **settings)
+
+    monkeypatch.setattr("crystalgym.ase.ground_state", counted)
+    atoms = SILICON.to_ase()
+    atoms.calc = PlaneWaveCalculator(**SETTINGS)
+    energy = atoms.get_potential_energy()
+    forces, stress = atoms.get_forces(), atoms.get_stress()
+    assert len(calls) == 1
+    at_once = cg.ground_state(atoms, **SETTINGS, forces=True)
+    assert at_once.forces is not None
+    assert energy == at_once.energy and np.array_equal(forces, at_once.forces)
+    # Results are copies.
+    forces += 1
+    stress += 1
+    atoms.calc.get_eigenvalues()[:] = 0
+    assert np.array_equal(atoms.get_forces(), at_once.forces)
+    assert not np.array_equal(atoms.get_stress(), stress)
+    assert np.array_equal(atoms.calc.get_eigenvalues(), at_once.bands[0])
+    assert len(calls) == 1
+    # Whatever changes is computed anew: settings, and atoms.
+    atoms.calc.set(k_mesh=(1, 1, 1))
+    assert atoms.get_potential_energy() != energy
+    atoms.calc.set(k_mesh=SETTINGS["k_mesh"])
+    atoms.positions[0] += 0.05
+    assert not np.allclose(atoms.get_forces(), at_once.forces)
+    assert len(calls) == 3
+    loose = cg.ground_state(atoms, **{**SETTINGS, "max_iterations": 1})
+    with pytest.raises(DftError):
+        loose.compute_forces()
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda atoms: pickle.loads(pickle.dumps(atoms))])
+def test_atoms_that_have_been_computed_can_be_copied(
+    copied: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Oracle: the original's numbers; none of them computed again."""
+    atoms = SILICON.to_ase()
+    atoms.calc = PlaneWaveCalculator(**SETTINGS)
+    energy, forces = atoms.get_potential_energy(), atoms.get_forces()
+    other = copied(atoms)
+    assert other.calc is not atoms.calc
+    assert other.calc.parameters == atoms.calc.parameters
+    with monkeypatch.context() as patch:
+        patch.setattr("crystalgym.ase.ground_state", None)
+        assert other.get_potential_energy() == energy
+        assert np.array_equal(other.get_forces(), forces)
+        assert other.calc.get_fermi_level() == atoms.calc.get_fermi_level()
+        assert np.array_equal(other.calc.get_eigenvalues(), atoms.calc.get_eigenvalues())
+    other.positions[0] += 0.05
+    assert other.get_potential_energy() != energy
+    assert atoms.get_potential_energy() == energy
+    fresh = SILICON.to_ase()
+    fresh.calc = PlaneWaveCalculator(**SETTINGS)
+    assert copied(fresh).get_potential_energy() == energy
+
+
+def test_pseudopotentials_of_different_functionals_are_refused(tmp_path: Path) -> None:
+    for symbol, name in (("Na", "PBE"), ("Cl", "PZ")):
+        text = cg.gth_upf(symbol).replace('functional="PBE"', f'functional="{name}"')
+        (tmp_path / f"{symbol}.upf").write_text(text)
+    salt = cg.Structure(np.eye(3) * 3.3, ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    small = {"cutoff_ev": 100, "k_mesh": (1, 1, 1), "pseudopotentials": str(tmp_path)}
+    with pytest.raises(DftError, match="PZ.*PBE|PBE.*PZ") as caught:
+        cg.ground_state(salt, **small)
+    assert caught.value.code == "mixed_functionals"
+    atoms = salt.to_ase()
+    atoms.calc = PlaneWaveCalculator(**small)
+    with pytest.raises(CalculatorSetupError, match="one functional"):
+        atoms.get_potential_energy()
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("cutoff_ev", 1e6),
+        ("cutoff_ev", float("nan")),
+        ("density_cutoff_ev", 1e300),
+        ("width_ev", 1e300),
+        ("convergence_ev", 1e300),
+        ("max_iterations", 10**9),
+        ("threads", 10**6),
+        ("memory_limit_gib", -1.0),
+    ],
+)
+def test_numbers_out_of_range_are_refused(setting: str, value: float) -> None:
+    settings = {**SETTINGS, "smearing": "gaussian", setting: value}
+    with pytest.raises(DftError, match=f"{setting} is .*, expected a number from"):
+        cg.ground_state(SILICON, **settings)
+
+
+def test_what_is_too_large_is_refused_at_once() -> None:
+    """The estimate comes before the memory."""
+    start = time.monotonic()
+    for settings in (
+        {"cutoff_ev": 13_000.0, "memory_limit_gib": 0.5},
+        {"k_mesh": (900, 900, 900)},
+        {"bands": 10**15},
+    ):
+        with pytest.raises(DftError, match="GiB") as caught:
+            cg.ground_state(SILICON, **{**SETTINGS, **settings})
+        assert caught.value.code == "too_large"
+    assert time.monotonic() - start < 5
 
 
 def test_forces_and_stress_are_derivatives_of_the_energy() -> None:
@@ -129,13 +243,13 @@ def test_stress_is_the_strain_derivative_of_the_energy() -> None:
     ("settings", "names", "says"),
     [
         ({"cutoff_ev": -1.0}, "cutoff_ev", "cutoff_ev is -1.0"),
-        ({"cutoff_ev": float("nan")}, "cutoff_ev", "positive number of eV"),
+        ({"cutoff_ev": float("nan")}, "cutoff_ev", "cutoff_ev is NaN, expected a number from 10"),
         ({"density_cutoff_ev": 100.0}, "density_cutoff_ev", "four times"),
         ({"convergence_ev": 0.0}, "convergence_ev", "convergence_ev is 0.0"),
         ({"smearing": "gaussian", "width_ev": -0.1}, "width_ev", "width_ev is -0.1"),
         ({"smearing": "square"}, "smearing", "fermi_dirac"),
-        ({"max_iterations": 0}, "max_iterations", "at least 1"),
-        ({"threads": 0}, "threads", "at least 1"),
+        ({"max_iterations": 0}, "max_iterations", "max_iterations is 0.0, expected a number from 1"),
+        ({"threads": 0}, "threads", "expected a number from 1 to 1024"),
         ({"k_mesh": (0, 1, 1)}, "k_mesh.divisions", "[0, 1, 1]"),
         ({"bands": 0}, "bands", "half the electrons"),
     ],

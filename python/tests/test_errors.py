@@ -43,6 +43,7 @@ NOT_PROVOKED = {
     ("StructureError", "no_sites"): "Structure refuses an empty structure first",
     ("DftError", "no_atoms"): "Structure refuses an empty structure first",
     ("DftError", "atoms_too_close"): "Structure refuses such sites first",
+    ("DftError", "tiny_cell"): "Structure refuses such a lattice first",
     ("DftError", "invalid_cell"): "Structure refuses such a lattice first",
     ("StoreError", "locked"): "takes 20 s",
 }
@@ -115,6 +116,13 @@ def silicon(**settings: Any) -> None:
     cg.ground_state(SALT, **{"cutoff_ev": 50, "k_mesh": (1, 1, 1), **settings})
 
 
+def mixed_functionals(folder: Path) -> None:
+    for symbol, name in (("Na", "PBE"), ("Cl", "PZ")):
+        text = cg.gth_upf(symbol).replace('functional="PBE"', f'functional="{name}"')
+        (folder / f"{symbol}.upf").write_text(text)
+    silicon(pseudopotentials=str(folder))
+
+
 PROVOKED: dict[tuple[str, str], Callable[[Path, Path], Any]] = {
     ("StructureError", "io"): lambda run, tmp: cg.Structure.from_file(tmp / "none.cif"),
     ("StructureError", "parse"): lambda run, tmp: cg.Structure.from_text("data", "poscar"),
@@ -161,6 +169,8 @@ PROVOKED: dict[tuple[str, str], Callable[[Path, Path], Any]] = {
     ("CalculatorError", "unusable_calculator"): lambda run, tmp: cg.evaluate(
         SALT, "band_gap", calculator="rigid"
     ),
+    ("DftError", "too_large"): lambda run, tmp: silicon(cutoff_ev=5000, memory_limit_gib=0.1),
+    ("DftError", "mixed_functionals"): lambda run, tmp: mixed_functionals(tmp),
     ("DftError", "odd_electron_count"): lambda run, tmp: cg.ground_state(
         cg.Structure(np.eye(3) * 4, ["H"], [[0, 0, 0]]), cutoff_ev=50, k_mesh=(1, 1, 1)
     ),

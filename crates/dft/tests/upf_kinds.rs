@@ -152,13 +152,13 @@ impl Parts {
             );
         }
         out.push_str("</PP_HEADER>\n<PP_MESH>\n");
-        section(&mut out, "PP_R", "", &self.r);
-        section(&mut out, "PP_RAB", "", &self.rab);
+        plain(&mut out, "PP_R", &self.r);
+        plain(&mut out, "PP_RAB", &self.rab);
         out.push_str("</PP_MESH>\n");
         if let Some(core) = &self.core {
-            section(&mut out, "PP_NLCC", "", core);
+            plain(&mut out, "PP_NLCC", core);
         }
-        section(&mut out, "PP_LOCAL", "", &self.local);
+        plain(&mut out, "PP_LOCAL", &self.local);
         out.push_str("<PP_NONLOCAL>\n");
         for (index, (l, _, beta)) in self.projectors.iter().enumerate() {
             let _ = writeln!(out, "<PP_BETA>\n {} {l} Beta L\n {}", index + 1, beta.len());
@@ -184,7 +184,7 @@ impl Parts {
             numbers(&mut out, chi);
         }
         out.push_str("</PP_PSWFC>\n");
-        section(&mut out, "PP_RHOATOM", "", &self.density);
+        plain(&mut out, "PP_RHOATOM", &self.density);
         if self.is_relativistic {
             out.push_str("<PP_ADDINFO>\n");
             for (l, j, occupation, _) in &self.orbitals {
@@ -292,6 +292,13 @@ fn numbers(out: &mut String, values: &[f64]) {
         }
         out.push('\n');
     }
+}
+
+/// Version 1: no attributes.
+fn plain(out: &mut String, name: &str, values: &[f64]) {
+    let _ = writeln!(out, "<{name}>");
+    numbers(out, values);
+    let _ = writeln!(out, "</{name}>");
 }
 
 fn section(out: &mut String, name: &str, attributes: &str, values: &[f64]) {

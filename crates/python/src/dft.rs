@@ -1,15 +1,17 @@
-use std::{num::NonZeroUsize, path::Path, sync::Arc};
+use std::{
+    num::NonZeroUsize,
+    sync::{Arc, OnceLock},
+};
 
 use crystalgym_crystal::{Element, Structure as InnerStructure, automatic_density};
 use crystalgym_dft::{
-    Atom, BOHR_ANG, BandEdges, Cell, DftError, Discretisation, HARTREE_EV, HARTREE_PER_BOHR3_GPA,
-    KMesh, Model, Occupations, PlaneWaveBasis, ScfControl, ScfEnd, ScfOptions, ScfResult, Smearing,
+    BOHR_ANG, BandEdges, DftError, Discretisation, HARTREE_EV, HARTREE_PER_BOHR3_GPA, KMesh, Model,
+    Occupations, PlaneWaveBasis, ScfControl, ScfEnd, ScfOptions, ScfResult, SetUp, Smearing,
     forces_and_stress,
     pseudo::{GthParameters, Pseudopotential},
     self_consistent_field,
 };
-use crystalgym_evaluation::CancelToken;
-use crystalgym_pseudopotential::PseudopotentialFamily;
+use crystalgym_evaluation::{CancelToken, SpeciesSource};
 use numpy::{PyArray1, PyArray2};
 use pyo3::{exceptions::PyValueError, prelude::*};
 use serde_json::{Value, json};
@@ -22,8 +24,6 @@ use crate::{
     whole::whole,
 };
 
-/// Pseudopotentials that are built in.
-const GTH: &str = "gth";
 /// Iterations of a loop that nobody has limited.
 const MAX_ITERATIONS: usize = 300;
 
@@ -32,10 +32,12 @@ const MAX_ITERATIONS: usize = 300;
 /// A calculation that did not converge is a result, not an exception: see `converged`.
 #[pyclass(frozen, module = "crystalgym")]
 pub(crate) struct GroundState {
-    result: ScfResult,
+    basis: Arc<PlaneWaveBasis>,
+    result: Arc<ScfResult>,
     k_mesh: [u32; 3],
     edges: Option<BandEdges>,
-    derivatives: Option<Derivatives>,
+    derivatives: OnceLock<Derivatives>,
+    threads: NonZeroUsize,
 }
 
 /// Forces in hartree/bohr and the stress in hartree/bohr³, Cartesian.
@@ -144,10 +146,10 @@ impl GroundState {
         self.edges.map(|edges| edges.gap_ha() * HARTREE_EV)
     }
 
-    /// Forces on the atoms in eV/Å, Cartesian, shape (n_sites, 3); if asked for and converged.
+    /// Forces on the atoms in eV/Å, Cartesian, shape (n_sites, 3); once they have been computed.
     #[getter]
     fn forces<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyArray2<f64>>>> {
-        let Some((forces, _)) = &self.derivatives else {
+        let Some((forces, _)) = self.derivatives.get() else {
             return Ok(None);
         };
         let scaled: Vec<[f64; 3]> = forces
@@ -157,11 +159,11 @@ impl GroundState {
         array2(py, &scaled).map(Some)
     }
 
-    /// Stress tensor in GPa, Cartesian, positive under tension, shape (3, 3); if asked for and
-    /// converged.
+    /// Stress tensor in GPa, Cartesian, positive under tension, shape (3, 3); once it has been
+    /// computed.
     #[getter]
     fn stress<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyArray2<f64>>>> {
-        let Some((_, stress)) = &self.derivatives else {
+        let Some((_, stress)) = self.derivatives.get() else {
             return Ok(None);
         };
         array2(
@@ -169,6 +171,43 @@ impl GroundState {
             &stress.map(|row| row.map(|x| x * HARTREE_PER_BOHR3_GPA)),
         )
         .map(Some)
+    }
+
+    /// Computes forces and stress from the converged electrons, unless that has been done.
+    ///
+    /// The interpreter lock is released.
+    ///
+    /// Raises
+    /// ------
+    /// DftError
+    ///     If the loop did not converge.
+    fn compute_forces(&self, py: Python<'_>) -> PyResult<()> {
+        if self.derivatives.get().is_some() {
+            return Ok(());
+        }
+        if !self.result.is_converged() {
+            let end = self.result.end;
+            return Err(dft_error(&DftError::NoBands { end }));
+        }
+        let (basis, result) = (Arc::clone(&self.basis), Arc::clone(&self.result));
+        let threads = self.threads;
+        let derivatives = engine::enter(py, WindUp::Leave, move |_: &CancelToken| {
+            forces_and_stress(&basis, &result, threads)
+        })?
+        .map_err(|error| dft_error(&error))?;
+        // Another thread may have been faster, with the same numbers.
+        let _ = self.derivatives.set(derivatives);
+        Ok(())
+    }
+
+    /// Itself: nothing of it can change.
+    fn __copy__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    /// Itself: nothing of it can change.
+    fn __deepcopy__(slf: Py<Self>, _memo: &Bound<'_, PyAny>) -> Py<Self> {
+        slf
     }
 
     fn __repr__(&self) -> String {
@@ -214,6 +253,8 @@ impl GroundState {
 ///     leaves some 1e-5 eV/Å).
 /// threads : int, optional
 ///     1 by default; results do not depend on it.
+/// memory_limit_gib : float
+///     What needs more memory, by an estimate, is refused before it starts.
 ///
 /// Returns
 /// -------
@@ -227,7 +268,7 @@ impl GroundState {
 #[pyo3(signature = (
     structure, *, cutoff_ev, density_cutoff_ev = None, k_mesh = None, pseudopotentials = "gth",
     smearing = None, width_ev = 0.1, bands = None, convergence_ev = 1e-5, max_iterations = None,
-    use_symmetry = true, forces = false, threads = None
+    use_symmetry = true, forces = false, threads = None, memory_limit_gib = 8.0
 ))]
 #[expect(clippy::too_many_arguments, reason = "keywords, each with a default")]
 pub(crate) fn ground_state(
@@ -244,6 +285,7 @@ pub(crate) fn ground_state(
     use_symmetry: bool,
     forces: bool,
     threads: Option<&Bound<'_, PyAny>>,
+    memory_limit_gib: f64,
 ) -> PyResult<GroundState> {
     let py = structure.py();
     let bands = bands.map(|found| count("bands", found)).transpose()?;
@@ -263,14 +305,14 @@ pub(crate) fn ground_state(
         .unwrap_or_else(|| automatic_density(&structure.lattice, structure.elements.len(), 1000.0));
     let occupations = occupations(smearing, width_ev)?;
     let density_cutoff_ev = density_cutoff_ev.unwrap_or(4.0 * cutoff_ev);
-    let positive = |setting, found| {
-        let good = f64::is_finite(found) && found > 0.0;
-        (good.then_some(()))
-            .ok_or_else(|| invalid_setting(setting, number(found), "a positive number of eV"))
-    };
-    positive("cutoff_ev", cutoff_ev)?;
-    positive("convergence_ev", convergence_ev)?;
-    if density_cutoff_ev.is_nan() || density_cutoff_ev < 4.0 * cutoff_ev {
+    let ev = "eV";
+    within("cutoff_ev", cutoff_ev, 10.0, 14_000.0, ev)?;
+    within("convergence_ev", convergence_ev, 1e-14, 1.0, ev)?;
+    within("max_iterations", max_iterations as f64, 1.0, 1e4, "")?;
+    within("threads", threads as f64, 1.0, 1024.0, "")?;
+    within("memory_limit_gib", memory_limit_gib, 1e-3, 1e6, "GiB")?;
+    within("density_cutoff_ev", density_cutoff_ev, 40.0, 140_000.0, ev)?;
+    if density_cutoff_ev < 4.0 * cutoff_ev {
         let expected = "at least four times cutoff_ev";
         return Err(invalid_setting(
             "density_cutoff_ev",
@@ -278,8 +320,7 @@ pub(crate) fn ground_state(
             expected,
         ));
     }
-    let threads = NonZeroUsize::new(threads)
-        .ok_or_else(|| invalid_setting("threads", json!(0), "at least 1"))?;
+    let threads = NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN);
     let discretisation = Discretisation {
         ecut_ha: cutoff_ev / HARTREE_EV,
         ecut_density_ha: density_cutoff_ev / HARTREE_EV,
@@ -293,27 +334,47 @@ pub(crate) fn ground_state(
         threads,
         ..ScfOptions::default()
     };
-    let model = model(&structure, pseudopotentials, occupations)?;
-    let (result, derivatives) = engine::enter(py, WindUp::Leave, move |cancel: &CancelToken| {
-        let basis = PlaneWaveBasis::new(Arc::new(model), discretisation)?;
-        let is_cancelled = || cancel.is_cancelled();
-        let control = ScfControl {
-            is_cancelled: Some(&is_cancelled),
-            progress: None,
-        };
-        let result = self_consistent_field(&basis, &options, control)?;
-        let derivatives = (forces && result.is_converged())
-            .then(|| forces_and_stress(&basis, &result, options.threads))
-            .transpose()?;
-        Ok((result, derivatives))
-    })?
-    .map_err(|error: DftError| dft_error(&error))?;
+    let potentials = potentials(&structure, pseudopotentials)?;
+    let model = Model::of_structure(&structure, 1.0 / BOHR_ANG, potentials, occupations)
+        .map_err(|error| dft_error(&error))?;
+    let (basis, result, derivatives) =
+        engine::enter(py, WindUp::Leave, move |cancel: &CancelToken| {
+            let is_cancelled = || cancel.is_cancelled();
+            let set_up = SetUp {
+                is_cancelled: Some(&is_cancelled),
+                memory_limit_gib,
+                threads,
+                bands,
+            };
+            let basis = PlaneWaveBasis::within(Arc::new(model), discretisation, set_up)?;
+            let control = ScfControl {
+                is_cancelled: Some(&is_cancelled),
+                progress: None,
+            };
+            let result = self_consistent_field(&basis, &options, control)?;
+            let derivatives = (forces && result.is_converged())
+                .then(|| forces_and_stress(&basis, &result, threads))
+                .transpose()?;
+            Ok((basis, result, derivatives))
+        })?
+        .map_err(|error: DftError| dft_error(&error))?;
     Ok(GroundState {
-        derivatives,
+        derivatives: derivatives.map_or_else(OnceLock::new, OnceLock::from),
         edges: BandEdges::of(&result),
-        result,
+        basis: Arc::new(basis),
+        result: Arc::new(result),
         k_mesh,
+        threads,
     })
+}
+
+/// Refuses a number out of range; NaN always is.
+fn within(setting: &str, found: f64, least: f64, most: f64, unit: &str) -> PyResult<()> {
+    if found >= least && found <= most {
+        return Ok(());
+    }
+    let expected = format!("a number from {least} to {most} {unit}");
+    Err(invalid_setting(setting, number(found), expected.trim_end()))
 }
 
 /// A setting by the name and in the unit of the argument.
@@ -353,78 +414,35 @@ fn occupations(smearing: Option<&str>, width_ev: f64) -> PyResult<Occupations> {
             return Err(invalid_setting("smearing", json!(name), expected));
         }
     };
-    if !(width_ev.is_finite() && width_ev > 0.0) {
-        return Err(invalid_setting(
-            "width_ev",
-            number(width_ev),
-            "a positive number of eV",
-        ));
-    }
+    within("width_ev", width_ev, 1e-5, 14.0, "eV")?;
     Ok(Occupations::Smeared {
         smearing,
         width_ha: width_ev / HARTREE_EV,
     })
 }
 
-fn model(
-    structure: &InnerStructure,
-    pseudopotentials: &str,
-    occupations: Occupations,
-) -> PyResult<Model> {
+/// The pseudopotential of each element of the structure.
+fn potentials(structure: &InnerStructure, name: &str) -> PyResult<Vec<Arc<Pseudopotential>>> {
     let mut kinds = structure.elements.clone();
     kinds.sort_unstable();
     kinds.dedup();
-    let species = kinds
-        .iter()
-        .map(|&element| pseudopotential(element, pseudopotentials).map(Arc::new))
-        .collect::<PyResult<Vec<_>>>()?;
-    let atoms = structure
-        .elements
-        .iter()
-        .zip(&structure.frac_coords)
-        .map(|(element, &frac)| Atom {
-            species: kinds.binary_search(element).unwrap_or_default(),
-            frac,
-        })
-        .collect();
-    let vectors = structure
-        .lattice
-        .vectors()
-        .map(|row| row.map(|x| x / BOHR_ANG));
-    let Some(functional) = species.first().map(|first| first.functional()) else {
-        return Err(raised(&Raised {
-            class: "DftError",
-            code: "no_atoms",
-            message: "the structure has no atom, expected at least one".to_owned(),
-            values: json!({}),
-        }));
+    let Some(&first) = kinds.first() else {
+        return Err(dft_error(&DftError::NoAtoms));
     };
-    Ok(Model {
-        cell: Cell::new(vectors).map_err(|error| dft_error(&error))?,
-        functional,
-        species,
-        atoms,
-        occupations,
-    })
-}
-
-fn pseudopotential(element: Element, family: &str) -> PyResult<Pseudopotential> {
-    let missing = |message: String| {
+    let missing = |element: Element, message: String| {
         raised(&Raised {
             class: "DftError",
             code: "pseudopotential",
             message,
-            values: json!({ "element": element.symbol(), "pseudopotentials": family }),
+            values: json!({ "element": element.symbol(), "pseudopotentials": name }),
         })
     };
-    if family == GTH && !Path::new(GTH).is_dir() {
-        return Pseudopotential::gth_pbe(element).map_err(|error| missing(error.to_string()));
-    }
-    let family = PseudopotentialFamily::open(family).map_err(|error| missing(error.to_string()))?;
-    let found = family
-        .pseudopotential(element)
-        .map_err(|error| missing(error.to_string()))?;
-    Pseudopotential::from_upf_file(&found.path).map_err(|error| missing(error.to_string()))
+    let source = SpeciesSource::open(name).map_err(|error| missing(first, error.to_string()))?;
+    let read = |&element: &Element| {
+        let found = source.potential(element);
+        found.map_err(|failure| missing(element, failure.message))
+    };
+    kinds.iter().map(read).collect()
 }
 
 /// A built-in analytic pseudopotential (GTH, PBE) for other programs.

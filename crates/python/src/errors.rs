@@ -210,6 +210,32 @@ pub(crate) fn dft_error(error: &DftError) -> PyErr {
             "atoms_too_close",
             json!({ "first": first, "second": second, "distance_bohr": number(*distance_bohr) }),
         ),
+        DftError::NoAtoms => ("no_atoms", json!({})),
+        DftError::NoPseudopotential { element } => {
+            ("pseudopotential", json!({ "element": element.symbol() }))
+        }
+        DftError::MixedFunctionals {
+            element,
+            found,
+            expected,
+            ..
+        } => (
+            "mixed_functionals",
+            json!({
+                "element": element.symbol(),
+                "found": found.name(),
+                "expected": expected.name(),
+            }),
+        ),
+        DftError::TinyCell { length_bohr } => ("tiny_cell", json!({ "length_bohr": length_bohr })),
+        DftError::TooLarge {
+            needed_gib,
+            limit_gib,
+            ..
+        } => (
+            "too_large",
+            json!({ "needed_gib": needed_gib, "limit_gib": limit_gib }),
+        ),
         DftError::OddElectronCount { electrons } => {
             ("odd_electron_count", json!({ "electrons": electrons }))
         }

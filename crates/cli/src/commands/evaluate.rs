@@ -174,7 +174,7 @@ fn crystal(arguments: &EvaluateArguments) -> anyhow::Result<Crystal> {
 
 /// A text as a TOML string, whatever it holds.
 fn toml_string(text: &str) -> String {
-    format!("{text:?}")
+    toml::Value::from(text).to_string()
 }
 
 fn print(

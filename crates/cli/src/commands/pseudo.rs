@@ -5,12 +5,12 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use crystalgym_crystal::{Element, write_atomically};
 use crystalgym_dft::pseudo::{GthParameters, gth_elements};
 use crystalgym_pseudopotential::{
-    ArchiveSource, Installation, Manifest, PseudopotentialFamily, default_folder,
+    ArchiveSource, Installation, Manifest, PseudopotentialFamily, default_folder, upf::read_file,
 };
 
 use crate::terminal;
@@ -59,6 +59,9 @@ enum PseudoCommand {
         /// Elements, separated by commas; all of the table by default.
         #[arg(long, value_delimiter = ',')]
         elements: Vec<Element>,
+        /// Replace files that are there already and hold something else.
+        #[arg(long)]
+        force: bool,
     },
 }
 
@@ -85,21 +88,38 @@ pub(crate) fn run(arguments: &PseudoArguments) -> anyhow::Result<ExitCode> {
                 .or_else(|| file.clone().map(ArchiveSource::File));
             install(&installation)
         }
-        PseudoCommand::Gth { folder, elements } => write_gth(folder, elements),
+        PseudoCommand::Gth {
+            folder,
+            elements,
+            force,
+        } => write_gth(folder, elements, *force),
     }
 }
 
-fn write_gth(folder: &Path, elements: &[Element]) -> anyhow::Result<ExitCode> {
+fn write_gth(folder: &Path, elements: &[Element], force: bool) -> anyhow::Result<ExitCode> {
     let elements = match elements {
         [] => gth_elements().collect(),
         some => some.to_vec(),
     };
-    fs::create_dir_all(folder).with_context(|| format!("folder {}", folder.display()))?;
-    let mut out = terminal::stdout();
+    let mut files = Vec::with_capacity(elements.len());
     for element in elements {
         let parameters = GthParameters::pbe(element)?;
         let path = folder.join(format!("{element}.upf"));
-        write_atomically(&path, parameters.to_upf().as_bytes())
+        let text = parameters.to_upf();
+        // All are looked at before the first is written.
+        if !force && fs::symlink_metadata(&path).is_ok() && !holds(&path, text.as_bytes()) {
+            bail!(
+                "{} is there already and holds something else: name another folder, or replace it \
+                 with --force",
+                path.display()
+            );
+        }
+        files.push((element, parameters, path, text));
+    }
+    fs::create_dir_all(folder).with_context(|| format!("folder {}", folder.display()))?;
+    let mut out = terminal::stdout();
+    for (element, parameters, path, text) in files {
+        write_atomically(&path, text.as_bytes())
             .with_context(|| format!("file {}", path.display()))?;
         writeln!(
             out,
@@ -109,6 +129,10 @@ fn write_gth(folder: &Path, elements: &[Element]) -> anyhow::Result<ExitCode> {
         )?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn holds(path: &Path, content: &[u8]) -> bool {
+    read_file(path).is_ok_and(|found| found == content)
 }
 
 fn check(family: &str, against: Option<&str>) -> anyhow::Result<ExitCode> {
