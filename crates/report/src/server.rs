@@ -42,7 +42,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 const HEAD_BYTES: usize = 16 << 10;
 const HEAD_LINES: usize = 64;
 /// Connections at the same time; the system keeps others waiting.
-const MOST_CONNECTIONS: usize = 128;
+const MOST_CONNECTIONS: usize = 512;
 
 /// Serves the page of a folder on the loopback address, made anew when the folder has changed.
 pub struct WatchServer {
