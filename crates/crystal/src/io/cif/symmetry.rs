@@ -7,16 +7,13 @@
 use super::{
     FORMAT,
     block::{Block, is_operation_tag},
+    group_type::type_number,
     names::{self, SettingEntry},
     operation::{Operation, group_of, same_group},
+    shown,
     syntax::Token,
 };
-use crate::{
-    CrystalError, Lattice, SYMMETRY_TOLERANCE_ANG,
-    io::parse_error,
-    matrix::{Matrix3, add, multiply, scale, transpose},
-    space_group,
-};
+use crate::{CrystalError, Lattice, io::parse_error, matrix::add};
 
 /// More operations than any setting has, with room for supercells of four.
 const MOST_OPERATIONS: usize = 4 * 192;
@@ -27,6 +24,8 @@ pub(super) struct Reading {
     /// What it is, for errors.
     pub name: String,
     pub operations: Vec<Operation>,
+    /// Whether it is one setting of the several that a name or a number can stand for.
+    pub is_setting: bool,
 }
 
 /// A name or a number and the settings that it can stand for.
@@ -107,11 +106,14 @@ fn said<'a>(block: &Block<'a>) -> Result<Said<'a>, CrystalError> {
     let mut centrings = Vec::new();
     let mut lists = Vec::new();
     for tag in block.tags() {
+        let of_group = tag.starts_with("_symmetry") || tag.starts_with("_space_group");
+        if !of_group && !is_operation_tag(tag) {
+            continue;
+        }
         let values = block.values(tag);
         let Some(&token) = values.first() else {
             continue;
         };
-        let of_group = tag.starts_with("_symmetry") || tag.starts_with("_space_group");
         if tag.starts_with("_parent") || tag.contains("patterson") || tag.contains("point_group") {
             continue;
         } else if is_operation_tag(tag) {
@@ -158,7 +160,7 @@ fn said<'a>(block: &Block<'a>) -> Result<Said<'a>, CrystalError> {
             let number = token.text.trim().parse::<u16>().ok();
             let settings = number.map(names::from_number).unwrap_or_default();
             if settings.is_empty() {
-                let message = format!("{tag} is '{}', expected 1 to 230", token.text);
+                let message = format!("{tag} is '{}', expected 1 to 230", shown(token.text));
                 return Err(parse_error(FORMAT, token.line, message));
             }
             said.numbers.push(Statement {
@@ -194,6 +196,7 @@ fn said<'a>(block: &Block<'a>) -> Result<Said<'a>, CrystalError> {
         said.listed.push(Reading {
             name: format!("the operations of {tag}"),
             operations: group.map_err(|message| parse_error(FORMAT, line, message))?,
+            is_setting: false,
         });
     }
     Ok(said)
@@ -237,12 +240,13 @@ fn beside_operations(said: &Said) -> Vec<Reading> {
                 readings.push(Reading {
                     name: format!("the Hall symbol '{}'", token.text),
                     operations: operations.clone(),
+                    is_setting: false,
                 });
             }
         }
     }
     for statement in said.names.iter().chain(&said.numbers) {
-        let all = of_settings(statement, |_| true);
+        let all = of_settings(statement);
         if all
             .iter()
             .any(|reading| same_group(listed, &reading.operations))
@@ -265,6 +269,7 @@ fn from_names(said: &Said) -> Result<Vec<Reading>, CrystalError> {
         .map(|(token, operations)| Reading {
             name: format!("the Hall symbol '{}'", token.text),
             operations: operations.clone(),
+            is_setting: false,
         })
         .collect();
     if readings.is_empty()
@@ -274,7 +279,7 @@ fn from_names(said: &Said) -> Result<Vec<Reading>, CrystalError> {
         return Err(not_understood(name));
     }
     for statement in said.names.iter().chain(&said.numbers) {
-        let all = of_settings(statement, |_| true);
+        let all = of_settings(statement);
         if readings.is_empty() {
             readings = all;
             continue;
@@ -301,9 +306,10 @@ fn from_names(said: &Said) -> Result<Vec<Reading>, CrystalError> {
     Ok(readings)
 }
 
-fn of_settings(statement: &Statement, keep: impl Fn(&SettingEntry) -> bool) -> Vec<Reading> {
-    let settings = statement.settings.iter().filter(|entry| keep(entry));
-    settings
+fn of_settings(statement: &Statement) -> Vec<Reading> {
+    statement
+        .settings
+        .iter()
         .filter_map(|entry| {
             let choice = match entry.setting {
                 "" => String::new(),
@@ -319,6 +325,7 @@ fn of_settings(statement: &Statement, keep: impl Fn(&SettingEntry) -> bool) -> V
             Some(Reading {
                 name,
                 operations: names::operations_of(entry)?,
+                is_setting: true,
             })
         })
         .collect()
@@ -328,7 +335,7 @@ fn not_understood(name: &Token) -> CrystalError {
     let message = format!(
         "the space group '{}' is not known by this name: expected one of the 530 settings, such as \
          'F m -3 m', 'P 1 21/n 1' or 'F d -3 m :2', or a loop of _space_group_symop_operation_xyz",
-        name.text
+        shown(name.text)
     );
     parse_error(FORMAT, name.line, message)
 }
@@ -360,6 +367,7 @@ fn nothing_says_otherwise(block: &Block, said: &Said) -> Result<Vec<Reading>, Cr
     Ok(vec![Reading {
         name: "no symmetry".to_owned(),
         operations: vec![Operation::IDENTITY],
+        is_setting: false,
     }])
 }
 
@@ -379,46 +387,9 @@ fn prefer_unique_axis_b(readings: &mut Vec<Reading>, lattice: &Lattice) {
         let mut axes: Vec<_> = reading.operations.iter().map(|o| o.rotation).collect();
         axes.sort_unstable();
         axes.dedup();
-        reading.name.starts_with("the n") && matches!(axes.len(), 2 | 4)
+        reading.is_setting && matches!(axes.len(), 2 | 4)
     };
     if right_angles && readings.iter().all(monoclinic) && readings.iter().any(unique_b) {
         readings.retain(unique_b);
     }
-}
-
-/// The number of the space group of operations, in whatever setting: that of a crystal with three
-/// kinds of sites in general positions.
-pub(super) fn type_number(operations: &[Operation]) -> Option<u16> {
-    let lattice = invariant_lattice(operations)?;
-    let points = [[0.1367, 0.2719, 0.3541], [0.4127, 0.0713, 0.2239]];
-    let mut frac_coords = Vec::new();
-    let mut kinds = Vec::new();
-    for (kind, point) in points.into_iter().enumerate() {
-        for operation in operations {
-            frac_coords.push(operation.apply(point));
-            kinds.push(kind as i32);
-        }
-    }
-    let found = space_group(&lattice, &frac_coords, &kinds, SYMMETRY_TOLERANCE_ANG);
-    found.ok().map(|(number, _)| number)
-}
-
-/// A cell with no more symmetry than the rotations ask for: the mean of a triclinic metric.
-fn invariant_lattice(operations: &[Operation]) -> Option<Lattice> {
-    const TRICLINIC: Matrix3 = [[81.0, 7.0, 5.0], [7.0, 121.0, 11.0], [5.0, 11.0, 177.0]];
-    let mut metric = [[0.0; 3]; 3];
-    for operation in operations {
-        let rotation = operation.matrix();
-        let turned = multiply(transpose(rotation), multiply(TRICLINIC, rotation));
-        metric = std::array::from_fn(|i| {
-            add(metric[i], scale(turned[i], 1.0 / operations.len() as f64))
-        });
-    }
-    let lengths: [f64; 3] = std::array::from_fn(|i| metric[i][i].sqrt());
-    let angle = |i: usize, j: usize| {
-        (metric[i][j] / (lengths[i] * lengths[j]))
-            .acos()
-            .to_degrees()
-    };
-    Lattice::from_parameters(lengths, [angle(1, 2), angle(0, 2), angle(0, 1)]).ok()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{names, operation::same_group, symmetry::type_number};
+use super::{group_type::type_number, names, operation::same_group};
 
 fn settings() -> Vec<names::SettingEntry> {
     (1..=530)
