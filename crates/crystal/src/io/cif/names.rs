@@ -12,7 +12,7 @@ const MOST_OPERATIONS: usize = 192;
 pub(super) type SettingEntry = HallSymbolEntry;
 
 /// All settings, in the order of their numbers 1 to 530.
-fn settings() -> impl Iterator<Item = SettingEntry> {
+pub(super) fn settings() -> impl Iterator<Item = SettingEntry> {
     (1..=530).filter_map(hall_symbol_entry)
 }
 

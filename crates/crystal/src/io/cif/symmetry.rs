@@ -31,13 +31,41 @@ pub(super) struct Reading {
 /// A name or a number and the settings that it can stand for.
 struct Statement<'a> {
     token: Token<'a>,
-    what: &'static str,
+    is_name: bool,
     settings: Vec<SettingEntry>,
 }
 
 impl Statement<'_> {
     fn has_number(&self, number: i32) -> bool {
         self.settings.iter().any(|entry| entry.number == number)
+    }
+
+    /// Leaves the settings with a coordinate-system code; a code that the group does not have says
+    /// nothing.
+    ///
+    /// # Errors
+    /// If a name stands for other settings than the code.
+    fn choose(&mut self, code: &Token) -> Result<(), CrystalError> {
+        let coded = |entry: &SettingEntry| names::has_code(entry, code.text.trim());
+        let number = self.settings[0].number;
+        if !names::settings().any(|entry| entry.number == number && coded(&entry)) {
+            return Ok(());
+        }
+        let mut settings = self.settings.clone();
+        settings.retain(coded);
+        if settings.is_empty() && self.is_name {
+            let message = format!(
+                "the name '{}' is of another setting than the code '{}'",
+                shown(self.token.text),
+                shown(code.text)
+            );
+            return Err(parse_error(FORMAT, code.line, message));
+        }
+        if settings.is_empty() {
+            settings.extend(names::settings().filter(|e| e.number == number && coded(e)));
+        }
+        self.settings = settings;
+        Ok(())
     }
 }
 
@@ -63,18 +91,9 @@ pub(super) fn readings(block: &Block, lattice: &Lattice) -> Result<Vec<Reading>,
         Some(code) => Some(code),
         None => block.item("_symmetry_space_group_setting")?,
     };
-    if let Some(code) = code {
+    if let Some(code) = code.filter(|_| said.listed.is_empty()) {
         for statement in said.names.iter_mut().chain(&mut said.numbers) {
-            let matching = |entry: &&SettingEntry| names::has_code(entry, code.text.trim());
-            let matching: Vec<_> = statement
-                .settings
-                .iter()
-                .filter(matching)
-                .cloned()
-                .collect();
-            if !matching.is_empty() {
-                statement.settings = matching;
-            }
+            statement.choose(&code)?;
         }
     }
     let mut readings = if !said.listed.is_empty() {
@@ -137,7 +156,7 @@ fn said<'a>(block: &Block<'a>) -> Result<Said<'a>, CrystalError> {
             let settings = names::from_hermann_mauguin(token.text.trim());
             let statement = Statement {
                 token,
-                what: "the name",
+                is_name: true,
                 settings,
             };
             if statement.settings.is_empty() {
@@ -147,6 +166,7 @@ fn said<'a>(block: &Block<'a>) -> Result<Said<'a>, CrystalError> {
                 let number = statement.settings[0].number as u16;
                 said.numbers.push(Statement {
                     settings: names::from_number(number),
+                    is_name: false,
                     ..statement
                 });
             } else {
@@ -165,7 +185,7 @@ fn said<'a>(block: &Block<'a>) -> Result<Said<'a>, CrystalError> {
             }
             said.numbers.push(Statement {
                 token,
-                what: "the number",
+                is_name: false,
                 settings,
             });
         }
@@ -289,6 +309,11 @@ fn from_names(said: &Said) -> Result<Vec<Reading>, CrystalError> {
             all.iter()
                 .any(|reading| same_group(&reading.operations, &known.operations))
         };
+        // A number does not say the setting.
+        let has_number = |known: &Reading| {
+            type_number(&known.operations)
+                .is_some_and(|number| statement.has_number(i32::from(number)))
+        };
         let both: Vec<Reading> = readings
             .iter()
             .filter(|known| agrees(known))
@@ -296,10 +321,7 @@ fn from_names(said: &Said) -> Result<Vec<Reading>, CrystalError> {
             .collect();
         if !both.is_empty() {
             readings = both;
-        } else if !readings.iter().any(|known| {
-            type_number(&known.operations)
-                .is_some_and(|number| statement.has_number(i32::from(number)))
-        }) {
+        } else if statement.is_name || !readings.iter().any(has_number) {
             readings.extend(all);
         }
     }
@@ -320,7 +342,14 @@ fn of_settings(statement: &Statement) -> Vec<Reading> {
             };
             let name = format!(
                 "{} '{}' as no. {}{choice} (Hall symbol '{}')",
-                statement.what, statement.token.text, entry.number, entry.hall_symbol
+                if statement.is_name {
+                    "the name"
+                } else {
+                    "the number"
+                },
+                shown(statement.token.text),
+                entry.number,
+                entry.hall_symbol
             );
             Some(Reading {
                 name,
