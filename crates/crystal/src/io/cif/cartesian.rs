@@ -52,9 +52,9 @@ impl Cartesian {
             };
             let mut rotation = [[0.0; 3]; 3];
             let mut shift = [0.0; 3];
-            for i in 0..3 {
-                for j in 0..3 {
-                    rotation[i][j] = number(&tag(i + 1, j + 1))?;
+            for (i, row) in rotation.iter_mut().enumerate() {
+                for (j, entry) in row.iter_mut().enumerate() {
+                    *entry = number(&tag(i + 1, j + 1))?;
                 }
                 let tag = if bracketed {
                     format!("{vector}[{}]", i + 1)
@@ -72,7 +72,7 @@ impl Cartesian {
                 shift = matrix::apply(rotation, shift).map(|x| -x);
             }
             let unit = matrix::determinant(rotation).abs() * lattice.volume();
-            if !((unit - 1.0).abs() < 0.02) {
+            if unit.is_nan() || (unit - 1.0).abs() > 0.02 {
                 let message = format!(
                     "the matrix {stem}.. has not the volume of the cell: {unit} cells, expected 1"
                 );
