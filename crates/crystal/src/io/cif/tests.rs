@@ -35,7 +35,7 @@ fn every_name_stands_for_its_group() {
         for name in [
             entry.hm_full.to_owned(),
             entry.hm_full.replace('_', ""),
-            entry.hm_full.replace(' ', "").replace('_', ""),
+            entry.hm_full.replace([' ', '_'], ""),
             entry.hm_full.replace(' ', "_"),
             entry.hm_full.to_uppercase(),
         ] {
