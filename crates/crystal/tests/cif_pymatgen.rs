@@ -86,7 +86,7 @@ fn is_written_back(hall: usize, number: u16) -> bool {
         76, 78, 91, 92, 95, 96, 144, 145, 151, 152, 153, 154, 169, 170, 171, 172, 178, 179, 180,
         181, 212, 213,
     ];
-    pairs.contains(&number) || hall % 12 == 0
+    pairs.contains(&number) || hall.is_multiple_of(12)
 }
 
 #[test]

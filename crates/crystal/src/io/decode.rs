@@ -13,9 +13,9 @@ pub(super) fn decode(bytes: &[u8]) -> String {
         String::from_utf16_lossy(&units)
     };
     match bytes {
-        [0xFF, 0xFE, rest @ ..] => return utf_16(rest, u16::from_le_bytes),
-        [0xFE, 0xFF, rest @ ..] => return utf_16(rest, u16::from_be_bytes),
-        [0xEF, 0xBB, 0xBF, rest @ ..] => return utf_8_or_latin_1(rest),
+        [0xFF, 0xFE, rest @ ..] => utf_16(rest, u16::from_le_bytes),
+        [0xFE, 0xFF, rest @ ..] => utf_16(rest, u16::from_be_bytes),
+        [0xEF, 0xBB, 0xBF, rest @ ..] => utf_8_or_latin_1(rest),
         // The first four characters of a structure file are ASCII.
         [a, 0, b, 0, c, 0, d, 0, ..] if [a, b, c, d].iter().all(|byte| **byte != 0) => {
             utf_16(bytes, u16::from_le_bytes)

@@ -182,7 +182,7 @@ fn snap(
             ));
         }
     }
-    if operations.len() % stabilizer.len() != 0 {
+    if !operations.len().is_multiple_of(stabilizer.len()) {
         return Err(format!(
             "{} of {} operations keep site {}, expected a divisor",
             stabilizer.len(),

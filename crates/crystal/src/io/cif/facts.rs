@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{block::Block, expand::Expanded, sites::of_type_symbol, value::Value};
+use super::{block::Block, element_names::of_type_symbol, expand::Expanded, shown, value::Value};
 use crate::{CrystalError, Element, Lattice, structure::mass_density_g_cm3};
 
 /// Relative deviation up to which counts of atoms agree.
@@ -33,8 +33,8 @@ impl Facts {
         let formula = block.item("_chemical_formula_sum")?;
         Ok(Self {
             formula: formula.and_then(|token| {
-                let text = token.text.split_whitespace().collect::<Vec<_>>().join(" ");
-                Some((text, parse_formula(token.text)?))
+                let words: Vec<&str> = token.text.split_whitespace().collect();
+                Some((shown(&words.join(" ")), parse_formula(token.text)?))
             }),
             units: number("_cell_formula_units_z")?,
             density_g_cm3: number("_exptl_crystal_density_diffrn")?,

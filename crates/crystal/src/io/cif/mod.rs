@@ -5,8 +5,11 @@
 //! ([`facts`]). What remains must be one crystal.
 
 mod block;
+mod cartesian;
+mod element_names;
 mod expand;
 mod facts;
+mod group_type;
 mod names;
 mod operation;
 mod sites;
@@ -167,6 +170,15 @@ fn same(lattice: &Lattice, a: &Expanded, b: &Expanded) -> bool {
             .iter()
             .zip(&a.frac_coords)
             .all(|(element, x)| has(*element, *x))
+}
+
+/// The start of a value, for errors: values can be megabytes long.
+fn shown(text: &str) -> String {
+    const LENGTH: usize = 60;
+    if text.chars().nth(LENGTH).is_none() {
+        return text.to_owned();
+    }
+    text.chars().take(LENGTH).chain(['…']).collect()
 }
 
 /// Modulated and composite crystals have no cell that repeats.

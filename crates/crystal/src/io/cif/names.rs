@@ -1,6 +1,8 @@
 //! What a name or a number of a space group stands for: entries of the table of 530 settings that
 //! `moyo` holds, each with its Hall symbol (International Tables B, table A1.4.2.7).
 
+use std::{collections::HashMap, sync::LazyLock};
+
 use moyo::data::{HallSymbol, HallSymbolEntry, hall_symbol_entry};
 
 use super::operation::{Operation, generate};
@@ -12,7 +14,7 @@ const MOST_OPERATIONS: usize = 192;
 pub(super) type SettingEntry = HallSymbolEntry;
 
 /// All settings, in the order of their numbers 1 to 530.
-fn settings() -> impl Iterator<Item = SettingEntry> {
+pub(super) fn settings() -> impl Iterator<Item = SettingEntry> {
     (1..=530).filter_map(hall_symbol_entry)
 }
 
@@ -213,8 +215,10 @@ fn compact(symbol: &str) -> String {
 }
 
 fn with_key(key: &str) -> Vec<SettingEntry> {
-    let mut found: Vec<SettingEntry> = settings()
-        .filter(|entry| spellings(entry).iter().any(|spelling| spelling == key))
+    let numbers = BY_SPELLING.get(key).map_or(&[][..], Vec::as_slice);
+    let mut found: Vec<SettingEntry> = numbers
+        .iter()
+        .filter_map(|number| hall_symbol_entry(*number))
         .collect();
     // 'C m m e' is the standard name of one setting and a possible one of another.
     let standard = |entry: &SettingEntry| matches!(entry.setting, "" | "1" | "2");
@@ -223,6 +227,20 @@ fn with_key(key: &str) -> Vec<SettingEntry> {
     }
     found
 }
+
+/// Numbers of the settings by every spelling of their names.
+static BY_SPELLING: LazyLock<HashMap<String, Vec<i32>>> = LazyLock::new(|| {
+    let mut numbers = HashMap::<String, Vec<i32>>::new();
+    for entry in settings() {
+        let mut spellings = spellings(&entry);
+        spellings.sort_unstable();
+        spellings.dedup();
+        for spelling in spellings {
+            numbers.entry(spelling).or_default().push(entry.hall_number);
+        }
+    }
+    numbers
+});
 
 /// Every usual spelling of a setting's name, [`compact`].
 fn spellings(entry: &SettingEntry) -> Vec<String> {

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::shown;
 use crate::matrix::{self, Matrix3};
 
 /// `x' = rotation · x + translation` in fractional coordinates, the translation in [0, 1).
@@ -61,8 +62,10 @@ impl Operation {
     /// Reads `-y, x-y, z+1/3`; a fourth part, the time reversal of a magnetic operation, is left
     /// out.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let bad =
-            |part: &str| format!("'{part}' in the operation '{text}' is not like x, -y or z+1/2");
+        let bad = |part: &str| {
+            let (part, text) = (shown(part), shown(text));
+            format!("'{part}' in the operation '{text}' is not like x, -y or z+1/2")
+        };
         let compact: String = text
             .chars()
             .filter(|c| !c.is_whitespace())
@@ -97,7 +100,8 @@ impl Operation {
         let determinant = matrix::determinant(rotation.map(|row| row.map(f64::from)));
         if determinant.abs() != 1.0 {
             return Err(format!(
-                "the operation '{text}' changes the volume by {determinant}, expected 1 or -1"
+                "the operation '{}' changes the volume by {determinant}, expected 1 or -1",
+                shown(text)
             ));
         }
         Ok(Self::new(rotation, translation))

@@ -3,7 +3,10 @@
 use super::{
     FORMAT,
     block::{Block, Table},
+    cartesian::Cartesian,
+    element_names::{of_label, of_type_symbol},
     facts::Facts,
+    shown,
     syntax::Token,
     value::Value,
 };
@@ -14,9 +17,6 @@ const FARTHEST_FRAC: f64 = 1e5;
 
 /// Deviation from 1 up to which an occupancy counts as full.
 const OCCUPANCY_TOLERANCE: f64 = 1e-3;
-
-/// Plutonium; heavier elements are written Nh, not NH.
-const LAST_IN_CAPITALS: u8 = 94;
 
 /// A listed site.
 #[derive(Debug, Clone)]
@@ -95,13 +95,13 @@ pub(super) fn read(
         }
         if let Some(far) = frac.iter().find(|x| x.abs() > FARTHEST_FRAC) {
             let message = format!(
-                "site {} lies {far} cells from the origin, expected at most {FARTHEST_FRAC}",
-                symbol.text
+                "site {} lies {far:e} cells from the origin, expected at most {FARTHEST_FRAC}",
+                shown(symbol.text)
             );
             return Err(parse_error(FORMAT, row[axis_columns[0]].line, message));
         }
         sites.push(Site {
-            label: columns.label(row).unwrap_or(symbol).text.to_owned(),
+            label: shown(columns.label(row).unwrap_or(symbol).text),
             line: symbol.line,
             element: columns.element(row, facts, organic)?,
             frac,
@@ -191,7 +191,7 @@ impl Columns {
         element.ok_or_else(|| {
             let message = format!(
                 "'{}' names no element: expected H, He, … Og in _atom_site_type_symbol",
-                token.text
+                shown(token.text)
             );
             parse_error(FORMAT, token.line, message)
         })
@@ -248,168 +248,4 @@ fn is_occupied(symbol: Token, occupancy: Option<Token>) -> Result<bool, CrystalE
         return Err(parse_error(FORMAT, occupancy.line, message));
     }
     Ok(true)
-}
-
-/// An element's symbol in any case, hydrogen's isotopes included.
-fn of_symbol(letters: &str) -> Option<Element> {
-    let mut proper = letters.to_ascii_lowercase();
-    if proper.len() > 2 {
-        return None;
-    }
-    proper.get_mut(..1)?.make_ascii_uppercase();
-    match proper.as_str() {
-        "D" | "T" => "H".parse().ok(),
-        symbol => symbol.parse().ok(),
-    }
-}
-
-/// The element of a type symbol such as Na, NA, Na1+ or Fe3+; none for Wat, O-H, H2O or CO3.
-pub(super) fn of_type_symbol(text: &str) -> Option<Element> {
-    let end = text
-        .find(|c: char| !c.is_ascii_alphabetic())
-        .unwrap_or(text.len());
-    let (letters, charge) = text.split_at(end);
-    let is_charge = charge
-        .chars()
-        .all(|c| c.is_ascii_digit() || "+-.,()".contains(c));
-    let element = of_symbol(letters).filter(|_| is_charge)?;
-    let in_capitals = letters.len() == 2 && letters.chars().all(|c| c.is_ascii_uppercase());
-    if in_capitals {
-        // NH, CN and NO are no heavy elements, and CO3 is not cobalt.
-        let of_two = (0..2).all(|at| of_symbol(&letters[at..=at]).is_some());
-        let is_count = !charge.is_empty() && charge.bytes().all(|b| b.is_ascii_digit());
-        if element.atomic_number() > LAST_IN_CAPITALS || (of_two && is_count) {
-            return None;
-        }
-    }
-    Some(element)
-}
-
-/// The element that a label such as Na1, O1W, CL2 or H12B starts with.
-///
-/// Two capitals that are both an element and start with one, NA or CA, are read as the formula
-/// says, or else as one element unless there is hydrogen, where labels such as CA and HO are usual.
-fn of_label(text: &str, facts: &Facts, organic: bool) -> Option<Element> {
-    let end = text
-        .find(|c: char| !c.is_ascii_alphabetic())
-        .unwrap_or(text.len());
-    let letters = &text[..end];
-    let stated = |element: &Element| facts.states(*element);
-    let one = letters.get(..1).and_then(of_symbol);
-    let two = letters.get(..2).and_then(of_type_symbol);
-    let proper_case = letters
-        .get(1..2)
-        .is_some_and(|second| second.chars().all(|c| c.is_ascii_lowercase()));
-    match (one, two) {
-        (_, Some(two)) if letters.len() == 2 && proper_case => Some(two),
-        (Some(one), Some(two)) => match (stated(&one), stated(&two)) {
-            (Some(true), Some(false)) => Some(one),
-            (Some(false), Some(true)) => Some(two),
-            _ if letters.len() == 2 && !organic => Some(two),
-            _ => None,
-        },
-        (Some(one), None) if letters.len() <= 2 => Some(one),
-        (None, Some(two)) if letters.len() == 2 => Some(two),
-        (Some(one), None) => Some(one).filter(|one| stated(one) == Some(true)),
-        (None, _) => None,
-    }
-}
-
-/// From Cartesian to fractional positions.
-struct Cartesian {
-    rotation: matrix::Matrix3,
-    shift: [f64; 3],
-}
-
-impl Cartesian {
-    /// The matrix that the block gives. Without one only the axes of a cell with right angles are
-    /// certain: **a** along x, **b** along y, **c** along z.
-    fn of(block: &Block, lattice: &Lattice, line: usize) -> Result<Self, CrystalError> {
-        for (stem, vector, inverse) in [
-            (
-                "_atom_sites_fract_tran_matrix_",
-                "_atom_sites_fract_tran_vector_",
-                false,
-            ),
-            (
-                "_atom_sites_fract_transf_matrix",
-                "_atom_sites_fract_transf_vector",
-                false,
-            ),
-            (
-                "_atom_sites_cartn_tran_matrix_",
-                "_atom_sites_cartn_tran_vector_",
-                true,
-            ),
-            (
-                "_atom_sites_cartn_transf_matrix",
-                "_atom_sites_cartn_transf_vector",
-                true,
-            ),
-        ] {
-            let bracketed = stem.ends_with('x');
-            let tag = |i: usize, j: usize| {
-                if bracketed {
-                    format!("{stem}[{i}][{j}]")
-                } else {
-                    format!("{stem}{i}{j}")
-                }
-            };
-            if block.item(&tag(1, 1))?.is_none() {
-                continue;
-            }
-            let number = |tag: &str| match block.item(tag)? {
-                Some(token) => Ok(Value::of(&token, tag)?.number),
-                None => Err(parse_error(FORMAT, line, format!("{tag} is missing"))),
-            };
-            let mut rotation = [[0.0; 3]; 3];
-            let mut shift = [0.0; 3];
-            for i in 0..3 {
-                for j in 0..3 {
-                    rotation[i][j] = number(&tag(i + 1, j + 1))?;
-                }
-                let tag = if bracketed {
-                    format!("{vector}[{}]", i + 1)
-                } else {
-                    format!("{vector}{}", i + 1)
-                };
-                if let Some(token) = block.item(&tag)? {
-                    shift[i] = Value::of(&token, &tag)?.number;
-                }
-            }
-            if inverse {
-                // Columns of the matrix are the lattice vectors.
-                let axes = Lattice::new(matrix::transpose(rotation))?;
-                rotation = axes.reciprocal();
-                shift = matrix::apply(rotation, shift).map(|x| -x);
-            }
-            let unit = matrix::determinant(rotation).abs() * lattice.volume();
-            if !((unit - 1.0).abs() < 0.02) {
-                let message = format!(
-                    "the matrix {stem}.. has not the volume of the cell: {unit} cells, expected 1"
-                );
-                return Err(parse_error(FORMAT, line, message));
-            }
-            return Ok(Self { rotation, shift });
-        }
-        let lengths = lattice.lengths();
-        if lattice
-            .angles()
-            .iter()
-            .any(|angle| (angle - 90.0).abs() > 1e-6)
-        {
-            let message = "positions are Cartesian and the cell has not only right angles: \
-                           expected _atom_site_fract_x, or _atom_sites_Cartn_tran_matrix_11 …";
-            return Err(parse_error(FORMAT, line, message));
-        }
-        let [a, b, c] = lengths.map(|length| 1.0 / length);
-        Ok(Self {
-            rotation: [[a, 0.0, 0.0], [0.0, b, 0.0], [0.0, 0.0, c]],
-            shift: [0.0; 3],
-        })
-    }
-
-    fn apply(&self, cart: [f64; 3]) -> [f64; 3] {
-        matrix::add(matrix::apply(self.rotation, cart), self.shift)
-    }
 }

@@ -7,16 +7,13 @@
 use super::{
     FORMAT,
     block::{Block, is_operation_tag},
+    group_type::type_number,
     names::{self, SettingEntry},
     operation::{Operation, group_of, same_group},
+    shown,
     syntax::Token,
 };
-use crate::{
-    CrystalError, Lattice, SYMMETRY_TOLERANCE_ANG,
-    io::parse_error,
-    matrix::{Matrix3, add, multiply, scale, transpose},
-    space_group,
-};
+use crate::{CrystalError, Lattice, io::parse_error, matrix::add};
 
 /// More operations than any setting has, with room for supercells of four.
 const MOST_OPERATIONS: usize = 4 * 192;
@@ -27,18 +24,48 @@ pub(super) struct Reading {
     /// What it is, for errors.
     pub name: String,
     pub operations: Vec<Operation>,
+    /// Whether it is one setting of the several that a name or a number can stand for.
+    pub is_setting: bool,
 }
 
 /// A name or a number and the settings that it can stand for.
 struct Statement<'a> {
     token: Token<'a>,
-    what: &'static str,
+    is_name: bool,
     settings: Vec<SettingEntry>,
 }
 
 impl Statement<'_> {
     fn has_number(&self, number: i32) -> bool {
         self.settings.iter().any(|entry| entry.number == number)
+    }
+
+    /// Leaves the settings with a coordinate-system code; a code that the group does not have says
+    /// nothing.
+    ///
+    /// # Errors
+    /// If a name stands for other settings than the code.
+    fn choose(&mut self, code: &Token) -> Result<(), CrystalError> {
+        let coded = |entry: &SettingEntry| names::has_code(entry, code.text.trim());
+        let number = self.settings[0].number;
+        if !names::settings().any(|entry| entry.number == number && coded(&entry)) {
+            return Ok(());
+        }
+        let mut settings = self.settings.clone();
+        settings.retain(coded);
+        if settings.is_empty() && self.is_name {
+            let message = format!(
+                "the name '{}' is of another setting than the code '{}'",
+                shown(self.token.text),
+                shown(code.text)
+            );
+            return Err(parse_error(FORMAT, code.line, message));
+        }
+        if settings.is_empty() {
+            settings.extend(names::settings().filter(|e| e.number == number && coded(e)));
+        }
+        self.settings = settings;
+        Ok(())
     }
 }
 
@@ -64,18 +91,9 @@ pub(super) fn readings(block: &Block, lattice: &Lattice) -> Result<Vec<Reading>,
         Some(code) => Some(code),
         None => block.item("_symmetry_space_group_setting")?,
     };
-    if let Some(code) = code {
+    if let Some(code) = code.filter(|_| said.listed.is_empty()) {
         for statement in said.names.iter_mut().chain(&mut said.numbers) {
-            let matching = |entry: &&SettingEntry| names::has_code(entry, code.text.trim());
-            let matching: Vec<_> = statement
-                .settings
-                .iter()
-                .filter(matching)
-                .cloned()
-                .collect();
-            if !matching.is_empty() {
-                statement.settings = matching;
-            }
+            statement.choose(&code)?;
         }
     }
     let mut readings = if !said.listed.is_empty() {
@@ -107,11 +125,14 @@ fn said<'a>(block: &Block<'a>) -> Result<Said<'a>, CrystalError> {
     let mut centrings = Vec::new();
     let mut lists = Vec::new();
     for tag in block.tags() {
+        let of_group = tag.starts_with("_symmetry") || tag.starts_with("_space_group");
+        if !of_group && !is_operation_tag(tag) {
+            continue;
+        }
         let values = block.values(tag);
         let Some(&token) = values.first() else {
             continue;
         };
-        let of_group = tag.starts_with("_symmetry") || tag.starts_with("_space_group");
         if tag.starts_with("_parent") || tag.contains("patterson") || tag.contains("point_group") {
             continue;
         } else if is_operation_tag(tag) {
@@ -135,7 +156,7 @@ fn said<'a>(block: &Block<'a>) -> Result<Said<'a>, CrystalError> {
             let settings = names::from_hermann_mauguin(token.text.trim());
             let statement = Statement {
                 token,
-                what: "the name",
+                is_name: true,
                 settings,
             };
             if statement.settings.is_empty() {
@@ -145,6 +166,7 @@ fn said<'a>(block: &Block<'a>) -> Result<Said<'a>, CrystalError> {
                 let number = statement.settings[0].number as u16;
                 said.numbers.push(Statement {
                     settings: names::from_number(number),
+                    is_name: false,
                     ..statement
                 });
             } else {
@@ -158,12 +180,12 @@ fn said<'a>(block: &Block<'a>) -> Result<Said<'a>, CrystalError> {
             let number = token.text.trim().parse::<u16>().ok();
             let settings = number.map(names::from_number).unwrap_or_default();
             if settings.is_empty() {
-                let message = format!("{tag} is '{}', expected 1 to 230", token.text);
+                let message = format!("{tag} is '{}', expected 1 to 230", shown(token.text));
                 return Err(parse_error(FORMAT, token.line, message));
             }
             said.numbers.push(Statement {
                 token,
-                what: "the number",
+                is_name: false,
                 settings,
             });
         }
@@ -194,6 +216,7 @@ fn said<'a>(block: &Block<'a>) -> Result<Said<'a>, CrystalError> {
         said.listed.push(Reading {
             name: format!("the operations of {tag}"),
             operations: group.map_err(|message| parse_error(FORMAT, line, message))?,
+            is_setting: false,
         });
     }
     Ok(said)
@@ -237,12 +260,13 @@ fn beside_operations(said: &Said) -> Vec<Reading> {
                 readings.push(Reading {
                     name: format!("the Hall symbol '{}'", token.text),
                     operations: operations.clone(),
+                    is_setting: false,
                 });
             }
         }
     }
     for statement in said.names.iter().chain(&said.numbers) {
-        let all = of_settings(statement, |_| true);
+        let all = of_settings(statement);
         if all
             .iter()
             .any(|reading| same_group(listed, &reading.operations))
@@ -265,6 +289,7 @@ fn from_names(said: &Said) -> Result<Vec<Reading>, CrystalError> {
         .map(|(token, operations)| Reading {
             name: format!("the Hall symbol '{}'", token.text),
             operations: operations.clone(),
+            is_setting: false,
         })
         .collect();
     if readings.is_empty()
@@ -274,7 +299,7 @@ fn from_names(said: &Said) -> Result<Vec<Reading>, CrystalError> {
         return Err(not_understood(name));
     }
     for statement in said.names.iter().chain(&said.numbers) {
-        let all = of_settings(statement, |_| true);
+        let all = of_settings(statement);
         if readings.is_empty() {
             readings = all;
             continue;
@@ -284,6 +309,11 @@ fn from_names(said: &Said) -> Result<Vec<Reading>, CrystalError> {
             all.iter()
                 .any(|reading| same_group(&reading.operations, &known.operations))
         };
+        // A number does not say the setting.
+        let has_number = |known: &Reading| {
+            type_number(&known.operations)
+                .is_some_and(|number| statement.has_number(i32::from(number)))
+        };
         let both: Vec<Reading> = readings
             .iter()
             .filter(|known| agrees(known))
@@ -291,19 +321,17 @@ fn from_names(said: &Said) -> Result<Vec<Reading>, CrystalError> {
             .collect();
         if !both.is_empty() {
             readings = both;
-        } else if !readings.iter().any(|known| {
-            type_number(&known.operations)
-                .is_some_and(|number| statement.has_number(i32::from(number)))
-        }) {
+        } else if statement.is_name || !readings.iter().any(has_number) {
             readings.extend(all);
         }
     }
     Ok(readings)
 }
 
-fn of_settings(statement: &Statement, keep: impl Fn(&SettingEntry) -> bool) -> Vec<Reading> {
-    let settings = statement.settings.iter().filter(|entry| keep(entry));
-    settings
+fn of_settings(statement: &Statement) -> Vec<Reading> {
+    statement
+        .settings
+        .iter()
         .filter_map(|entry| {
             let choice = match entry.setting {
                 "" => String::new(),
@@ -314,11 +342,19 @@ fn of_settings(statement: &Statement, keep: impl Fn(&SettingEntry) -> bool) -> V
             };
             let name = format!(
                 "{} '{}' as no. {}{choice} (Hall symbol '{}')",
-                statement.what, statement.token.text, entry.number, entry.hall_symbol
+                if statement.is_name {
+                    "the name"
+                } else {
+                    "the number"
+                },
+                shown(statement.token.text),
+                entry.number,
+                entry.hall_symbol
             );
             Some(Reading {
                 name,
                 operations: names::operations_of(entry)?,
+                is_setting: true,
             })
         })
         .collect()
@@ -328,7 +364,7 @@ fn not_understood(name: &Token) -> CrystalError {
     let message = format!(
         "the space group '{}' is not known by this name: expected one of the 530 settings, such as \
          'F m -3 m', 'P 1 21/n 1' or 'F d -3 m :2', or a loop of _space_group_symop_operation_xyz",
-        name.text
+        shown(name.text)
     );
     parse_error(FORMAT, name.line, message)
 }
@@ -360,6 +396,7 @@ fn nothing_says_otherwise(block: &Block, said: &Said) -> Result<Vec<Reading>, Cr
     Ok(vec![Reading {
         name: "no symmetry".to_owned(),
         operations: vec![Operation::IDENTITY],
+        is_setting: false,
     }])
 }
 
@@ -379,46 +416,9 @@ fn prefer_unique_axis_b(readings: &mut Vec<Reading>, lattice: &Lattice) {
         let mut axes: Vec<_> = reading.operations.iter().map(|o| o.rotation).collect();
         axes.sort_unstable();
         axes.dedup();
-        reading.name.starts_with("the n") && matches!(axes.len(), 2 | 4)
+        reading.is_setting && matches!(axes.len(), 2 | 4)
     };
     if right_angles && readings.iter().all(monoclinic) && readings.iter().any(unique_b) {
         readings.retain(unique_b);
     }
-}
-
-/// The number of the space group of operations, in whatever setting: that of a crystal with three
-/// kinds of sites in general positions.
-pub(super) fn type_number(operations: &[Operation]) -> Option<u16> {
-    let lattice = invariant_lattice(operations)?;
-    let points = [[0.1367, 0.2719, 0.3541], [0.4127, 0.0713, 0.2239]];
-    let mut frac_coords = Vec::new();
-    let mut kinds = Vec::new();
-    for (kind, point) in points.into_iter().enumerate() {
-        for operation in operations {
-            frac_coords.push(operation.apply(point));
-            kinds.push(kind as i32);
-        }
-    }
-    let found = space_group(&lattice, &frac_coords, &kinds, SYMMETRY_TOLERANCE_ANG);
-    found.ok().map(|(number, _)| number)
-}
-
-/// A cell with no more symmetry than the rotations ask for: the mean of a triclinic metric.
-fn invariant_lattice(operations: &[Operation]) -> Option<Lattice> {
-    const TRICLINIC: Matrix3 = [[81.0, 7.0, 5.0], [7.0, 121.0, 11.0], [5.0, 11.0, 177.0]];
-    let mut metric = [[0.0; 3]; 3];
-    for operation in operations {
-        let rotation = operation.matrix();
-        let turned = multiply(transpose(rotation), multiply(TRICLINIC, rotation));
-        metric = std::array::from_fn(|i| {
-            add(metric[i], scale(turned[i], 1.0 / operations.len() as f64))
-        });
-    }
-    let lengths: [f64; 3] = std::array::from_fn(|i| metric[i][i].sqrt());
-    let angle = |i: usize, j: usize| {
-        (metric[i][j] / (lengths[i] * lengths[j]))
-            .acos()
-            .to_degrees()
-    };
-    Lattice::from_parameters(lengths, [angle(1, 2), angle(0, 2), angle(0, 1)]).ok()
 }

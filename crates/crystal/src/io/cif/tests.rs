@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{names, operation::same_group, symmetry::type_number};
+use super::{group_type::type_number, names, operation::same_group};
 
 fn settings() -> Vec<names::SettingEntry> {
     (1..=530)
@@ -35,7 +35,7 @@ fn every_name_stands_for_its_group() {
         for name in [
             entry.hm_full.to_owned(),
             entry.hm_full.replace('_', ""),
-            entry.hm_full.replace(' ', "").replace('_', ""),
+            entry.hm_full.replace([' ', '_'], ""),
             entry.hm_full.replace(' ', "_"),
             entry.hm_full.to_uppercase(),
         ] {

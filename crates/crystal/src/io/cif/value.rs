@@ -1,6 +1,6 @@
 //! Numbers of a CIF: with their uncertainty, and how far the true value may lie from the text.
 
-use super::{FORMAT, syntax::Token};
+use super::{FORMAT, shown, syntax::Token};
 use crate::{CrystalError, io::parse_error};
 
 /// A number as it is written.
@@ -24,7 +24,10 @@ impl Value {
     /// [`CrystalError::Parse`] if it is no finite number; `what` names it.
     pub(super) fn of(token: &Token, what: &str) -> Result<Self, CrystalError> {
         Self::parse(token.text.trim()).ok_or_else(|| {
-            let message = format!("{what} is '{}', expected a finite number", token.text);
+            let message = format!(
+                "{what} is '{}', expected a finite number",
+                shown(token.text)
+            );
             parse_error(FORMAT, token.line, message)
         })
     }
