@@ -82,9 +82,9 @@ fn random_crystal(number: i32, random: &mut Random) -> Structure {
     for (w, _) in &operations {
         let transposed: Matrix = std::array::from_fn(|i| std::array::from_fn(|j| w[j][i]));
         let turned = product(transposed, product(metric, *w));
-        for i in 0..3 {
-            for j in 0..3 {
-                mean[i][j] += turned[i][j] / operations.len() as f64;
+        for (row, turned) in mean.iter_mut().zip(turned) {
+            for (sum, x) in row.iter_mut().zip(turned) {
+                *sum += x / operations.len() as f64;
             }
         }
     }

@@ -20,9 +20,9 @@ fn results() -> Vec<StoredResult> {
     let calculator = NativeCalculator::new(settings, SpeciesSource::Gth).unwrap();
     let store = ResultStore::in_memory().unwrap();
     for (skeleton, elements, property) in [
-        ("C6", "Na Mg Na Mg", Property::BandGap),
+        ("C6", "Na Mg Na Si", Property::BandGap),
         ("C6", "Na Mg Si Al", Property::BulkModulus),
-        ("C6", "Na Mg Na Mg", Property::Density),
+        ("C6", "Na Mg Na Si", Property::Density),
         ("C4", "Li H Li H", Property::Density),
         ("C4", "Li H Li Mg", Property::BandGap),
     ] {

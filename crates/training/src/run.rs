@@ -263,13 +263,13 @@ impl TrainingRun {
             store_error,
             ..
         } = log;
-        let flushed = evaluator
-            .store
-            .as_deref()
-            .map_or(Ok(()), ResultStore::flush);
-        let store_error = match flushed {
-            Ok(()) => store_error.map(|error| format!("{error} (all were written later)")),
-            Err(error) => Some(error.to_string()),
+        let store = evaluator.store.as_deref();
+        let store_error = match (store.map(ResultStore::flush), store_error) {
+            (Some(Err(error)), _) => Some(format!(
+                "{error} ({} results are not in it)",
+                store.map_or(0, ResultStore::unwritten)
+            )),
+            (_, error) => error.map(|error| format!("{error} (all were written later)")),
         };
         Ok(RunEnd {
             finished,

@@ -41,7 +41,7 @@ pub enum Claimed<'a> {
 
 /// What one look at the table gave.
 enum Look {
-    Done(Outcome),
+    Done(Box<Outcome>),
     /// The claim stands in the table.
     Taken,
     Others,
@@ -84,7 +84,7 @@ impl ResultStore {
         let (recorded, problem) = match self.look(key, &owner, watch) {
             Ok(Look::Done(outcome)) => {
                 memory.let_go(key);
-                return Some(Claimed::Done(outcome));
+                return Some(Claimed::Done(*outcome));
             }
             Ok(Look::Others) => {
                 memory.let_go(key);
@@ -112,11 +112,11 @@ impl ResultStore {
         let shared = &self.shared;
         let mut connection = shared.connection();
         if let Some(outcome) = select_outcome(&connection, key)? {
-            return Ok(Look::Done(outcome));
+            return Ok(Look::Done(outcome.into()));
         }
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         if let Some(outcome) = select_outcome(&transaction, key)? {
-            return Ok(Look::Done(outcome));
+            return Ok(Look::Done(outcome.into()));
         }
         let other = transaction
             .query_row(

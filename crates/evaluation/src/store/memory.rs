@@ -174,6 +174,9 @@ impl Shared {
         if nothing {
             return Ok(());
         }
+        if self.memory.has_trouble() {
+            self.shrink_log();
+        }
         self.write(&work)?;
         self.memory.done(&work);
         Ok(())

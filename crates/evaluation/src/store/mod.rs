@@ -231,6 +231,13 @@ impl Shared {
         }
     }
 
+    /// Moves the write-ahead log into the file proper, which takes less room: on a full disk that may
+    /// be enough. What fails is tried again.
+    fn shrink_log(&self) {
+        let connection = self.connection_waiting(SHORT_TIMEOUT);
+        let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    }
+
     /// Writes results, renews claims and deletes those that were given up, all or nothing.
     fn write(&self, work: &Work) -> Result<(), rusqlite::Error> {
         let mut connection = self.connection_waiting(SHORT_TIMEOUT);
