@@ -202,7 +202,7 @@ pub(crate) fn dft_error(error: &DftError) -> PyErr {
         }
         DftError::InvalidSetting { setting, found, .. } => (
             "invalid_setting",
-            json!({ "setting": setting, "found": number(*found) }),
+            json!({ "setting": setting, "found": found }),
         ),
         _ => ("other", json!({})),
     };
