@@ -200,12 +200,7 @@ fn submit_verify_and_rank(folder: &Path) {
     ];
     let output = run(folder, &submit);
     assert!(output.status.success(), "{}", text(&output.stderr));
-    let verify = |file: &str| {
-        run(
-            folder,
-            &["bench", "verify", file, "--top", "2", "--sample", "2"],
-        )
-    };
+    let verify = |file: &str| run(folder, &["bench", "verify", file]);
     let output = verify("good.json.gz");
     assert!(
         output.status.success(),
@@ -213,7 +208,28 @@ fn submit_verify_and_rank(folder: &Path) {
         text(&output.stdout),
         text(&output.stderr)
     );
+    assert!(text(&output.stdout).contains("trained again, all the same"));
     assert!(folder.join("good.json.gz.verified.json").exists());
+    // A verification in part is none.
+    let part = run(
+        folder,
+        &[
+            "bench",
+            "verify",
+            "good.json.gz",
+            "--top",
+            "0",
+            "--sample",
+            "0",
+        ],
+    );
+    assert_eq!(part.status.code(), Some(1));
+    assert!(
+        text(&part.stdout).contains("in part"),
+        "{}",
+        text(&part.stdout)
+    );
+    assert!(verify("good.json.gz").status.success());
 
     assert!(
         run(folder, &["bench", "submit", "killed", "--name", "B"])
@@ -242,7 +258,7 @@ fn submit_verify_and_rank(folder: &Path) {
         board.status.success() && shown.contains("| 1 | A. Tester |"),
         "{shown}"
     );
-    assert!(shown.contains("`edited.json`: does not hold"), "{shown}");
+    assert!(shown.contains("- edited.json: does not hold"), "{shown}");
     let json = run(folder, &["bench", "leaderboard", ".", "--format", "json"]);
     let board: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!(board["rows"].as_array().unwrap().len(), 4, "{board:#}");

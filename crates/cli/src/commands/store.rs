@@ -121,7 +121,15 @@ pub(crate) fn run(arguments: &StoreArguments) -> anyhow::Result<ExitCode> {
         } => {
             let results = readable(&store, *property)?;
             match output {
-                None => format.write_all(&results, &mut io::stdout())?,
+                None => match format {
+                    // Text that a terminal may show; the others are data for a program.
+                    Form::Text(ExportFormat::Csv | ExportFormat::ExtXyz) => {
+                        let mut text = Vec::new();
+                        format.write_all(&results, &mut text)?;
+                        out.write_all(&text)?;
+                    }
+                    _ => format.write_all(&results, &mut io::stdout())?,
+                },
                 Some(file) => {
                     let mut data = Vec::new();
                     format.write_all(&results, &mut data)?;
