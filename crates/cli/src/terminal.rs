@@ -43,14 +43,21 @@ pub(crate) struct Shown<W: Write> {
 impl<W: Write> Write for Shown<W> {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         self.rest.extend_from_slice(data);
-        let complete = match std::str::from_utf8(&self.rest) {
-            Ok(text) => text.len(),
-            Err(error) if error.error_len().is_none() => error.valid_up_to(),
-            Err(_) => self.rest.len(),
-        };
-        let text: Vec<u8> = self.rest.drain(..complete).collect();
-        let text = String::from_utf8_lossy(&text);
-        self.out.write_all(visible_lines(&text).as_bytes())?;
+        loop {
+            let (complete, is_all) = match std::str::from_utf8(&self.rest) {
+                Ok(text) => (text.len(), true),
+                Err(error) => match error.error_len() {
+                    None => (error.valid_up_to(), true),
+                    Some(length) => (error.valid_up_to() + length, false),
+                },
+            };
+            let text: Vec<u8> = self.rest.drain(..complete).collect();
+            let text = String::from_utf8_lossy(&text);
+            self.out.write_all(visible_lines(&text).as_bytes())?;
+            if is_all {
+                break;
+            }
+        }
         Ok(data.len())
     }
 

@@ -73,9 +73,35 @@ fn a_report_is_complete_and_self_contained() {
     let report = folder.path().join("report");
     fs::create_dir_all(&report).unwrap();
     fs::write(report.join("figure-of_another_time.svg"), "").unwrap();
+    fs::write(
+        report.join("files.txt"),
+        "figure-of_another_time.svg\n../a\n",
+    )
+    .unwrap();
+    // Of a person's own.
+    fs::write(report.join("figure-thesis.svg"), "mine").unwrap();
+    fs::write(folder.path().join("a"), "mine").unwrap();
     let data = ReportData::of_benchmark(folder.path()).unwrap();
     let written = write_report(&data, &report).unwrap();
     assert!(!report.join("figure-of_another_time.svg").exists());
+    for kept in [report.join("figure-thesis.svg"), folder.path().join("a")] {
+        assert_eq!(fs::read_to_string(kept).unwrap(), "mine");
+    }
+    let own = folder.path().join("own");
+    fs::create_dir_all(&own).unwrap();
+    fs::write(own.join("index.html"), "mine").unwrap();
+    let error = write_report(&data, &own).unwrap_err().to_string();
+    assert!(
+        error.contains("own/index.html") && error.contains("not replaced"),
+        "{error}"
+    );
+    assert_eq!(fs::read_dir(&own).unwrap().count(), 1);
+    fs::remove_file(own.join("index.html")).unwrap();
+    std::os::unix::fs::symlink(folder.path().join("a"), own.join("index.html")).unwrap();
+    assert!(write_report(&data, &own).is_err());
+    assert_eq!(fs::read_to_string(folder.path().join("a")).unwrap(), "mine");
+    // Its own it replaces.
+    write_report(&data, &report).unwrap();
 
     let page = fs::read_to_string(&written.page).unwrap();
     for kind in [
