@@ -6,7 +6,9 @@ use crate::AgentError;
 
 type Fields<'a, T> = &'a [(&'static str, T)];
 
-/// Environment steps of a run, and everything that is counted in them.
+/// Environment steps of a run.
+pub(crate) const TOTAL_STEPS: RangeInclusive<u64> = 1..=10_000_000_000;
+/// What is counted in environment steps.
 pub(crate) const STEPS: RangeInclusive<u64> = 1..=1_000_000_000_000_000;
 /// Environments side by side.
 pub(crate) const ENVIRONMENTS: RangeInclusive<u64> = 1..=4096;
@@ -60,7 +62,7 @@ fn numbers(fields: Fields<'_, f64>, range: RangeInclusive<f64>) -> Result<(), Ag
     match fields.iter().find(|(_, value)| !range.contains(value)) {
         None => Ok(()),
         Some((field, value)) => {
-            let expected = format!("a number from {} to {}", range.start(), range.end());
+            let expected = format!("a number from {:?} to {:?}", range.start(), range.end());
             Err(bad(field, value, expected))
         }
     }

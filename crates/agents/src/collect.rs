@@ -24,7 +24,7 @@ pub struct CollectConfig {
 impl CollectConfig {
     pub(crate) fn check(&self) -> Result<(), AgentError> {
         check::counts(&[
-            ("total_steps", (self.total_steps, check::STEPS)),
+            ("total_steps", (self.total_steps, check::TOTAL_STEPS)),
             (
                 "environments",
                 (self.environments as u64, check::ENVIRONMENTS),

@@ -64,7 +64,19 @@ fn real_readers_find_what_the_store_has() {
             .any(|result| result.outcome.failure().is_some())
     );
     let folder = tempfile::tempdir().unwrap();
-    write_dataset(&results, &DatasetDescription::default(), folder.path()).unwrap();
+    let write = || write_dataset(&results, &DatasetDescription::default(), folder.path());
+    // A file of somebody's own stays; a data set of ours is written again.
+    for name in ["README.md", "results.parquet", "SHA256SUMS"] {
+        let path = folder.path().join(name);
+        fs::write(&path, "my own").unwrap();
+        let error = write().unwrap_err();
+        assert!(matches!(error, DatasetError::NotOurs { .. }), "{error}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "my own");
+        fs::remove_file(path).unwrap();
+    }
+    write().unwrap();
+    fs::remove_file(folder.path().join("SHA256SUMS")).unwrap();
+    write().unwrap();
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4);
 
     let card = fs::read_to_string(folder.path().join("README.md")).unwrap();

@@ -98,7 +98,7 @@ impl Task {
         if !TARGETS.contains(&config.target) {
             let (least, most) = (TARGETS.start(), TARGETS.end());
             let message = format!(
-                "target is {}, expected a number from {least} to {most}",
+                "target is {}, expected a number from {least:?} to {most:?}",
                 config.target
             );
             return invalid("target", message);
@@ -339,7 +339,7 @@ mod tests {
             target: 0.0,
             ..base.clone()
         };
-        assert!(error(&target).contains("target is 0, expected a number from 0.000001 to 1000000"));
+        assert!(error(&target).contains("target is 0, expected a number from 1e-6 to 1000000.0"));
         let start = TaskConfig {
             start_site: Some(5),
             ..base.clone()

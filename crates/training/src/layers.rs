@@ -1,9 +1,9 @@
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, fs::File, io::Read, path::Path};
 
 use serde::{Serialize, de::DeserializeOwned};
 use toml::{Table, Value};
 
-use crate::TrainingError;
+use crate::{RunFolder, TrainingError};
 
 /// Parts that the key of an assignment can have; the deepest setting has four.
 const MOST_PARTS: usize = 16;
@@ -23,7 +23,17 @@ impl ConfigLayers {
     /// [`TrainingError::Io`] if it cannot be read, [`TrainingError::Configuration`] with line and
     /// column if it is no TOML.
     pub fn add_file(&mut self, path: &Path) -> Result<(), TrainingError> {
-        let text = std::fs::read_to_string(path).map_err(TrainingError::io(path))?;
+        let mut text = String::new();
+        let most = RunFolder::MOST_CONFIG_BYTES;
+        File::open(path)
+            .and_then(|file| file.take(most + 1).read_to_string(&mut text))
+            .map_err(TrainingError::io(path))?;
+        if text.len() as u64 > most {
+            return Err(TrainingError::Configuration {
+                origin: path.display().to_string(),
+                message: format!("it has more than {most} bytes"),
+            });
+        }
         self.add_text(&text, path)
     }
 
@@ -288,6 +298,13 @@ mod tests {
             error.contains("`rte`") && error.contains("`rate`"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_file_without_end_is_refused() {
+        let mut layers = ConfigLayers::default();
+        let error = layers.add_file(Path::new("/dev/zero")).unwrap_err();
+        assert!(error.to_string().contains("it has more than"), "{error}");
     }
 
     #[test]
