@@ -182,6 +182,9 @@ pub(crate) fn training_error(error: &TrainingError) -> PyErr {
             ("configuration", json!({ "origin": origin }))
         }
         TrainingError::RunFolder { path, .. } => ("run_folder", json!({ "path": path })),
+        TrainingError::Untrusted { path, named } => {
+            ("untrusted", json!({ "path": path, "named": named }))
+        }
         TrainingError::Environment(error) => return task_error(error),
         TrainingError::Calculator(error) => return calculator_error(error),
         TrainingError::Store(error) => return store_error(error),

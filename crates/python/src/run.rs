@@ -1,4 +1,5 @@
 use std::{
+    ffi::CString,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -7,7 +8,10 @@ use crystalgym_agents::{Policy, PolicyMode};
 use crystalgym_environment::{State, Task as InnerTask, is_terminal};
 use crystalgym_training::{TrainedAgent as Loaded, read_episodes as read};
 use numpy::{PyArray1, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
-use pyo3::{exceptions::PyValueError, prelude::*};
+use pyo3::{
+    exceptions::{PyUserWarning, PyValueError},
+    prelude::*,
+};
 use serde_json::json;
 
 use crate::{
@@ -52,7 +56,8 @@ pub(crate) struct TrainedPolicy {
 
 #[pymethods]
 impl TrainedPolicy {
-    /// Loads the latest checkpoint of the run in a folder.
+    /// Loads the newest whole checkpoint of the run in a folder, with a warning if a newer one is
+    /// damaged.
     ///
     /// `task` is what it is to act in, with the same elements; that of the run by default. A `seed`
     /// makes it draw its actions as in training; without one it takes the best.
@@ -66,7 +71,7 @@ impl TrainedPolicy {
     ) -> PyResult<Self> {
         let task = task.map(|task| task.clone());
         let mode = seed.map_or(PolicyMode::Greedy, |seed| PolicyMode::Sampled { seed });
-        let (policy, task, algorithm, steps, config) = py.detach(|| {
+        let (policy, task, algorithm, steps, config, notes) = py.detach(|| {
             let loaded = Loaded::load(&folder).map_err(|error| training_error(&error))?;
             let task = match task {
                 Some(task) => task,
@@ -82,8 +87,13 @@ impl TrainedPolicy {
                 agent.name(),
                 agent.steps(),
                 json!(loaded.config),
+                loaded.notes.clone(),
             ))
         })?;
+        for note in notes {
+            let message = CString::new(note.escape_debug().to_string())?;
+            PyErr::warn(py, &py.get_type::<PyUserWarning>(), &message, 1)?;
+        }
         Ok(Self {
             policy: Mutex::new(policy),
             task,
