@@ -19,7 +19,7 @@ use crate::{CancelToken, Outcome};
 #[derive(Debug)]
 pub struct Claim<'a> {
     store: &'a ResultStore,
-    key: StoreKey,
+    key: Box<StoreKey>,
     owner: String,
     /// Whether the table has it.
     recorded: bool,
@@ -95,7 +95,7 @@ impl ResultStore {
         };
         Some(Claimed::Mine(Claim {
             store: self,
-            key: key.clone(),
+            key: Box::new(key.clone()),
             owner,
             recorded,
             problem,
