@@ -46,6 +46,7 @@ NOT_PROVOKED = {
     ("DftError", "tiny_cell"): "Structure refuses such a lattice first",
     ("DftError", "invalid_cell"): "Structure refuses such a lattice first",
     ("StoreError", "locked"): "takes 20 s",
+    ("TrainingError", "untrusted"): "the package runs nothing that a folder names",
 }
 
 
