@@ -15,6 +15,14 @@ pub(crate) struct TrustArguments {
 }
 
 impl TrustArguments {
+    /// What the option says, for a command that does not ask.
+    pub(crate) fn without_asking(&self) -> Trust<'static> {
+        match self.trust {
+            true => Trust::All,
+            false => Trust::Innocent,
+        }
+    }
+
     /// Does something with as much trust as there is. If the folder names what the user has not
     /// given, a user at a terminal is shown it and asked.
     pub(crate) fn with<T>(

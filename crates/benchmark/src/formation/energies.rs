@@ -7,7 +7,7 @@ use std::{
 
 use crystalgym_crystal::{Element, write_atomically};
 use crystalgym_evaluation::{CancelToken, Outcome, ResultStore, StoreKey};
-use crystalgym_training::{RunFolder, TrainingConfig, TrainingError};
+use crystalgym_training::{RunFolder, TrainingConfig, TrainingError, Trust};
 
 use super::{ElementalReferences, formation_energy_ev_per_atom};
 use crate::{
@@ -23,6 +23,8 @@ pub struct FormationOptions<'a> {
     pub store: Option<&'a Path>,
     /// Whether the crystals of training count too, and not only those of the final rollouts.
     pub training: bool,
+    /// Whether programs that the folder's jobs name may be run.
+    pub trust: Trust<'a>,
     /// Once cancelled, no further reference is computed, and nothing more is written.
     pub cancel: &'a CancelToken,
     /// Told of each job that is done, with its number of crystals.
@@ -76,6 +78,7 @@ pub fn formation_energies(
         let index = match known {
             Some(index) => index,
             None => {
+                options.trust.check(&config, &folder.join(RUN_FOLDER))?;
                 let references =
                     ElementalReferences::new(&config.calculator).map_err(TrainingError::from)?;
                 let store = Arc::new(open_store(benchmark, &config, options.store)?);

@@ -4,7 +4,7 @@ use anyhow::bail;
 use clap::Args;
 use crystalgym_benchmark::{FormationOptions, formation_energies};
 
-use crate::signals::StopFlag;
+use crate::{signals::StopFlag, trust::TrustArguments};
 
 /// Arguments of `crystalgym bench formation`.
 #[derive(Debug, Args)]
@@ -17,12 +17,15 @@ pub(crate) struct FormationArguments {
     /// The crystals of training too, not only those of the final rollouts.
     #[arg(long)]
     training: bool,
+    #[command(flatten)]
+    trust: TrustArguments,
 }
 
 pub(crate) fn run(arguments: &FormationArguments) -> anyhow::Result<ExitCode> {
     let options = FormationOptions {
         store: arguments.store.as_deref(),
         training: arguments.training,
+        trust: arguments.trust.without_asking(),
         cancel: &StopFlag::install()?.cancel_token(),
         report: &|job, count| eprintln!("{job}: {count} crystals"),
     };
