@@ -17,18 +17,18 @@ use crate::{
 /// To be raised when a change of the engine moves its numbers by more than the SCF's convergence, or
 /// lets crystals converge that did not, so that stored results are computed anew.
 ///
-/// Older changes touched densities (orientation of the cell) and the verdict `paper` (mixing), the last
-/// one files with core charges (exchange and correlation of negative densities) and fully relativistic
-/// ones (projectors averaged over j).
-fn engine_numbers(property: Property, verdict: Verdict, potentials: &[KnownSpecies]) -> u32 {
+/// The last changes: crystals are computed in their canonical cell, whose origin is another (the
+/// verdict `paper` keeps the cell); before, files with core charges (exchange and correlation of
+/// negative densities) and fully relativistic ones (projectors averaged over j).
+fn engine_numbers(verdict: Verdict, potentials: &[KnownSpecies]) -> u32 {
     let is_changed = |known: &KnownSpecies| {
         let potential = &known.potential;
         potential.has_core_charge() || potential.is_spin_orbit_average()
     };
-    match (property, verdict) {
-        _ if potentials.iter().any(is_changed) => 4,
-        (Property::Density, _) | (_, Verdict::Paper) => 3,
-        _ => 2,
+    match verdict {
+        Verdict::Paper if potentials.iter().any(is_changed) => 4,
+        Verdict::Paper => 3,
+        Verdict::Engine => 5,
     }
 }
 
@@ -118,7 +118,7 @@ impl Calculator for NativeCalculator {
         let is_bulk_modulus = property == Property::BulkModulus;
         let identity = Identity {
             program: "crystalgym-dft",
-            numbers: engine_numbers(property, settings.verdict, &known),
+            numbers: engine_numbers(settings.verdict, &known),
             pseudopotentials: identities.collect(),
             ecutwfc_ry: cutoffs.map_or(0.0, |cutoffs| cutoffs.ecutwfc_ry),
             ecutrho_ry: cutoffs.map_or(0.0, |cutoffs| cutoffs.ecutrho_ry),
