@@ -65,7 +65,7 @@ fn one_of_several_is_picked_by_name() {
         let output = run(folder.path(), &[arguments, &more].concat());
         let found = text(&output.stdout);
         assert!(
-            found.contains("0.305402"),
+            found.contains("0.305403"),
             "{found}{}",
             text(&output.stderr)
         );
