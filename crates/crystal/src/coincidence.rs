@@ -65,7 +65,7 @@ pub(crate) fn reject_coinciding_sites(
 }
 
 /// The bin and those around it, across the borders of the cell, each once.
-fn neighbouring(bin: [i32; 3], bins: [i32; 3]) -> Vec<[i32; 3]> {
+pub(crate) fn neighbouring(bin: [i32; 3], bins: [i32; 3]) -> Vec<[i32; 3]> {
     let along = |axis: usize| {
         let mut near: Vec<i32> = (-1..=1)
             .map(|step| (bin[axis] + step).rem_euclid(bins[axis]))

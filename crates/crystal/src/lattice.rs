@@ -27,7 +27,7 @@ impl Lattice {
         for (vector, length) in vectors.iter().zip(lengths) {
             if !LENGTHS_ANG.contains(&length) {
                 return Err(CrystalError::InvalidLattice(format!(
-                    "the vector {vector:?} is {length} Å long, expected {} to {} Å",
+                    "the vector {vector:?} is {length:?} Å long, expected {} to {} Å",
                     LENGTHS_ANG.start(),
                     LENGTHS_ANG.end()
                 )));
@@ -52,7 +52,7 @@ impl Lattice {
         for (name, length) in ["a", "b", "c"].iter().zip(lengths) {
             if !LENGTHS_ANG.contains(&length) {
                 return Err(CrystalError::InvalidLattice(format!(
-                    "{name} is {length}, expected {} to {} Å",
+                    "{name} is {length:?}, expected {} to {} Å",
                     LENGTHS_ANG.start(),
                     LENGTHS_ANG.end()
                 )));
@@ -61,7 +61,7 @@ impl Lattice {
         for (name, angle) in ["alpha", "beta", "gamma"].iter().zip(angles) {
             if !(angle > 0.0 && angle < 180.0) {
                 return Err(CrystalError::InvalidLattice(format!(
-                    "{name} is {angle}, expected more than 0 and less than 180 degrees"
+                    "{name} is {angle:?}, expected more than 0 and less than 180 degrees"
                 )));
             }
         }

@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use moyo::{
     MoyoDataset,
     base::{AngleTolerance, Cell, Lattice as MoyoLattice},
@@ -6,7 +8,8 @@ use moyo::{
 
 use crate::{
     CrystalError, Lattice, SkeletonSymmetry,
-    matrix::{IDENTITY, Matrix3, add, apply, determinant, multiply, subtract, transpose},
+    coincidence::neighbouring,
+    matrix::{IDENTITY, Matrix3, add, apply, determinant, dot, multiply, subtract, transpose},
 };
 
 /// Distance in Å within which positions count as symmetric (pymatgen's `symprec`).
@@ -88,6 +91,7 @@ pub(crate) fn symmetrize(
             frac_coords.len()
         )));
     }
+    let sites = SiteBins::new(lattice, frac_coords);
     // Every operation is one of the first kind after a translation: 48 and 512 of them do for the
     // 24 576 of a simple cubic lattice on 8 × 8 × 8 sites.
     let (mut of_cosets, mut translations) = (Vec::<SiteOperation>::new(), Vec::new());
@@ -101,7 +105,7 @@ pub(crate) fn symmetrize(
         let found = SiteOperation {
             rotation,
             translation,
-            permutation: permutation_of(lattice, frac_coords, rotation, translation)?,
+            permutation: permutation_of(&sites, rotation, translation)?,
         };
         if rotation == IDENTITY {
             translations.push(found.clone());
@@ -168,25 +172,79 @@ fn dataset(
     .map_err(|error| CrystalError::Symmetry(format!("{error} (tolerance {tolerance_ang} Å)")))
 }
 
+/// Sites sorted into bins, so that the nearest to a place is found among few.
+struct SiteBins<'a> {
+    lattice: &'a Lattice,
+    frac_coords: &'a [[f64; 3]],
+    bins: i32,
+    sites_in: HashMap<[i32; 3], Vec<usize>>,
+    /// Sites closer than this are in the bin of the place or in those around it.
+    sure_ang: f64,
+}
+
+impl<'a> SiteBins<'a> {
+    fn new(lattice: &'a Lattice, frac_coords: &'a [[f64; 3]]) -> Self {
+        let bins = (frac_coords.len() as f64).cbrt().ceil() as i32;
+        // Planes of the cell are 1/|b_i| apart.
+        let apart = lattice.reciprocal().map(|b| 1.0 / dot(b, b).sqrt());
+        let mut new = Self {
+            lattice,
+            frac_coords,
+            bins,
+            sites_in: HashMap::new(),
+            sure_ang: apart.into_iter().fold(f64::INFINITY, f64::min) / f64::from(bins + 1),
+        };
+        for (site, &x) in frac_coords.iter().enumerate() {
+            new.sites_in.entry(new.bin(x)).or_default().push(site);
+        }
+        new
+    }
+
+    fn bin(&self, x: [f64; 3]) -> [i32; 3] {
+        x.map(|x| (((x - x.floor()) * f64::from(self.bins)) as i32).min(self.bins - 1))
+    }
+
+    fn distance_ang(&self, x: [f64; 3], site: usize) -> f64 {
+        let delta = subtract(x, self.frac_coords[site]).map(|d| d - d.round());
+        let cart = self.lattice.to_cart(delta);
+        dot(cart, cart).sqrt()
+    }
+
+    /// The nearest site that is not taken.
+    fn nearest(&self, x: [f64; 3], taken: &[bool]) -> Option<usize> {
+        let nearest_of = |sites: &mut dyn Iterator<Item = usize>| {
+            sites
+                .filter(|&site| !taken[site])
+                .map(|site| (site, self.distance_ang(x, site)))
+                .min_by(|(_, one), (_, other)| one.total_cmp(other))
+        };
+        let around = neighbouring(self.bin(x), [self.bins; 3]);
+        let mut around = around
+            .iter()
+            .filter_map(|bin| self.sites_in.get(bin))
+            .flatten()
+            .copied();
+        nearest_of(&mut around)
+            .filter(|&(_, distance)| distance < self.sure_ang)
+            .or_else(|| nearest_of(&mut (0..self.frac_coords.len())))
+            .map(|(site, _)| site)
+    }
+}
+
 /// Which site each site is sent to: the nearest, which must be nearest to no other.
 fn permutation_of(
-    lattice: &Lattice,
-    frac_coords: &[[f64; 3]],
+    sites: &SiteBins<'_>,
     rotation: Matrix3,
     translation: [f64; 3],
 ) -> Result<Vec<usize>, CrystalError> {
-    let mut taken = vec![false; frac_coords.len()];
-    frac_coords
+    let mut taken = vec![false; sites.frac_coords.len()];
+    sites
+        .frac_coords
         .iter()
         .map(|&x| {
             let image = add(apply(rotation, x), translation);
-            let distance = |y: [f64; 3]| {
-                let delta = lattice.to_cart(subtract(image, y).map(|d| d - d.round()));
-                crate::matrix::dot(delta, delta)
-            };
-            let nearest = (0..frac_coords.len())
-                .filter(|&site| !taken[site])
-                .min_by(|&i, &j| distance(frac_coords[i]).total_cmp(&distance(frac_coords[j])))
+            let nearest = sites
+                .nearest(image, &taken)
                 .ok_or_else(|| CrystalError::Symmetry("two sites share one image".to_owned()))?;
             taken[nearest] = true;
             Ok(nearest)

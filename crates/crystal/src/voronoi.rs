@@ -73,16 +73,20 @@ fn neighbours_within(
     centre: usize,
     radius: f64,
 ) -> Vec<Neighbour> {
-    // The planes of a cell are 1/|b_i| apart.
-    let reach: [i32; 3] = lattice
+    // The planes of a cell are 1/|b_i| apart: so many cells does the radius reach, with rounding.
+    let reach = lattice
         .reciprocal()
-        .map(|b| (radius * dot(b, b).sqrt()).ceil() as i32 + 1);
+        .map(|b| radius * dot(b, b).sqrt() + 1e-9);
     let mut neighbours = Vec::new();
     for (site, &x) in frac_coords.iter().enumerate() {
         let home = subtract(x, frac_coords[centre]);
-        for i in -reach[0]..=reach[0] {
-            for j in -reach[1]..=reach[1] {
-                for k in -reach[2]..=reach[2] {
+        let within = |axis: usize| {
+            let first = (-home[axis] - reach[axis]).ceil() as i32;
+            first..=(-home[axis] + reach[axis]).floor() as i32
+        };
+        for i in within(0) {
+            for j in within(1) {
+                for k in within(2) {
                     let image = [i, j, k];
                     let offset = lattice.to_cart(add(home, image.map(f64::from)));
                     let distance = dot(offset, offset).sqrt();

@@ -695,7 +695,7 @@ fn refused_extxyz() -> Vec<Refused> {
         (
             "no volume",
             ExtXyz,
-            "is 0 Å long",
+            "is 0.0 Å long",
             with("Lattice=\"0 0 0 0 0 0 0 0 0\""),
         ),
         (

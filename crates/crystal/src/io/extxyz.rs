@@ -74,12 +74,22 @@ struct Comment {
     pairs: Vec<(String, String)>,
 }
 
+/// The longest comment line: its pairs take twenty times as much memory.
+const LONGEST_COMMENT_BYTES: usize = 1 << 22;
+
 /// Keys that say what the numbers mean.
 const KEYS: [&str; 3] = ["Lattice", "Properties", "pbc"];
 
 impl Comment {
     /// Values may stand in quotes, braces or brackets; a backslash takes the next letter as it is.
     fn read(text: &str, line: usize) -> Result<Self, CrystalError> {
+        if text.len() > LONGEST_COMMENT_BYTES {
+            let message = format!(
+                "the comment line has {} bytes, expected up to {LONGEST_COMMENT_BYTES}",
+                text.len()
+            );
+            return Err(parse_error(FORMAT, line, message));
+        }
         let tokens = tokenize(text).map_err(|closing| {
             let message = format!("the comment line has no closing {closing}");
             parse_error(FORMAT, line, message)

@@ -48,6 +48,7 @@ impl<'de, O: Deserialize<'de>, L: Deserialize<'de>> Deserialize<'de> for ObjectO
 
 /// All that tells the known forms apart, and what they hold.
 #[derive(Deserialize)]
+#[serde(expecting = "{lattice, elements, frac_coords} or pymatgen's {lattice, sites}")]
 struct AnyStructure {
     lattice: Option<ObjectOrList<PymatgenLattice, [[f64; 3]; 3]>>,
     elements: Option<Vec<String>>,
