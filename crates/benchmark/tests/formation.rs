@@ -16,7 +16,7 @@ use crystalgym_evaluation::{
     CalculatorConfig, CalculatorName, CancelToken, GthCutoff, Property, RecommendedCutoff,
     ResultStore, StoredResult, evaluate,
 };
-use crystalgym_training::{Algorithm, ConfigLayers, Preset};
+use crystalgym_training::{Algorithm, ConfigLayers, Preset, Trust};
 
 fn native(gth_cutoff_ry: f64, kppa: f64) -> CalculatorConfig {
     let mut config = CalculatorConfig::default();
@@ -139,6 +139,7 @@ fn jobs_get_the_energies_of_their_crystals() {
     run_benchmark(folder.path(), &store, "native");
     let done = std::cell::Cell::new(0);
     let options = FormationOptions {
+        trust: Trust::Innocent,
         store: None,
         training: true,
         cancel: &CancelToken::default(),
@@ -223,6 +224,7 @@ fn what_knows_no_energies_is_refused() {
     let store = folder.path().join("store.sqlite");
     run_benchmark(folder.path(), &store, "rigid");
     let options = FormationOptions {
+        trust: Trust::Innocent,
         store: None,
         training: false,
         cancel: &CancelToken::default(),
