@@ -8,14 +8,13 @@ use crate::{
     niggli_reduce,
 };
 
-/// Sites closer than this cannot be two atoms.
-const CLOSEST_SITES_ANG: f64 = 0.1;
-/// A lattice that repeats after less than this holds no atom: the shortest bond, H₂'s, has 0.74 Å.
-const SHORTEST_TRANSLATION_ANG: f64 = 0.5;
+/// Sites closer than this cannot be two atoms, nor can a lattice that repeats after less hold one: the
+/// shortest bond, H₂'s, has 0.74 Å. pymatgen's `DISTANCE_TOLERANCE` is the same.
+pub(crate) const CLOSEST_SITES_ANG: f64 = 0.5;
 
-/// Refuses sites within 0.1 Å of each other and lattices that repeat within 0.5 Å.
+/// Refuses sites within 0.5 Å of each other and lattices that repeat within 0.5 Å.
 ///
-/// In the Niggli cell, whose planes are far apart, sites are sorted into bins at least 0.1 Å wide,
+/// In the Niggli cell, whose planes are far apart, sites are sorted into bins at least 0.5 Å wide,
 /// so that each is compared with those of neighbouring bins only.
 ///
 /// # Errors
@@ -26,10 +25,10 @@ pub(crate) fn reject_coinciding_sites(
 ) -> Result<(), CrystalError> {
     let (reduced, _) = niggli_reduce(lattice)?;
     let shortest = reduced.lengths().into_iter().fold(f64::INFINITY, f64::min);
-    if shortest < SHORTEST_TRANSLATION_ANG {
+    if shortest < CLOSEST_SITES_ANG {
         return Err(CrystalError::InvalidStructure(format!(
             "each site is {shortest:.4} Å from its own image, expected at least \
-             {SHORTEST_TRANSLATION_ANG} Å"
+             {CLOSEST_SITES_ANG} Å"
         )));
     }
     // Planes of the cell are 1/|b_i| apart.
@@ -102,7 +101,7 @@ mod tests {
             assert!(is_refused(&cube(a), &[[0.3; 3]]), "{a}");
         }
         assert!(!is_refused(&cube(0.501), &[[0.3; 3]]));
-        for (dx, refused) in [(0.0, true), (0.0999, true), (0.1001, false), (3.95, true)] {
+        for (dx, refused) in [(0.0, true), (0.499, true), (0.501, false), (3.55, true)] {
             let sites = [[0.0, 0.5, 7.5], [dx / 4.0, -2.5, 0.5]];
             assert_eq!(is_refused(&cube(4.0), &sites), refused, "{dx}");
         }

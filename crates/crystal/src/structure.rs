@@ -42,7 +42,7 @@ impl TryFrom<Unchecked> for Structure {
 
 impl Structure {
     /// A structure that can be one: as many elements as positions, at least one, fractional
-    /// coordinates up to 10⁶, no two sites within 0.1 Å, and no site within 0.5 Å of its own image.
+    /// coordinates up to 10⁶, no two sites within 0.5 Å, and no site within 0.5 Å of its own image.
     ///
     /// The cost grows as the number of sites.
     ///

@@ -28,7 +28,7 @@ use crate::{
 /// Raises
 /// ------
 /// StructureError
-///     If there is no site, two are within 0.1 Å or one is within 0.5 Å of its own image.
+///     If there is no site, two are within 0.5 Å, or one is within 0.5 Å of its own image.
 #[pyclass(frozen, eq, module = "crystalgym")]
 #[derive(Clone, PartialEq)]
 pub(crate) struct Structure(pub(crate) Inner);

@@ -43,6 +43,11 @@ impl Calculator for Delayed {
         RigidCalculator.fingerprint(elements, property)
     }
 
+    /// To give what the instant calculator gives, to the last bit.
+    fn keeps_the_cell(&self) -> bool {
+        true
+    }
+
     fn evaluate(&self, crystal: &Crystal, property: Property, cancel: &CancelToken) -> Outcome {
         let sum: u64 = crystal
             .elements()

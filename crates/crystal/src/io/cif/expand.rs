@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     CrystalError, Element, Lattice, SYMMETRY_TOLERANCE_ANG,
+    coincidence::CLOSEST_SITES_ANG,
     io::parse_error,
     matrix::{add, dot, multiply, scale, subtract, transpose},
 };
@@ -20,8 +21,6 @@ use crate::{
 mod near;
 use near::Near;
 
-/// No two atoms of a crystal are closer (Å); H₂ has 0.74 Å.
-pub(super) const CLOSEST_ANG: f64 = 0.5;
 /// Distance (Å) up to which positions that symmetry makes equal differ by rounding of arithmetic.
 const EQUAL_ANG: f64 = 1e-4;
 /// Relative change of a length, and change of a cosine, up to which an operation keeps the cell.
@@ -91,7 +90,7 @@ pub(super) fn expand(
             let known = &sites[origin];
             return Err(error(format!(
                 "site {} ({}) lies {distance:.4} Å from {} ({}) of line {}, expected at least \
-                 {CLOSEST_ANG} Å{}",
+                 {CLOSEST_SITES_ANG} Å{}",
                 site.label,
                 site.element,
                 known.label,
@@ -159,7 +158,7 @@ fn snap(
     for (index, operation) in operations.iter().enumerate() {
         let (delta, distance) = to_image(lattice, position, operation);
         if distance < SYMMETRY_TOLERANCE_ANG
-            || (distance < CLOSEST_ANG && explained(site, operation, delta))
+            || (distance < CLOSEST_SITES_ANG && explained(site, operation, delta))
         {
             kept.push(index);
             shift = add(shift, delta);
@@ -173,10 +172,10 @@ fn snap(
         let (_, distance) = to_image(lattice, position, operation);
         if distance < EQUAL_ANG {
             stabilizer.push(index);
-        } else if distance < CLOSEST_ANG {
+        } else if distance < CLOSEST_SITES_ANG {
             return Err(format!(
                 "site {} lies {distance:.4} Å from an image of its own, expected none closer than \
-                 {CLOSEST_ANG} Å: write its coordinates with more decimals, or as those of the \
+                 {CLOSEST_SITES_ANG} Å: write its coordinates with more decimals, or as those of the \
                  special position that is meant",
                 site.label
             ));
@@ -233,7 +232,7 @@ fn images(
             && images.iter().any(|other| {
                 let delta = subtract(image, *other).map(|d| d - d.round());
                 let cart = lattice.to_cart(delta);
-                dot(cart, cart).sqrt() < CLOSEST_ANG / 2.0
+                dot(cart, cart).sqrt() < CLOSEST_SITES_ANG / 2.0
             });
         if !is_known {
             images.push(image);

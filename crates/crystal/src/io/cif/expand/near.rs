@@ -1,10 +1,10 @@
-//! A grid of boxes that finds the nearest of many atoms within [`CLOSEST_ANG`].
+//! A grid of boxes that finds the nearest of many atoms within [`CLOSEST_SITES_ANG`].
 
 use std::collections::HashMap;
 
-use super::CLOSEST_ANG;
 use crate::{
     Lattice,
+    coincidence::CLOSEST_SITES_ANG,
     matrix::{dot, subtract},
 };
 
@@ -23,7 +23,7 @@ impl<'a> Near<'a> {
         // The distance between lattice planes is the inverse length of a reciprocal vector.
         let boxes = lattice.reciprocal().map(|v| {
             let spacing = 1.0 / dot(v, v).sqrt();
-            (spacing / CLOSEST_ANG).floor().clamp(1.0, MOST_BOXES) as i64
+            (spacing / CLOSEST_SITES_ANG).floor().clamp(1.0, MOST_BOXES) as i64
         });
         Self {
             lattice,
@@ -47,7 +47,7 @@ impl<'a> Near<'a> {
             .push(index as u32);
     }
 
-    /// The nearest atom closer than [`CLOSEST_ANG`], and its distance in Å.
+    /// The nearest atom closer than [`CLOSEST_SITES_ANG`], and its distance in Å.
     pub(super) fn closest(&self, frac_coords: &[[f64; 3]], frac: [f64; 3]) -> Option<(usize, f64)> {
         let home = self.box_of(frac);
         let neighbours = |axis: usize| {
@@ -68,7 +68,7 @@ impl<'a> Near<'a> {
                         let delta = subtract(frac, frac_coords[atom]).map(|d| d - d.round());
                         let cart = self.lattice.to_cart(delta);
                         let distance = dot(cart, cart).sqrt();
-                        if distance < nearest.map_or(CLOSEST_ANG, |(_, known)| known) {
+                        if distance < nearest.map_or(CLOSEST_SITES_ANG, |(_, known)| known) {
                             nearest = Some((atom, distance));
                         }
                     }
