@@ -25,6 +25,11 @@ impl Calculator for Delayed {
         Fingerprint(String::new())
     }
 
+    /// To give what the instant calculator gives, to the last bit.
+    fn keeps_the_cell(&self) -> bool {
+        true
+    }
+
     fn evaluate(&self, crystal: &Crystal, property: Property, cancel: &CancelToken) -> Outcome {
         let pause = crystal
             .elements()
