@@ -147,7 +147,7 @@ impl TrainingCounter {
         let numbers = [row.episodic_return, row.value.unwrap_or(0.0)];
         if let Some(number) = numbers
             .iter()
-            .find(|number| !(number.abs() <= LARGEST_VALUE))
+            .find(|number| number.is_nan() || number.abs() > LARGEST_VALUE)
         {
             return Err(format!("{number}, expected a number up to {LARGEST_VALUE}"));
         }

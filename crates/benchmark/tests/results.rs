@@ -315,7 +315,7 @@ fn edited_properties_are_computed_again() {
         assert!(told.is_empty(), "{told:?}");
         fs::write(&copy, serde_json::to_vec(&cheat).unwrap()).unwrap();
         let record = verified_with(&copy, None, 0);
-        assert_eq!(record.problems, [String::new(); 0]);
+        assert_eq!(record.problems, Vec::<String>::new());
         assert!(!record.holds);
         let caught = record
             .checks
@@ -631,7 +631,7 @@ fn what_agrees_with_itself_is_computed_and_trained_again() {
     let check = |cheat: &mut ResultFile, what: &str| {
         let told = agreeing(cheat);
         assert!(told.is_empty(), "{what}: {told:?}");
-        assert_eq!(problems(cheat), [String::new(); 0], "{what}");
+        assert_eq!(problems(cheat), Vec::<String>::new(), "{what}");
         let copy = folder.path().join("cheat.json");
         fs::write(&copy, serde_json::to_vec(&cheat).unwrap()).unwrap();
         verified(&copy)

@@ -475,7 +475,8 @@ fn what_has_no_average_over_j_is_refused() {
 fn orbitals_and_densities_to_start_from_need_not_be_good() {
     let case = case("Si", 80.0);
     let expected = agree("normal", &case, &Parts::of("Si", 2).text());
-    let changes: [(&str, fn(&mut Parts)); 6] = [
+    type Change = fn(&mut Parts);
+    let changes: [(&str, Change); 6] = [
         ("orbitals of zero", |parts| {
             parts.orbitals.iter_mut().for_each(|one| one.3.fill(0.0));
         }),

@@ -40,7 +40,9 @@ impl SkeletonIdentity {
             ));
         }
         for (index, (was, is)) in self.lattice_ang.iter().zip(&now.lattice_ang).enumerate() {
-            if !(distance(*was, *is) <= TOLERANCE_ANG) {
+            // Not a number is no agreement.
+            let agree = distance(*was, *is) <= TOLERANCE_ANG;
+            if !agree {
                 return Err(format!(
                     "skeleton {label} has the lattice vector {} = {is:?} Å, it had {was:?} in training",
                     ["a", "b", "c"][index],
@@ -58,7 +60,8 @@ impl SkeletonIdentity {
                     .map(|row| way[row] * self.lattice_ang[row][axis])
                     .sum()
             });
-            if !(distance(cartesian, [0.0; 3]) <= TOLERANCE_ANG) {
+            let agree = distance(cartesian, [0.0; 3]) <= TOLERANCE_ANG;
+            if !agree {
                 return Err(format!(
                     "skeleton {label} has site {site} at {is:?}, it had it at {was:?} in training"
                 ));
