@@ -90,9 +90,14 @@ impl EnclosedFolder {
         if let Some(found) = self.subfolder(name)? {
             return Ok(found);
         }
-        fs::create_dir(self.named(name)?)?;
-        self.sync()?;
-        Ok(Self::at(self.join(name)))
+        match fs::create_dir(self.named(name)?) {
+            Ok(()) => self.sync()?,
+            // Another thread or process was faster.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+        self.subfolder(name)?
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     /// Names of everything inside that has a name in UTF-8, in alphabetical order.
@@ -274,6 +279,22 @@ mod tests {
         let inside = root.path().join("inside");
         fs::create_dir(&inside).unwrap();
         (root, EnclosedFolder::at(inside))
+    }
+
+    #[test]
+    fn many_make_one_folder_at_once() {
+        let (_root, folder) = folders();
+        for round in 0..50 {
+            let name = format!("jobs-{round}");
+            std::thread::scope(|scope| {
+                let made: Vec<_> = (0..8)
+                    .map(|_| scope.spawn(|| folder.make_subfolder(&name)))
+                    .collect();
+                for one in made {
+                    assert_eq!(one.join().unwrap().unwrap().path(), folder.join(&name));
+                }
+            });
+        }
     }
 
     #[test]
