@@ -335,7 +335,7 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
         """A seed an environment, ``None`` where none is given."""
         if seed is None:
             return [None] * self.num_envs
-        if np.ndim(seed) == 0:
+        if np.ndim(seed) == 0:  # type: ignore[arg-type]
             first = seed_number("seed", seed)
             return [seed_number(f"seed + {i}", first + i) for i in range(self.num_envs)]
         seeds = list(seed)  # type: ignore[arg-type]

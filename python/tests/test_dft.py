@@ -248,9 +248,9 @@ def test_stress_is_the_strain_derivative_of_the_energy() -> None:
         ({"convergence_ev": 0.0}, "convergence_ev", "convergence_ev is 0.0"),
         ({"smearing": "gaussian", "width_ev": -0.1}, "width_ev", "width_ev is -0.1"),
         ({"smearing": "square"}, "smearing", "fermi_dirac"),
-        ({"max_iterations": 0}, "max_iterations", "max_iterations is 0.0, expected a number from 1"),
+        ({"max_iterations": 0}, "max_iterations", "max_iterations is 0, expected a number from 1"),
         ({"threads": 0}, "threads", "expected a number from 1 to 1024"),
-        ({"k_mesh": (0, 1, 1)}, "k_mesh.divisions", "[0, 1, 1]"),
+        ({"k_mesh": (0, 1, 1)}, "k_mesh[0]", "k_mesh[0] is 0, expected a number from 1 to 1000"),
         ({"bands": 0}, "bands", "half the electrons"),
     ],
 )

@@ -278,7 +278,7 @@ def test_bad_input_is_named() -> None:
         ({"start_site": 10**30}, "start_site is 10000"),
         ({"actions": "small", "elements": ["Na"]}, "actions and elements are both given"),
         ({"target": "high"}, "field 'target'"),
-        ({"target": 0.0}, "target is 0, expected a positive number"),
+        ({"target": 0.0}, "target is 0, expected a number from 1e-6"),
         ({"target": float("inf")}, "target is inf"),
         ({"start_site": 5}, "start_site is 5, expected 0 to 4"),
         ({"allowed": {9: ["Na"]}}, "'9' is no site"),

@@ -200,10 +200,13 @@ def test_a_store_that_fails_is_warned_of(tmp_path: Path) -> None:
 
 def test_an_environment_warns_once(tmp_path: Path) -> None:
     calculator = cg.Calculator.from_function(mean_atomic_number, fingerprint="1")
-    store = unwritable_store(tmp_path)
+    # One each: a store says once that it fails, and again only after it has worked.
+    for name in ("one", "many"):
+        (tmp_path / name).mkdir()
+    store, other = unwritable_store(tmp_path / "one"), unwritable_store(tmp_path / "many")
     task = "density-C6-easy-small"
     env = cg.CrystalEnv(task, calculator=calculator, store=store)
-    envs = cg.CrystalVectorEnv(2, task, calculator=calculator, store=store)
+    envs = cg.CrystalVectorEnv(2, task, calculator=calculator, store=other)
     for one, action in ((env, 3), (envs, np.array([3, 4]))):
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")

@@ -198,6 +198,7 @@ def test_one_of_several_is_picked(tmp_path: Path) -> None:
         cg.Structure.from_file(path, index=-1)
 
 
+@pytest.mark.filterwarnings("ignore:Set OLD_ERROR_HANDLING:DeprecationWarning")
 def test_left_handed_cells_keep_their_hand() -> None:
     """Oracle: spglib through pymatgen; the mirror image of P3_121 is P3_221."""
     from pymatgen.symmetry.analyzer import SpacegroupAnalyzer

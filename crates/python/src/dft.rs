@@ -1,5 +1,6 @@
 use std::{
     num::NonZeroUsize,
+    ops::RangeInclusive,
     sync::{Arc, OnceLock},
 };
 
@@ -26,6 +27,8 @@ use crate::{
 
 /// Iterations of a loop that nobody has limited.
 const MAX_ITERATIONS: usize = 300;
+/// What a number of bands is read up to; the estimate of the memory decides.
+const MOST_BANDS: u64 = 1_000_000_000_000_000;
 
 /// The electrons of a crystal, as the plane-wave engine found them; made by `ground_state`.
 ///
@@ -288,15 +291,18 @@ pub(crate) fn ground_state(
     memory_limit_gib: f64,
 ) -> PyResult<GroundState> {
     let py = structure.py();
-    let bands = bands.map(|found| count("bands", found)).transpose()?;
-    let max_iterations =
-        max_iterations.map_or(Ok(MAX_ITERATIONS), |found| count("max_iterations", found))?;
-    let threads = threads.map_or(Ok(1), |found| count("threads", found))?;
+    let bands = bands
+        .map(|found| count("bands", found, 0..=MOST_BANDS))
+        .transpose()?;
+    let max_iterations = max_iterations.map_or(Ok(MAX_ITERATIONS), |found| {
+        count("max_iterations", found, 1..=10_000)
+    })?;
+    let threads = threads.map_or(Ok(1), |found| count("threads", found, 1..=1024))?;
     let k_mesh = match k_mesh {
         Some([a, b, c]) => Some([
-            count("k_mesh[0]", &a)?,
-            count("k_mesh[1]", &b)?,
-            count("k_mesh[2]", &c)?,
+            count("k_mesh[0]", &a, 1..=1000)?,
+            count("k_mesh[1]", &b, 1..=1000)?,
+            count("k_mesh[2]", &c, 1..=1000)?,
         ]),
         None => None,
     };
@@ -308,8 +314,6 @@ pub(crate) fn ground_state(
     let ev = "eV";
     within("cutoff_ev", cutoff_ev, 10.0, 14_000.0, ev)?;
     within("convergence_ev", convergence_ev, 1e-14, 1.0, ev)?;
-    within("max_iterations", max_iterations as f64, 1.0, 1e4, "")?;
-    within("threads", threads as f64, 1.0, 1024.0, "")?;
     within("memory_limit_gib", memory_limit_gib, 1e-3, 1e6, "GiB")?;
     within("density_cutoff_ev", density_cutoff_ev, 40.0, 140_000.0, ev)?;
     if density_cutoff_ev < 4.0 * cutoff_ev {
@@ -390,11 +394,17 @@ fn invalid_setting(setting: &str, found: Value, expected: &str) -> PyErr {
     })
 }
 
-/// A number of something, at least 1.
-fn count<T: TryFrom<u64>>(setting: &str, found: &Bound<'_, PyAny>) -> PyResult<T> {
-    whole(setting, found, 1, u32::MAX.into()).map_err(|error| {
+/// A number of something, within its range.
+fn count<T: TryFrom<u64>>(
+    setting: &str,
+    found: &Bound<'_, PyAny>,
+    range: RangeInclusive<u64>,
+) -> PyResult<T> {
+    let (least, most) = range.into_inner();
+    whole(setting, found, least, most).map_err(|error| {
+        let expected = format!("a number from {least} to {most}");
         match error.is_instance_of::<PyValueError>(found.py()) {
-            true => invalid_setting(setting, json!(found.to_string()), "at least 1"),
+            true => invalid_setting(setting, json!(found.to_string()), &expected),
             false => error,
         }
     })
