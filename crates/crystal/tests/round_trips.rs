@@ -5,8 +5,8 @@
 use std::{fs, path::Path, process::Command, sync::Arc};
 
 use crystalgym_crystal::{
-    Crystal, Element, Lattice, SYMMETRY_TOLERANCE_ANG, Skeleton, Structure, StructureFormat,
-    space_group,
+    CanonicalCrystal, Crystal, Element, Lattice, SYMMETRY_TOLERANCE_ANG, Skeleton, Structure,
+    StructureFormat, space_group,
 };
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
@@ -174,10 +174,21 @@ fn variants() -> Vec<(u16, Structure)> {
     all
 }
 
+/// As results are kept: symmetric to the last bit, in the canonical writing.
+fn canonical(structure: &Structure) -> CanonicalCrystal {
+    let skeleton = Skeleton::from_structure("x", structure, SYMMETRY_TOLERANCE_ANG).unwrap();
+    let crystal = Crystal::new(Arc::new(skeleton), structure.elements.clone()).unwrap();
+    CanonicalCrystal::of(&crystal.structure()).unwrap()
+}
+
 /// Oracle: the International Tables, by which a mirror image of P3₁21 is P3₂21.
 #[test]
 fn skeletons_and_our_own_files_keep_the_hand() {
+    let prototypes = prototypes();
     for (group, structure) in variants() {
+        let (_, prototype) = prototypes.iter().find(|(g, _)| *g == group).unwrap();
+        let result = canonical(prototype);
+        assert!(canonical(&structure).is_same_crystal(&result), "{group}");
         let skeleton = Skeleton::from_structure("x", &structure, SYMMETRY_TOLERANCE_ANG).unwrap();
         assert_eq!(skeleton.source.space_group_number, group);
         let crystal = Crystal::new(Arc::new(skeleton), structure.elements.clone()).unwrap();
@@ -190,12 +201,15 @@ fn skeletons_and_our_own_files_keep_the_hand() {
             assert!((found.density_g_cm3() / structure.density_g_cm3() - 1.0).abs() < 1e-9);
         }
         for format in [
+            StructureFormat::Cif,
             StructureFormat::Poscar,
             StructureFormat::ExtXyz,
             StructureFormat::Json,
         ] {
             let found = Structure::from_text(&structure.to_text(format), format).unwrap();
             assert_eq!(number(&found), group, "{format:?}");
+            let found = canonical(&found);
+            assert!(found.is_same_crystal(&result), "{group} {format:?}");
         }
     }
 }
