@@ -1,3 +1,5 @@
+//! The tasks of the paper.
+
 use crystalgym_evaluation::Property;
 
 use crate::TaskConfig;
@@ -14,6 +16,9 @@ pub enum Difficulty {
 }
 
 impl Difficulty {
+    /// All difficulties.
+    pub const ALL: [Self; 3] = [Self::Easy, Self::Hard, Self::VeryHard];
+
     /// The name used in task names.
     pub fn name(self) -> &'static str {
         match self {
@@ -26,16 +31,25 @@ impl Difficulty {
 
 /// The target of a property at a difficulty (CrystalGym paper, Table 1), if there is one.
 pub fn published_target(property: Property, difficulty: Difficulty) -> Option<f64> {
-    Some(match (property, difficulty) {
-        (Property::BulkModulus, Difficulty::Easy) => 300.0,
-        (Property::BulkModulus, Difficulty::Hard) => 500.0,
-        (Property::Density, Difficulty::Easy) => 3.0,
-        (Property::Density, Difficulty::Hard) => 5.0,
-        (Property::Density, Difficulty::VeryHard) => 8.0,
-        (Property::BandGap, Difficulty::Easy) => 1.12,
-        (Property::BandGap, Difficulty::Hard) => 2.0,
-        _ => return None,
-    })
+    let [easy, hard, very_hard] = match property {
+        Property::BulkModulus => [Some(300.0), Some(500.0), None],
+        Property::Density => [Some(3.0), Some(5.0), Some(8.0)],
+        Property::BandGap => [Some(1.12), Some(2.0), None],
+    };
+    match difficulty {
+        Difficulty::Easy => easy,
+        Difficulty::Hard => hard,
+        Difficulty::VeryHard => very_hard,
+    }
+}
+
+/// Environment steps of the published runs of a property (CrystalGym, launch scripts); of one that
+/// was not published those of most.
+pub fn published_steps(property: Property) -> u64 {
+    match property {
+        Property::BandGap => 200_000,
+        Property::BulkModulus | Property::Density => 100_000,
+    }
 }
 
 /// A task of the paper under its name.
@@ -59,7 +73,7 @@ pub fn paper_tasks() -> Vec<NamedTask> {
     sets.push(("mixed".to_owned(), MIXED.map(str::to_owned).to_vec()));
     for property in Property::ALL {
         for (set, skeletons) in &sets {
-            for difficulty in [Difficulty::Easy, Difficulty::Hard, Difficulty::VeryHard] {
+            for difficulty in Difficulty::ALL {
                 let Some(target) = published_target(property, difficulty) else {
                     continue;
                 };

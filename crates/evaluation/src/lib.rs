@@ -27,7 +27,7 @@ pub use equation_of_state::{
 pub use evaluate::{Evaluation, Source, evaluate};
 pub use outcome::{EquationOfStateFit, Failure, FailureCode, Outcome, UnknownFailureCode, Values};
 pub use pool::{EvaluationPool, Ticket};
-pub use property::{Property, UnknownProperty};
+pub use property::{Property, PropertyFacts, Tolerance, UnknownProperty};
 pub use store::{
     Claim, Claimed, DamagedResult, ExportFormat, ResultStore, StoreError, StoreKey, StoredResult,
 };

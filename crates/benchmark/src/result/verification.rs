@@ -462,16 +462,13 @@ fn evaluate_within(
 ///
 /// The same version on the same kind of processor gives the same bits. Another kind adds numbers up
 /// in another order, so that an SCF may stop an iteration earlier or later: values then differ by
-/// what its convergence leaves open. Making that ten times finer or coarser moved four gaps by up to
-/// 0.6 meV, three densities by 2e-7 and three bulk moduli by 5e-5 of themselves.
+/// what its convergence leaves open ([`Property::facts`]).
 ///
 /// Instant calculators add nothing up in iterations: theirs are a few roundings.
 fn tolerance(property: Property, instant: bool, value: f64) -> f64 {
-    match property {
-        _ if instant => 4.0 * f64::EPSILON * value.abs(),
-        Property::BandGap => 2e-3,
-        Property::Density => 1e-5 * value.abs(),
-        _ => 0.01 + 1e-3 * value.abs(),
+    match instant {
+        true => 4.0 * f64::EPSILON * value.abs(),
+        false => property.facts().tolerance.at(value),
     }
 }
 
