@@ -82,9 +82,9 @@ impl Board {
     /// Whether every site holds an element that is allowed there.
     pub fn obeys(&self, node_types: &[u8]) -> bool {
         let sites = node_types.iter().enumerate();
-        sites
-            .into_iter()
-            .all(|(site, &node_type)| self.allowed_at(site).get(usize::from(node_type)) == Some(&true))
+        sites.into_iter().all(|(site, &node_type)| {
+            self.allowed_at(site).get(usize::from(node_type)) == Some(&true)
+        })
     }
 
     /// The crystal that a complete list of node types (in site order) stands for.
@@ -97,14 +97,13 @@ impl Board {
             .iter()
             .enumerate()
             .map(|(step, &node_type)| {
-                elements
-                    .get(usize::from(node_type))
-                    .copied()
-                    .ok_or(EnvironmentError::InvalidAction {
+                elements.get(usize::from(node_type)).copied().ok_or(
+                    EnvironmentError::InvalidAction {
                         action: node_type.into(),
                         step,
                         last: elements.len() - 1,
-                    })
+                    },
+                )
             })
             .collect::<Result<_, _>>()?;
         Ok(Crystal::new(

@@ -22,11 +22,3 @@ pub struct Observation<'a> {
     /// Which actions are allowed.
     pub allowed: &'a [bool],
 }
-
-impl Observation<'_> {
-    /// Whether these are two looks at the same thing, whatever the target and how far the episode.
-    pub fn same_sites(&self, other: &Observation<'_>) -> bool {
-        (self.skeleton, self.focus, self.node_types)
-            == (other.skeleton, other.focus, other.node_types)
-    }
-}

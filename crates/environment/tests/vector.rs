@@ -214,7 +214,10 @@ fn odd_electron_counts_fail_at_once_if_asked_to() {
         evaluation.outcome.failure().unwrap().code,
         FailureCode::OddElectronCount
     );
-    assert_eq!((episode.reward, evaluation.source), (-1.0, Source::Computed));
+    assert_eq!(
+        (episode.reward, evaluation.source),
+        (-1.0, Source::Computed)
+    );
     for action in [0, 0, 0, 0, 4] {
         environment.step(&[action]).unwrap();
     }

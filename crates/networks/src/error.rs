@@ -36,6 +36,9 @@ pub enum NetworkError {
         /// Numbers expected.
         expected: usize,
     },
+    /// A workspace of another kind of network.
+    #[error("the workspace belongs to another kind of network")]
+    Workspace,
     /// The threads could not be started.
     #[error("cannot start {threads} threads: {message}")]
     Threads {

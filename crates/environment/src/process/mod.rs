@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{filling::Filling, substitution::Substitution};
 
-use crate::{Action, Board, EnvironmentError, State};
+use crate::{Action, Board, EnvironmentError, Observation, State};
 
 /// A Markov decision process on a [`Board`]. What searches, replay and relabelling may assume of it
 /// is said here, so that none of them asks which process it is.
@@ -76,15 +76,19 @@ pub trait Process: fmt::Debug + Send + Sync {
 
     /// Takes an action that [`Self::check`] has found possible.
     fn apply(&self, board: &Board, state: &mut State, action: Action) {
-        let site = self.focus(board, state);
-        state.node_types[site] = action as u8;
+        let focus = self.focus(board, state);
+        self.put(&mut state.node_types, focus, action);
         state.step += 1;
     }
 
-    /// The action that brings a state nearer to a wanted filling, allowed or not.
-    fn action_towards(&self, board: &Board, state: &State, filling: &[u8]) -> Option<Action> {
-        let node_type = filling.get(self.focus(board, state))?;
-        Some((*node_type).into())
+    /// What an action does to the sites.
+    fn put(&self, node_types: &mut [u8], focus: usize, action: Action) {
+        node_types[focus] = action as u8;
+    }
+
+    /// The action that brings an episode nearer to a wanted filling, allowed or not.
+    fn action_towards(&self, seen: &Observation<'_>, filling: &[u8]) -> Option<Action> {
+        Some((*filling.get(seen.focus)?).into())
     }
 
     /// The actions that lead from the start of an episode to a filling, `None` if they are not

@@ -128,7 +128,10 @@ fn random_starts_are_uniform_over_what_is_allowed() {
                 _ => 1000.0,
             };
             let error = f64::from(count) - expected;
-            assert!(error.abs() <= 5.0 * f64::sqrt(expected), "{site} {counts:?}");
+            assert!(
+                error.abs() <= 5.0 * f64::sqrt(expected),
+                "{site} {counts:?}"
+            );
         }
     }
 }
@@ -152,7 +155,9 @@ fn impossible_starts_are_named() {
         start_crystal: material,
         ..substitution.clone()
     };
-    assert!(error(vanadium).contains("puts V on site 1 of C1, which is not in the action set small"));
+    assert!(
+        error(vanadium).contains("puts V on site 1 of C1, which is not in the action set small")
+    );
     let short = TaskConfig {
         start_crystal: StartCrystal::Elements(symbols("Na Cl")),
         ..substitution.clone()

@@ -30,7 +30,9 @@ pub(super) fn process(
         ProcessName::Substitution => {
             let skeletons = board.skeletons().iter();
             let starts = skeletons.map(|skeleton| start(&config.start_crystal, board, skeleton));
-            Ok(Arc::new(Substitution::new(starts.collect::<Result<_, _>>()?)))
+            Ok(Arc::new(Substitution::new(
+                starts.collect::<Result<_, _>>()?,
+            )))
         }
     }
 }

@@ -224,7 +224,11 @@ impl VectorEnvironment {
     ///
     /// # Errors
     /// As [`Self::check`]; nothing has moved then.
-    pub fn step_one(&mut self, environment: usize, action: i64) -> Result<Stepped, EnvironmentError> {
+    pub fn step_one(
+        &mut self,
+        environment: usize,
+        action: i64,
+    ) -> Result<Stepped, EnvironmentError> {
         self.check(environment, action)?;
         let slot = &mut self.slots[environment];
         if slot.ended {

@@ -1,7 +1,7 @@
 //! Names and shapes of the parameters of MEGNet.
 
+use super::config::{InputStyle, MegnetConfig};
 use crate::{
-    InputStyle, MegnetConfig,
     layers::{LayoutBuilder, Linear, Mlp},
     parameters::{Initial, ParameterInfo},
 };
@@ -10,6 +10,11 @@ use crate::{
 pub(super) const NODE_EMBEDDING: usize = 16;
 /// Width of the embedding of the focus' site index ([`InputStyle::Published`]).
 pub(super) const FOCUS_EMBEDDING: usize = 8;
+
+/// Name of the perceptron behind the readouts.
+const OUTPUT: &str = "output_proj";
+/// What the names of its layers begin with.
+pub(super) const LAST_LAYERS: &str = "output_proj.";
 
 /// Where each layer's parameters lie; names as in matgl's MEGNet.
 #[derive(Debug, Clone)]
@@ -119,7 +124,7 @@ impl Layout {
         let edge_readout = Set2Set::new(&mut builder, "edge_s2s", hidden);
         let node_readout = Set2Set::new(&mut builder, "node_s2s", hidden);
         let output = builder.mlp(
-            "output_proj",
+            OUTPUT,
             &[5 * hidden, hidden, hidden / 2, config.n_outputs],
             false,
         );

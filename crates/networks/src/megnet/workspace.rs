@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crystalgym_environment::Observation;
 use pulp::Arch;
 use rayon::{
     ThreadPool, ThreadPoolBuilder,
@@ -10,7 +11,7 @@ use rayon::{
 };
 
 use super::{backward::BackwardScratch, forward::Activations};
-use crate::{GraphState, NetworkError, buffer::Buffer, kernels};
+use crate::{NetworkError, buffer::Buffer, kernels};
 
 /// Graphs of a batch that are computed together.
 ///
@@ -79,9 +80,9 @@ impl Workspace {
 
     pub(super) fn forward(
         &mut self,
-        states: &[GraphState<'_>],
+        states: &[Observation<'_>],
         n_outputs: usize,
-        run: impl Fn(&mut Shard, &[GraphState<'_>], &mut [f32]) + Sync,
+        run: impl Fn(&mut Shard, &[Observation<'_>], &mut [f32]) + Sync,
     ) -> &[f32] {
         self.active = states.len().div_ceil(SHARD);
         self.n_outputs = n_outputs;

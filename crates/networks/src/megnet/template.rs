@@ -1,8 +1,7 @@
 //! What all states of one skeleton share.
 
+use super::config::{InputStyle, MegnetConfig};
 use crystalgym_crystal::{CrystalGraph, Lattice, Skeleton};
-
-use crate::{InputStyle, MegnetConfig};
 
 /// Bonds that differ by less than this in length (Å) are the same to the network.
 const SAME_DISTANCE_ANG: f64 = 1e-6;
@@ -17,6 +16,8 @@ pub struct GraphTemplate {
     /// Label of the skeleton.
     pub label: String,
     pub(crate) sites: usize,
+    /// Directed bonds, equal ones counted each.
+    pub(crate) bonds: usize,
     /// Ends of the bonds, sorted by target.
     pub(crate) sources: Vec<u32>,
     pub(crate) targets: Vec<u32>,
@@ -78,6 +79,7 @@ impl GraphTemplate {
         Self {
             label: label.to_owned(),
             sites: graph.sites,
+            bonds: graph.edges.len(),
             sources: classes.iter().map(|&((_, source, _), _)| source).collect(),
             targets: classes.iter().map(|&((target, ..), _)| target).collect(),
             multiplicity: classes.iter().map(|&(_, count)| count as f32).collect(),
