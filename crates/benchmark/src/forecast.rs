@@ -51,7 +51,7 @@ pub fn forecast(jobs: &[Job]) -> Result<Forecast, BenchmarkError> {
         let share = (trained + ROLLOUTS) / skeletons.len() as f64;
         result.episodes += trained + ROLLOUTS;
         for skeleton in skeletons {
-            add(&mut spaces, job, skeleton, task.actions().len(), share);
+            add(&mut spaces, job, skeleton, task.elements().len(), share);
         }
         let held_out = &job.manifest.held_out;
         let share = ROLLOUTS / held_out.len().max(1) as f64;
@@ -65,7 +65,7 @@ pub fn forecast(jobs: &[Job]) -> Result<Forecast, BenchmarkError> {
                 &mut spaces,
                 job,
                 &task.skeletons()[0],
-                task.actions().len(),
+                task.elements().len(),
                 share,
             );
             result.episodes += share;

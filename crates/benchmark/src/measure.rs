@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crystalgym_environment::failure_reward;
+use crystalgym_environment::Reward;
 use crystalgym_evaluation::Property;
 use crystalgym_training::EpisodeRow;
 
@@ -132,7 +132,7 @@ impl TrainingCounter {
                 seconds: Vec::new(),
                 found: FoundCrystals::default(),
             },
-            failure_return: failure_reward(property),
+            failure_return: Reward::of(property).of_failure(),
             last_step: 0,
             last_returns: VecDeque::with_capacity(LAST_EPISODES),
             crystals: CrystalCounter::default(),

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crystalgym_crystal::{EnclosedFolder, EntryKind};
-use crystalgym_environment::failure_reward;
+use crystalgym_environment::Reward;
 use crystalgym_evaluation::FailureCode;
 use crystalgym_training::{EpisodeRow, Preset, RunFolder, checkpointed_episodes};
 use serde::Deserialize;
@@ -198,7 +198,7 @@ fn check_result(
     failure: &str,
     manifest: &JobManifest,
 ) -> Result<(), (&'static str, String, &'static str)> {
-    let lowest = failure_reward(manifest.property);
+    let lowest = Reward::of(manifest.property).of_failure();
     if !(lowest..=LARGEST_RETURN).contains(&episodic_return) {
         let expected = "a number from the return of a failure to 1";
         return Err(("episodic_return", episodic_return.to_string(), expected));

@@ -7,7 +7,7 @@ use std::{fs, io::Write as _, path::Path, time::Instant};
 
 use common::{Size, jobs};
 use crystalgym_benchmark::{EvaluationRow, JobStatus, Scale};
-use crystalgym_environment::failure_reward;
+use crystalgym_environment::Reward;
 use crystalgym_evaluation::Property;
 use crystalgym_report::{ReportData, write_report};
 use crystalgym_training::{Algorithm, EpisodeRow, EpisodeTable, RunFolder};
@@ -86,7 +86,7 @@ fn write_made_up_benchmark(folder: &Path) -> usize {
                 target,
                 value: (!failed).then_some(value),
                 episodic_return: match failed {
-                    true => failure_reward(job.manifest.property),
+                    true => Reward::of(job.manifest.property).of_failure(),
                     false => (-(value - target).powi(2) / target).exp(),
                 },
                 failure: if failed { "scf_not_converged" } else { "" }.to_owned(),

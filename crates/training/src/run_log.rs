@@ -1,13 +1,15 @@
 use std::{collections::BTreeMap, io, time::Instant};
 
 use crystalgym_agents::{Observer, Update};
-use crystalgym_environment::FinishedEpisode;
+use crystalgym_environment::{Appraisal, FinishedEpisode};
 use crystalgym_evaluation::{Outcome, Source};
 
 use crate::{
     EpisodeRow, EpisodeTable, EventWriter, RunStatistics, TrainingConfig, checkpoints::RunState,
 };
 
+/// Source of what a model guessed, beside the names of [`Source`].
+const PREDICTED: &str = "predicted";
 /// Gradient steps between points of the loss curves.
 const UPDATES_BETWEEN_POINTS: u64 = 10;
 
@@ -71,7 +73,7 @@ impl<'a> RunLog<'a> {
             ("charts/episodic_return".to_owned(), episode.reward),
             (
                 "charts/episodic_length".to_owned(),
-                episode.state.node_types.len() as f64,
+                episode.episode.actions.len() as f64,
             ),
             ("charts/SPS".to_owned(), rate),
             (
@@ -122,8 +124,9 @@ impl<'a> RunLog<'a> {
 
 impl Observer for RunLog<'_> {
     fn episode_finished(&mut self, step: u64, episode: &FinishedEpisode) {
-        if let Some(error) = &episode.store_error {
-            self.store_error = Some(error.clone());
+        let evaluation = episode.appraisal.evaluation();
+        if let Some(error) = evaluation.and_then(|evaluation| evaluation.store_error.clone()) {
+            self.store_error = Some(error);
         }
         let result = self.log_episode(step, episode);
         self.keep_first_error(result);
@@ -148,23 +151,27 @@ fn episode_row(step: u64, episode: &FinishedEpisode) -> EpisodeRow {
         .iter()
         .map(|e| e.symbol())
         .collect();
-    let (scf_iterations, failure, property_value) = match &episode.outcome {
-        Outcome::Success(values) => (values.scf_iterations, "", Some(values.value)),
-        Outcome::Failure(failure) => (failure.scf_iterations, failure.code.name(), None),
+    let (scf_iterations, failure, property_value) = match &episode.appraisal {
+        Appraisal::Computed(evaluation) => match &evaluation.outcome {
+            Outcome::Success(values) => (values.scf_iterations, "", Some(values.value)),
+            Outcome::Failure(failure) => (failure.scf_iterations, failure.code.name(), None),
+        },
+        Appraisal::Predicted(prediction) => (0, "", Some(prediction.value)),
     };
+    let evaluation = episode.appraisal.evaluation();
     EpisodeRow {
         episode: episode.number,
         step,
         environment: episode.environment,
         skeleton: episode.crystal.skeleton().label.clone(),
         elements: symbols.join(" "),
-        property: episode.property.name().to_owned(),
+        property: episode.task.property().name().to_owned(),
         target: episode.target,
         value: property_value,
         episodic_return: episode.reward,
         failure: failure.to_owned(),
-        source: episode.source.name().to_owned(),
+        source: evaluation.map_or(PREDICTED, |e| e.source.name()).to_owned(),
         scf_iterations,
-        calculation_seconds: episode.outcome.seconds(),
+        calculation_seconds: evaluation.map_or(0.0, |e| e.outcome.seconds()),
     }
 }

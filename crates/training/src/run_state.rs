@@ -11,7 +11,7 @@ impl RunState {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(crate) fn checked(self, agent: &dyn Agent, task: &Task) -> Result<Self, String> {
+    pub(crate) fn checked(self, agent: &Agent, task: &Task) -> Result<Self, String> {
         if agent.settings() != self.config.agent() {
             return Err("the agent's settings are not those of the run".to_owned());
         }

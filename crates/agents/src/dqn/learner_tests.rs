@@ -302,6 +302,12 @@ fn a_network_whose_values_are_no_numbers_chooses_nothing() {
     let state = task.initial_state(&mut Pcg64::seed_from_u64(1));
     online.parameters_mut().values_mut().fill(f32::NAN);
     online.remove_noise();
-    let actions = greedy_actions(&online, &head, &mut workspace, &[task.observe_for(&state, 3.0)]).unwrap();
+    let actions = greedy_actions(
+        &online,
+        &head,
+        &mut workspace,
+        &[task.observe_for(&state, 3.0)],
+    )
+    .unwrap();
     assert_eq!(actions, [None]);
 }

@@ -46,7 +46,10 @@ fn samples(task: &Task, learner: &mut ActorCritic<Network>) -> Vec<Sample> {
     let mut state = task.initial_state(&mut Pcg64::seed_from_u64(1));
     let mut samples = Vec::new();
     for (action, shift) in [(1, 0.02), (0, -0.05), (2, 0.4)] {
-        let policy = learner.policies(&[task.observe_for(&state, 3.0)]).unwrap().remove(0);
+        let policy = learner
+            .policies(&[task.observe_for(&state, 3.0)])
+            .unwrap()
+            .remove(0);
         let log_probability = policy.unwrap().log_probabilities()[action];
         samples.push(Sample {
             state: state.clone(),

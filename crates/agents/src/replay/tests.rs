@@ -130,7 +130,8 @@ fn the_oldest_transition_makes_room() {
 fn samples_are_uniform_and_with_replacement() {
     let (task, episode, _) = episode();
     let mut buffer = ReplayBuffer::new(4);
-    for (index, transition) in episode_transitions(&task, &(&episode).into(), 1, 1.0).unwrap()
+    for (index, transition) in episode_transitions(&task, &(&episode).into(), 1, 1.0)
+        .unwrap()
         .into_iter()
         .enumerate()
     {

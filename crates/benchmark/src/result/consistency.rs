@@ -4,7 +4,7 @@ use std::{
 };
 
 use crystalgym_crystal::Element;
-use crystalgym_environment::{TaskConfig, reward};
+use crystalgym_environment::{Reward, TaskConfig};
 use crystalgym_evaluation::{Failure, FailureCode, GthCutoff, Outcome, Property, Source, Values};
 use crystalgym_training::{ConfigLayers, TrainingConfig};
 
@@ -361,7 +361,7 @@ impl Checker {
                 return self.found(at, message);
             }
         };
-        let expected = reward(job.property, job.target, &outcome);
+        let expected = Reward::of(job.property).of_outcome(job.target, &outcome);
         let deviation = (row.episodic_return - expected).abs();
         if deviation.is_nan() || deviation > RETURN_TOLERANCE * expected.abs().max(1.0) {
             let message = format!(

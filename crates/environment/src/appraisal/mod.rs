@@ -62,7 +62,7 @@ pub enum Answer {
 }
 
 /// Says what crystals are worth, at once or later.
-pub trait Appraiser: Send {
+pub trait Appraiser: Send + Sync {
     /// Asks for a property of a crystal; never waits for a calculation of another thread.
     fn submit(&mut self, crystal: &Crystal, property: Property) -> Answer;
 

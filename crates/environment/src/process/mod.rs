@@ -27,6 +27,9 @@ pub trait Process: fmt::Debug + Send + Sync {
     /// Whether the sites of a state, read from a file, can hold what they do at its step.
     fn can_hold(&self, board: &Board, state: &State) -> bool;
 
+    /// Whether what a caller says that it sees can be of an episode that is not over.
+    fn shows(&self, seen: &Observation<'_>) -> bool;
+
     /// Actions of an episode on a skeleton with so many sites.
     fn length(&self, sites: usize) -> usize {
         sites

@@ -4,7 +4,7 @@
 use rand_pcg::Pcg64;
 
 use super::Process;
-use crate::{Board, State, random::random_choice};
+use crate::{Board, Observation, State, random::random_choice};
 
 /// Every episode starts from a complete crystal; each action puts an element, the same one or
 /// another, on the next site of the traversal.
@@ -29,6 +29,13 @@ impl Process for Substitution {
                 .map(|site| random_choice(board.allowed_at(site), rng) as u8)
                 .collect(),
         }
+    }
+
+    /// Every site holds an element.
+    fn shows(&self, seen: &Observation<'_>) -> bool {
+        let blank = seen.elements.len();
+        let mut sites = seen.node_types.iter();
+        seen.step < seen.steps && sites.all(|&node_type| usize::from(node_type) < blank)
     }
 
     /// Sites that had their turn hold an allowed element, the others what they started with.

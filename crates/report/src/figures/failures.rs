@@ -5,10 +5,7 @@ use std::collections::BTreeMap;
 use crystalgym_evaluation::Property;
 use crystalgym_training::Algorithm;
 
-use super::{
-    tasks::algorithms,
-    text::percent,
-};
+use super::{tasks::algorithms, text::percent};
 use crate::{
     axis::Axis,
     canvas::{Anchor, Canvas},

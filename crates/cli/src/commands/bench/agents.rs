@@ -101,14 +101,7 @@ fn measure(
         .map(|index| {
             let seed = arguments.first_seed.saturating_add(index);
             let agent = config.agent().with_seed(seed);
-            let mut agent = agent.build(Arc::clone(&task), &evaluator)?;
-            Ok(measure_learning(
-                agent.as_mut(),
-                &task,
-                &evaluator,
-                optimum,
-                most,
-            )?)
+            Ok(measure_learning(&agent, &task, &evaluator, optimum, most)?)
         })
         .collect::<anyhow::Result<Vec<LearningMeasure>>>()?;
     let counts = |of: fn(&LearningMeasure) -> Option<u64>| {
