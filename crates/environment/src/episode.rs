@@ -15,10 +15,10 @@ pub struct Episode {
 }
 
 impl Episode {
-    /// An episode in which nothing has happened.
-    pub fn starting_from(start: State) -> Self {
+    /// An episode in which nothing has happened, with room for so many actions.
+    pub fn starting_from(start: State, length: usize) -> Self {
         Self {
-            actions: Vec::new(),
+            actions: Vec::with_capacity(length),
             start,
         }
     }

@@ -151,7 +151,7 @@ fn episode_row(step: u64, episode: &FinishedEpisode) -> EpisodeRow {
         .iter()
         .map(|e| e.symbol())
         .collect();
-    let (scf_iterations, failure, property_value) = match &episode.appraisal {
+    let (scf_iterations, failure, property_value) = match episode.appraisal.as_ref() {
         Appraisal::Computed(evaluation) => match &evaluation.outcome {
             Outcome::Success(values) => (values.scf_iterations, "", Some(values.value)),
             Outcome::Failure(failure) => (failure.scf_iterations, failure.code.name(), None),

@@ -144,11 +144,11 @@ mod tests {
             state,
             target: 3.0,
             reward: 0.5,
-            appraisal: Appraisal::Computed(Evaluation {
+            appraisal: Box::new(Appraisal::Computed(Evaluation {
                 outcome,
                 source: Source::Computed,
                 store_error: None,
-            }),
+            })),
         }
     }
 

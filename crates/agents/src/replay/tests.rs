@@ -41,11 +41,11 @@ fn episode() -> (Task, FinishedEpisode, Vec<State>) {
         crystal,
         target: 3.0,
         reward: 0.8,
-        appraisal: Appraisal::Computed(Evaluation {
+        appraisal: Box::new(Appraisal::Computed(Evaluation {
             outcome,
             source: Source::Computed,
             store_error: None,
-        }),
+        })),
     };
     (task, episode, states)
 }

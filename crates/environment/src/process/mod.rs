@@ -84,6 +84,21 @@ pub trait Process: fmt::Debug + Send + Sync {
         state.step += 1;
     }
 
+    /// Takes an action if it can be taken, and returns it as it is recorded.
+    ///
+    /// # Errors
+    /// As [`Self::check`]; the state is then unchanged.
+    fn take(
+        &self,
+        board: &Board,
+        state: &mut State,
+        action: i64,
+    ) -> Result<Action, EnvironmentError> {
+        let action = self.check(board, state, action)?;
+        self.apply(board, state, action);
+        Ok(action)
+    }
+
     /// What an action does to the sites.
     fn put(&self, node_types: &mut [u8], focus: usize, action: Action) {
         node_types[focus] = action as u8;

@@ -187,7 +187,7 @@ proptest! {
         };
         let task = task(&format!("C{label}"), process);
         let mut state = task.initial_state(&mut Pcg64::seed_from_u64(seed));
-        let mut episode = Episode::starting_from(state.clone());
+        let mut episode = Episode::starting_from(state.clone(), task.length(&state));
         let mut seen = vec![state.clone()];
         let mut visited = HashSet::new();
         for &action in &actions[..state.node_types.len()] {

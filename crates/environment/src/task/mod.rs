@@ -162,6 +162,11 @@ impl Task {
         }
     }
 
+    /// Actions of a whole episode from a start.
+    pub fn length(&self, start: &State) -> usize {
+        self.process.length(start.node_types.len())
+    }
+
     /// Whether an action can be taken.
     ///
     /// # Errors
@@ -170,14 +175,12 @@ impl Task {
         self.process.check(&self.board, state, action)
     }
 
-    /// Takes an action.
+    /// Takes an action, and returns it as it is recorded.
     ///
     /// # Errors
-    /// As [`Self::check`]; the state is then unchanged.
-    pub fn apply(&self, state: &mut State, action: i64) -> Result<(), EnvironmentError> {
-        let action = self.check(state, action)?;
-        self.process.apply(&self.board, state, action);
-        Ok(())
+    /// As [`Process::check`]; the state is then unchanged.
+    pub fn apply(&self, state: &mut State, action: i64) -> Result<Action, EnvironmentError> {
+        self.process.take(&self.board, state, action)
     }
 
     /// Whether an episode is over.
@@ -203,7 +206,7 @@ impl Task {
             elements: self.elements().elements(),
             focus: self.process.focus(&self.board, state),
             step: state.step.into(),
-            steps: self.process.length(state.node_types.len()),
+            steps: self.length(state),
             target,
             allowed: self.allowed(state),
         }

@@ -72,7 +72,7 @@ impl Slot {
         let mut rng = Pcg64::seed_from_u64(seed);
         let state = task.initial_state(&mut rng);
         Self {
-            episode: Episode::starting_from(state.clone()),
+            episode: Episode::starting_from(state.clone(), task.length(&state)),
             task,
             rng,
             state,
@@ -83,7 +83,7 @@ impl Slot {
     /// Starts the next episode; returns the one that was under way with its last state.
     fn begin(&mut self) -> (Episode, State) {
         let next = self.task.initial_state(&mut self.rng);
-        let episode = Episode::starting_from(next.clone());
+        let episode = Episode::starting_from(next.clone(), self.task.length(&next));
         self.ended = false;
         (
             std::mem::replace(&mut self.episode, episode),
@@ -229,14 +229,22 @@ impl VectorEnvironment {
         environment: usize,
         action: i64,
     ) -> Result<Stepped, EnvironmentError> {
-        self.check(environment, action)?;
-        let slot = &mut self.slots[environment];
-        if slot.ended {
-            slot.begin();
-            return Ok(Stepped::Reset);
+        let last = self.slots.len().saturating_sub(1);
+        let slot = self.slots.get_mut(environment);
+        let slot = slot.ok_or(EnvironmentError::NoEnvironment {
+            environment: environment as i64,
+            last,
+        })?;
+        match (slot.ended, self.autoreset) {
+            (true, Autoreset::NextStep) => {
+                slot.begin();
+                return Ok(Stepped::Reset);
+            }
+            (true, _) => return Err(EnvironmentError::EpisodeEnded),
+            (false, _) => {}
         }
-        slot.task.apply(&mut slot.state, action)?;
-        slot.episode.actions.push(action as Action);
+        let action = slot.task.apply(&mut slot.state, action)?;
+        slot.episode.actions.push(action);
         self.steps += 1;
         if !slot.task.is_terminal(&slot.state) {
             return Ok(Stepped::Moved);
@@ -301,10 +309,10 @@ impl VectorEnvironment {
             return Ok(None);
         };
         let appraisal = match answer {
-            Answer::Known(appraisal) => *appraisal,
+            Answer::Known(appraisal) => appraisal,
             Answer::Pending(ticket) => loop {
                 if let Some(appraisal) = self.appraiser.wait(ticket, LOOK_UP) {
-                    break appraisal;
+                    break Box::new(appraisal);
                 }
                 if interrupted() {
                     self.open.push_front(OpenEpisode {
@@ -334,7 +342,7 @@ impl VectorEnvironment {
         // The answer for an episode that a reset has given up belongs to nobody.
         let place = self.open.iter().position(|open| open.waits_for(ticket))?;
         let open = self.open.remove(place)?;
-        Some(open.ended.finished(open.crystal, appraisal))
+        Some(open.ended.finished(open.crystal, Box::new(appraisal)))
     }
 
     fn appraise(&mut self, ended: EndedEpisode) -> Result<(), EnvironmentError> {

@@ -30,7 +30,7 @@ impl OpenEpisode {
 
     pub(super) fn finished_if_known(self) -> Option<FinishedEpisode> {
         match self.answer {
-            Answer::Known(appraisal) => Some(self.ended.finished(self.crystal, *appraisal)),
+            Answer::Known(appraisal) => Some(self.ended.finished(self.crystal, appraisal)),
             Answer::Pending(_) => None,
         }
     }
@@ -56,11 +56,11 @@ pub struct FinishedEpisode {
     /// Reward of the last step, which is the (undiscounted) return.
     pub reward: f64,
     /// What the crystal was said to be worth.
-    pub appraisal: Appraisal,
+    pub appraisal: Box<Appraisal>,
 }
 
 impl EndedEpisode {
-    pub(super) fn finished(self, crystal: Crystal, appraisal: Appraisal) -> FinishedEpisode {
+    pub(super) fn finished(self, crystal: Crystal, appraisal: Box<Appraisal>) -> FinishedEpisode {
         let Self {
             number,
             environment,
