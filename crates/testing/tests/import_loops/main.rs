@@ -22,14 +22,13 @@ use loops::first_loop;
 use module_tree::ModuleTree;
 
 /// Crates whose loops are still to be undone; none may be added.
-const WITH_LOOPS: [&str; 10] = [
+const WITH_LOOPS: [&str; 9] = [
     "agents",
     "benchmark",
     "crystal",
     "dataset",
     "dft",
     "evaluation",
-    "pseudopotential",
     "python",
     "qe",
     "training",
