@@ -22,7 +22,7 @@ use loops::first_loop;
 use module_tree::ModuleTree;
 
 /// Crates whose loops are still to be undone; none may be added.
-const WITH_LOOPS: [&str; 9] = [
+const WITH_LOOPS: [&str; 8] = [
     "agents",
     "benchmark",
     "crystal",
@@ -30,7 +30,6 @@ const WITH_LOOPS: [&str; 9] = [
     "dft",
     "evaluation",
     "python",
-    "qe",
     "training",
 ];
 
