@@ -22,11 +22,10 @@ use loops::first_loop;
 use module_tree::ModuleTree;
 
 /// Crates whose loops are still to be undone; none may be added.
-const WITH_LOOPS: [&str; 7] = [
+const WITH_LOOPS: [&str; 6] = [
     "agents",
     "benchmark",
     "crystal",
-    "dft",
     "evaluation",
     "python",
     "training",
