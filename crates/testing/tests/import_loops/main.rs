@@ -22,11 +22,9 @@ use loops::first_loop;
 use module_tree::ModuleTree;
 
 /// Crates whose loops are still to be undone; none may be added.
-const WITH_LOOPS: [&str; 6] = [
+const WITH_LOOPS: [&str; 4] = [
     "agents",
     "benchmark",
-    "crystal",
-    "evaluation",
     "python",
     "training",
 ];
