@@ -1,3 +1,5 @@
+//! The properties that a calculator can be asked for.
+
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
