@@ -1,3 +1,5 @@
+//! What a benchmark would cost, before anything is run.
+
 use std::collections::BTreeMap;
 
 use crystalgym_crystal::Skeleton;

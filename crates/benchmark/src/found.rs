@@ -1,3 +1,5 @@
+//! The different crystals that a run has made, and the best of them.
+
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,

@@ -1,3 +1,5 @@
+//! Jobs: the training runs that a benchmark is made of, and their manifests.
+
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},

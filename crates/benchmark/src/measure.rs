@@ -1,3 +1,5 @@
+//! What is measured of a finished job: returns, calculations, failures, crystals.
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crystalgym_environment::Reward;

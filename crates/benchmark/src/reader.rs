@@ -1,3 +1,5 @@
+//! Reads the jobs of a benchmark folder, and leaves out what no table may count.
+
 use std::{
     collections::BTreeMap,
     fs,

@@ -1,3 +1,5 @@
+//! Runs the jobs of a benchmark, several side by side, and goes on where it was stopped.
+
 use std::{
     fs::{self, File, TryLockError},
     path::Path,

@@ -1,3 +1,5 @@
+//! Runs that are under way, for looking at.
+
 use std::path::Path;
 
 use crystalgym_environment::Reward;

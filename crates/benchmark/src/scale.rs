@@ -1,3 +1,5 @@
+//! How long the jobs of a benchmark are: minutes, hours, or as published.
+
 use crystalgym_training::Algorithm;
 use serde::{Deserialize, Serialize};
 

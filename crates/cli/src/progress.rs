@@ -1,3 +1,5 @@
+//! Progress bars, and the line of numbers beside them.
+
 use std::time::Duration;
 
 use crystalgym_evaluation::Source;

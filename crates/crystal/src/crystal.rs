@@ -1,3 +1,5 @@
+//! Crystals: skeletons whose sites are all filled.
+
 use std::sync::Arc;
 
 use crate::{

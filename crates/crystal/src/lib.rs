@@ -24,6 +24,7 @@ mod lattice;
 mod matrix;
 mod niggli;
 mod skeleton;
+mod skeleton_symmetry;
 mod structure;
 mod symmetry;
 mod voronoi;
@@ -40,6 +41,7 @@ pub use io::{
 pub use kpoints::automatic_density;
 pub use lattice::Lattice;
 pub use niggli::niggli_reduce;
-pub use skeleton::{Skeleton, SkeletonSource, SkeletonSymmetry};
+pub use skeleton::{Skeleton, SkeletonSource};
+pub use skeleton_symmetry::SkeletonSymmetry;
 pub use structure::{Structure, formula};
 pub use symmetry::{SYMMETRY_TOLERANCE_ANG, space_group, standard_orientation};

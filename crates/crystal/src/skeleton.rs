@@ -1,9 +1,12 @@
+//! Skeletons: lattices and exact positions whose elements are still to be chosen.
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CrystalError, CrystalGraph, Element, Lattice, SYMMETRY_TOLERANCE_ANG, Structure,
+    CrystalError, CrystalGraph, Element, Lattice, SYMMETRY_TOLERANCE_ANG, SkeletonSymmetry,
+    Structure,
     benchmark_skeletons::{BENCHMARK_CRYSTALS, BenchmarkCrystal},
     niggli::niggli_reduce,
     symmetry::{space_group, symmetrize},
@@ -28,18 +31,6 @@ pub struct Skeleton {
     pub graph: CrystalGraph,
     /// Where the skeleton comes from and the geometry as it was published.
     pub source: SkeletonSource,
-}
-
-/// Symmetry of an empty skeleton.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SkeletonSymmetry {
-    /// Space-group number of the empty skeleton, 1 to 230.
-    pub space_group_number: u16,
-    /// Its Hermann–Mauguin symbol.
-    pub space_group_symbol: String,
-    /// Distinct permutations that its operations cause: site `i` goes to site `permutation[i]`.
-    /// Sorted, the identity first; a group under composition.
-    pub site_permutations: Vec<Vec<usize>>,
 }
 
 /// Provenance of a skeleton and its geometry before snapping.

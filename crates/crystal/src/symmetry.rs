@@ -1,3 +1,5 @@
+//! The symmetry of a structure, and the geometry that has it exactly.
+
 use std::collections::HashMap;
 
 use moyo::{

@@ -1,3 +1,5 @@
+//! The data card: what a data set holds, how it was computed, and how to cite it.
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
@@ -8,7 +10,7 @@ use serde_json::Value;
 
 use crate::{
     COLUMNS, Kind,
-    folder::{STRUCTURES, TABLE},
+    file_names::{STRUCTURES, TABLE},
 };
 
 /// What a data card says beyond the results themselves.

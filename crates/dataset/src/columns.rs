@@ -1,3 +1,5 @@
+//! The columns of the table of results, with their meanings.
+
 use crystalgym_crystal::{Structure, StructureFormat};
 use crystalgym_evaluation::{Outcome, Property, StoredResult, Values};
 

@@ -16,6 +16,7 @@ mod density;
 mod eigensolver;
 mod error;
 mod hamiltonian;
+mod limits;
 mod linear_algebra;
 mod model;
 mod occupation;

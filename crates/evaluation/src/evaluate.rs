@@ -1,3 +1,5 @@
+//! One evaluation, shared through the store.
+
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     time::Instant,

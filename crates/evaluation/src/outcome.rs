@@ -1,3 +1,5 @@
+//! What came of an evaluation: values, or a failure with its code.
+
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};

@@ -1,3 +1,5 @@
+//! An input of pw.x as types.
+
 use crate::Smearing;
 
 /// A pw.x input, typed: what a hand-made deck of this project says, and nothing else.

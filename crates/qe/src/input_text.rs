@@ -1,3 +1,5 @@
+//! An input of pw.x as text.
+
 use std::fmt::{self, Display, Write};
 
 use crate::{Calculation, Occupations, Positions, PwInput};

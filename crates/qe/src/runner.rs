@@ -1,3 +1,5 @@
+//! Runs pw.x in a scratch folder of its own, up to a time limit.
+
 use std::{
     collections::BTreeMap,
     fs::{self, File},

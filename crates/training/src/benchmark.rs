@@ -1,3 +1,5 @@
+//! How fast an agent comes near an optimum that is known.
+
 use std::sync::Arc;
 
 use crystalgym_agents::{

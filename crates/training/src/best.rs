@@ -1,3 +1,5 @@
+//! The best distinct crystals of a run.
+
 use std::sync::Arc;
 
 use crystalgym_crystal::{Crystal, StructureFormat, formula};

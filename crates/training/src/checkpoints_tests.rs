@@ -1,3 +1,5 @@
+//! Checkpoints: which are kept, which is found, and what is passed over.
+
 use std::{fs, os::unix::fs::symlink, path::Path};
 
 use super::*;

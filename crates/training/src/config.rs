@@ -1,3 +1,5 @@
+//! Everything that decides a training run.
+
 use std::{
     env,
     path::{Path, PathBuf},

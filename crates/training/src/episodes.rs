@@ -1,3 +1,5 @@
+//! The table of episodes of a run.
+
 use std::{
     fs::File,
     io::{self, Read, Seek},

@@ -1,3 +1,5 @@
+//! Settings from several sources, the later ones on top.
+
 use std::{collections::BTreeMap, fs::File, io::Read, path::Path};
 
 use serde::{Serialize, de::DeserializeOwned};

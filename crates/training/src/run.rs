@@ -1,3 +1,5 @@
+//! A training run from its start to its end, stops in between included.
+
 use std::{
     fs::{self, File},
     io,

@@ -1,3 +1,5 @@
+//! Writes what an agent does while it learns.
+
 use std::{collections::BTreeMap, io, time::Instant};
 
 use crystalgym_agents::{Observer, Update};

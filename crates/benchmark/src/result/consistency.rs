@@ -1,3 +1,5 @@
+//! Whether a result agrees with itself, with the experiments and with this version.
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     path::Path,

@@ -1,3 +1,5 @@
+//! The file of a benchmark's result: its parts, and how it is read.
+
 use std::{collections::BTreeMap, path::Path};
 
 use crystalgym_environment::TaskConfig;

@@ -1,3 +1,5 @@
+//! Verified results ranked side by side.
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,

@@ -1,3 +1,5 @@
+//! Writes a benchmark folder as one result file.
+
 use std::{
     collections::BTreeSet,
     fs::{self, Permissions},

@@ -1,3 +1,5 @@
+//! `crystalgym evaluate`: one property of one crystal.
+
 use std::{
     io::{self, Write},
     path::{Path, PathBuf},

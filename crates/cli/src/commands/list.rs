@@ -1,3 +1,5 @@
+//! `crystalgym list`: skeletons, action sets, tasks, calculators and failure codes.
+
 use std::{
     io::{self, Write},
     process::ExitCode,

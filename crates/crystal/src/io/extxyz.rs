@@ -1,6 +1,9 @@
 //! Extended XYZ as ASE reads it: frames of a count, a comment line of `key=value`, and the atoms.
 
-use super::{element_of, frames::pick, number, parse_error, three_numbers};
+use super::{
+    fields::{element_of, number, parse_error, three_numbers},
+    frames::pick,
+};
 use crate::{CrystalError, Element, Lattice, Structure};
 
 const FORMAT: &str = "extxyz";

@@ -1,3 +1,5 @@
+//! Meshes of k-points and their irreducible points.
+
 use super::k_point::KPoint;
 use crate::{symmetry::SymmetryOperation, vector::Vector3};
 

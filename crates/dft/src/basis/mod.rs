@@ -1,6 +1,7 @@
 //! Discretisation: G-spheres, FFT boxes, k-points.
 
 mod density_grid;
+mod discretisation;
 mod fft;
 mod k_point;
 mod kmesh;
@@ -8,9 +9,10 @@ mod plane_wave_basis;
 mod set_up;
 mod wave_basis;
 
+pub use discretisation::Discretisation;
 pub use k_point::KPoint;
 pub use kmesh::{KMesh, irreducible_k_points};
-pub use plane_wave_basis::{Discretisation, PlaneWaveBasis};
+pub use plane_wave_basis::PlaneWaveBasis;
 pub use set_up::SetUp;
 
 pub(crate) use density_grid::DensityGrid;

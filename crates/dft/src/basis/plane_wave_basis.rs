@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    DensityGrid, KMesh, KPoint, WaveBasis, WaveGrid,
+    DensityGrid, Discretisation, KMesh, KPoint, WaveBasis, WaveGrid,
     kmesh::{irreducible_k_points, irreducible_k_points_unless},
     set_up::{MOST_OPERATIONS, SetUp},
 };
@@ -14,21 +14,6 @@ use crate::{
     symmetrizer::Symmetrizer,
     symmetry::{SymmetryOperation, image_of_atoms, space_group_operations},
 };
-
-/// Choices that turn a model into finite matrices.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Discretisation {
-    /// Kinetic-energy cutoff of the wavefunctions in hartree.
-    pub ecut_ha: f64,
-    /// Cutoff of density and potentials in hartree, at least four times the other (which is
-    /// where a norm-conserving density ends).
-    pub ecut_density_ha: f64,
-    /// Mesh of k-points.
-    pub k_mesh: KMesh,
-    /// Whether the crystal's symmetry, as far as the mesh has it too, reduces the mesh and is
-    /// imposed on the density. Time reversal is always used.
-    pub use_symmetry: bool,
-}
 
 /// A hair more than asked for, so that rounding never cuts a star of waves in two.
 const CUTOFF_SLACK: f64 = 1.0 + 1e-10;

@@ -1,3 +1,5 @@
+//! Which calculator, with which settings, as configurations say it.
+
 use std::sync::Arc;
 
 use crystalgym_pseudopotential::PseudopotentialFamily;

@@ -1,3 +1,5 @@
+//! Properties from textbook formulas, without DFT.
+
 use crystalgym_crystal::{Crystal, DirectedEdge, Element};
 
 use crate::{

@@ -1,3 +1,5 @@
+//! Properties by the user's pw.x.
+
 use std::{
     collections::BTreeMap,
     path::PathBuf,

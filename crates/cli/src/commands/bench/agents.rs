@@ -1,3 +1,5 @@
+//! `crystalgym bench agents`: how fast agents come near an optimum that is known.
+
 use std::{io::Write, process::ExitCode, sync::Arc, time::Instant};
 
 use anyhow::Context;

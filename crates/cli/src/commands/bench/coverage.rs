@@ -1,3 +1,5 @@
+//! `crystalgym bench coverage`: how often a calculator gives a value for random crystals.
+
 use std::{
     collections::BTreeMap,
     fmt::Write as _,

@@ -1,3 +1,5 @@
+//! `crystalgym bench dft`: values and times of the built-in engine beside those of pw.x.
+
 use std::{fs, io::Write, num::NonZeroUsize, process::ExitCode, sync::Arc};
 
 use anyhow::Context;

@@ -1,3 +1,5 @@
+//! The calculator: what its numbers depend on, and what it is asked for.
+
 use std::{collections::BTreeMap, time::Instant};
 
 use crystalgym_crystal::{Crystal, Element};
@@ -44,8 +46,8 @@ fn engine_numbers(verdict: Verdict, potentials: &[KnownSpecies]) -> u32 {
 /// failure is the [`Verdict`]'s choice.
 #[derive(Debug)]
 pub struct NativeCalculator {
-    pub(super) settings: NativeSettings,
-    pub(super) library: SpeciesLibrary,
+    settings: NativeSettings,
+    library: SpeciesLibrary,
 }
 
 impl NativeCalculator {
@@ -159,7 +161,7 @@ impl Calculator for NativeCalculator {
 
     fn evaluate(&self, crystal: &Crystal, property: Property, cancel: &CancelToken) -> Outcome {
         let start = Instant::now();
-        let mut evaluation = Evaluation::new(self, crystal, cancel, start);
+        let mut evaluation = Evaluation::new(&self.settings, &self.library, crystal, cancel, start);
         let computed = evaluation.compute(property);
         let scf_iterations = evaluation.scf_iterations();
         let seconds = start.elapsed().as_secs_f64();

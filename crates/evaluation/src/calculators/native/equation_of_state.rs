@@ -40,7 +40,7 @@ impl Evaluation<'_> {
         given_ev: f64,
         given: &StartingPoint,
     ) -> Result<EquationOfStateFit, Failure> {
-        let settings = &self.calculator.settings;
+        let settings = self.settings;
         let fixed_plane_waves = settings.has_fixed_plane_waves();
         let convergence_ry = self.convergence_ry(settings.derivative_convergence_ry);
         let occupations = self.smeared();
@@ -100,7 +100,7 @@ impl Evaluation<'_> {
     fn fit(&self, energies_ev: &[f64]) -> Result<EquationOfStateFit, Failure> {
         let volume = self.crystal.skeleton().lattice.volume();
         let volumes = VOLUME_FACTORS.map(|factor| factor * volume);
-        let settings = &self.calculator.settings;
+        let settings = self.settings;
         fit_murnaghan(&volumes, energies_ev, volume)
             .and_then(|fit| match settings.verdict {
                 Verdict::Engine => settings.equation_of_state.check(&fit, volume).map(|()| fit),

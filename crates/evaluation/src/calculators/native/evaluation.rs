@@ -1,3 +1,5 @@
+//! One evaluation: a property from one or several self-consistent fields.
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -12,7 +14,10 @@ use crystalgym_dft::{
 };
 use crystalgym_pseudopotential::Cutoffs;
 
-use super::{NativeCalculator, Verdict, species::KnownSpecies};
+use super::{
+    settings::{NativeSettings, Verdict},
+    species::{KnownSpecies, SpeciesLibrary},
+};
 use crate::{CancelToken, Failure, FailureCode, Property, Values};
 
 const HARTREE_PER_RY: f64 = 0.5;
@@ -29,7 +34,8 @@ const PUBLISHED_CONVERGENCE_RY: f64 = 1e-6;
 
 /// One evaluation under way.
 pub(super) struct Evaluation<'a> {
-    pub(super) calculator: &'a NativeCalculator,
+    pub(super) settings: &'a NativeSettings,
+    library: &'a SpeciesLibrary,
     pub(super) crystal: &'a Crystal,
     cancel: &'a CancelToken,
     deadline: Option<Instant>,
@@ -66,15 +72,18 @@ pub(super) struct Solved {
 
 impl<'a> Evaluation<'a> {
     pub(super) fn new(
-        calculator: &'a NativeCalculator,
+        settings: &'a NativeSettings,
+        library: &'a SpeciesLibrary,
         crystal: &'a Crystal,
         cancel: &'a CancelToken,
         start: Instant,
     ) -> Self {
-        let limit = calculator.settings.time_limit_seconds;
-        let limit = limit.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let limit = settings
+            .time_limit_seconds
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         Self {
-            calculator,
+            settings,
+            library,
             crystal,
             cancel,
             deadline: limit.and_then(|limit| start.checked_add(limit)),
@@ -97,7 +106,7 @@ impl<'a> Evaluation<'a> {
 
     fn band_gap(&mut self) -> Result<Values, Failure> {
         let ingredients = self.ingredients()?;
-        let convergence_ry = self.convergence_ry(self.calculator.settings.convergence_ry);
+        let convergence_ry = self.convergence_ry(self.settings.convergence_ry);
         let occupations = Occupations::Fixed;
         let solved = self.solve(
             Scale::GIVEN,
@@ -118,7 +127,7 @@ impl<'a> Evaluation<'a> {
 
     fn bulk_modulus(&mut self) -> Result<Values, Failure> {
         let ingredients = self.ingredients()?;
-        let settings = &self.calculator.settings;
+        let settings = self.settings;
         let convergence_ry = self.convergence_ry(settings.derivative_convergence_ry);
         // The given volume first: a crystal that fails there needs no other calculation.
         let given = self.solve(
@@ -143,7 +152,7 @@ impl<'a> Evaluation<'a> {
     /// The density after the first step of `pw.x`'s variable-cell relaxation, as published.
     fn density(&mut self) -> Result<Values, Failure> {
         let ingredients = self.ingredients()?;
-        let settings = &self.calculator.settings;
+        let settings = self.settings;
         let convergence_ry = self.convergence_ry(settings.derivative_convergence_ry);
         let occupations = self.smeared();
         let solved = self.solve(
@@ -167,7 +176,7 @@ impl<'a> Evaluation<'a> {
     }
 
     pub(super) fn smeared(&self) -> Occupations {
-        let settings = &self.calculator.settings;
+        let settings = self.settings;
         Occupations::Smeared {
             smearing: smearing(settings.smearing),
             width_ha: settings.degauss_ry * HARTREE_PER_RY,
@@ -175,7 +184,7 @@ impl<'a> Evaluation<'a> {
     }
 
     pub(super) fn convergence_ry(&self, own: f64) -> f64 {
-        match self.calculator.settings.verdict {
+        match self.settings.verdict {
             Verdict::Engine => own,
             Verdict::Paper => own.min(PUBLISHED_CONVERGENCE_RY),
         }
@@ -190,7 +199,7 @@ impl<'a> Evaluation<'a> {
         convergence_ry: f64,
         known: Option<&StartingPoint>,
     ) -> Result<Solved, Failure> {
-        let settings = &self.calculator.settings;
+        let settings = self.settings;
         let model = self.model(scale.volume, ingredients, occupations)?;
         let ry = scale.cutoff * HARTREE_PER_RY;
         let pairs = (model.electron_count() / 2.0 - 1e-6).ceil() as usize;
@@ -251,9 +260,9 @@ impl<'a> Evaluation<'a> {
         let mut elements = self.crystal.elements().to_vec();
         elements.sort_unstable();
         elements.dedup();
-        let library = &self.calculator.library;
+        let library = self.library;
         Ok(Ingredients {
-            cutoffs: library.cutoffs(&elements, &self.calculator.settings)?,
+            cutoffs: library.cutoffs(&elements, self.settings)?,
             species: elements
                 .iter()
                 .map(|&element| library.species(element))
@@ -265,7 +274,7 @@ impl<'a> Evaluation<'a> {
     /// symmetry axes, and as listed by the published decks. Only the step of a density that reaches
     /// its trust radius depends on it, which is a length along x, y or z.
     fn structure(&self) -> Result<Structure, Failure> {
-        match self.calculator.settings.verdict {
+        match self.settings.verdict {
             Verdict::Engine => self
                 .crystal
                 .oriented_structure()
@@ -296,7 +305,7 @@ impl<'a> Evaluation<'a> {
             let (code, reason) = why_stopped(self.cancel.is_cancelled());
             return Failure::new(code, format!("{reason} before the first SCF iteration"));
         }
-        let code = match (&error, self.calculator.settings.verdict) {
+        let code = match (&error, self.settings.verdict) {
             (DftError::OddElectronCount { .. }, Verdict::Engine) => FailureCode::OddElectronCount,
             (DftError::OddElectronCount { .. }, Verdict::Paper) => FailureCode::WrongCharge,
             (

@@ -1,3 +1,5 @@
+//! Settings of the built-in engine, each with its range.
+
 use std::num::NonZeroUsize;
 
 use crystalgym_dft::SetUp;

@@ -1,3 +1,5 @@
+//! The built-in calculator: failures, settings, fingerprints, and what a small basis gives.
+
 use std::sync::Arc;
 
 use crystalgym_crystal::{Crystal, Skeleton};
