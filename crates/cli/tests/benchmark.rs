@@ -13,7 +13,7 @@ use std::{
 
 use crystalgym_crystal::{CanonicalCrystal, Crystal, Skeleton, Structure, StructureFormat};
 use crystalgym_evaluation::ResultStore;
-use crystalgym_training::{EpisodeRow, read_episodes};
+use crystalgym_training::{EpisodeRow, RowSource, read_episodes};
 
 fn crystalgym(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_crystalgym"));
@@ -88,7 +88,10 @@ fn calculation(row: &EpisodeRow) -> Calculation {
     let crystal = Crystal::new(skeleton, elements.collect())
         .unwrap()
         .canonical();
-    (row.property.clone(), crystal_name(&crystal.structure()))
+    (
+        row.property.name().to_owned(),
+        crystal_name(&crystal.structure()),
+    )
 }
 
 /// Episodes that have been written whole; the last line of a killed process may not be.
@@ -105,7 +108,7 @@ fn written_episodes(job: &Path) -> Vec<EpisodeRow> {
 /// What must not depend on kills: all of an episode but where its value came from and the wall time.
 fn outcome(row: EpisodeRow) -> EpisodeRow {
     EpisodeRow {
-        source: String::new(),
+        source: RowSource::Computed,
         calculation_seconds: 0.0,
         ..row
     }
@@ -172,7 +175,7 @@ fn a_killed_benchmark_ends_like_an_undisturbed_one() {
     assert_eq!(stored(&killed), stored(&undisturbed));
     for job in jobs(&killed) {
         for row in read_episodes(&job.join("run/episodes.csv")).unwrap() {
-            if row.source != "computed" {
+            if row.source != RowSource::Computed {
                 continue;
             }
             for (stored, written) in &snapshots {

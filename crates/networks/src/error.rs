@@ -1,3 +1,5 @@
+//! What can be wrong with a network.
+
 use std::path::PathBuf;
 
 /// What can be wrong with a network's configuration, its inputs or its files.

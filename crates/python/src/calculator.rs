@@ -1,3 +1,5 @@
+//! Calculators by name, by settings, or a function of the user.
+
 use std::{sync::Arc, thread};
 
 use crystalgym_crystal::Element;

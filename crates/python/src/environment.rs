@@ -1,3 +1,5 @@
+//! Environments side by side, as Python sees them.
+
 use std::sync::Arc;
 
 use crystalgym_environment::{

@@ -1,3 +1,5 @@
+//! Evaluations: what a calculator said of a crystal.
+
 use std::sync::Arc;
 
 use crystalgym_crystal::{Crystal as InnerCrystal, SYMMETRY_TOLERANCE_ANG, Skeleton};

@@ -1,3 +1,5 @@
+//! Training runs: their episodes, and policies to act with.
+
 use std::{
     ffi::CString,
     path::PathBuf,

@@ -1,3 +1,5 @@
+//! Tasks.
+
 use std::{path::PathBuf, sync::Arc};
 
 use crystalgym_crystal::{SYMMETRY_TOLERANCE_ANG, Skeleton as InnerSkeleton};

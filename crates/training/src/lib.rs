@@ -8,7 +8,8 @@ mod best;
 mod checkpoints;
 mod config;
 mod config_change;
-mod episodes;
+mod episode_row;
+mod episode_table;
 mod error;
 mod layers;
 mod load;
@@ -28,7 +29,8 @@ pub use config::{
     Algorithm, AlgorithmConfig, EvaluationConfig, OutputConfig, Preset, TrainingConfig,
     default_store_path, first_task,
 };
-pub use episodes::{EpisodeRow, EpisodeTable, episode_rows, read_episodes};
+pub use episode_row::{EpisodeRow, RowSource, episode_rows, read_episodes};
+pub use episode_table::EpisodeTable;
 pub use error::TrainingError;
 pub use layers::ConfigLayers;
 pub use load::TrainedAgent;

@@ -17,7 +17,7 @@ use std::{
 
 use crystalgym_crystal::{EnclosedFolder, EntryKind};
 
-use crate::{EpisodeRow, TrainingConfig, TrainingError, episodes};
+use crate::{EpisodeRow, TrainingConfig, TrainingError, episode_row};
 
 /// The folder of a run, which may come from somebody else: its contents are reached as
 /// [`EnclosedFolder`] says.
@@ -86,7 +86,10 @@ impl RunFolder {
             .folder
             .open(Self::EPISODES)
             .map_err(self.io(Self::EPISODES))?;
-        Ok(episodes::rows_of(file, &self.folder.join(Self::EPISODES)))
+        Ok(episode_row::rows_of(
+            file,
+            &self.folder.join(Self::EPISODES),
+        ))
     }
 
     /// Its table of episodes as a whole.

@@ -4,14 +4,13 @@ use std::{collections::BTreeMap, io, time::Instant};
 
 use crystalgym_agents::{Observer, Update};
 use crystalgym_environment::{Appraisal, FinishedEpisode};
-use crystalgym_evaluation::{Outcome, Source};
+use crystalgym_evaluation::Outcome;
 
 use crate::{
-    EpisodeRow, EpisodeTable, EventWriter, RunStatistics, TrainingConfig, checkpoints::RunState,
+    EpisodeRow, EpisodeTable, EventWriter, RowSource, RunStatistics, TrainingConfig,
+    checkpoints::RunState,
 };
 
-/// Source of what a model guessed, beside the names of [`Source`].
-const PREDICTED: &str = "predicted";
 /// Gradient steps between points of the loss curves.
 const UPDATES_BETWEEN_POINTS: u64 = 10;
 
@@ -80,11 +79,11 @@ impl<'a> RunLog<'a> {
             ("charts/SPS".to_owned(), rate),
             (
                 "dft/calls".to_owned(),
-                self.statistics.from_source(Source::Computed.name()) as f64,
+                self.statistics.from_source(RowSource::Computed) as f64,
             ),
             (
                 "dft/store_hits".to_owned(),
-                self.statistics.from_source(Source::Store.name()) as f64,
+                self.statistics.from_source(RowSource::Store) as f64,
             ),
             ("dft/seconds".to_owned(), row.calculation_seconds),
             (
@@ -95,14 +94,10 @@ impl<'a> RunLog<'a> {
         if let Some(value) = row.value {
             scalars.insert(format!("charts/{}", row.property), value);
         }
-        if !row.failure.is_empty() {
-            let count = self
-                .statistics
-                .failures
-                .get(&row.failure)
-                .copied()
-                .unwrap_or(0);
-            scalars.insert(format!("dft/failures/{}", row.failure), count as f64);
+        if let Some(code) = row.failure {
+            let count = self.statistics.failures.get(code.name());
+            let count = count.copied().unwrap_or(0) as f64;
+            scalars.insert(format!("dft/failures/{code}"), count);
         }
         for (tag, value) in scalars {
             self.events.scalar(&tag, step, value)?;
@@ -155,10 +150,10 @@ fn episode_row(step: u64, episode: &FinishedEpisode) -> EpisodeRow {
         .collect();
     let (scf_iterations, failure, property_value) = match episode.appraisal.as_ref() {
         Appraisal::Computed(evaluation) => match &evaluation.outcome {
-            Outcome::Success(values) => (values.scf_iterations, "", Some(values.value)),
-            Outcome::Failure(failure) => (failure.scf_iterations, failure.code.name(), None),
+            Outcome::Success(values) => (values.scf_iterations, None, Some(values.value)),
+            Outcome::Failure(failure) => (failure.scf_iterations, Some(failure.code), None),
         },
-        Appraisal::Predicted(prediction) => (0, "", Some(prediction.value)),
+        Appraisal::Predicted(prediction) => (0, None, Some(prediction.value)),
     };
     let evaluation = episode.appraisal.evaluation();
     EpisodeRow {
@@ -167,12 +162,12 @@ fn episode_row(step: u64, episode: &FinishedEpisode) -> EpisodeRow {
         environment: episode.environment,
         skeleton: episode.crystal.skeleton().label.clone(),
         elements: symbols.join(" "),
-        property: episode.task.property().name().to_owned(),
+        property: episode.task.property(),
         target: episode.target,
         value: property_value,
         episodic_return: episode.reward,
-        failure: failure.to_owned(),
-        source: evaluation.map_or(PREDICTED, |e| e.source.name()).to_owned(),
+        failure,
+        source: episode.appraisal.as_ref().into(),
         scf_iterations,
         calculation_seconds: evaluation.map_or(0.0, |e| e.outcome.seconds()),
     }

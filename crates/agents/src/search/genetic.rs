@@ -11,73 +11,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
+    config::GeneticConfig,
     filling::{Filling, fits, random_element, random_filling},
     knowledge::{read, written},
     known::Known,
     proposer::Proposer,
-    random::RandomSearchConfig,
 };
-use crate::{AgentConfig, AgentError, check};
-
-/// Settings of genetic search: tournament selection, uniform crossover and mutation site by site
-/// (Eiben and Smith, Introduction to Evolutionary Computing, 2015).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct GeneticConfig {
-    /// Environment steps of the run, rounded up to a multiple of `environments`.
-    pub total_steps: u64,
-    /// Seed of everything random.
-    pub seed: u64,
-    /// Environments side by side.
-    pub environments: usize,
-    /// Finished episodes whose rewards may still be missing.
-    pub in_flight: usize,
-    /// Fillings of each skeleton that are kept to breed from; the first ones are random.
-    pub population: usize,
-    /// Fillings among which the better one becomes a parent.
-    pub tournament: usize,
-    /// Chance that a child has two parents, site by site from either.
-    pub crossover_probability: f64,
-    /// Chance that a site of a child gets an element at random; at least one site of a child of
-    /// one parent does.
-    pub mutation_probability: f64,
-}
-
-impl Default for GeneticConfig {
-    fn default() -> Self {
-        let RandomSearchConfig {
-            total_steps,
-            seed,
-            environments,
-            in_flight,
-        } = RandomSearchConfig::default();
-        Self {
-            total_steps,
-            seed,
-            environments,
-            in_flight,
-            population: 30,
-            tournament: 3,
-            crossover_probability: 0.7,
-            mutation_probability: 0.2,
-        }
-    }
-}
-
-impl GeneticConfig {
-    /// # Errors
-    /// [`AgentError::Config`] names the first field that cannot be right.
-    pub(crate) fn check(&self) -> Result<(), AgentError> {
-        check::counts(&[
-            ("population", (self.population as u64, 1..=1_000_000)),
-            ("tournament", (self.tournament as u64, check::REPEATS)),
-        ])?;
-        check::fractions(&[
-            ("crossover_probability", self.crossover_probability),
-            ("mutation_probability", self.mutation_probability),
-        ])
-    }
-}
+use crate::{AgentConfig, AgentError};
 
 /// A steady-state genetic algorithm: each result may replace the worst of the population, so that
 /// nothing waits for a generation.

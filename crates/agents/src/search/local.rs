@@ -9,55 +9,13 @@ use serde_json::Value;
 
 use super::{
     best::BestBySkeleton,
+    config::LocalSearchConfig,
     filling::{Filling, fits, random_element, random_filling},
     knowledge::{read, written},
     known::Known,
     proposer::Proposer,
-    random::RandomSearchConfig,
 };
-use crate::{AgentConfig, AgentError, check};
-
-/// Settings of local search: hill climbing with random restarts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct LocalSearchConfig {
-    /// Environment steps of the run, rounded up to a multiple of `environments`.
-    pub total_steps: u64,
-    /// Seed of everything random.
-    pub seed: u64,
-    /// Environments side by side.
-    pub environments: usize,
-    /// Finished episodes whose rewards may still be missing.
-    pub in_flight: usize,
-    /// Neighbours without improvement after which the search starts anew from a random filling.
-    pub patience: usize,
-}
-
-impl Default for LocalSearchConfig {
-    fn default() -> Self {
-        let RandomSearchConfig {
-            total_steps,
-            seed,
-            environments,
-            in_flight,
-        } = RandomSearchConfig::default();
-        Self {
-            total_steps,
-            seed,
-            environments,
-            in_flight,
-            patience: 60,
-        }
-    }
-}
-
-impl LocalSearchConfig {
-    /// # Errors
-    /// [`AgentError::Config`] names the first field that cannot be right.
-    pub(crate) fn check(&self) -> Result<(), AgentError> {
-        check::counts(&[("patience", (self.patience as u64, check::STEPS))])
-    }
-}
+use crate::{AgentConfig, AgentError};
 
 /// First-improvement hill climbing: a neighbour has another element on one site.
 #[derive(Debug, Clone)]

@@ -2,6 +2,7 @@
 //! logging and the same budget of calculations.
 
 mod best;
+mod config;
 mod filling;
 mod genetic;
 mod knowledge;
@@ -13,10 +14,11 @@ mod proposer;
 mod random;
 
 pub use self::{
+    config::{GeneticConfig, LocalSearchConfig, RandomSearchConfig},
     filling::Filling,
-    genetic::{GeneticConfig, GeneticProposer},
+    genetic::GeneticProposer,
     learner::Search,
-    local::{LocalProposer, LocalSearchConfig},
+    local::LocalProposer,
     proposer::Proposer,
-    random::{RandomProposer, RandomSearchConfig},
+    random::RandomProposer,
 };

@@ -2,56 +2,16 @@
 
 use crystalgym_environment::{FinishedEpisode, Task};
 use rand_pcg::Pcg64;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
     best::BestBySkeleton,
+    config::RandomSearchConfig,
     filling::{Filling, random_filling},
     knowledge::{read, written},
     proposer::Proposer,
 };
-use crate::{AgentConfig, AgentError, DqnConfig};
-
-/// Settings of random search: every crystal drawn anew.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RandomSearchConfig {
-    /// Environment steps of the run, rounded up to a multiple of `environments`.
-    pub total_steps: u64,
-    /// Seed of everything random.
-    pub seed: u64,
-    /// Environments side by side.
-    pub environments: usize,
-    /// Finished episodes whose rewards may still be missing.
-    pub in_flight: usize,
-}
-
-impl Default for RandomSearchConfig {
-    fn default() -> Self {
-        let DqnConfig {
-            total_steps,
-            seed,
-            environments,
-            in_flight,
-            ..
-        } = DqnConfig::standard();
-        Self {
-            total_steps,
-            seed,
-            environments,
-            in_flight,
-        }
-    }
-}
-
-impl RandomSearchConfig {
-    /// # Errors
-    /// None: all its settings are those of the environments.
-    pub(crate) fn check(&self) -> Result<(), AgentError> {
-        Ok(())
-    }
-}
+use crate::{AgentConfig, AgentError};
 
 /// Puts an allowed element on every site, all equally likely.
 #[derive(Debug, Clone)]

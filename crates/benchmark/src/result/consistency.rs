@@ -11,16 +11,15 @@ use crystalgym_evaluation::{Failure, FailureCode, GthCutoff, Outcome, Property, 
 use crystalgym_training::{ConfigLayers, TrainingConfig};
 
 use super::{
-    claims::is_instant,
     compositions::{Composition, Compositions},
+    elements::action_elements,
     file::{Measures, ResultFile, ResultJob, portable},
     identity::run_identity,
     rows::measure,
-    write::action_elements,
 };
 use crate::{
     Job, Selection, experiments,
-    reader::{LARGEST_VALUE, LONGEST_CALCULATION},
+    limits::{LARGEST_VALUE, LONGEST_CALCULATION},
     runner::ROLLOUTS,
 };
 
@@ -252,7 +251,7 @@ impl Checker {
                 );
                 self.found(&format!("{row}.step"), message);
             }
-            let instant = is_instant(&job.settings.calculator);
+            let instant = job.settings.calculator.name.is_instant();
             let longest = if instant { 0.0 } else { LONGEST_CALCULATION };
             if !(0.0..=longest).contains(&episode.seconds) {
                 let message = match instant {

@@ -18,14 +18,14 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    claims::{Choice, Claims, Found, calculators, draws, is_instant},
+    claims::{Choice, Claims, Found, calculators, draws},
     compositions::{Composition, Compositions},
     consistency::problems,
+    elements::sorted,
     file::ResultJob,
-    leaderboard::ranked_groups,
+    groups::ranked_groups,
     read::SealedResult,
     replay::replay,
-    write::sorted,
 };
 use crate::BenchmarkError;
 
@@ -257,7 +257,7 @@ impl Verification {
                 let Some(claimed) = claims.outcomes.get(&crystal) else {
                     continue;
                 };
-                let instant = is_instant(config);
+                let instant = config.name.is_instant();
                 let holds = self.checks.iter().filter(named).any(|check| {
                     let (_, verdict) = verdict(property, instant, *claimed, check.found);
                     check.claimed == *claimed && verdict.holds()
@@ -349,7 +349,7 @@ pub fn verify(
             else {
                 return Ok(None);
             };
-            let instant = is_instant(config);
+            let instant = config.name.is_instant();
             let check = compare(property, instant, composition, choice, claimed, &outcome);
             (options.report)(&check);
             match choice {

@@ -6,7 +6,10 @@ use crystalgym_crystal::Element;
 use crystalgym_evaluation::Property;
 use serde::{Deserialize, Serialize};
 
-use crate::process::{ProcessName, StartCrystal};
+use crate::{
+    ActionSet, EnvironmentError,
+    process::{ProcessName, StartCrystal},
+};
 
 /// What a task is made of, as a configuration file says it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,6 +54,19 @@ impl Default for TaskConfig {
             start_site: None,
             odd_electrons_fail_at_once: false,
             allowed: BTreeMap::new(),
+        }
+    }
+}
+
+impl TaskConfig {
+    /// The elements to choose from.
+    ///
+    /// # Errors
+    /// [`EnvironmentError`] that names what is none.
+    pub fn action_set(&self) -> Result<ActionSet, EnvironmentError> {
+        match self.elements.is_empty() {
+            true => ActionSet::published(&self.actions),
+            false => ActionSet::custom(self.elements.clone()),
         }
     }
 }

@@ -54,11 +54,7 @@ impl Task {
         config: &TaskConfig,
         skeletons: Vec<Arc<Skeleton>>,
     ) -> Result<Self, EnvironmentError> {
-        let elements = if config.elements.is_empty() {
-            ActionSet::published(&config.actions)?
-        } else {
-            ActionSet::custom(config.elements.clone())?
-        };
+        let elements = config.action_set()?;
         let invalid = |field: &str, message: String| Err(invalid_task(field, message));
         let Some(fewest_sites) = skeletons.iter().map(|skeleton| skeleton.sites()).min() else {
             let message = "skeletons is empty, expected at least one";

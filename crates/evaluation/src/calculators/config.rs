@@ -53,6 +53,14 @@ impl CalculatorName {
             Self::Native => "native",
         }
     }
+
+    /// Whether it takes microseconds to compute a crystal again.
+    pub fn is_instant(self) -> bool {
+        match self {
+            Self::Rigid | Self::Empirical => true,
+            Self::Qe | Self::Native => false,
+        }
+    }
 }
 
 impl CalculatorConfig {

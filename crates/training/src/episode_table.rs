@@ -1,45 +1,11 @@
-//! The table of episodes of a run.
+//! The table of episodes of a run, as it is written.
 
 use std::{
     fs::File,
     io::{self, Read, Seek},
-    path::Path,
 };
 
-use serde::{Deserialize, Serialize};
-
-use crate::{RunFolder, TrainingError};
-
-/// One finished episode, a row of `episodes.csv`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct EpisodeRow {
-    /// Number of the episode in the run, from 1, in the order in which rewards arrived.
-    pub episode: u64,
-    /// Environment steps done when the reward arrived.
-    pub step: u64,
-    /// Which of the vectorised environments it ran in.
-    pub environment: usize,
-    /// Label of the skeleton.
-    pub skeleton: String,
-    /// Elements in site order, separated by blanks.
-    pub elements: String,
-    /// Property asked for.
-    pub property: String,
-    /// Target of the property, in its unit.
-    pub target: f64,
-    /// Value of the property; empty after a failure.
-    pub value: Option<f64>,
-    /// Return of the episode.
-    pub episodic_return: f64,
-    /// Failure code; empty after a success.
-    pub failure: String,
-    /// `computed`, `store`, `coalesced`, …: where the result came from.
-    pub source: String,
-    /// SCF iterations of the calculation.
-    pub scf_iterations: u32,
-    /// Wall time of the calculation in seconds (of the original one for a store hit).
-    pub calculation_seconds: f64,
-}
+use crate::{EpisodeRow, RunFolder, TrainingError};
 
 /// Appends [`EpisodeRow`]s to a CSV file.
 #[derive(Debug)]
@@ -131,46 +97,12 @@ impl EpisodeTable {
     }
 }
 
-/// Reads a table of episodes.
-///
-/// # Errors
-/// [`TrainingError::RunFolder`] with the line, if the file is not such a table.
-pub fn read_episodes(path: &Path) -> Result<Vec<EpisodeRow>, TrainingError> {
-    episode_rows(path)?.collect()
-}
-
-/// Reads a table of episodes row by row, for tables that are not to be held as a whole.
-///
-/// # Errors
-/// [`TrainingError::RunFolder`] if the file cannot be opened, and for each row that is none, with
-/// the line.
-pub fn episode_rows(
-    path: &Path,
-) -> Result<impl Iterator<Item = Result<EpisodeRow, TrainingError>> + use<>, TrainingError> {
-    let file = File::open(path).map_err(|error| no_table(path, error.into()))?;
-    Ok(rows_of(file, path))
-}
-
-/// The rows of an open table, whose path is for messages.
-pub(crate) fn rows_of(
-    file: File,
-    path: &Path,
-) -> impl Iterator<Item = Result<EpisodeRow, TrainingError>> + use<> {
-    let path = path.to_owned();
-    let rows = csv::Reader::from_reader(file).into_deserialize();
-    rows.map(move |row| row.map_err(|error| no_table(&path, error)))
-}
-
-fn no_table(path: &Path, error: csv::Error) -> TrainingError {
-    TrainingError::RunFolder {
-        path: path.to_owned(),
-        message: format!("not a table of episodes: {error}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use crystalgym_evaluation::{FailureCode, Property};
+
     use super::*;
+    use crate::RowSource;
 
     fn row(episode: u64) -> EpisodeRow {
         EpisodeRow {
@@ -179,12 +111,12 @@ mod tests {
             environment: 0,
             skeleton: "C2".into(),
             elements: "Rb Ca H H H".into(),
-            property: "density".into(),
+            property: Property::Density,
             target: 3.0,
             value: episode.is_multiple_of(2).then_some(0.1 + 0.2),
             episodic_return: -1.0,
-            failure: "scf_not_converged".into(),
-            source: "computed".into(),
+            failure: Some(FailureCode::ScfNotConverged),
+            source: RowSource::Computed,
             scf_iterations: 12,
             calculation_seconds: 1.5,
         }
