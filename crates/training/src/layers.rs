@@ -5,8 +5,10 @@ use std::{collections::BTreeMap, fs::File, io::Read, path::Path};
 use serde::{Serialize, de::DeserializeOwned};
 use toml::{Table, Value};
 
-use crate::{RunFolder, TrainingError};
+use crate::TrainingError;
 
+/// Largest configuration that is read.
+pub(crate) const MOST_CONFIG_BYTES: u64 = 1 << 20;
 /// Parts that the key of an assignment can have; the deepest setting has four.
 const MOST_PARTS: usize = 16;
 
@@ -26,7 +28,7 @@ impl ConfigLayers {
     /// column if it is no TOML.
     pub fn add_file(&mut self, path: &Path) -> Result<(), TrainingError> {
         let mut text = String::new();
-        let most = RunFolder::MOST_CONFIG_BYTES;
+        let most = MOST_CONFIG_BYTES;
         File::open(path)
             .and_then(|file| file.take(most + 1).read_to_string(&mut text))
             .map_err(TrainingError::io(path))?;
