@@ -23,6 +23,7 @@ mod kpoints;
 mod lattice;
 mod matrix;
 mod niggli;
+mod point_group;
 mod skeleton;
 mod structure;
 mod symmetry;
@@ -40,6 +41,7 @@ pub use io::{
 pub use kpoints::automatic_density;
 pub use lattice::Lattice;
 pub use niggli::niggli_reduce;
+pub use point_group::point_group_rotations;
 pub use skeleton::{Skeleton, SkeletonSource, SkeletonSymmetry};
 pub use structure::{Structure, formula};
 pub use symmetry::{SYMMETRY_TOLERANCE_ANG, space_group, standard_orientation};
