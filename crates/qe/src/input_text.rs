@@ -1,6 +1,6 @@
 use std::fmt::{self, Display, Write};
 
-use crate::{Calculation, Occupations, Positions, PwInput};
+use crate::{Calculation, Occupations, Positions, PwInput, RELAXED_FORCE_RY_BOHR};
 
 impl PwInput {
     /// The deck as pw.x reads it. Pseudopotentials and scratch are in the working folder.
@@ -14,6 +14,13 @@ impl Display for PwInput {
         let mut control = Namelist::new("CONTROL");
         match self.control.calculation {
             Calculation::Scf => control.text("calculation", "scf"),
+            Calculation::Relax { steps } => {
+                control.text("calculation", "relax");
+                control.value("nstep", steps);
+                // Forces alone decide: the energy changes by less than this from the start.
+                control.real("etot_conv_thr", 1.0);
+                control.real("forc_conv_thr", RELAXED_FORCE_RY_BOHR);
+            }
             Calculation::VcRelax { steps } => {
                 control.text("calculation", "vc-relax");
                 control.value("nstep", steps);
@@ -57,10 +64,12 @@ impl Display for PwInput {
         electrons.real("mixing_beta", self.electrons.mixing_beta);
         electrons.write(f)?;
 
-        if let Calculation::VcRelax { .. } = self.control.calculation {
+        if let Calculation::Relax { .. } | Calculation::VcRelax { .. } = self.control.calculation {
             let mut ions = Namelist::new("IONS");
             ions.text("ion_dynamics", "bfgs");
             ions.write(f)?;
+        }
+        if let Calculation::VcRelax { .. } = self.control.calculation {
             let mut cell = Namelist::new("CELL");
             cell.text("cell_dynamics", "bfgs");
             cell.write(f)?;

@@ -26,7 +26,8 @@ pub use error_box::ErrorBox;
 pub use ev::EvFit;
 pub use failure::{PwFailure, PwFailureKind};
 pub use input::{
-    Calculation, Control, Electrons, Occupations, Positions, PwInput, Species, System,
+    Calculation, Control, Electrons, Occupations, Positions, PwInput, RELAXED_FORCE_RY_BOHR,
+    Species, System,
 };
 pub use output::{PwOutput, RelaxStep, ScfCycle};
 pub use parser::PwOutputParser;

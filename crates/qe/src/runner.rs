@@ -299,6 +299,11 @@ impl Ended {
         let converged = first.converged == Some(true) && first.total_energy_ry.is_some();
         match input.control.calculation {
             Calculation::Scf => converged && self.output.job_done,
+            Calculation::Relax { .. } => {
+                let cycles = &self.output.scf_cycles;
+                let all = cycles.iter().all(|cycle| cycle.converged == Some(true));
+                all && self.output.job_done
+            }
             Calculation::VcRelax { .. } => {
                 let step = self.output.relax_steps.first();
                 converged && step.is_some_and(|step| step.density_g_cm3.is_some())
