@@ -13,11 +13,18 @@ pub enum Property {
     BulkModulus,
     /// Mass density, in g/cm³.
     Density,
+    /// Hill's average shear modulus of the given cell, in GPa.
+    ShearModulus,
 }
 
 impl Property {
     /// All properties.
-    pub const ALL: [Self; 3] = [Self::BandGap, Self::BulkModulus, Self::Density];
+    pub const ALL: [Self; 4] = [
+        Self::BandGap,
+        Self::BulkModulus,
+        Self::Density,
+        Self::ShearModulus,
+    ];
 
     /// The name used on the command line and in files.
     pub fn name(self) -> &'static str {
@@ -25,6 +32,7 @@ impl Property {
             Self::BandGap => "band_gap",
             Self::BulkModulus => "bulk_modulus",
             Self::Density => "density",
+            Self::ShearModulus => "shear_modulus",
         }
     }
 
@@ -32,7 +40,7 @@ impl Property {
     pub fn unit(self) -> &'static str {
         match self {
             Self::BandGap => "eV",
-            Self::BulkModulus => "GPa",
+            Self::BulkModulus | Self::ShearModulus => "GPa",
             Self::Density => "g/cm³",
         }
     }
@@ -46,7 +54,7 @@ impl fmt::Display for Property {
 
 /// A name that is no property.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown property '{0}': expected band_gap, bulk_modulus or density")]
+#[error("unknown property '{0}': expected band_gap, bulk_modulus, density or shear_modulus")]
 pub struct UnknownProperty(pub String);
 
 impl FromStr for Property {

@@ -10,8 +10,8 @@ use super::{
     species::{KnownSpecies, SpeciesLibrary, SpeciesSource},
 };
 use crate::{
-    Calculator, CalculatorError, CancelToken, EquationOfStateLimits, Failure, Fingerprint, Outcome,
-    Property, Values,
+    Calculator, CalculatorError, CancelToken, EquationOfStateLimits, Failure, Fingerprint, Ions,
+    Outcome, Property, Values,
 };
 
 /// To be raised when a change of the engine moves its numbers by more than the SCF's convergence, or
@@ -39,6 +39,7 @@ fn engine_numbers(verdict: Verdict, potentials: &[KnownSpecies]) -> u32 {
 /// | band gap | one SCF | fixed |
 /// | bulk modulus | five SCF at 0.98 to 1.02 of the volume, two at other cutoffs | smearing |
 /// | density | one SCF, and the first step of pw.x's `vc-relax` by its forces and stress | smearing |
+/// | shear modulus | one SCF, and two for each strain that symmetry needs | smearing |
 ///
 /// Every calculation is on the crystal's exact geometry with its full symmetry. What counts as a
 /// failure is the [`Verdict`]'s choice.
@@ -91,6 +92,8 @@ struct Identity<'a> {
     volumes: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stress_convergence_ry: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strains: Option<(f64, Ions)>,
 }
 
 impl Calculator for NativeCalculator {
@@ -134,8 +137,10 @@ impl Calculator for NativeCalculator {
             )),
             volumes: (is_bulk_modulus && settings.has_fixed_plane_waves())
                 .then_some("plane waves of the given volume, corrected"),
-            stress_convergence_ry: (property == Property::Density)
+            stress_convergence_ry: matches!(property, Property::Density | Property::ShearModulus)
                 .then_some(settings.derivative_convergence_ry),
+            strains: (property == Property::ShearModulus)
+                .then_some((settings.elastic_strain, settings.ions)),
         };
         // Numbers and strings only: writing them as JSON cannot fail.
         Fingerprint(serde_json::to_string(&identity).unwrap_or_default())
