@@ -158,9 +158,8 @@ mod tests {
     use super::*;
     use crate::{Control, Electrons, Species, System};
 
-    #[test]
-    fn a_deck_reads_like_a_hand_made_one() {
-        let input = PwInput {
+    fn silicon() -> PwInput {
+        PwInput {
             control: Control {
                 calculation: Calculation::VcRelax { steps: 1 },
                 tstress: false,
@@ -192,7 +191,12 @@ mod tests {
             ],
             positions: Positions::Crystal(vec![("Si".into(), [0.25, 0.0, -0.5])]),
             k_mesh: [4, 4, 3],
-        };
+        }
+    }
+
+    #[test]
+    fn a_deck_reads_like_a_hand_made_one() {
+        let input = silicon();
         let expected = "\
 &CONTROL
   calculation      = 'vc-relax'
@@ -245,5 +249,21 @@ K_POINTS automatic
   4 4 3  0 0 0
 ";
         assert_eq!(input.to_text(), expected);
+    }
+
+    /// By the manual of pw.x: forces below `forc_conv_thr` and the energy's change below
+    /// `etot_conv_thr` end a relaxation, which has no namelist for the cell.
+    #[test]
+    fn a_relaxation_stops_by_forces() {
+        let mut input = silicon();
+        input.control.calculation = Calculation::Relax { steps: 9 };
+        let text = input.to_text();
+        let expected = "  calculation      = 'relax'\n  nstep            = 9\n  \
+                        etot_conv_thr    = 1.0\n  forc_conv_thr    = 4e-6\n";
+        assert!(text.contains(expected), "{text}");
+        assert!(
+            text.contains("&IONS\n") && !text.contains("&CELL\n"),
+            "{text}"
+        );
     }
 }

@@ -347,8 +347,8 @@ impl Ended {
                 format!("pw.x stopped in {routine}: {message}"),
             );
         }
-        let cycle = self.output.scf_cycles.first();
-        if cycle.is_some_and(|cycle| cycle.converged == Some(false)) {
+        let mut cycles = self.output.scf_cycles.iter();
+        if cycles.any(|cycle| cycle.converged == Some(false)) {
             let iterations = self.output.scf_iterations();
             let message = format!("the SCF did not converge in {iterations} iterations");
             return (PwFailureKind::ScfNotConverged, message);

@@ -58,6 +58,16 @@ impl StressStrain {
         })
     }
 
+    /// The coefficients with `modulus_gpa δ_ij δ_kl` added.
+    pub(crate) fn with_dilation(mut self, modulus_gpa: f64) -> Self {
+        for row in &mut self.coefficients_gpa[..3] {
+            for coefficient in &mut row[..3] {
+                *coefficient += modulus_gpa;
+            }
+        }
+        self
+    }
+
     /// `½ (B + Bᵀ)`
     pub(super) fn symmetric_part(&self) -> Matrix6 {
         let b = &self.coefficients_gpa;

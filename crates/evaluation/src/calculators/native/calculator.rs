@@ -39,7 +39,7 @@ fn engine_numbers(verdict: Verdict, potentials: &[KnownSpecies]) -> u32 {
 /// | band gap | one SCF | fixed |
 /// | bulk modulus | five SCF at 0.98 to 1.02 of the volume, two at other cutoffs | smearing |
 /// | density | one SCF, and the first step of pw.x's `vc-relax` by its forces and stress | smearing |
-/// | shear modulus | one SCF, and two for each strain that symmetry needs | smearing |
+/// | shear modulus | one SCF, two for each strain that symmetry needs, two at other cutoffs | smearing |
 ///
 /// Every calculation is on the crystal's exact geometry with its full symmetry. What counts as a
 /// failure is the [`Verdict`]'s choice.
@@ -135,8 +135,12 @@ impl Calculator for NativeCalculator {
                 settings.derivative_convergence_ry,
                 &settings.equation_of_state,
             )),
-            volumes: (is_bulk_modulus && settings.has_fixed_plane_waves())
-                .then_some("plane waves of the given volume, corrected"),
+            volumes: match property {
+                Property::BulkModulus => Some("plane waves of the given volume, corrected"),
+                Property::ShearModulus => Some("cutoff, the change of the basis corrected"),
+                _ => None,
+            }
+            .filter(|_| settings.has_fixed_plane_waves()),
             stress_convergence_ry: matches!(property, Property::Density | Property::ShearModulus)
                 .then_some(settings.derivative_convergence_ry),
             strains: (property == Property::ShearModulus)

@@ -90,8 +90,8 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 mod tests {
     use super::*;
 
-    /// Oracle: the minimum of `½ xᵀ A x + ¼ Σ x⁴ − b·x` is where its gradient vanishes; of a quadratic
-    /// function A⁻¹ is known at the end, so that a like function needs one step.
+    /// Oracle: the minimum of `½ xᵀ A x + ¼ Σ x⁴ − b·x` is where its gradient vanishes. What was learnt
+    /// of a quadratic function leaves after one step on a shifted one a tenth of the gradient of 0.01.
     #[test]
     fn finds_a_minimum_and_keeps_the_curvature() {
         let a = [[3.0, 1.0, 0.0], [1.0, 2.0, -0.5], [0.0, -0.5, 0.7]];
@@ -120,7 +120,8 @@ mod tests {
                 search.move_to_another_function();
                 let slope = gradient(&x, 1.01, 0.0);
                 advance(&mut search, &mut x, &slope);
-                assert!(size(&gradient(&x, 1.01, 0.0)) < 1e-5);
+                let left = size(&gradient(&x, 1.01, 0.0));
+                assert!(left < 1e-3, "{left}");
             }
         }
     }

@@ -44,7 +44,8 @@ pub struct NativeSettings {
     /// What counts as a failure.
     pub verdict: Verdict,
     /// What stays the same from volume to volume in an equation of state (verdict `engine`; `paper`
-    /// keeps the cutoff).
+    /// keeps the cutoff). For the shear modulus, which always keeps the cutoff: whether what the basis
+    /// changes with the volume is taken off the stiffness.
     pub volume_basis: VolumeBasis,
     /// Threads that share the k-points of one calculation; outcomes do not depend on them.
     pub threads: NonZeroUsize,

@@ -2,6 +2,14 @@
 //!
 //! Every cell has the cutoff and the divisions of the k-mesh of the given one. With relaxed ions the
 //! given cell is relaxed first, and each strained one from there.
+//!
+//! The analytic stress σ is that of a fixed set of plane waves. At a fixed cutoff, which all of the cells
+//! have, the stress is `σ + ⅔ F′/Ω`, with F′ the change of the energy with the logarithm of the cutoff
+//! (G. P. Francis and M. C. Payne, J. Phys.: Condens. Matter 2, 4395 (1990)). If F′ does not depend on
+//! the strain, its coefficients are those of σ and `−⅔ F′/Ω δ_ij δ_kl`: without this the bulk modulus of
+//! a small basis is too small by its Pulay pressure, 140 GPa for MgO at 40 Ry, and a crystal can look
+//! unstable. It is added unless volumes have a fixed cutoff, as in `pw.x`; shear moduli hardly depend
+//! on it.
 
 use crystalgym_crystal::Structure;
 use crystalgym_dft::{
@@ -13,7 +21,7 @@ use super::{
     relaxation::QuasiNewton,
 };
 use crate::{
-    ElasticConstants, Failure, FailureCode, Ions, StressStrain, Values,
+    ElasticConstants, Failure, FailureCode, GPA_PER_EV_ANG3, Ions, StressStrain, Values,
     elasticity::{Matrix3, cartesian_rotations, strained},
 };
 
@@ -53,7 +61,15 @@ impl Evaluation<'_> {
         let stress_gpa = in_gpa(&at_rest.stress);
         let structure = at_rest.structure;
         neighbour.frac = structure.frac_coords.clone();
-        neighbour.density = Some(at_rest.solved.into_starting_point());
+        let density = at_rest.solved.into_starting_point();
+        let pulay_gpa = match self.calculator.settings.has_fixed_plane_waves() {
+            true => {
+                let slope_ev = self.basis_set_slope_ev(&ingredients, &density)?;
+                -2.0 / 3.0 * slope_ev / structure.lattice.volume() * GPA_PER_EV_ANG3
+            }
+            false => 0.0,
+        };
+        neighbour.density = Some(density);
         let amplitude = self.calculator.settings.elastic_strain;
         let measured = StressStrain::measure(&rotations, amplitude, stress_gpa, |strain| {
             let cell = Structure {
@@ -64,7 +80,7 @@ impl Evaluation<'_> {
             neighbour.density = Some(found.solved.into_starting_point());
             Ok::<_, Failure>(in_gpa(&found.stress))
         })?;
-        let constants = ElasticConstants::of(&measured)
+        let constants = ElasticConstants::of(&measured.with_dilation(pulay_gpa))
             .map_err(|error| Failure::new(FailureCode::ElasticallyUnstable, error.to_string()))?;
         Ok(Values {
             value: constants.average.hill.shear_gpa,
