@@ -82,7 +82,7 @@ pub struct Values {
     /// The fitted equation of state, for the bulk modulus.
     pub equation_of_state: Option<EquationOfStateFit>,
     /// The elastic constants, for the shear modulus.
-    pub elastic_constants: Option<ElasticConstants>,
+    pub elastic_constants: Option<Box<ElasticConstants>>,
     /// Wall time in seconds.
     pub seconds: f64,
 }

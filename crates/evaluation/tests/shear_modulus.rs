@@ -105,7 +105,7 @@ fn family(folder: &Path, crystal: &Crystal) -> Arc<PseudopotentialFamily> {
 }
 
 fn constants(values: &Values) -> ElasticConstants {
-    values.elastic_constants.clone().unwrap()
+    *values.elastic_constants.clone().unwrap()
 }
 
 /// Second difference of the energy per volume in GPa under `1 + s ε`.

@@ -68,10 +68,10 @@ impl Spectrum {
 }
 
 fn rotate_rows(matrix: &mut Matrix6, p: usize, q: usize, cosine: f64, sine: f64) {
-    for column in 0..6 {
-        let (x, y) = (matrix[p][column], matrix[q][column]);
-        matrix[p][column] = cosine * x - sine * y;
-        matrix[q][column] = sine * x + cosine * y;
+    // p < q.
+    let (upper, lower) = matrix.split_at_mut(q);
+    for (x, y) in upper[p].iter_mut().zip(&mut lower[0]) {
+        (*x, *y) = (cosine * *x - sine * *y, sine * *x + cosine * *y);
     }
 }
 

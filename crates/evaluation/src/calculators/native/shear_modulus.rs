@@ -85,7 +85,7 @@ impl Evaluation<'_> {
         Ok(Values {
             value: constants.average.hill.shear_gpa,
             pressure_gpa: Some(pressure(&stress_gpa)),
-            elastic_constants: Some(constants),
+            elastic_constants: Some(Box::new(constants)),
             ..values
         })
     }

@@ -38,7 +38,7 @@ impl Evaluation<'_> {
             .map_err(|error| Failure::new(FailureCode::ElasticallyUnstable, error.to_string()))?;
         Ok(Values {
             value: constants.average.hill.shear_gpa,
-            elastic_constants: Some(constants),
+            elastic_constants: Some(Box::new(constants)),
             ..given
         })
     }
