@@ -23,6 +23,7 @@ mod kpoints;
 mod lattice;
 mod matrix;
 mod niggli;
+mod point_group;
 mod skeleton;
 mod skeleton_symmetry;
 mod structure;
@@ -41,6 +42,7 @@ pub use io::{
 pub use kpoints::automatic_density;
 pub use lattice::Lattice;
 pub use niggli::niggli_reduce;
+pub use point_group::point_group_rotations;
 pub use skeleton::{Skeleton, SkeletonSource};
 pub use skeleton_symmetry::SkeletonSymmetry;
 pub use structure::{Structure, formula};

@@ -84,7 +84,7 @@ impl Reward {
     /// The reward that a property has unless somebody says otherwise.
     pub fn of(property: Property) -> Self {
         match property {
-            Property::BulkModulus => Self::RelativeDistance,
+            Property::BulkModulus | Property::ShearModulus => Self::RelativeDistance,
             Property::Density => Self::ScaledGaussian,
             Property::BandGap => Self::Gaussian,
         }
@@ -187,6 +187,7 @@ mod tests {
             (Property::Density, -1.0),
             (Property::BandGap, -1.0),
             (Property::BulkModulus, -5.0),
+            (Property::ShearModulus, -5.0),
         ] {
             assert_eq!(Reward::of(property).of_outcome(3.0, &failure), penalty);
             assert_eq!(reward(property, 3.0, f64::NAN), penalty);

@@ -6,6 +6,7 @@
 
 mod calculator;
 mod calculators;
+mod elasticity;
 mod equation_of_state;
 mod evaluate;
 mod identity;
@@ -19,6 +20,10 @@ pub use calculators::{
     CalculatorConfig, CalculatorName, EmpiricalCalculator, GthCutoff, InvalidNativeSettings,
     NativeCalculator, NativeSettings, QeCalculator, QeSettings, RecommendedCutoff, RigidCalculator,
     SpeciesSource, Verdict, VolumeBasis,
+};
+pub use elasticity::{
+    ElasticConstants, ElasticallyUnstable, Ions, IsotropicAverage, IsotropicModuli, StressStrain,
+    fewest_strains,
 };
 pub use equation_of_state::{
     EquationOfStateError, EquationOfStateLimits, GPA_PER_EV_ANG3, fit_birch_murnaghan,

@@ -14,6 +14,8 @@ pub enum Property {
     BulkModulus,
     /// Mass density, in g/cm³.
     Density,
+    /// Hill's average shear modulus of the given cell, in GPa.
+    ShearModulus,
 }
 
 /// What other crates need to know of a property, in one place: whoever adds one is asked for all of
@@ -57,7 +59,12 @@ impl Tolerance {
 
 impl Property {
     /// All properties.
-    pub const ALL: [Self; 3] = [Self::BandGap, Self::BulkModulus, Self::Density];
+    pub const ALL: [Self; 4] = [
+        Self::BandGap,
+        Self::BulkModulus,
+        Self::Density,
+        Self::ShearModulus,
+    ];
 
     /// Everything that is said of the property.
     ///
@@ -104,6 +111,20 @@ impl Property {
                 tolerance: Tolerance {
                     absolute: 0.0,
                     relative: 1e-5,
+                },
+            },
+            Self::ShearModulus => PropertyFacts {
+                name: "shear_modulus",
+                title: "Shear modulus",
+                meaning: "mean of Voigt's and Reuss's averages (Hill) of the stress–strain \
+                          coefficients of the given cell",
+                unit: "GPa",
+                typical_value: 100.0,
+                fixed_occupations: false,
+                core_seconds: 20.0,
+                tolerance: Tolerance {
+                    absolute: 0.01,
+                    relative: 1e-3,
                 },
             },
         }
@@ -162,7 +183,7 @@ mod tests {
         }
         assert_eq!(
             "hardness".parse::<Property>().unwrap_err().to_string(),
-            "unknown property 'hardness': expected band_gap, bulk_modulus or density"
+            "unknown property 'hardness': expected band_gap, bulk_modulus, density or shear_modulus"
         );
     }
 }

@@ -28,7 +28,8 @@ pub use ev::EvFit;
 pub use failure::PwFailure;
 pub use failure_kind::PwFailureKind;
 pub use input::{
-    Calculation, Control, Electrons, Occupations, Positions, PwInput, Species, System,
+    Calculation, Control, Electrons, Occupations, Positions, PwInput, RELAXED_FORCE_RY_BOHR,
+    Species, System,
 };
 pub use output::{PwOutput, RelaxStep, ScfCycle};
 pub use parser::PwOutputParser;

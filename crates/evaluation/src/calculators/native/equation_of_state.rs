@@ -79,6 +79,30 @@ impl Evaluation<'_> {
         given_ev: f64,
         given: &StartingPoint,
     ) -> Result<BasisSetError, Failure> {
+        let [below, above] = self.energies_beside_ev(ingredients, given)?;
+        let step = CUTOFF_FACTOR.ln();
+        Ok(BasisSetError {
+            slope_ev: (above - below) / (2.0 * step),
+            curvature_ev: (above + below - 2.0 * given_ev) / step.powi(2),
+        })
+    }
+
+    /// `dF/dl` at the given cell and cutoff in eV.
+    pub(super) fn basis_set_slope_ev(
+        &mut self,
+        ingredients: &Ingredients,
+        given: &StartingPoint,
+    ) -> Result<f64, Failure> {
+        let [below, above] = self.energies_beside_ev(ingredients, given)?;
+        Ok((above - below) / (2.0 * CUTOFF_FACTOR.ln()))
+    }
+
+    /// Energies of the given cell at cutoffs divided and multiplied by [`CUTOFF_FACTOR`].
+    fn energies_beside_ev(
+        &mut self,
+        ingredients: &Ingredients,
+        given: &StartingPoint,
+    ) -> Result<[f64; 2], Failure> {
         let mut energy_ev = |cutoff: f64| -> Result<f64, Failure> {
             let scale = Scale {
                 volume: 1.0,
@@ -89,12 +113,7 @@ impl Evaluation<'_> {
                 self.solve(scale, ingredients, occupations, convergence_ry, Some(given))?;
             Ok(solved.energy_ev())
         };
-        let (below, above) = (energy_ev(1.0 / CUTOFF_FACTOR)?, energy_ev(CUTOFF_FACTOR)?);
-        let step = CUTOFF_FACTOR.ln();
-        Ok(BasisSetError {
-            slope_ev: (above - below) / (2.0 * step),
-            curvature_ev: (above + below - 2.0 * given_ev) / step.powi(2),
-        })
+        Ok([energy_ev(1.0 / CUTOFF_FACTOR)?, energy_ev(CUTOFF_FACTOR)?])
     }
 
     fn fit(&self, energies_ev: &[f64]) -> Result<EquationOfStateFit, Failure> {

@@ -66,8 +66,8 @@ impl Scale {
 
 /// A converged calculation.
 pub(super) struct Solved {
-    basis: PlaneWaveBasis,
-    result: ScfResult,
+    pub(super) basis: PlaneWaveBasis,
+    pub(super) result: ScfResult,
 }
 
 impl<'a> Evaluation<'a> {
@@ -101,6 +101,7 @@ impl<'a> Evaluation<'a> {
             Property::BandGap => self.band_gap(),
             Property::BulkModulus => self.bulk_modulus(),
             Property::Density => self.density(),
+            Property::ShearModulus => self.shear_modulus(),
         }
     }
 
@@ -199,20 +200,45 @@ impl<'a> Evaluation<'a> {
         convergence_ry: f64,
         known: Option<&StartingPoint>,
     ) -> Result<Solved, Failure> {
-        let settings = self.settings;
-        let model = self.model(scale.volume, ingredients, occupations)?;
-        let ry = scale.cutoff * HARTREE_PER_RY;
+        let structure = self.structure()?;
+        let bohr_per_unit = scale.volume.cbrt() / BOHR_ANG;
+        let model = self.model(&structure, bohr_per_unit, ingredients, occupations)?;
+        let cutoffs = Cutoffs {
+            ecutwfc_ry: scale.cutoff * ingredients.cutoffs.ecutwfc_ry,
+            ecutrho_ry: scale.cutoff * ingredients.cutoffs.ecutrho_ry,
+        };
+        self.solve_model(model, cutoffs, convergence_ry, known)
+    }
+
+    /// One SCF of another structure of the same atoms, in Å, on the mesh of the crystal.
+    pub(super) fn solve_structure(
+        &mut self,
+        structure: &Structure,
+        ingredients: &Ingredients,
+        convergence_ry: f64,
+        known: Option<&StartingPoint>,
+    ) -> Result<Solved, Failure> {
+        let model = self.model(structure, 1.0 / BOHR_ANG, ingredients, self.smeared())?;
+        self.solve_model(model, ingredients.cutoffs, convergence_ry, known)
+    }
+
+    fn solve_model(
+        &mut self,
+        model: Model,
+        cutoffs: Cutoffs,
+        convergence_ry: f64,
+        known: Option<&StartingPoint>,
+    ) -> Result<Solved, Failure> {
+        let settings = &self.settings;
         let pairs = (model.electron_count() / 2.0 - 1e-6).ceil() as usize;
-        let lattice = &self.crystal.skeleton().lattice;
-        let sites = self.crystal.elements().len();
         let discretisation = Discretisation {
-            ecut_ha: ingredients.cutoffs.ecutwfc_ry * ry,
-            ecut_density_ha: ingredients.cutoffs.ecutrho_ry * ry,
-            k_mesh: KMesh::gamma_centred(automatic_density(lattice, sites, settings.kppa)),
+            ecut_ha: cutoffs.ecutwfc_ry * HARTREE_PER_RY,
+            ecut_density_ha: cutoffs.ecutrho_ry * HARTREE_PER_RY,
+            k_mesh: KMesh::gamma_centred(self.k_divisions()),
             use_symmetry: true,
         };
         let default = ScfOptions {
-            bands: (occupations == Occupations::Fixed).then_some(pairs + 1),
+            bands: (model.occupations == Occupations::Fixed).then_some(pairs + 1),
             convergence_ha: convergence_ry * HARTREE_PER_RY,
             max_iterations: settings.max_iterations,
             threads: settings.threads,
@@ -256,7 +282,14 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    fn ingredients(&self) -> Result<Ingredients, Failure> {
+    /// Divisions of the mesh of k-points, in strained cells those of the crystal.
+    pub(super) fn k_divisions(&self) -> [u32; 3] {
+        let lattice = &self.crystal.skeleton().lattice;
+        let sites = self.crystal.elements().len();
+        automatic_density(lattice, sites, self.settings.kppa)
+    }
+
+    pub(super) fn ingredients(&self) -> Result<Ingredients, Failure> {
         let mut elements = self.crystal.elements().to_vec();
         elements.sort_unstable();
         elements.dedup();
@@ -273,7 +306,7 @@ impl<'a> Evaluation<'a> {
     /// The exact geometry in the orientation that `pw.x` is given by the `qe` calculator: along the
     /// symmetry axes, and as listed by the published decks. Only the step of a density that reaches
     /// its trust radius depends on it, which is a length along x, y or z.
-    fn structure(&self) -> Result<Structure, Failure> {
+    pub(super) fn structure(&self) -> Result<Structure, Failure> {
         match self.settings.verdict {
             Verdict::Engine => self
                 .crystal
@@ -285,22 +318,21 @@ impl<'a> Evaluation<'a> {
 
     fn model(
         &self,
-        volume_factor: f64,
+        structure: &Structure,
+        bohr_per_unit: f64,
         ingredients: &Ingredients,
         occupations: Occupations,
     ) -> Result<Model, Failure> {
-        let structure = self.structure()?;
-        let scale = volume_factor.cbrt() / BOHR_ANG;
         let species: Vec<_> = ingredients
             .species
             .iter()
             .map(|known| Arc::clone(&known.potential))
             .collect();
-        Model::of_structure(&structure, scale, species, occupations)
+        Model::of_structure(structure, bohr_per_unit, species, occupations)
             .map_err(|error| self.invalid(error))
     }
 
-    fn invalid(&self, error: DftError) -> Failure {
+    pub(super) fn invalid(&self, error: DftError) -> Failure {
         if error == DftError::Cancelled {
             let (code, reason) = why_stopped(self.cancel.is_cancelled());
             return Failure::new(code, format!("{reason} before the first SCF iteration"));
@@ -334,7 +366,7 @@ impl Solved {
         StartingPoint::of(&self.basis, &self.result)
     }
 
-    fn values(&self) -> Values {
+    pub(super) fn values(&self) -> Values {
         let result = &self.result;
         Values {
             total_energy_ev: Some(self.energy_ev()),

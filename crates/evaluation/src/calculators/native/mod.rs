@@ -3,7 +3,9 @@
 mod calculator;
 mod equation_of_state;
 mod evaluation;
+mod relaxation;
 mod settings;
+mod shear_modulus;
 mod species;
 #[cfg(test)]
 mod tests;
