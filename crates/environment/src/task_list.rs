@@ -2,7 +2,7 @@
 
 use crystalgym_evaluation::Property;
 
-use crate::TaskConfig;
+use crate::{ProcessName, TaskConfig};
 
 /// How hard a published target is to reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub fn published_steps(property: Property) -> u64 {
 /// A task of the paper under its name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NamedTask {
-    /// Name, such as `density-C2-easy-small` or `band_gap-mixed-hard-medium`.
+    /// Name, such as `density-C2-easy-small` or `band_gap-mixed-hard-medium-substitution`.
     pub name: String,
     /// What it is made of.
     pub config: TaskConfig,
@@ -65,7 +65,8 @@ pub struct NamedTask {
 /// The mixed training set (rows 630, 2271, 8354, 8666, 8906); C1 and C5 are held out.
 const MIXED: [&str; 5] = ["C2", "C3", "C6", "C7", "C4"];
 
-/// Every published combination of property, skeleton or mixed set, target and action set.
+/// Every published combination of property, skeleton or mixed set, target and action set; all of
+/// them for filling, then the same for substitution.
 pub fn paper_tasks() -> Vec<NamedTask> {
     let mut tasks = Vec::new();
     let mut sets: Vec<(String, Vec<String>)> = (1..=7)
@@ -92,6 +93,15 @@ pub fn paper_tasks() -> Vec<NamedTask> {
             }
         }
     }
+    let substitution = tasks.iter().map(|task| NamedTask {
+        name: format!("{}-substitution", task.name),
+        config: TaskConfig {
+            process: ProcessName::Substitution,
+            ..task.config.clone()
+        },
+    });
+    let substitution: Vec<NamedTask> = substitution.collect();
+    tasks.extend(substitution);
     tasks
 }
 
@@ -103,8 +113,11 @@ mod tests {
     #[test]
     fn every_task_of_the_paper_can_be_played() {
         let tasks = paper_tasks();
-        // 8 sets, 3 action sets; easy and hard for three properties, very hard for one.
-        assert_eq!(tasks.len(), 8 * 3 * (3 * 2 + 1));
+        // 2 processes, 8 sets, 3 action sets; easy and hard for three properties, very hard for one.
+        assert_eq!(tasks.len(), 2 * 8 * 3 * (3 * 2 + 1));
+        for task in &tasks {
+            Task::new(&task.config).unwrap();
+        }
         let mixed = tasks
             .iter()
             .find(|task| task.name == "band_gap-mixed-hard-medium")

@@ -11,7 +11,7 @@ use crystalgym_agents::{
     RandomSearchConfig, SacConfig,
 };
 use crystalgym_crystal::Element;
-use crystalgym_environment::{TaskConfig, paper_tasks};
+use crystalgym_environment::{ProcessName, TaskConfig, paper_tasks};
 use crystalgym_evaluation::{CalculatorConfig, Property, ResultStore};
 use crystalgym_networks::NetworkError;
 use serde::{Deserialize, Serialize};
@@ -121,6 +121,16 @@ pub enum Preset {
     Standard,
     /// Those of the published runs.
     Paper,
+}
+
+impl Preset {
+    /// The name used in configurations.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::Paper => "paper",
+        }
+    }
 }
 
 /// How evaluations are run and shared.
@@ -345,7 +355,12 @@ impl TrainingConfig {
             _ => "mixed".to_owned(),
         };
         let (property, algorithm) = (self.task.property, self.algorithm.name.name());
-        format!("{property}-{skeletons}-{algorithm}-seed{}", self.seed())
+        let process = match self.task.process {
+            ProcessName::Filling => "",
+            ProcessName::Substitution => "-substitution",
+        };
+        let seed = self.seed();
+        format!("{property}-{skeletons}{process}-{algorithm}-seed{seed}")
     }
 }
 

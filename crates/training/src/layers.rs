@@ -78,14 +78,24 @@ impl ConfigLayers {
         if path.iter().any(|part| part.is_empty()) {
             return Err(bad(format!("'{key}' has an empty part")));
         }
-        let value = parse_value(text.trim());
+        let origin = format!("--set {assignment}");
+        self.push(origin, &path, parse_value(text.trim()));
+        Ok(())
+    }
+
+    /// Sets one `dotted.key` to a value that the program has chosen.
+    pub fn set(&mut self, key: &str, value: impl Into<Value>) {
+        let path: Vec<&str> = key.split('.').collect();
+        self.push(key.to_owned(), &path, value.into());
+    }
+
+    fn push(&mut self, origin: String, path: &[&str], value: Value) {
         let nested = path.iter().rev().fold(value, |value, part| {
             Value::Table(Table::from_iter([((*part).to_owned(), value)]))
         });
         if let Value::Table(table) = nested {
-            self.layers.push((format!("--set {assignment}"), table));
+            self.layers.push((origin, table));
         }
-        Ok(())
     }
 
     /// Lays the layers of another on top.

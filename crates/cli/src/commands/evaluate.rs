@@ -81,15 +81,9 @@ impl CalculatorArguments {
         for file in &self.config {
             layers.add_file(file)?;
         }
-        layers.add_assignment(&format!(
-            "calculator.name={}",
-            toml_string(&self.calculator)
-        ))?;
+        layers.set("calculator.name", self.calculator.as_str());
         if let Some(family) = &self.pseudo {
-            layers.add_assignment(&format!(
-                "calculator.pseudopotentials={}",
-                toml_string(family)
-            ))?;
+            layers.set("calculator.pseudopotentials", family.as_str());
         }
         for assignment in &self.set {
             layers.add_assignment(&format!("calculator.{assignment}"))?;
@@ -172,11 +166,6 @@ fn crystal(arguments: &EvaluateArguments) -> anyhow::Result<Crystal> {
         .map(|symbol| symbol.trim().parse::<Element>())
         .collect::<Result<_, _>>()?;
     Ok(Crystal::new(find_skeleton(name)?, elements)?)
-}
-
-/// A text as a TOML string, whatever it holds.
-fn toml_string(text: &str) -> String {
-    toml::Value::from(text).to_string()
 }
 
 fn print(
