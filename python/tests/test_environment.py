@@ -20,8 +20,9 @@ IDS = cg.environment_ids()
 
 def test_every_task_of_the_paper_has_an_id() -> None:
     # 7 skeletons and the mixed set; 2 targets for three properties and a third for the density;
-    # 3 action sets; a short name for each easy and small one; one for everything else.
-    assert len(IDS) == len(set(IDS)) == 8 * 3 * (2 + 2 + 3) + 8 * 3 + 1
+    # 3 action sets; a short name for each easy and small one; filling and substitution; one for
+    # everything else.
+    assert len(IDS) == len(set(IDS)) == 2 * (8 * 3 * (2 + 2 + 3) + 8 * 3) + 1
     assert set(IDS) <= set(gym.registry)
     for identifier in IDS:
         spec = gym.spec(identifier)
@@ -30,6 +31,8 @@ def test_every_task_of_the_paper_has_an_id() -> None:
             assert spec.kwargs == {} and spec.reward_threshold is None
             continue
         task = cg.Task.named(spec.kwargs["task"])
+        process = "substitution" if "-Substitution-" in identifier else "filling"
+        assert task.config["process"] == process
         # Missing the target by 10 % solves a task.
         close = cg.reward(task.property_name, 0.9 * task.target, task.target)
         assert spec.reward_threshold == close < task.reward_range[1]

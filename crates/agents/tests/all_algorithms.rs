@@ -12,7 +12,7 @@ use crystalgym_agents::{
     Agent, AgentConfig, DqnConfig, GeneticConfig, LocalSearchConfig, PpoConfig, RandomSearchConfig,
     RelabelConfig, SacConfig,
 };
-use crystalgym_environment::TaskConfig;
+use crystalgym_environment::{ProcessName, TaskConfig};
 use crystalgym_evaluation::Property;
 
 fn relabel() -> RelabelConfig {
@@ -106,6 +106,19 @@ fn mixed() -> TaskConfig {
     }
 }
 
+/// The same by substitution.
+fn substituted() -> TaskConfig {
+    TaskConfig {
+        process: ProcessName::Substitution,
+        ..mixed()
+    }
+}
+
+fn algorithms_and_tasks() -> impl Iterator<Item = (AgentConfig, TaskConfig)> {
+    let tasks = |config: AgentConfig| [mixed(), substituted()].map(|task| (config.clone(), task));
+    algorithms().into_iter().flat_map(tasks)
+}
+
 /// All files of a checkpoint with their bytes: networks, optimisers, buffers, generators, queues.
 fn saved(agent: &Agent) -> Vec<(String, Vec<u8>)> {
     let folder = tempfile::tempdir().unwrap();
@@ -128,14 +141,14 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
 
 #[test]
 fn a_seed_is_a_run_however_late_the_rewards() {
-    for config in algorithms() {
+    for (config, played) in algorithms_and_tasks() {
         let mut runs = [rigid(), delayed()].map(|evaluator| {
             let mut record = Record::default();
-            let mut agent = Agent::new(&config, task(mixed()), &evaluator).unwrap();
+            let mut agent = Agent::new(&config, task(played.clone()), &evaluator).unwrap();
             finish(&mut agent, &mut record);
             (record, saved(&agent))
         });
-        let name = format!("{config:?}");
+        let name = format!("{config:?} {played:?}");
         assert!(runs[0].0.episodes.len() > 80, "{name}");
         let [first, second] = &mut runs;
         assert_eq!(first.0, second.0, "{name}");
@@ -143,7 +156,7 @@ fn a_seed_is_a_run_however_late_the_rewards() {
 
         let mut other = Record::default();
         let other_seed = config.clone().with_seed(7);
-        let mut agent = Agent::new(&other_seed, task(mixed()), &rigid()).unwrap();
+        let mut agent = Agent::new(&other_seed, task(played.clone()), &rigid()).unwrap();
         finish(&mut agent, &mut other);
         assert_ne!(first.0, other, "{name}");
     }
@@ -151,20 +164,20 @@ fn a_seed_is_a_run_however_late_the_rewards() {
 
 #[test]
 fn resumed_equals_uninterrupted() {
-    for config in algorithms() {
-        let name = format!("{config:?}");
+    for (config, played) in algorithms_and_tasks() {
+        let name = format!("{config:?} {played:?}");
         let mut whole_record = Record::default();
-        let mut whole = Agent::new(&config, task(mixed()), &delayed()).unwrap();
+        let mut whole = Agent::new(&config, task(played.clone()), &delayed()).unwrap();
         finish(&mut whole, &mut whole_record);
 
         let folder = tempfile::tempdir().unwrap();
         let mut record = Record::default();
-        let mut agent = Agent::new(&config, task(mixed()), &delayed()).unwrap();
+        let mut agent = Agent::new(&config, task(played.clone()), &delayed()).unwrap();
         // Before anything is learned, in the middle of episodes and rollouts, and near the end.
         for stop in [31, 158, 201, 333] {
             drive(&mut agent, &mut record, stop);
             agent.save(folder.path()).unwrap();
-            agent = Agent::load(folder.path(), task(mixed()), &delayed()).unwrap();
+            agent = Agent::load(folder.path(), task(played.clone()), &delayed()).unwrap();
         }
         finish(&mut agent, &mut record);
         assert_eq!(record, whole_record, "{name}");
@@ -179,12 +192,14 @@ fn checkpoints_of_other_tasks_are_refused() {
         let mut agent = Agent::new(&config, task(mixed()), &rigid()).unwrap();
         drive(&mut agent, &mut (), 100);
         agent.save(folder.path()).unwrap();
-        let other = task(TaskConfig {
+        let other_target = TaskConfig {
             target: 5.0,
             ..mixed()
-        });
-        let error = Agent::load(folder.path(), other, &rigid()).map(|_| ());
-        let message = error.unwrap_err().to_string();
-        assert!(message.contains("another task"), "{message}");
+        };
+        for other in [other_target, substituted()] {
+            let error = Agent::load(folder.path(), task(other), &rigid()).map(|_| ());
+            let message = error.unwrap_err().to_string();
+            assert!(message.contains("another task"), "{message}");
+        }
     }
 }

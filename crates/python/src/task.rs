@@ -29,7 +29,7 @@ use crate::{
 /// ----------
 /// config : dict
 ///     With members as in the table `[task]` of a configuration file: `skeletons`, `actions` or
-///     `elements`, `property`, `target`, `start_site`, `odd_electrons_fail_at_once`, `allowed`.
+///     `elements`, `property`, `target`, `process`, `start_crystal`, `start_site`, `odd_electrons_fail_at_once`, `allowed`.
 ///     Members of `skeletons` are names, files, or `Skeleton` objects.
 ///
 /// Raises
@@ -289,6 +289,7 @@ pub(crate) fn tasks(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
 /// property      success                              failure
 /// ============= ==================================== =======
 /// bulk_modulus  ``max(-abs(target - B) / target, -5)``   -5
+/// shear_modulus ``max(-abs(target - G) / target, -5)``   -5
 /// density       ``exp(-(rho - target)**2 / target)``     -1
 /// band_gap      ``exp(-(E - target)**2)``                -1
 /// ============= ==================================== =======

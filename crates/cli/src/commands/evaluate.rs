@@ -34,7 +34,7 @@ pub(crate) struct EvaluateArguments {
     /// Its elements in site order, such as Cl,F,Na,Li.
     #[arg(long, value_delimiter = ',', requires = "skeleton")]
     elements: Vec<String>,
-    /// band_gap, bulk_modulus or density.
+    /// band_gap, bulk_modulus, density or shear_modulus.
     #[arg(long)]
     property: Property,
     #[command(flatten)]

@@ -42,7 +42,7 @@ pub(crate) struct CoverageArguments {
     /// `small`, `medium` or `large`.
     #[arg(long, default_value = "small")]
     actions: String,
-    /// band_gap, bulk_modulus or density.
+    /// band_gap, bulk_modulus, density or shear_modulus.
     #[arg(long, default_value = "band_gap")]
     property: Property,
     #[command(flatten)]
