@@ -10,6 +10,7 @@
 mod atom_symmetrizer;
 mod bands;
 mod basis;
+mod cancellation;
 mod cell;
 mod constants;
 mod density;
@@ -32,6 +33,7 @@ mod vector;
 pub mod xc;
 
 pub use basis::{Discretisation, KMesh, KPoint, PlaneWaveBasis, SetUp, irreducible_k_points};
+pub use cancellation::Cancellation;
 pub use cell::Cell;
 pub use constants::{BOHR_ANG, HARTREE_EV, HARTREE_PER_BOHR3_GPA, RYDBERG_HARTREE};
 pub use error::DftError;
@@ -39,7 +41,7 @@ pub use model::{Atom, Model};
 pub use occupation::{Occupations, Smearing};
 pub use properties::{
     BandEdges, ChargeDensity, MovedCrystal, first_variable_cell_step, forces, forces_and_stress,
-    pressure, stress,
+    forces_and_stress_unless, pressure, stress, stress_unless,
 };
 pub use scf::{
     EnergyParts, Mixing, ScfControl, ScfEnd, ScfIteration, ScfOptions, ScfResult, StartingPoint,

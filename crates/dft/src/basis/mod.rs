@@ -1,5 +1,6 @@
 //! Discretisation: G-spheres, FFT boxes, k-points.
 
+mod by_length;
 mod density_grid;
 mod discretisation;
 mod fft;
@@ -17,4 +18,5 @@ pub use set_up::SetUp;
 
 pub(crate) use density_grid::DensityGrid;
 pub(crate) use fft::{FftBox, FftScratch, Precision};
+pub(crate) use kmesh::irreducible_k_points_unless;
 pub(crate) use wave_basis::{WaveBasis, WaveGrid};

@@ -1,6 +1,7 @@
 use std::num::NonZeroUsize;
 
 use super::{Mixing, ScfIteration};
+use crate::cancellation::Cancellation;
 
 /// Choices of the loop.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,8 +49,9 @@ pub struct ScfControl<'a> {
     pub progress: Option<&'a mut dyn FnMut(&ScfIteration)>,
 }
 
-impl ScfControl<'_> {
-    pub(super) fn cancelled(&self) -> bool {
-        self.is_cancelled.is_some_and(|asked| asked())
+impl<'a> ScfControl<'a> {
+    pub(super) fn cancellation(&self) -> Cancellation<'a> {
+        self.is_cancelled
+            .map_or(Cancellation::NEVER, Cancellation::by)
     }
 }

@@ -7,10 +7,10 @@ use std::{
 
 use crystalgym_crystal::{Crystal, Structure, automatic_density};
 use crystalgym_dft::{
-    BOHR_ANG, BandEdges, DftError, Discretisation, HARTREE_EV, HARTREE_PER_BOHR3_GPA, KMesh,
-    Mixing, Model, Occupations, PlaneWaveBasis, ScfControl, ScfEnd, ScfOptions, ScfResult, SetUp,
-    Smearing, StartingPoint, first_variable_cell_step, forces_and_stress, pressure,
-    self_consistent_field, self_consistent_field_near, stress,
+    BOHR_ANG, BandEdges, Cancellation, DftError, Discretisation, HARTREE_EV, HARTREE_PER_BOHR3_GPA,
+    KMesh, Mixing, Model, Occupations, PlaneWaveBasis, ScfControl, ScfEnd, ScfOptions, ScfResult,
+    SetUp, Smearing, StartingPoint, first_variable_cell_step, forces_and_stress_unless, pressure,
+    self_consistent_field, self_consistent_field_near, stress_unless,
 };
 use crystalgym_pseudopotential::Cutoffs;
 
@@ -138,8 +138,14 @@ impl<'a> Evaluation<'a> {
             convergence_ry,
             None,
         )?;
-        let stress = stress(&given.basis, &given.result, settings.threads)
-            .map_err(|error| self.invalid(error))?;
+        let is_cancelled = self.is_cancelled();
+        let stress = stress_unless(
+            Cancellation::by(&is_cancelled),
+            &given.basis,
+            &given.result,
+            settings.threads,
+        )
+        .map_err(|error| self.invalid(error))?;
         let (values, energy_ev) = (given.values(), given.energy_ev());
         let fit = self.equation_of_state(&ingredients, energy_ev, &given.into_starting_point())?;
         Ok(Values {
@@ -163,8 +169,14 @@ impl<'a> Evaluation<'a> {
             convergence_ry,
             None,
         )?;
-        let (forces, stress) = forces_and_stress(&solved.basis, &solved.result, settings.threads)
-            .map_err(|error| self.invalid(error))?;
+        let is_cancelled = self.is_cancelled();
+        let (forces, stress) = forces_and_stress_unless(
+            Cancellation::by(&is_cancelled),
+            &solved.basis,
+            &solved.result,
+            settings.threads,
+        )
+        .map_err(|error| self.invalid(error))?;
         let model = solved.basis.model();
         let moved = first_variable_cell_step(model, &forces, &stress)
             .map_err(|error| self.invalid(error))?;
@@ -174,6 +186,21 @@ impl<'a> Evaluation<'a> {
             pressure_gpa: Some(pressure(&stress) * HARTREE_PER_BOHR3_GPA),
             ..solved.values()
         })
+    }
+
+    /// Whether the caller wants it to end, or its time is over.
+    fn is_cancelled(&self) -> impl Fn() -> bool + Sync + use<'a> {
+        let (cancel, deadline) = (self.cancel, self.deadline);
+        let is_late = move || deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        move || cancel.is_cancelled() || is_late()
+    }
+
+    /// How far it has come, in words.
+    fn progress(&self) -> String {
+        match self.scf_iterations {
+            0 => "before the first SCF iteration".to_owned(),
+            iterations => format!("after {iterations} SCF iterations"),
+        }
     }
 
     pub(super) fn smeared(&self) -> Occupations {
@@ -255,9 +282,7 @@ impl<'a> Evaluation<'a> {
                 ..default
             },
         };
-        let (cancel, deadline) = (self.cancel, self.deadline);
-        let is_late = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
-        let is_cancelled = || cancel.is_cancelled() || is_late();
+        let is_cancelled = self.is_cancelled();
         let set_up = SetUp {
             is_cancelled: Some(&is_cancelled),
             memory_limit_gib: settings.memory_limit_gib,
@@ -276,7 +301,7 @@ impl<'a> Evaluation<'a> {
         }
         .map_err(|error| self.invalid(error))?;
         self.scf_iterations += result.history.len() as u32;
-        match failure_of(&result, cancel.is_cancelled()) {
+        match failure_of(&result, self.cancel.is_cancelled()) {
             None => Ok(Solved { basis, result }),
             Some(failure) => Err(failure),
         }
@@ -335,7 +360,7 @@ impl<'a> Evaluation<'a> {
     pub(super) fn invalid(&self, error: DftError) -> Failure {
         if error == DftError::Cancelled {
             let (code, reason) = why_stopped(self.cancel.is_cancelled());
-            return Failure::new(code, format!("{reason} before the first SCF iteration"));
+            return Failure::new(code, format!("{reason} {}", self.progress()));
         }
         let code = match (&error, self.settings.verdict) {
             (DftError::OddElectronCount { .. }, Verdict::Engine) => FailureCode::OddElectronCount,
