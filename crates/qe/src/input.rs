@@ -24,7 +24,7 @@ pub struct PwInput {
 }
 
 /// Largest component of a force that a relaxation leaves on an atom, in Ry/bohr.
-pub const RELAXED_FORCE_RY_BOHR: f64 = 4e-6;
+pub const RELAXED_FORCE_RY_BOHR: f64 = 2e-5;
 
 /// Namelist `&CONTROL`.
 #[derive(Debug, Clone, PartialEq)]

@@ -261,7 +261,7 @@ K_POINTS automatic
         input.control.calculation = Calculation::Relax { steps: 9 };
         let text = input.to_text();
         let expected = "  calculation      = 'relax'\n  nstep            = 9\n  \
-                        etot_conv_thr    = 1.0\n  forc_conv_thr    = 4e-6\n";
+                        etot_conv_thr    = 1.0\n  forc_conv_thr    = 2e-5\n";
         assert!(text.contains(expected), "{text}");
         assert!(
             text.contains("&IONS\n") && !text.contains("&CELL\n"),

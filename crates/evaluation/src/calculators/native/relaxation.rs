@@ -8,6 +8,7 @@ pub(super) struct QuasiNewton {
     /// Rows one after the other.
     inverse_hessian: Vec<f64>,
     last: Option<Last>,
+    is_concave: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -26,12 +27,19 @@ impl QuasiNewton {
         Self {
             inverse_hessian,
             last: None,
+            is_concave: false,
         }
     }
 
     /// Forgets where it was and keeps what it learnt.
     pub(super) fn move_to_another_function(&mut self) {
         self.last = None;
+        self.is_concave = false;
+    }
+
+    /// Whether the function was concave along a step: there is no minimum near by.
+    pub(super) fn is_concave(&self) -> bool {
+        self.is_concave
     }
 
     /// The next step by the gradient where the last one led, no component longer than `longest`.
@@ -64,6 +72,7 @@ impl QuasiNewton {
             .collect();
         let curvature = dot(&y, s);
         if curvature <= 0.0 {
+            self.is_concave = true;
             return;
         }
         let hy = self.times(&y);
@@ -124,6 +133,18 @@ mod tests {
                 assert!(left < 1e-3, "{left}");
             }
         }
+    }
+
+    /// By hand: `−½ x²` is concave, and a step from −1 to −1.3 finds it.
+    #[test]
+    fn a_concave_function_is_noticed() {
+        let mut search = QuasiNewton::new(1, 1.0);
+        assert_eq!(search.step(&[1.0], 0.3), [-0.3]);
+        assert!(!search.is_concave());
+        search.step(&[1.3], 0.3);
+        assert!(search.is_concave());
+        search.move_to_another_function();
+        assert!(!search.is_concave());
     }
 
     /// By definition.

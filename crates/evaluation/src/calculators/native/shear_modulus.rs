@@ -25,8 +25,8 @@ use crate::{
     elasticity::{Matrix3, cartesian_rotations, strained},
 };
 
-/// Largest component of a force that is left on a relaxed atom, 1e-4 eV/Å.
-const FORCE_HA_BOHR: f64 = 2e-6;
+/// Largest component of a force that is left on a relaxed atom, 5e-4 eV/Å: some 0.1 GPa of a constant.
+const FORCE_HA_BOHR: f64 = 1e-5;
 /// Forces of that size need densities that an energy of 1e-9 Ry does not.
 const FORCE_CONVERGENCE_RY: f64 = 1e-11;
 /// Second derivative of the energy by the position of an atom to begin with, about that of silicon.
@@ -56,7 +56,7 @@ impl Evaluation<'_> {
             frac: given.frac_coords.clone(),
             density: None,
         };
-        let at_rest = self.at_rest(given, &ingredients, &mut neighbour)?;
+        let at_rest = self.at_rest(given, false, &ingredients, &mut neighbour)?;
         let values = at_rest.solved.values();
         let stress_gpa = in_gpa(&at_rest.stress);
         let structure = at_rest.structure;
@@ -76,7 +76,7 @@ impl Evaluation<'_> {
                 lattice: strained(&structure.lattice, strain).map_err(bad_geometry)?,
                 ..structure.clone()
             };
-            let found = self.at_rest(cell, &ingredients, &mut neighbour)?;
+            let found = self.at_rest(cell, true, &ingredients, &mut neighbour)?;
             neighbour.density = Some(found.solved.into_starting_point());
             Ok::<_, Failure>(in_gpa(&found.stress))
         })?;
@@ -94,6 +94,7 @@ impl Evaluation<'_> {
     fn at_rest(
         &mut self,
         mut structure: Structure,
+        is_strained: bool,
         ingredients: &Ingredients,
         neighbour: &mut Neighbour,
     ) -> Result<AtRest, Failure> {
@@ -130,6 +131,14 @@ impl Evaluation<'_> {
             }
             neighbour.density = Some(solved.into_starting_point());
             let step = neighbour.search.step(&gradient, LONGEST_STEP_BOHR);
+            // On the way to the given cell's positions at rest the energy may be concave.
+            if is_strained && neighbour.search.is_concave() {
+                return Err(Failure::new(
+                    FailureCode::IonsNotRelaxed,
+                    "the energy is concave along the atoms' way in a strained cell: where they rest \
+                     in the given one is no minimum",
+                ));
+            }
             for (frac, step) in structure.frac_coords.iter_mut().zip(step.chunks_exact(3)) {
                 let step_ang = [step[0], step[1], step[2]].map(|x| x * BOHR_ANG);
                 let change = structure.lattice.to_frac(step_ang);

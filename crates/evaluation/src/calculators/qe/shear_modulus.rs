@@ -12,6 +12,8 @@ use crate::{
 };
 
 const MOST_STEPS: u32 = 50;
+/// Forces of the size that a relaxation asks for need densities that an energy of 1e-9 Ry does not.
+const FORCE_CONVERGENCE_RY: f64 = 1e-11;
 const NO_STRAIN: Matrix3 = [[0.0; 3]; 3];
 
 impl Evaluation<'_> {
@@ -58,6 +60,8 @@ impl Evaluation<'_> {
         deck.positions = Positions::Crystal(atoms.collect());
         if self.calculator.settings.ions == Ions::Relaxed {
             deck.control.calculation = Calculation::Relax { steps: MOST_STEPS };
+            let own = deck.electrons.conv_thr_ry;
+            deck.electrons.conv_thr_ry = own.min(FORCE_CONVERGENCE_RY);
         }
         self.run(&deck)
     }
