@@ -4,9 +4,12 @@
 
 mod common;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use common::{Record, delayed, dqn, drive, finish, rigid, short_run, small_network, task};
@@ -15,7 +18,7 @@ use crystalgym_agents::{
     RelabelConfig, Rollout, evaluate_policy,
 };
 use crystalgym_crystal::{Crystal, Element, Lattice, Structure};
-use crystalgym_environment::{Task, TaskConfig};
+use crystalgym_environment::{ProcessName, Task, TaskConfig};
 use crystalgym_evaluation::{
     Calculator, CancelToken, FailureCode, Fingerprint, Outcome, Property, RigidCalculator, Values,
 };
@@ -46,26 +49,31 @@ fn best_return(task: &Task) -> f64 {
     returns.fold(f64::NEG_INFINITY, f64::max)
 }
 
-/// Oracle: all 16 fillings of two sites with four elements. The learned policy must be optimal,
-/// not nearly so, and from either start site.
-#[test]
-fn dqn_finds_the_exact_optimum_of_two_sites() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("two-sites.cif");
+/// The cell of caesium chloride with four elements to choose from.
+fn two_sites(folder: &Path) -> TaskConfig {
+    let path = folder.join("two-sites.cif");
     let structure = Structure {
         lattice: Lattice::from_parameters([4.1; 3], [90.0; 3]).unwrap(),
         elements: elements(&["Cs", "Cl"]),
         frac_coords: vec![[0.0; 3], [0.5; 3]],
     };
     structure.to_file(&path).unwrap();
+    TaskConfig {
+        skeletons: vec![path.to_string_lossy().into_owned()],
+        elements: elements(&["Li", "Cl", "Br", "Cs"]),
+        // CsBr has 5.13 g/cm³ here; its neighbours CsCl and Cs₂ have 4.06 and 6.41.
+        target: 5.0,
+        ..TaskConfig::default()
+    }
+}
+
+/// Oracle: all 16 fillings of two sites with four elements. The learned policy must be optimal,
+/// not nearly so, and from either start site.
+#[test]
+fn dqn_finds_the_exact_optimum_of_two_sites() {
+    let folder = tempfile::tempdir().unwrap();
     for seed in 1..=4 {
-        let task = task(TaskConfig {
-            skeletons: vec![path.to_string_lossy().into_owned()],
-            elements: elements(&["Li", "Cl", "Br", "Cs"]),
-            // CsBr has 5.13 g/cm³ here; its neighbours CsCl and Cs₂ have 4.06 and 6.41.
-            target: 5.0,
-            ..TaskConfig::default()
-        });
+        let task = task(two_sites(folder.path()));
         let config = DqnConfig {
             total_steps: 2000,
             learning_starts: 100,
@@ -82,6 +90,31 @@ fn dqn_finds_the_exact_optimum_of_two_sites() {
         for rollout in evaluate_policy(policy.as_mut(), &task, &rigid(), 8, 1).unwrap() {
             assert_eq!(rollout.reward, best, "{}", rollout.crystal.formula());
         }
+    }
+}
+
+/// Oracle: all 16 crystals of two sites with four elements. From whatever start, by substitution.
+#[test]
+fn dqn_finds_the_exact_optimum_by_substitution() {
+    let folder = tempfile::tempdir().unwrap();
+    let task = task(TaskConfig {
+        process: ProcessName::Substitution,
+        ..two_sites(folder.path())
+    });
+    let config = DqnConfig {
+        total_steps: 2000,
+        learning_starts: 100,
+        n_step: 1,
+        gradient_steps: 2,
+        network: small_network(16),
+        ..DqnConfig::standard()
+    };
+    let mut agent = dqn(config, Arc::clone(&task), &rigid());
+    finish(&mut agent, &mut ());
+    let mut policy = agent.policy(&task, PolicyMode::Greedy).unwrap();
+    let best = best_return(&task);
+    for rollout in evaluate_policy(policy.as_mut(), &task, &rigid(), 16, 1).unwrap() {
+        assert_eq!(rollout.reward, best, "{}", rollout.crystal.formula());
     }
 }
 

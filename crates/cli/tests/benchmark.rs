@@ -190,6 +190,32 @@ fn a_killed_benchmark_ends_like_an_undisturbed_one() {
     submit_verify_and_rank(folder.path());
 }
 
+/// The sixth experiment: random crystals are changed site by site, and its results can be submitted,
+/// computed again, trained again and ranked like those of the others.
+#[test]
+fn substitution_is_run_submitted_and_verified() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut arguments = vec!["bench", "run", "paper-exp6", "--scale", "smoke"];
+    arguments.extend(["--properties", "density", "--output", "sixth"]);
+    arguments.extend(["--algorithms", "ppo,dqn,genetic"]);
+    arguments.extend(["--set", "calculator.name=rigid"]);
+    let output = run(folder.path(), &arguments);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    for job in jobs(&folder.path().join("sixth")) {
+        let config = fs::read_to_string(job.join("run/config.toml")).unwrap();
+        assert!(config.contains("process = \"substitution\""), "{config}");
+        let rows = read_episodes(&job.join("run/episodes.csv")).unwrap();
+        assert!(rows.len() >= 7, "{}", rows.len());
+    }
+    let submit = ["bench", "submit", "sixth", "--name", "A. Tester"];
+    let output = run(folder.path(), &submit);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let output = run(folder.path(), &["bench", "verify", "sixth/result.json"]);
+    let shown = text(&output.stdout);
+    assert!(output.status.success(), "{shown} {}", text(&output.stderr));
+    assert!(shown.contains("trained again, all the same"), "{shown}");
+}
+
 /// The commands after it, on what it left.
 fn submit_verify_and_rank(folder: &Path) {
     let submit = [

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::ExitCode,
     sync::Arc,
     thread,
@@ -14,10 +14,9 @@ use clap::Args;
 use crystalgym_crystal::{Crystal, Element, SYMMETRY_TOLERANCE_ANG, Skeleton, Structure};
 use crystalgym_environment::find_skeleton;
 use crystalgym_evaluation::{
-    Calculator, CalculatorConfig, CancelToken, Evaluation, Outcome, Property, ResultStore, Values,
-    evaluate,
+    CalculatorConfig, CancelToken, Evaluation, Outcome, Property, Values, evaluate,
 };
-use crystalgym_training::{ConfigLayers, default_store_path};
+use crystalgym_training::{ConfigLayers, open_store};
 use serde_json::json;
 
 use crate::{signals::StopFlag, terminal};
@@ -90,19 +89,6 @@ impl CalculatorArguments {
         }
         Ok(layers.resolve_table("calculator", &CalculatorConfig::default())?)
     }
-}
-
-/// The store that `default`, `none` or a path means; none for a calculator that needs none.
-pub(crate) fn open_store(
-    name: &str,
-    calculator: &dyn Calculator,
-) -> anyhow::Result<Option<ResultStore>> {
-    Ok(match name {
-        _ if calculator.is_instant() => None,
-        "none" => None,
-        "default" => Some(ResultStore::open(&default_store_path()?)?),
-        path => Some(ResultStore::open(Path::new(path))?),
-    })
 }
 
 pub(crate) fn run(arguments: &EvaluateArguments) -> anyhow::Result<ExitCode> {

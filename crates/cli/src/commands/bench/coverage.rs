@@ -17,15 +17,12 @@ use crystalgym_environment::{ActionSet, random::uniform_below};
 use crystalgym_evaluation::{
     Calculator, CancelToken, Evaluation, Outcome, Property, ResultStore, evaluate,
 };
+use crystalgym_training::open_store;
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
 use super::verdicts::{Verdict, read_verdicts, write_comparison};
-use crate::{
-    commands::evaluate::{CalculatorArguments, open_store},
-    signals::StopFlag,
-    terminal,
-};
+use crate::{commands::evaluate::CalculatorArguments, signals::StopFlag, terminal};
 
 /// Arguments of `crystalgym bench coverage`.
 #[derive(Debug, Args)]

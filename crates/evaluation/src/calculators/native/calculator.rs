@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Instant};
 
 use crystalgym_crystal::{Crystal, Element};
-use crystalgym_qe::Smearing;
+use crystalgym_dft::Smearing;
 use serde::Serialize;
 
 use super::{

@@ -9,7 +9,7 @@ use crystalgym_crystal::{Crystal, Structure, automatic_density};
 use crystalgym_dft::{
     BOHR_ANG, BandEdges, Cancellation, DftError, Discretisation, HARTREE_EV, HARTREE_PER_BOHR3_GPA,
     KMesh, Mixing, Model, Occupations, PlaneWaveBasis, ScfControl, ScfEnd, ScfOptions, ScfResult,
-    SetUp, Smearing, StartingPoint, first_variable_cell_step, forces_and_stress_unless, pressure,
+    SetUp, StartingPoint, first_variable_cell_step, forces_and_stress_unless, pressure,
     self_consistent_field, self_consistent_field_near, stress_unless,
 };
 use crystalgym_pseudopotential::Cutoffs;
@@ -206,7 +206,7 @@ impl<'a> Evaluation<'a> {
     pub(super) fn smeared(&self) -> Occupations {
         let settings = self.settings;
         Occupations::Smeared {
-            smearing: smearing(settings.smearing),
+            smearing: settings.smearing,
             width_ha: settings.degauss_ry * HARTREE_PER_RY,
         }
     }
@@ -400,15 +400,6 @@ impl Solved {
             k_points: Some(result.k_points.len() as u32),
             ..Values::default()
         }
-    }
-}
-
-fn smearing(chosen: crystalgym_qe::Smearing) -> Smearing {
-    match chosen {
-        crystalgym_qe::Smearing::Gaussian => Smearing::Gaussian,
-        crystalgym_qe::Smearing::MethfesselPaxton => Smearing::MethfesselPaxton,
-        crystalgym_qe::Smearing::MarzariVanderbilt => Smearing::MarzariVanderbilt,
-        crystalgym_qe::Smearing::FermiDirac => Smearing::FermiDirac,
     }
 }
 

@@ -3,7 +3,8 @@
 use std::num::NonZeroUsize;
 
 use crystalgym_dft::SetUp;
-use crystalgym_qe::{SettingRange, Smearing};
+use crystalgym_dft::Smearing;
+use crystalgym_qe::SettingRange;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::{
