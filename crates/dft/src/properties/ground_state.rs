@@ -1,3 +1,5 @@
+//! What the derivatives of the energy are computed from.
+
 use std::{borrow::Cow, num::NonZeroUsize};
 
 use rustfft::num_complex::Complex64;

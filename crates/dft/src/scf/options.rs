@@ -1,3 +1,5 @@
+//! Choices of the self-consistency loop, and how the caller takes part in it.
+
 use std::num::NonZeroUsize;
 
 use super::{Mixing, ScfIteration};

@@ -1,3 +1,5 @@
+//! Forces of the augmentation charges.
+
 use crate::{
     DftError,
     properties::{augmentation_moments::AugmentationMoments, ground_state::GroundState},

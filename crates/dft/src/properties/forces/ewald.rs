@@ -1,3 +1,5 @@
+//! Forces of the ions among each other.
+
 use std::f64::consts::PI;
 
 use crate::{

@@ -1,3 +1,5 @@
+//! Forces of the local potential, and of the core charges in that of exchange and correlation.
+
 use rustfft::num_complex::Complex64;
 
 use crate::{

@@ -1,3 +1,5 @@
+//! Forces of the non-local potential.
+
 use rustfft::num_complex::Complex64;
 
 use super::sum::sum_of_forces;

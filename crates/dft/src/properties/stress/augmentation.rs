@@ -1,3 +1,5 @@
+//! Stress of the augmentation charges.
+
 use crate::{
     DftError,
     properties::{

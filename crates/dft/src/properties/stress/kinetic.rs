@@ -1,3 +1,5 @@
+//! Stress of the kinetic energy.
+
 use crate::{
     DftError,
     parallel::parallel_map,

@@ -1,3 +1,5 @@
+//! Stress of the local potential.
+
 use rustfft::num_complex::Complex64;
 
 use crate::{

@@ -1,3 +1,5 @@
+//! Stress of exchange and correlation.
+
 use super::local::form_factor_strain;
 use crate::{
     DftError,
