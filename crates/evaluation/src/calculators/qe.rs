@@ -245,7 +245,7 @@ impl Calculator for QeCalculator {
     }
 
     fn evaluate(&self, crystal: &Crystal, property: Property, cancel: &CancelToken) -> Outcome {
-        let mut evaluation = Evaluation {
+        let mut computation = Computation {
             calculator: self,
             crystal,
             cancel,
@@ -253,25 +253,25 @@ impl Calculator for QeCalculator {
             scf_iterations: 0,
             seconds: 0.0,
         };
-        match evaluation.compute(property) {
+        match computation.compute(property) {
             Ok(values) => Outcome::Success(Values {
                 volume_ang3: crystal.skeleton().lattice.volume(),
                 rigid_density_g_cm3: crystal.rigid_density_g_cm3(),
-                scf_iterations: evaluation.scf_iterations,
-                seconds: evaluation.seconds,
+                scf_iterations: computation.scf_iterations,
+                seconds: computation.seconds,
                 ..values
             }),
             Err(failure) => Outcome::Failure(Failure {
-                scf_iterations: evaluation.scf_iterations,
-                seconds: evaluation.seconds,
+                scf_iterations: computation.scf_iterations,
+                seconds: computation.seconds,
                 ..failure
             }),
         }
     }
 }
 
-/// One evaluation under way.
-struct Evaluation<'a> {
+/// One computation under way.
+struct Computation<'a> {
     calculator: &'a QeCalculator,
     crystal: &'a Crystal,
     cancel: &'a CancelToken,
@@ -280,7 +280,7 @@ struct Evaluation<'a> {
     seconds: f64,
 }
 
-impl Evaluation<'_> {
+impl Computation<'_> {
     fn compute(&mut self, property: Property) -> Result<Values, Failure> {
         self.pseudopotentials = self.find_pseudopotentials()?;
         let species: Vec<PwSpecies> = self

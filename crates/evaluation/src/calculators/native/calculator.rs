@@ -7,7 +7,7 @@ use crystalgym_dft::Smearing;
 use serde::Serialize;
 
 use super::{
-    evaluation::Evaluation,
+    computation::Computation,
     settings::{InvalidNativeSettings, NativeSettings, Verdict},
     species::{KnownSpecies, SpeciesLibrary, SpeciesSource},
 };
@@ -170,9 +170,10 @@ impl Calculator for NativeCalculator {
 
     fn evaluate(&self, crystal: &Crystal, property: Property, cancel: &CancelToken) -> Outcome {
         let start = Instant::now();
-        let mut evaluation = Evaluation::new(&self.settings, &self.library, crystal, cancel, start);
-        let computed = evaluation.compute(property);
-        let scf_iterations = evaluation.scf_iterations();
+        let mut computation =
+            Computation::new(&self.settings, &self.library, crystal, cancel, start);
+        let computed = computation.compute(property);
+        let scf_iterations = computation.scf_iterations();
         let seconds = start.elapsed().as_secs_f64();
         match computed {
             Ok(values) => Outcome::Success(Values {

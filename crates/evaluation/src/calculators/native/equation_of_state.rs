@@ -17,7 +17,7 @@ use crystalgym_dft::StartingPoint;
 
 use super::{
     Verdict,
-    evaluation::{Evaluation, Ingredients, Scale},
+    computation::{Computation, Ingredients, Scale},
 };
 use crate::{EquationOfStateFit, Failure, FailureCode, fit_murnaghan};
 
@@ -29,7 +29,7 @@ const CUTOFF_FACTOR: f64 = 1.15;
 /// F is multiplied by strains of a hundredth, so that its energies need less accuracy.
 const CUTOFF_CONVERGENCE_RY: f64 = 1e-5;
 
-impl Evaluation<'_> {
+impl Computation<'_> {
     /// The fit to the energies at all of [`VOLUME_FACTORS`], from that of the given volume and
     /// what its calculation found.
     ///

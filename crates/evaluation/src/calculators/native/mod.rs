@@ -1,8 +1,8 @@
 //! The project's own plane-wave engine as a calculator.
 
 mod calculator;
+mod computation;
 mod equation_of_state;
-mod evaluation;
 mod relaxation;
 mod settings;
 mod shear_modulus;

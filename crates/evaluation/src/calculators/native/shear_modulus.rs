@@ -17,7 +17,7 @@ use crystalgym_dft::{
 };
 
 use super::{
-    evaluation::{Evaluation, Ingredients, Solved},
+    computation::{Computation, Ingredients, Solved},
     relaxation::QuasiNewton,
 };
 use crate::{
@@ -42,7 +42,7 @@ struct Neighbour {
     density: Option<StartingPoint>,
 }
 
-impl Evaluation<'_> {
+impl Computation<'_> {
     /// Hill's shear modulus.
     pub(super) fn shear_modulus(&mut self) -> Result<Values, Failure> {
         let ingredients = self.ingredients()?;

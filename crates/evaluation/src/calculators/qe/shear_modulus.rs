@@ -5,7 +5,7 @@ use crystalgym_qe::{
     Calculation, Decks, GPA_PER_RY_BOHR3, Positions, PwRun, RELAXED_FORCE_RY_BOHR, ScfCycle,
 };
 
-use super::{Evaluation, values};
+use super::{Computation, values};
 use crate::{
     ElasticConstants, Failure, FailureCode, Ions, StressStrain, Values,
     elasticity::{Matrix3, cartesian_rotations, strained},
@@ -16,7 +16,7 @@ const MOST_STEPS: u32 = 50;
 const FORCE_CONVERGENCE_RY: f64 = 1e-11;
 const NO_STRAIN: Matrix3 = [[0.0; 3]; 3];
 
-impl Evaluation<'_> {
+impl Computation<'_> {
     /// Hill's shear modulus. Every cell has the cutoffs and the mesh of the given one; with relaxed
     /// ions each is relaxed from the given positions.
     pub(super) fn shear_modulus(

@@ -1,4 +1,4 @@
-//! One evaluation: a property from one or several self-consistent fields.
+//! One computation: a property from one or several self-consistent fields.
 
 use std::{
     sync::Arc,
@@ -32,8 +32,8 @@ const PUBLISHED_MIXING: Mixing = Mixing {
 const PUBLISHED_ITERATIONS: usize = 300;
 const PUBLISHED_CONVERGENCE_RY: f64 = 1e-6;
 
-/// One evaluation under way.
-pub(super) struct Evaluation<'a> {
+/// One computation under way.
+pub(super) struct Computation<'a> {
     pub(super) settings: &'a NativeSettings,
     library: &'a SpeciesLibrary,
     pub(super) crystal: &'a Crystal,
@@ -70,7 +70,7 @@ pub(super) struct Solved {
     pub(super) result: ScfResult,
 }
 
-impl<'a> Evaluation<'a> {
+impl<'a> Computation<'a> {
     pub(super) fn new(
         settings: &'a NativeSettings,
         library: &'a SpeciesLibrary,
