@@ -52,6 +52,7 @@
 
 mod adam;
 mod buffer;
+mod check;
 mod checkpoint;
 mod error;
 mod factory;
@@ -62,6 +63,7 @@ mod network;
 mod noisy;
 mod parameters;
 mod random;
+mod sharded;
 
 pub use adam::{Adam, AdamConfig};
 pub use checkpoint::Checkpoint;
