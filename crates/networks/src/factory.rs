@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use crate::{
     Gradients, GraphNetwork, NetworkError, NetworkShape, Parameters,
     megnet::{Megnet, MegnetShape},
+    perceptron::{Perceptron, PerceptronShape},
 };
 
 /// Key of the kind of network in a configuration.
@@ -131,7 +132,6 @@ macro_rules! networks {
                     $((Self::$kind(network), NetworkWorkspace::$kind(workspace)) => {
                         network.forward(seen, workspace)
                     })*
-                    #[allow(unreachable_patterns, reason = "reachable from the second kind on")]
                     _ => Err(NetworkError::Workspace),
                 }
             }
@@ -146,7 +146,6 @@ macro_rules! networks {
                     $((Self::$kind(network), NetworkWorkspace::$kind(workspace)) => {
                         network.backward(grad_outputs, workspace, gradients)
                     })*
-                    #[allow(unreachable_patterns, reason = "reachable from the second kind on")]
                     _ => Err(NetworkError::Workspace),
                 }
             }
@@ -157,6 +156,8 @@ macro_rules! networks {
 networks! {
     /// The graph network of the published agents.
     Megnet(Megnet, MegnetShape) = "megnet",
+    /// A plain perceptron on descriptors of elements and sites.
+    Perceptron(Perceptron, PerceptronShape) = "perceptron",
 }
 
 impl Default for NetworkConfig {

@@ -1,7 +1,8 @@
 //! Graph networks with fused kernels and reverse-mode gradients.
 //!
 //! A [`GraphNetwork`] maps what is seen of an episode ([`Observation`](crystalgym_environment::Observation)) to numbers: action values,
-//! logits or a state value. [`Megnet`] is the network of the published agents. What never changes
+//! logits or a state value. [`Megnet`] is the network of the published agents, [`Perceptron`] a plain
+//! baseline, and a [`TrunkNetwork`] puts a trainable head on any [`Trunk`] that is not trained. What never changes
 //! within a skeleton is computed once, in a [`GraphTemplate`]; what a batch needs lives in a
 //! workspace that is reused.
 //!
@@ -52,6 +53,7 @@
 
 mod adam;
 mod buffer;
+mod check;
 mod checkpoint;
 mod error;
 mod factory;
@@ -61,7 +63,10 @@ mod megnet;
 mod network;
 mod noisy;
 mod parameters;
+mod perceptron;
 mod random;
+mod sharded;
+mod trunk;
 
 pub use adam::{Adam, AdamConfig};
 pub use checkpoint::Checkpoint;
@@ -71,3 +76,5 @@ pub use megnet::{GraphTemplate, InputStyle, Megnet, MegnetConfig, MegnetShape, W
 pub use network::{GraphNetwork, NetworkShape};
 pub use noisy::Noisy;
 pub use parameters::{Gradients, ParameterInfo, Parameters};
+pub use perceptron::{Perceptron, PerceptronShape, SiteDescriptors};
+pub use trunk::{Cached, PartialCrystal, Trunk, TrunkNetwork, TrunkWorkspace};

@@ -30,8 +30,6 @@ pub(super) struct Layout {
     pub(super) edge_readout: Set2Set,
     pub(super) node_readout: Set2Set,
     pub(super) output: Mlp,
-    /// All weight matrices: place, inputs, outputs.
-    pub(super) matrices: Vec<(usize, usize, usize)>,
 }
 
 /// Layers of one interaction block.
@@ -128,12 +126,6 @@ impl Layout {
             &[5 * hidden, hidden, hidden / 2, config.n_outputs],
             false,
         );
-        let entries = builder.finish();
-        let matrices = entries
-            .iter()
-            .filter(|info| info.transposed)
-            .map(|info| (info.offset, info.shape[1], info.shape[0]))
-            .collect();
         let layout = Self {
             node_embedding,
             focus_embedding,
@@ -144,9 +136,8 @@ impl Layout {
             edge_readout,
             node_readout,
             output,
-            matrices,
         };
-        (layout, entries)
+        (layout, builder.finish())
     }
 }
 

@@ -11,15 +11,13 @@ use super::{
     config::{InputStyle, MegnetConfig},
     layout::{self, Layout},
     template::GraphTemplate,
-    workspace::Workspace,
+    workspace::{Shard, Workspace},
 };
 use crate::{
     Gradients, GraphNetwork, NetworkError, Parameters,
-    layers::{BackwardWeights, Weights},
+    check::{Frame, check_states},
+    layers::Weights,
 };
-
-/// Trainable numbers of the largest network, which is some gigabyte with an optimiser's moments.
-const MOST_PARAMETERS: usize = 1 << 25;
 
 /// A graph network with edge, node and state features that update each other in blocks, and
 /// Set2Set readouts.
@@ -55,18 +53,7 @@ impl Megnet {
         config.check()?;
         check_templates(&config, &templates)?;
         let (layout, entries) = Layout::new(&config);
-        let sizes = entries
-            .iter()
-            .map(|entry| entry.shape.iter().product::<usize>());
-        let parameters: usize = sizes.sum();
-        if parameters > MOST_PARAMETERS {
-            return Err(NetworkError::Config {
-                field: "number of parameters",
-                found: parameters.to_string(),
-                expected: format!("at most {MOST_PARAMETERS}: a smaller hidden, or fewer blocks"),
-            });
-        }
-        let parameters = Parameters::random(Arc::from(entries), rng);
+        let parameters = Parameters::random(Arc::from(entries), rng)?;
         Ok(Self {
             config,
             layout: Arc::new(layout),
@@ -96,58 +83,6 @@ impl Megnet {
     /// The skeletons that states refer to by index.
     pub fn templates(&self) -> &Arc<[GraphTemplate]> {
         &self.templates
-    }
-
-    fn check_states(&self, states: &[Observation<'_>]) -> Result<(), NetworkError> {
-        for (i, state) in states.iter().enumerate() {
-            self.check_state(state)
-                .map_err(|(field, found, expected)| NetworkError::State {
-                    state: i,
-                    field,
-                    found,
-                    expected,
-                })?;
-        }
-        Ok(())
-    }
-
-    fn check_state(&self, state: &Observation<'_>) -> Result<(), (&'static str, String, String)> {
-        let Some(template) = self.templates.get(state.skeleton) else {
-            let expected = format!("below {}", self.templates.len());
-            return Err(("skeleton", state.skeleton.to_string(), expected));
-        };
-        if state.node_types.len() != template.sites {
-            let expected = format!("{}, the sites of {}", template.sites, template.label);
-            return Err((
-                "number of node types",
-                state.node_types.len().to_string(),
-                expected,
-            ));
-        }
-        let blank = self.config.n_actions;
-        if let Some(&t) = state.node_types.iter().find(|&&t| usize::from(t) > blank) {
-            return Err(("node type", t.to_string(), format!("0 to {blank}")));
-        }
-        // The published table of focus indices has one row per action.
-        let limit = match self.config.inputs {
-            InputStyle::Published => template.sites.min(self.config.n_actions),
-            InputStyle::Corrected => template.sites,
-        };
-        if state.focus >= limit {
-            return Err(("focus", state.focus.to_string(), format!("below {limit}")));
-        }
-        if !(state.target as f32).is_finite() {
-            return Err((
-                "target",
-                state.target.to_string(),
-                "a finite number".to_owned(),
-            ));
-        }
-        if state.steps == 0 || state.step > state.steps {
-            let expected = format!("0 to {}, of at least 1", state.steps);
-            return Err(("step", state.step.to_string(), expected));
-        }
-        Ok(())
     }
 }
 
@@ -232,25 +167,30 @@ impl GraphNetwork for Megnet {
         states: &[Observation<'_>],
         workspace: &'w mut Workspace,
     ) -> Result<&'w [f32], NetworkError> {
-        self.check_states(states)?;
+        let config = &self.config;
+        check_states(states, self.templates.len(), config.n_actions, |skeleton| {
+            let template = &self.templates[skeleton];
+            // The published table of focus indices has one row per action.
+            let focus_limit = match config.inputs {
+                InputStyle::Published => template.sites.min(config.n_actions),
+                InputStyle::Corrected => template.sites,
+            };
+            Frame {
+                label: &template.label,
+                sites: template.sites,
+                focus_limit,
+            }
+        })?;
         let weights = Weights {
             arch: self.arch,
             values: self.parameters.values(),
         };
-        let n_outputs = self.config.n_outputs;
-        Ok(
-            workspace.forward(states, n_outputs, |shard, states, outputs| {
-                let (config, layout) = (&self.config, &self.layout);
-                shard.activations.forward(
-                    config,
-                    layout,
-                    weights,
-                    &self.templates,
-                    states,
-                    outputs,
-                );
-            }),
-        )
+        let run = |shard: &mut Shard, states: &[Observation<'_>], outputs: &mut [f32]| {
+            let (layout, templates) = (&self.layout, &self.templates);
+            let activations = &mut shard.activations;
+            activations.forward(config, layout, weights, templates, states, outputs);
+        };
+        Ok(workspace.0.forward(states, config.n_outputs, run))
     }
 
     fn backward(
@@ -259,36 +199,12 @@ impl GraphNetwork for Megnet {
         workspace: &mut Workspace,
         gradients: &mut Gradients,
     ) -> Result<(), NetworkError> {
-        let lengths = [
-            (
-                "gradient of the outputs",
-                grad_outputs.len(),
-                workspace.outputs().len(),
-            ),
-            ("gradient", gradients.values().len(), self.parameters.len()),
-        ];
-        for (what, found, expected) in lengths {
-            if found != expected {
-                return Err(NetworkError::Length {
-                    what,
-                    found,
-                    expected,
-                });
-            }
-        }
-        let (values, matrices) = (self.parameters.values(), &self.layout.matrices);
-        workspace.backward(
+        workspace.0.backward(
             self.arch,
-            values,
-            matrices,
+            &self.parameters,
             grad_outputs,
-            gradients.values_mut(),
-            |shard, transposed, grad_outputs| {
-                let weights = BackwardWeights {
-                    arch: self.arch,
-                    transposed,
-                };
-                let gradients = shard.gradients.reset(values.len());
+            gradients,
+            |shard, weights, grad_outputs, gradients| {
                 shard.scratch.backward(
                     &self.config,
                     &self.layout,
@@ -298,8 +214,7 @@ impl GraphNetwork for Megnet {
                     gradients,
                 );
             },
-        );
-        Ok(())
+        )
     }
 }
 
