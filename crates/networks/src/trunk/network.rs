@@ -81,7 +81,7 @@ impl<T: Trunk> TrunkNetwork<T> {
         Ok(Self {
             trunk,
             skeletons: task.skeletons().into(),
-            blank: task.n_actions(),
+            blank: task.elements().len(),
             target_scale: task.objective().scale() as f32,
             head,
             n_outputs,
