@@ -14,9 +14,6 @@ use crate::{
     perceptron::{Perceptron, PerceptronShape},
 };
 
-/// Key of the kind of network in a configuration.
-const ARCHITECTURE: &str = "architecture";
-
 macro_rules! networks {
     ($($(#[$doc:meta])* $kind:ident($network:ty, $shape:ty) = $name:literal,)*) => {
         /// A network of any kind.
@@ -38,6 +35,9 @@ macro_rules! networks {
         }
 
         impl NetworkConfig {
+            /// Key of the kind in a configuration.
+            pub const ARCHITECTURE: &str = "architecture";
+
             /// Names of all kinds; the first is the default.
             pub const ARCHITECTURES: &[&str] = &[$($name),*];
 
@@ -75,7 +75,8 @@ macro_rules! networks {
                         .map(Self::$kind)
                         .map_err(|error| error.to_string()),)*
                     _ => Err(format!(
-                        "{ARCHITECTURE} is '{name}', expected {}",
+                        "{} is '{name}', expected {}",
+                        Self::ARCHITECTURE,
                         Self::ARCHITECTURES.join(" or ")
                     )),
                 }
@@ -177,7 +178,7 @@ impl Serialize for NetworkConfig {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::Error as _;
         let mut all = Map::new();
-        all.insert(ARCHITECTURE.to_owned(), self.architecture().into());
+        all.insert(Self::ARCHITECTURE.to_owned(), self.architecture().into());
         if let Value::Object(fields) = self.fields().map_err(S::Error::custom)? {
             all.extend(fields);
         }
@@ -188,11 +189,11 @@ impl Serialize for NetworkConfig {
 impl<'de> Deserialize<'de> for NetworkConfig {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut fields = Map::<String, Value>::deserialize(deserializer)?;
-        let name = match fields.remove(ARCHITECTURE) {
+        let name = match fields.remove(Self::ARCHITECTURE) {
             None => Self::ARCHITECTURES[0].to_owned(),
             Some(Value::String(name)) => name,
             Some(other) => {
-                let message = format!("{ARCHITECTURE} is {other}, expected a name");
+                let message = format!("{} is {other}, expected a name", Self::ARCHITECTURE);
                 return Err(D::Error::custom(message));
             }
         };

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fs::File, io::Read, path::Path};
 
+use crystalgym_networks::NetworkConfig;
 use serde::{Serialize, de::DeserializeOwned};
 use toml::{Table, Value};
 
@@ -97,9 +98,12 @@ impl ConfigLayers {
     /// [`TrainingError::Configuration`] with the source, the field and what would be right.
     pub fn resolve<T: DeserializeOwned>(&self, base: Table) -> Result<T, TrainingError> {
         let mut merged = base;
+        let mut said = Table::new();
         for (_, layer) in &self.layers {
-            merge(&mut merged, layer);
+            merge(&mut said, layer);
         }
+        forget_other_kinds(&mut merged, &said);
+        merge(&mut merged, &said);
         serde_path_to_error::deserialize(Value::Table(merged)).map_err(|error| {
             let field = error.path().to_string();
             let message = error.inner().to_string();
@@ -223,8 +227,22 @@ fn merge(base: &mut Table, layer: &Table) {
     }
 }
 
+/// Empties the tables of `base` that are of another kind than what the layers say in the end: the
+/// fields of one kind of network are unknown to another, whose defaults are its own.
+fn forget_other_kinds(base: &mut Table, said: &Table) {
+    for (key, value) in said {
+        if let (Some(Value::Table(below)), Value::Table(above)) = (base.get_mut(key), value) {
+            match above.get(NetworkConfig::ARCHITECTURE) {
+                Some(kind) if below.get(NetworkConfig::ARCHITECTURE) != Some(kind) => below.clear(),
+                _ => forget_other_kinds(below, above),
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use crystalgym_networks::{MegnetShape, PerceptronShape};
     use serde::{Deserialize, Serialize};
 
     use super::*;
@@ -298,6 +316,58 @@ mod tests {
         assert!(error.contains("--set inner.rte=1.0"), "{error}");
         assert!(
             error.contains("`rte`") && error.contains("`rate`"),
+            "{error}"
+        );
+    }
+
+    /// Another kind of network has defaults of its own; the order of the layers does not matter.
+    #[test]
+    fn another_kind_of_network_starts_from_its_own_defaults() {
+        let resolve = |assignments: &[&str]| {
+            let mut layers = ConfigLayers::default();
+            for assignment in assignments {
+                layers.add_assignment(assignment).unwrap();
+            }
+            layers.resolve_table("network", &NetworkConfig::default())
+        };
+        let perceptron = |hidden| {
+            NetworkConfig::Perceptron(PerceptronShape {
+                hidden,
+                ..PerceptronShape::default()
+            })
+        };
+        let (kind, hidden) = ("network.architecture=perceptron", "network.hidden=24");
+        let default = PerceptronShape::default().hidden;
+        assert_eq!(resolve(&[kind]).unwrap(), perceptron(default));
+        assert_eq!(resolve(&[kind, hidden]).unwrap(), perceptron(24));
+        assert_eq!(resolve(&[hidden, kind]).unwrap(), perceptron(24));
+
+        let wide = NetworkConfig::Megnet(MegnetShape {
+            hidden: 24,
+            ..MegnetShape::default()
+        });
+        assert_eq!(resolve(&[hidden]).unwrap(), wide);
+        assert_eq!(
+            resolve(&["network.architecture=megnet", hidden]).unwrap(),
+            wide
+        );
+        assert_eq!(
+            resolve(&[kind, "network.architecture=megnet", hidden]).unwrap(),
+            wide
+        );
+
+        let error = resolve(&[kind, "network.blocks=2"])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("--set network.blocks=2: field 'network'"),
+            "{error}"
+        );
+        let error = resolve(&["network.architecture=tree"])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("'tree', expected megnet or perceptron"),
             "{error}"
         );
     }
