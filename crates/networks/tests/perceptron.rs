@@ -297,7 +297,9 @@ fn skeletons_with_more_sites_are_refused_by_name() {
     let network = shape().build(&small, 18, &mut rng).unwrap();
     let all = Skeleton::builtins().unwrap();
     let large = all.iter().find(|skeleton| skeleton.sites() > 5).unwrap();
-    let error = network.for_skeletons(&[large.clone()]).unwrap_err();
+    let error = network
+        .for_skeletons(std::slice::from_ref(large))
+        .unwrap_err();
     let text = error.to_string();
     let found = format!("{} with {} sites", large.label, large.sites());
     assert!(
