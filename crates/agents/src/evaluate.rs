@@ -60,7 +60,7 @@ pub fn evaluate_policy(
     finished.sort_by_key(|episode| episode.environment);
     let rollouts = finished.into_iter().filter_map(|episode| {
         // What a calculator is asked for is never predicted.
-        let Appraisal::Computed(evaluation) = *episode.appraisal else {
+        let Appraisal::Computed(evaluation) = episode.appraisal else {
             return None;
         };
         Some(Rollout {

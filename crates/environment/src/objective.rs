@@ -212,7 +212,7 @@ mod tests {
             spread: 0.1,
             failure_probability: 0.25,
         });
-        let expected = 0.75 * 1.0 + 0.25 * -1.0;
+        let expected = 0.75 - 0.25;
         let found = Reward::of(Property::Density).of_appraisal(3.0, &prediction);
         assert!((found - expected).abs() < 1e-15);
     }

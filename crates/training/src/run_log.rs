@@ -148,7 +148,7 @@ fn episode_row(step: u64, episode: &FinishedEpisode) -> EpisodeRow {
         .iter()
         .map(|e| e.symbol())
         .collect();
-    let (scf_iterations, failure, property_value) = match episode.appraisal.as_ref() {
+    let (scf_iterations, failure, property_value) = match &episode.appraisal {
         Appraisal::Computed(evaluation) => match &evaluation.outcome {
             Outcome::Success(values) => (values.scf_iterations, None, Some(values.value)),
             Outcome::Failure(failure) => (failure.scf_iterations, Some(failure.code), None),
@@ -167,7 +167,7 @@ fn episode_row(step: u64, episode: &FinishedEpisode) -> EpisodeRow {
         value: property_value,
         episodic_return: episode.reward,
         failure,
-        source: episode.appraisal.as_ref().into(),
+        source: (&episode.appraisal).into(),
         scf_iterations,
         calculation_seconds: evaluation.map_or(0.0, |e| e.outcome.seconds()),
     }

@@ -144,7 +144,7 @@ mod tests {
             state,
             target: 3.0,
             reward: 0.5,
-            appraisal: Box::new(Appraisal::Computed(Evaluation {
+            appraisal: Appraisal::Computed(Box::new(Evaluation {
                 outcome,
                 source: Source::Computed,
                 store_error: None,

@@ -41,7 +41,7 @@ fn episode() -> (Task, FinishedEpisode, Vec<State>) {
         crystal,
         target: 3.0,
         reward: 0.8,
-        appraisal: Box::new(Appraisal::Computed(Evaluation {
+        appraisal: Appraisal::Computed(Box::new(Evaluation {
             outcome,
             source: Source::Computed,
             store_error: None,

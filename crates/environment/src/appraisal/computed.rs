@@ -33,19 +33,19 @@ impl Appraiser for PoolAppraiser {
         if self.calculator.is_instant() {
             let (calculator, cancel) = (self.calculator.as_ref(), CancelToken::default());
             let evaluation = evaluate(calculator, None, crystal, property, &cancel);
-            return Answer::Known(Box::new(Appraisal::Computed(evaluation)));
+            return Answer::Known(Appraisal::Computed(Box::new(evaluation)));
         }
         Answer::Pending(self.pool.submit(crystal, property))
     }
 
     fn wait(&mut self, ticket: Ticket, timeout: Duration) -> Option<Appraisal> {
         let evaluation = self.pool.wait(ticket, Some(timeout))?;
-        Some(Appraisal::Computed(evaluation))
+        Some(Appraisal::Computed(Box::new(evaluation)))
     }
 
     fn receive(&mut self, timeout: Duration) -> Option<(Ticket, Appraisal)> {
         let (ticket, evaluation) = self.pool.receive(Some(timeout))?;
-        Some((ticket, Appraisal::Computed(evaluation)))
+        Some((ticket, Appraisal::Computed(Box::new(evaluation))))
     }
 
     fn cancel(&mut self, ticket: Ticket) {
@@ -85,7 +85,7 @@ impl Appraiser for InPlaceAppraiser {
             property,
             &(self.token)(),
         );
-        Answer::Known(Box::new(Appraisal::Computed(evaluation)))
+        Answer::Known(Appraisal::Computed(Box::new(evaluation)))
     }
 
     fn wait(&mut self, _ticket: Ticket, _timeout: Duration) -> Option<Appraisal> {

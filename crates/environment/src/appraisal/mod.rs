@@ -17,7 +17,7 @@ pub use self::{
 #[derive(Debug, Clone, PartialEq)]
 pub enum Appraisal {
     /// A calculator computed it, now or earlier.
-    Computed(Evaluation),
+    Computed(Box<Evaluation>),
     /// A model guessed it. Never stored beside what was computed.
     Predicted(Prediction),
 }
@@ -25,11 +25,11 @@ pub enum Appraisal {
 impl Appraisal {
     /// What was known without asking anybody.
     pub(crate) fn known(outcome: Outcome) -> Self {
-        Self::Computed(Evaluation {
+        Self::Computed(Box::new(Evaluation {
             outcome,
             source: Source::Computed,
             store_error: None,
-        })
+        }))
     }
 
     /// What a calculator said; `None` of a prediction.
@@ -56,7 +56,7 @@ pub struct Prediction {
 #[derive(Debug)]
 pub enum Answer {
     /// It is there.
-    Known(Box<Appraisal>),
+    Known(Appraisal),
     /// It comes later, under this number.
     Pending(Ticket),
 }

@@ -312,7 +312,7 @@ impl VectorEnvironment {
             Answer::Known(appraisal) => appraisal,
             Answer::Pending(ticket) => loop {
                 if let Some(appraisal) = self.appraiser.wait(ticket, LOOK_UP) {
-                    break Box::new(appraisal);
+                    break appraisal;
                 }
                 if interrupted() {
                     self.open.push_front(OpenEpisode {
@@ -342,14 +342,14 @@ impl VectorEnvironment {
         // The answer for an episode that a reset has given up belongs to nobody.
         let place = self.open.iter().position(|open| open.waits_for(ticket))?;
         let open = self.open.remove(place)?;
-        Some(open.ended.finished(open.crystal, Box::new(appraisal)))
+        Some(open.ended.finished(open.crystal, appraisal))
     }
 
     fn appraise(&mut self, ended: EndedEpisode) -> Result<(), EnvironmentError> {
         let (task, state) = (&ended.task, &ended.state);
         let crystal = task.crystal(state.skeleton.into(), &state.node_types)?;
         let answer = match task.known_outcome(&crystal) {
-            Some(outcome) => Answer::Known(Box::new(Appraisal::known(outcome))),
+            Some(outcome) => Answer::Known(Appraisal::known(outcome)),
             None => self.appraiser.submit(&crystal, task.property()),
         };
         self.open.push_back(OpenEpisode {

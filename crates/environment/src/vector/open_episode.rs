@@ -56,11 +56,11 @@ pub struct FinishedEpisode {
     /// Reward of the last step, which is the (undiscounted) return.
     pub reward: f64,
     /// What the crystal was said to be worth.
-    pub appraisal: Box<Appraisal>,
+    pub appraisal: Appraisal,
 }
 
 impl EndedEpisode {
-    pub(super) fn finished(self, crystal: Crystal, appraisal: Box<Appraisal>) -> FinishedEpisode {
+    pub(super) fn finished(self, crystal: Crystal, appraisal: Appraisal) -> FinishedEpisode {
         let Self {
             number,
             environment,

@@ -127,8 +127,10 @@ impl VectorEnvironment {
 
 /// The state that a saved episode has come to.
 fn checked(task: &Task, episode: &Episode, over: bool) -> Result<State, EnvironmentError> {
-    let state = episode.last_state(task).ok();
-    let state = state.filter(|state| episode.belongs_to(task) && task.is_terminal(state) == over);
+    // Only what belongs to the task can be played.
+    let episode_of_task = Some(episode).filter(|episode| episode.belongs_to(task));
+    let state = episode_of_task.and_then(|episode| episode.last_state(task).ok());
+    let state = state.filter(|state| task.is_terminal(state) == over);
     state.ok_or_else(|| {
         EnvironmentError::Snapshot(format!(
             "an episode with skeleton {} and {} actions does not belong there",
