@@ -314,7 +314,12 @@ class TrainedPolicy:
     @property
     def config(self) -> dict[str, Any]: ...
     def act(
-        self, skeleton: _Integer, focus: _Integer, nodes: _Integer, target: float | None = None
+        self,
+        skeleton: _Integer,
+        focus: _Integer,
+        nodes: _Integer,
+        progress: npt.NDArray[np.float32],
+        target: float | None = None,
     ) -> _Integer: ...
 
 @final

@@ -21,20 +21,29 @@ _PROPERTIES = {"band_gap": "BandGap", "bulk_modulus": "BulkModulus", "density": 
 _SETS = ("C1", "C2", "C3", "C4", "C5", "C6", "C7", "mixed")
 _DIFFICULTIES = {"easy": "Easy", "hard": "Hard", "very_hard": "VeryHard"}
 _SIZES = {"small": "Small", "medium": "Medium", "large": "Large"}
+_PROCESSES = {"": "", "-substitution": "-Substitution"}
+"""What is added to the name of a task, and to its identifier."""
 
 
 def _named() -> Iterator[tuple[str, str]]:
     """Identifiers of the paper's tasks with the names of the tasks."""
+    for suffix, ending in _PROCESSES.items():
+        for identifier, task in _filled():
+            yield f"{NAMESPACE}/{identifier}{ending}-v0", f"{task}{suffix}"
+
+
+def _filled() -> Iterator[tuple[str, str]]:
+    """The same without namespace, version and process."""
     for key, name in _PROPERTIES.items():
         for skeletons in _SETS:
             label = skeletons.capitalize() if skeletons == "mixed" else skeletons
-            yield f"{NAMESPACE}/{name}-{label}-v0", f"{key}-{skeletons}-easy-small"
+            yield f"{name}-{label}", f"{key}-{skeletons}-easy-small"
             for difficulty, hardness in _DIFFICULTIES.items():
                 if difficulty == "very_hard" and key != "density":
                     continue
                 for size, actions in _SIZES.items():
                     yield (
-                        f"{NAMESPACE}/{name}-{label}-{hardness}-{actions}-v0",
+                        f"{name}-{label}-{hardness}-{actions}",
                         f"{key}-{skeletons}-{difficulty}-{size}",
                     )
 

@@ -16,6 +16,8 @@ FIELDS = (
     "elements",
     "property",
     "target",
+    "process",
+    "start_crystal",
     "start_site",
     "odd_electrons_fail_at_once",
     "allowed",

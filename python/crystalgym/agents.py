@@ -73,7 +73,10 @@ class TrainedAgent:
         """
         focus = integers("focus", observation["focus"])
         skeleton = np.atleast_1d(integers("skeleton", observation["skeleton"]))
-        actions = self._policy.act(skeleton, np.atleast_1d(focus), self._nodes(observation), target)
+        state = np.atleast_2d(np.asarray(observation["state"], dtype=np.float32))
+        progress = np.ascontiguousarray(state[:, 1])
+        nodes = self._nodes(observation)
+        actions = self._policy.act(skeleton, np.atleast_1d(focus), nodes, progress, target)
         return actions if focus.ndim else np.int64(actions[0])
 
     def _nodes(self, observation: Mapping[str, Any]) -> npt.NDArray[np.int64]:

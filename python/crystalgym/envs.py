@@ -58,8 +58,10 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
     **changes
         What is to differ from the task: ``skeletons`` (names, files, :class:`Skeleton` objects or
         structures), ``actions`` (``"small"``, ``"medium"``, ``"large"``) or ``elements`` (a list of
-        symbols), ``property``, ``target`` (in the property's unit), ``start_site``,
-        ``odd_electrons_fail_at_once``, ``allowed`` (symbols by site).
+        symbols), ``property``, ``target`` (in the property's unit), ``process`` (``"filling"`` or
+        ``"substitution"``), ``start_crystal`` (``"random"``, ``"material"`` or a list of symbols, what
+        substitution starts from), ``start_site``, ``odd_electrons_fail_at_once``, ``allowed``
+        (symbols by site).
 
     Raises
     ------

@@ -20,8 +20,9 @@ IDS = cg.environment_ids()
 
 def test_every_task_of_the_paper_has_an_id() -> None:
     # 7 skeletons and the mixed set; 2 targets for three properties and a third for the density;
-    # 3 action sets; a short name for each easy and small one; one for everything else.
-    assert len(IDS) == len(set(IDS)) == 8 * 3 * (2 + 2 + 3) + 8 * 3 + 1
+    # 3 action sets; a short name for each easy and small one; filling and substitution; one for
+    # everything else.
+    assert len(IDS) == len(set(IDS)) == 2 * (8 * 3 * (2 + 2 + 3) + 8 * 3) + 1
     assert set(IDS) <= set(gym.registry)
     for identifier in IDS:
         spec = gym.spec(identifier)
@@ -30,6 +31,8 @@ def test_every_task_of_the_paper_has_an_id() -> None:
             assert spec.kwargs == {} and spec.reward_threshold is None
             continue
         task = cg.Task.named(spec.kwargs["task"])
+        process = "substitution" if "-Substitution-" in identifier else "filling"
+        assert task.config["process"] == process
         # Missing the target by 10 % solves a task.
         close = cg.reward(task.property_name, 0.9 * task.target, task.target)
         assert spec.reward_threshold == close < task.reward_range[1]
@@ -142,6 +145,45 @@ def test_observations_say_what_is_so() -> None:
             observation, *_ = env.step(step)
             assert observation["nodes"][site] == step
             assert env.elements[site] == env.task.elements[step]
+
+
+def test_substitution_changes_a_complete_crystal_site_by_site() -> None:
+    env = cg.CrystalEnv("density-mixed-easy-small-substitution", calculator="empirical")
+    n_elements = len(env.task.elements)
+    starts = set()
+    for seed in range(20):
+        observation, _ = env.reset(seed=seed)
+        n = len(env.task.skeletons[int(observation["skeleton"])])
+        before = observation["nodes"][:n].copy()
+        starts.add(tuple(before))
+        assert (before < n_elements).all()
+        visited = []
+        for step in range(n):
+            focus = int(observation["focus"])
+            visited.append(focus)
+            # The first site keeps its element; the others get the next one.
+            action = before[focus] if step == 0 else (before[focus] + 1) % n_elements
+            observation, _, terminated, _, info = env.step(action)
+            assert terminated == (step == n - 1)
+        assert sorted(visited) == list(range(n)) and "formula" in info
+        after = observation["nodes"][:n]
+        assert [int(site) for site in np.flatnonzero(after == before)] == [visited[0]]
+    assert len(starts) == 20
+
+
+def test_substitution_may_start_from_a_material() -> None:
+    elements = ["Si", "Sn", "Br", "I"]
+    changes: dict[str, Any] = {"skeletons": ["C7"], "elements": elements, "calculator": "rigid"}
+    for start in ("material", ["Sn", "I", "I", "I", "I"]):
+        env = cg.CrystalEnv(process="substitution", start_crystal=start, **changes)
+        env.reset(seed=3)
+        assert env.elements == ["Sn", "I", "I", "I", "I"]
+    with pytest.raises(cg.TaskError, match="start_crystal has 2 elements, expected 5"):
+        cg.CrystalEnv(process="substitution", start_crystal=["Sn", "I"], **changes)
+    with pytest.raises(cg.TaskError, match='start_crystal is for process = "substitution"'):
+        cg.CrystalEnv(start_crystal="material", **changes)
+    with pytest.raises(cg.TaskError, match='expected "random", "material", or a list'):
+        cg.CrystalEnv(process="substitution", start_crystal="nothing", **changes)
 
 
 def test_a_state_goes_on_as_it_would_have() -> None:

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use crystalgym_environment::{State, Task, observation};
-use crystalgym_networks::{Gradients, GraphNetwork, GraphState};
+use crystalgym_environment::{Observation, State, Task};
+use crystalgym_networks::{Gradients, GraphNetwork};
 
 use crate::AgentError;
 
@@ -13,7 +13,7 @@ use crate::AgentError;
 /// a network says of a state does not depend on the others; so it is asked once, and gradients
 /// with respect to its answers are added up.
 pub(crate) struct StateBatch<'a> {
-    distinct: Vec<GraphState<'a>>,
+    distinct: Vec<Observation<'a>>,
     /// Which of the distinct states each row is.
     rows: Vec<usize>,
 }
@@ -27,7 +27,7 @@ impl<'a> StateBatch<'a> {
             .into_iter()
             .map(|(state, target)| {
                 *known.entry((state, target.to_bits())).or_insert_with(|| {
-                    distinct.push(graph_state(task, state, target));
+                    distinct.push(task.observe_for(state, target));
                     distinct.len() - 1
                 })
             })
@@ -74,26 +74,14 @@ impl<'a> StateBatch<'a> {
     }
 }
 
-/// A state as a network sees it.
-fn graph_state<'a>(task: &'a Task, state: &'a State, target: f64) -> GraphState<'a> {
-    let seen = observation(task, state, target);
-    GraphState {
-        skeleton: seen.skeleton,
-        node_types: seen.node_types,
-        focus: seen.focus,
-        target: seen.target as f32,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use crystalgym_environment::{TaskConfig, initial_state, transition};
-    use crystalgym_networks::Megnet;
+    use crystalgym_environment::TaskConfig;
+    use crystalgym_networks::NetworkConfig;
     use rand::SeedableRng;
     use rand_pcg::Pcg64;
 
     use super::*;
-    use crate::{NetworkConfig, templates};
 
     /// Oracle: the same network asked row by row. Answers agree to the last bit; gradients are
     /// sums in another order.
@@ -101,20 +89,16 @@ mod tests {
     fn repeated_states_are_asked_once() {
         let task = Task::new(&TaskConfig::default()).unwrap();
         let mut rng = Pcg64::seed_from_u64(2);
-        let shape = NetworkConfig::default().megnet(&task, 3);
-        let network = Megnet::new(shape.clone(), templates(&task, &shape), &mut rng).unwrap();
+        let network = NetworkConfig::default().build(&task, 3, &mut rng).unwrap();
         let mut workspace = network.workspace(1).unwrap();
-        let first = initial_state(&task, &mut rng);
+        let first = task.initial_state(&mut rng);
         let mut second = first.clone();
-        transition(&task, &mut second, 4).unwrap();
+        task.apply(&mut second, 4).unwrap();
         let rows = [(&first, 3.0), (&second, 3.0), (&first, 3.0), (&first, 5.0)];
         let batch = StateBatch::new(&task, rows);
         assert_eq!(batch.distinct.len(), 3);
 
-        let all: Vec<_> = rows
-            .iter()
-            .map(|(s, t)| graph_state(&task, s, *t))
-            .collect();
+        let all: Vec<_> = rows.iter().map(|(s, t)| task.observe_for(s, *t)).collect();
         let expected = network.forward(&all, &mut workspace).unwrap().to_vec();
         let grad: Vec<f32> = (0..12).map(|i| 0.1 * i as f32 - 0.5).collect();
         let mut expected_gradients = network.parameters().zeros_like();

@@ -1,50 +1,39 @@
 //! The policy of actor–critic agents.
 
-use std::sync::Arc;
-
-use crystalgym_environment::{State, Task};
-use crystalgym_networks::{GraphNetwork, Megnet};
+use crystalgym_environment::{Action, Observation};
+use crystalgym_networks::GraphNetwork;
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
-use crate::{AgentError, MaskedCategorical, Policy, PolicyMode, batch::StateBatch, network_config};
+use crate::{AgentError, MaskedCategorical, Policy, PolicyMode};
 
-/// The policy whose logits a network gives, in each state; `None` where they are no numbers.
+/// The policy whose logits a network gives for each observation; `None` where they are no numbers.
 pub(crate) fn policies<N: GraphNetwork>(
-    task: &Task,
     network: &N,
     workspace: &mut N::Workspace,
-    states: &[&State],
-    target: f64,
+    seen: &[Observation<'_>],
 ) -> Result<Vec<Option<MaskedCategorical>>, AgentError> {
-    let batch = StateBatch::new(task, states.iter().map(|state| (*state, target)));
-    let logits = batch.forward(network, workspace)?;
-    let rows = logits.chunks_exact(network.n_outputs()).zip(states);
+    if seen.is_empty() {
+        return Ok(Vec::new());
+    }
+    let logits = network.forward(seen, workspace)?;
+    let rows = logits.chunks_exact(network.n_outputs()).zip(seen);
     Ok(rows
-        .map(|(logits, state)| MaskedCategorical::new(logits, state.action_mask(task)))
+        .map(|(logits, seen)| MaskedCategorical::new(logits, seen.allowed))
         .collect())
 }
 
 /// Takes the most probable action, or draws one.
-pub(crate) struct CategoricalPolicy {
-    task: Arc<Task>,
-    network: Megnet,
-    workspace: <Megnet as GraphNetwork>::Workspace,
+pub(crate) struct CategoricalPolicy<N: GraphNetwork> {
+    network: N,
+    workspace: N::Workspace,
     /// None: the most probable action.
     rng: Option<Pcg64>,
 }
 
-impl CategoricalPolicy {
-    pub(crate) fn new(
-        actor: &Megnet,
-        trained: &Task,
-        task: &Arc<Task>,
-        mode: PolicyMode,
-        threads: usize,
-    ) -> Result<Self, AgentError> {
-        let network = network_config::for_task(actor, task, trained)?;
+impl<N: GraphNetwork> CategoricalPolicy<N> {
+    pub(crate) fn new(network: N, mode: PolicyMode, threads: usize) -> Result<Self, AgentError> {
         Ok(Self {
-            task: Arc::clone(task),
             workspace: network.workspace(threads)?,
             network,
             rng: match mode {
@@ -55,10 +44,9 @@ impl CategoricalPolicy {
     }
 }
 
-impl Policy for CategoricalPolicy {
-    fn act(&mut self, states: &[&State], target: f64) -> Result<Vec<u8>, AgentError> {
-        let workspace = &mut self.workspace;
-        let policies = policies(&self.task, &self.network, workspace, states, target)?;
+impl<N: GraphNetwork> Policy for CategoricalPolicy<N> {
+    fn act(&mut self, seen: &[Observation<'_>]) -> Result<Vec<Action>, AgentError> {
+        let policies = policies(&self.network, &mut self.workspace, seen)?;
         let actions = policies.into_iter().map(|policy| {
             let policy = policy.ok_or(AgentError::Diverged {
                 step: 0,
@@ -68,7 +56,7 @@ impl Policy for CategoricalPolicy {
             Ok(match &mut self.rng {
                 None => policy.mode(),
                 Some(rng) => policy.sample(rng),
-            } as u8)
+            } as Action)
         });
         actions.collect()
     }

@@ -1,41 +1,41 @@
+//! Checkpoints: one folder, switched as a whole.
+
 use std::{
     fs, io,
     path::{Path, PathBuf},
 };
 
 use crystalgym_crystal::EnclosedFolder;
-use crystalgym_environment::{SkeletonIdentity, Task};
+use crystalgym_environment::{ProcessName, SkeletonIdentity, Task, VectorSnapshot};
 use crystalgym_evaluation::Property;
 use crystalgym_networks::Checkpoint;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
-use crate::AgentError;
+use crate::{AgentConfig, AgentError};
 
 /// Name of the file that makes a folder a checkpoint.
 const STATE_FILE: &str = "agent.json";
 /// Number of the layout described here.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Largest file of a checkpoint.
 const MOST_BYTES: u64 = 1 << 32;
 
-/// `agent.json`. It names the file of the networks, so that replacing it in one step replaces the
-/// whole checkpoint.
+/// `agent.json`, up to what the learner remembers. It names the file of the networks, so that
+/// replacing it in one step replaces the whole checkpoint.
 #[derive(Serialize)]
-struct StateFile<'a, T> {
+struct StateFile<'a> {
     version: u32,
     algorithm: &'a str,
     step: u64,
+    task: TaskIdentity,
+    settings: &'a AgentConfig,
     networks: Option<NetworksFile>,
-    state: &'a T,
+    environment: &'a VectorSnapshot,
 }
 
-/// The same, as read.
-#[derive(Deserialize)]
-struct ReadStateFile<T> {
-    networks: Option<NetworksFile>,
-    state: T,
-}
+/// Key of what the learner remembers.
+const MEMORY: &str = "memory";
 
 /// What is read first: whether the rest can be understood.
 #[derive(Deserialize)]
@@ -84,6 +84,24 @@ impl CheckpointInfo {
     }
 }
 
+/// What a learner remembers.
+pub struct Memory {
+    /// Numbers and texts, as JSON.
+    pub(crate) json: Vec<u8>,
+    /// Its networks, if it has any.
+    pub(crate) networks: Option<Checkpoint>,
+}
+
+impl Memory {
+    pub(crate) fn new(
+        state: &impl Serialize,
+        networks: Option<Checkpoint>,
+    ) -> Result<Self, AgentError> {
+        let json = serde_json::to_vec(state).map_err(|error| invalid(Path::new(MEMORY), error))?;
+        Ok(Self { json, networks })
+    }
+}
+
 /// What a checkpoint needs to find again in the task that it goes on with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct TaskIdentity {
@@ -91,6 +109,7 @@ pub(crate) struct TaskIdentity {
     elements: Vec<String>,
     property: Property,
     target: f64,
+    process: ProcessName,
 }
 
 impl TaskIdentity {
@@ -102,13 +121,14 @@ impl TaskIdentity {
                 .map(|skeleton| SkeletonIdentity::of(skeleton))
                 .collect(),
             elements: task
-                .actions()
+                .elements()
                 .elements()
                 .iter()
                 .map(ToString::to_string)
                 .collect(),
             property: task.property(),
             target: task.target(),
+            process: task.process_name(),
         }
     }
 
@@ -137,6 +157,11 @@ impl TaskIdentity {
                 found.property.to_string(),
             ),
             ("target", self.target.to_string(), found.target.to_string()),
+            (
+                "process",
+                self.process.name().to_owned(),
+                found.process.name().to_owned(),
+            ),
         ];
         match parts.into_iter().find(|(_, trained, now)| trained != now) {
             None => Ok(()),
@@ -150,15 +175,17 @@ impl TaskIdentity {
 
 /// Writes the networks, then the rest, and then removes what an earlier checkpoint left. Killed
 /// anywhere, the folder still holds the earlier checkpoint or the new one.
-pub(crate) fn write_checkpoint<T: Serialize>(
+pub(crate) fn write_checkpoint(
     folder: &Path,
-    algorithm: &str,
+    settings: &AgentConfig,
+    task: &Task,
     step: u64,
-    networks: Option<&Checkpoint>,
-    state: &T,
+    environment: &VectorSnapshot,
+    memory: &Memory,
 ) -> Result<(), AgentError> {
     fs::create_dir_all(folder).map_err(io_error(folder))?;
     let inside = EnclosedFolder::at(folder);
+    let networks = memory.networks.as_ref();
     let networks = networks
         .map(|networks| {
             let bytes = networks.to_bytes()?;
@@ -174,37 +201,94 @@ pub(crate) fn write_checkpoint<T: Serialize>(
     let path = folder.join(STATE_FILE);
     let file = StateFile {
         version: VERSION,
-        algorithm,
+        algorithm: settings.name(),
         step,
+        task: TaskIdentity::new(task),
+        settings,
         networks,
-        state,
+        environment,
     };
-    let text = serde_json::to_vec(&file).map_err(|error| invalid(&path, error))?;
+    let mut text = serde_json::to_vec(&file).map_err(|error| invalid(&path, error))?;
+    // The memory is one more member of the object.
+    text.pop();
+    text.extend_from_slice(format!(",\"{MEMORY}\":").as_bytes());
+    text.extend_from_slice(&memory.json);
+    text.push(b'}');
     inside.write(STATE_FILE, &text).map_err(io_error(&path))?;
     remove_other_networks(folder, kept.as_deref()).map_err(io_error(folder))
 }
 
-/// Reads what [`write_checkpoint`] wrote.
-pub(crate) fn read_checkpoint<T: DeserializeOwned>(
-    folder: &Path,
-    algorithm: &str,
-) -> Result<(T, Option<Checkpoint>), AgentError> {
-    let info = CheckpointInfo::read(folder)?;
-    let path = folder.join(STATE_FILE);
-    if info.algorithm != algorithm {
-        return Err(invalid(
-            &path,
-            format!("it is of {}, expected {algorithm}", info.algorithm),
-        ));
+/// What [`write_checkpoint`] wrote, as read.
+pub struct CheckpointFile {
+    folder: PathBuf,
+    info: CheckpointInfo,
+    text: Vec<u8>,
+}
+
+impl CheckpointFile {
+    pub(crate) fn read(folder: &Path) -> Result<Self, AgentError> {
+        Ok(Self {
+            info: CheckpointInfo::read(folder)?,
+            text: read_file(folder, STATE_FILE)?,
+            folder: folder.to_owned(),
+        })
     }
-    let text = read_file(folder, STATE_FILE)?;
-    let file: ReadStateFile<T> =
-        serde_json::from_slice(&text).map_err(|error| invalid(&path, error))?;
-    let networks = file
-        .networks
-        .map(|networks| read_networks(folder, &networks))
-        .transpose()?;
-    Ok((file.state, networks))
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(crate) fn info(&self) -> &CheckpointInfo {
+        &self.info
+    }
+
+    pub(crate) fn settings<T: DeserializeOwned>(&self) -> Result<T, AgentError> {
+        #[derive(Deserialize)]
+        struct Part<T> {
+            settings: T,
+        }
+        Ok(self.part::<Part<T>>()?.settings)
+    }
+
+    pub(crate) fn memory<T: DeserializeOwned>(&self) -> Result<T, AgentError> {
+        #[derive(Deserialize)]
+        struct Part<T> {
+            memory: T,
+        }
+        Ok(self.part::<Part<T>>()?.memory)
+    }
+
+    pub(crate) fn environment(&self) -> Result<VectorSnapshot, AgentError> {
+        #[derive(Deserialize)]
+        struct Part {
+            environment: VectorSnapshot,
+        }
+        Ok(self.part::<Part>()?.environment)
+    }
+
+    pub(crate) fn networks(&self) -> Result<Checkpoint, AgentError> {
+        #[derive(Deserialize)]
+        struct Part {
+            networks: Option<NetworksFile>,
+        }
+        let networks = self.part::<Part>()?.networks;
+        let networks = networks.ok_or_else(|| invalid(&self.folder, "the networks are missing"))?;
+        read_networks(&self.folder, &networks)
+    }
+
+    pub(crate) fn check_task(&self, task: &Task) -> Result<(), AgentError> {
+        #[derive(Deserialize)]
+        struct Part {
+            task: TaskIdentity,
+        }
+        let trained = self.part::<Part>()?.task;
+        trained.check(&TaskIdentity::new(task), &self.folder)
+    }
+
+    fn part<T: DeserializeOwned>(&self) -> Result<T, AgentError> {
+        let path = self.folder.join(STATE_FILE);
+        serde_json::from_slice(&self.text).map_err(|error| invalid(&path, error))
+    }
 }
 
 fn read_networks(folder: &Path, networks: &NetworksFile) -> Result<Checkpoint, AgentError> {

@@ -3,12 +3,8 @@
 use std::sync::Arc;
 
 use crystalgym_crystal::Crystal;
-use crystalgym_environment::{
-    EnvironmentError, State, Task, initial_state, is_terminal, known_outcome, reward, transition,
-};
-use crystalgym_evaluation::{EvaluationPool, Failure, FailureCode, Outcome};
-use rand::SeedableRng;
-use rand_pcg::Pcg64;
+use crystalgym_environment::{Appraisal, Autoreset, Observation, Task};
+use crystalgym_evaluation::Outcome;
 
 use crate::{AgentError, Evaluator, Policy};
 
@@ -26,10 +22,10 @@ pub struct Rollout {
     pub outcome: Outcome,
 }
 
-/// Lets a policy fill skeletons of a task from random traversals and computes what it made.
+/// Lets a policy play episodes of a task from random starts and computes what it made.
 ///
-/// Rollout `i` draws its skeleton and start site from a generator seeded with `seed + i`. Failures
-/// are rollouts like any other. All crystals are computed side by side.
+/// Rollout `i` draws its start from a generator seeded with `seed + i`. Failures are rollouts like
+/// any other. All crystals are computed side by side.
 ///
 /// # Errors
 /// [`AgentError`] of the policy.
@@ -40,59 +36,38 @@ pub fn evaluate_policy(
     rollouts: usize,
     seed: u64,
 ) -> Result<Vec<Rollout>, AgentError> {
-    let mut states: Vec<State> = (0..rollouts as u64)
-        .map(|index| initial_state(task, &mut Pcg64::seed_from_u64(seed.wrapping_add(index))))
-        .collect();
+    if rollouts == 0 {
+        return Ok(Vec::new());
+    }
+    let mut environment = evaluator.environments(task, rollouts, seed, Autoreset::Disabled);
     loop {
-        let mut open: Vec<&mut State> = states
-            .iter_mut()
-            .filter(|state| !is_terminal(state))
+        let playing: Vec<usize> = (0..rollouts)
+            .filter(|&rollout| !environment.has_ended(rollout))
             .collect();
-        if open.is_empty() {
+        if playing.is_empty() {
             break;
         }
-        let seen: Vec<&State> = open.iter().map(|state| &**state).collect();
-        let actions = policy.act(&seen, task.target())?;
-        for (state, action) in open.iter_mut().zip(actions) {
-            transition(task, state, action)?;
+        let seen: Vec<Observation<'_>> = playing.iter().map(|&i| environment.observe(i)).collect();
+        let actions = policy.act(&seen)?;
+        for (rollout, action) in playing.into_iter().zip(actions) {
+            environment.step_one(rollout, action.into())?;
         }
     }
-
-    let crystals = states
-        .iter()
-        .map(|state| task.crystal(state.skeleton.into(), &state.node_types))
-        .collect::<Result<Vec<_>, EnvironmentError>>()?;
-    let Evaluator {
-        calculator,
-        store,
-        workers,
-    } = evaluator.clone();
-    let pool = EvaluationPool::new(calculator, store, workers, rollouts);
-    let answers: Vec<_> = crystals
-        .iter()
-        .map(|crystal| {
-            known_outcome(task, crystal).ok_or_else(|| pool.submit(crystal, task.property()))
+    let mut finished = Vec::with_capacity(rollouts);
+    while let Ok(Some(episode)) = environment.next_finished(0, &|| false) {
+        finished.push(episode);
+    }
+    finished.sort_by_key(|episode| episode.environment);
+    let rollouts = finished.into_iter().filter_map(|episode| {
+        // What a calculator is asked for is never predicted.
+        let Appraisal::Computed(evaluation) = episode.appraisal else {
+            return None;
+        };
+        Some(Rollout {
+            crystal: episode.crystal,
+            reward: episode.reward,
+            outcome: evaluation.outcome,
         })
-        .collect();
-    let finished = crystals.into_iter().zip(answers).map(|(crystal, answer)| {
-        let outcome = answer.unwrap_or_else(|ticket| {
-            // The pool answers every ticket once; that it does not is no more than a failure.
-            pool.wait(ticket, None).map_or_else(
-                || {
-                    Outcome::Failure(Failure::new(
-                        FailureCode::Internal,
-                        "the pool lost the request",
-                    ))
-                },
-                |evaluation| evaluation.outcome,
-            )
-        });
-        let reward = reward(task.property(), task.target(), &outcome);
-        Rollout {
-            crystal,
-            reward,
-            outcome,
-        }
     });
-    Ok(finished.collect())
+    Ok(rollouts.collect())
 }

@@ -1,11 +1,12 @@
-//! Agents that learn to fill skeletons: deep Q-learning, Rainbow, proximal policy optimisation and
+//! Agents that learn to design crystals: deep Q-learning, Rainbow, proximal policy optimisation and
 //! discrete soft actor-critic, and the searches that they have to beat.
 //!
-//! An [`Agent`] is driven one [`step`](Agent::step) at a time; whatever wants to know what happens
-//! is an [`Observer`]. A saved agent goes on exactly as it would have.
+//! A [`Learner`] remembers, learns and acts; an [`Agent`] drives one through environments, one
+//! [`step`](Agent::step) at a time. Whatever wants to know what happens is an [`Observer`]. A saved
+//! agent goes on exactly as it would have; [`LoadedAgent`] acts without environments.
 
 mod advantage;
-mod agent;
+mod agent_config;
 mod batch;
 mod categorical;
 mod categorical_policy;
@@ -13,9 +14,14 @@ mod check;
 mod checkpoint;
 mod collect;
 mod dqn;
+mod driver;
 mod error;
 mod evaluate;
-mod network_config;
+mod evaluator;
+mod learner;
+mod networks;
+mod observer;
+mod policy;
 mod ppo;
 mod registry;
 mod replay;
@@ -25,16 +31,20 @@ mod search;
 mod support;
 
 pub use advantage::generalized_advantages;
-pub use agent::{Agent, Evaluator, Observer, Policy, PolicyMode, Progress, Update};
+pub use agent_config::AgentConfig;
 pub use categorical::MaskedCategorical;
-pub use checkpoint::CheckpointInfo;
+pub use checkpoint::{CheckpointFile, CheckpointInfo, Memory};
 pub use collect::CollectConfig;
 pub use dqn::{AdvantageMean, Dqn, DqnConfig};
+pub use driver::{Agent, Progress};
 pub use error::AgentError;
 pub use evaluate::{PUBLISHED_ROLLOUTS, Rollout, evaluate_policy};
-pub use network_config::{NetworkConfig, templates};
+pub use evaluator::Evaluator;
+pub use learner::Learner;
+pub use observer::{Observer, Update};
+pub use policy::{Policy, PolicyMode};
 pub use ppo::{Ppo, PpoConfig};
-pub use registry::{AgentConfig, load_agent};
+pub use registry::LoadedAgent;
 pub use replay::{
     Batch, Experience, Priorities, RelabelConfig, ReplayBuffer, SumTree, Transition,
     episode_transitions,
@@ -42,8 +52,8 @@ pub use replay::{
 pub use sac::{CriticCombination, Sac, SacConfig};
 pub use schedule::LinearSchedule;
 pub use search::{
-    Filling, GeneticConfig, GeneticProposer, GeneticSearch, LocalProposer, LocalSearch,
-    LocalSearchConfig, Proposer, RandomProposer, RandomSearch, RandomSearchConfig, Search,
+    Filling, GeneticConfig, GeneticProposer, LocalProposer, LocalSearchConfig, Proposer,
+    RandomProposer, RandomSearchConfig, Search,
 };
 pub use support::Support;
 

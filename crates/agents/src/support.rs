@@ -1,7 +1,6 @@
 //! The returns that a distributional agent tells apart.
 
-use crystalgym_environment::failure_reward;
-use crystalgym_evaluation::Property;
+use crystalgym_environment::Reward;
 
 /// Equally spaced returns that a distribution of returns lives on (Bellemare, Dabney and Munos
 /// 2017, the atoms of C51).
@@ -22,14 +21,10 @@ impl Support {
         }
     }
 
-    /// The range of a property's returns: from that of a failure to the best there is. Discounted
-    /// returns lie between, but for those of the bulk modulus only if the best, 0, is included.
-    pub fn of_rewards(property: Property, atoms: usize) -> Self {
-        let best = match property {
-            Property::BulkModulus => 0.0,
-            _ => 1.0,
-        };
-        Self::new(failure_reward(property), best, atoms)
+    /// The range of the returns: from that of a failure to the best there is, or to 0, towards which
+    /// discounting moves them.
+    pub fn of_rewards(reward: &Reward, atoms: usize) -> Self {
+        Self::new(reward.of_failure().min(0.0), reward.best().max(0.0), atoms)
     }
 
     /// Number of atoms.
@@ -82,6 +77,7 @@ impl Support {
 
 #[cfg(test)]
 mod tests {
+    use crystalgym_evaluation::Property;
     use proptest::prelude::*;
 
     use super::*;
@@ -102,9 +98,9 @@ mod tests {
 
     #[test]
     fn supports_span_the_rewards() {
-        let density = Support::of_rewards(Property::Density, 51);
+        let density = Support::of_rewards(&Reward::of(Property::Density), 51);
         assert_eq!((density.value(0), density.value(50)), (-1.0, 1.0));
-        let bulk = Support::of_rewards(Property::BulkModulus, 51);
+        let bulk = Support::of_rewards(&Reward::of(Property::BulkModulus), 51);
         assert_eq!((bulk.value(0), bulk.value(50)), (-5.0, 0.0));
     }
 

@@ -7,21 +7,13 @@ mod common;
 
 use std::{fs, path::Path};
 
-use common::{Record, delayed, drive, finish, rigid, short_run, task};
+use common::{Record, delayed, drive, finish, rigid, short_run, small_network, task};
 use crystalgym_agents::{
-    Agent, AgentConfig, DqnConfig, GeneticConfig, LocalSearchConfig, NetworkConfig, PpoConfig,
-    RandomSearchConfig, RelabelConfig, SacConfig, load_agent,
+    Agent, AgentConfig, DqnConfig, GeneticConfig, LocalSearchConfig, PpoConfig, RandomSearchConfig,
+    RelabelConfig, SacConfig,
 };
-use crystalgym_environment::TaskConfig;
+use crystalgym_environment::{ProcessName, TaskConfig};
 use crystalgym_evaluation::Property;
-
-fn small() -> NetworkConfig {
-    NetworkConfig {
-        hidden: 8,
-        blocks: 1,
-        ..NetworkConfig::default()
-    }
-}
 
 fn relabel() -> RelabelConfig {
     RelabelConfig {
@@ -57,12 +49,12 @@ fn algorithms() -> Vec<AgentConfig> {
         in_flight,
         rollout_steps: 30,
         epochs: 2,
-        network: small(),
+        network: small_network(8),
         ..PpoConfig::standard()
     };
     let stale = PpoConfig {
         total_steps,
-        network: small(),
+        network: small_network(8),
         ..PpoConfig::paper(Property::Density)
     };
     let sac = SacConfig {
@@ -74,7 +66,7 @@ fn algorithms() -> Vec<AgentConfig> {
         relabel: relabel(),
         tune_temperature: true,
         q_clip: Some(0.5),
-        network: small(),
+        network: small_network(8),
         ..SacConfig::standard()
     };
     let seed = 1;
@@ -114,8 +106,21 @@ fn mixed() -> TaskConfig {
     }
 }
 
+/// The same by substitution.
+fn substituted() -> TaskConfig {
+    TaskConfig {
+        process: ProcessName::Substitution,
+        ..mixed()
+    }
+}
+
+fn algorithms_and_tasks() -> impl Iterator<Item = (AgentConfig, TaskConfig)> {
+    let tasks = |config: AgentConfig| [mixed(), substituted()].map(|task| (config.clone(), task));
+    algorithms().into_iter().flat_map(tasks)
+}
+
 /// All files of a checkpoint with their bytes: networks, optimisers, buffers, generators, queues.
-fn saved(agent: &dyn Agent) -> Vec<(String, Vec<u8>)> {
+fn saved(agent: &Agent) -> Vec<(String, Vec<u8>)> {
     let folder = tempfile::tempdir().unwrap();
     agent.save(folder.path()).unwrap();
     files(folder.path())
@@ -136,14 +141,14 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
 
 #[test]
 fn a_seed_is_a_run_however_late_the_rewards() {
-    for config in algorithms() {
+    for (config, played) in algorithms_and_tasks() {
         let mut runs = [rigid(), delayed()].map(|evaluator| {
             let mut record = Record::default();
-            let mut agent = config.clone().build(task(mixed()), &evaluator).unwrap();
-            finish(agent.as_mut(), &mut record);
-            (record, saved(agent.as_ref()))
+            let mut agent = Agent::new(&config, task(played.clone()), &evaluator).unwrap();
+            finish(&mut agent, &mut record);
+            (record, saved(&agent))
         });
-        let name = format!("{config:?}");
+        let name = format!("{config:?} {played:?}");
         assert!(runs[0].0.episodes.len() > 80, "{name}");
         let [first, second] = &mut runs;
         assert_eq!(first.0, second.0, "{name}");
@@ -151,32 +156,32 @@ fn a_seed_is_a_run_however_late_the_rewards() {
 
         let mut other = Record::default();
         let other_seed = config.clone().with_seed(7);
-        let mut agent = other_seed.build(task(mixed()), &rigid()).unwrap();
-        finish(agent.as_mut(), &mut other);
+        let mut agent = Agent::new(&other_seed, task(played.clone()), &rigid()).unwrap();
+        finish(&mut agent, &mut other);
         assert_ne!(first.0, other, "{name}");
     }
 }
 
 #[test]
 fn resumed_equals_uninterrupted() {
-    for config in algorithms() {
-        let name = format!("{config:?}");
+    for (config, played) in algorithms_and_tasks() {
+        let name = format!("{config:?} {played:?}");
         let mut whole_record = Record::default();
-        let mut whole = config.clone().build(task(mixed()), &delayed()).unwrap();
-        finish(whole.as_mut(), &mut whole_record);
+        let mut whole = Agent::new(&config, task(played.clone()), &delayed()).unwrap();
+        finish(&mut whole, &mut whole_record);
 
         let folder = tempfile::tempdir().unwrap();
         let mut record = Record::default();
-        let mut agent = config.build(task(mixed()), &delayed()).unwrap();
+        let mut agent = Agent::new(&config, task(played.clone()), &delayed()).unwrap();
         // Before anything is learned, in the middle of episodes and rollouts, and near the end.
         for stop in [31, 158, 201, 333] {
-            drive(agent.as_mut(), &mut record, stop);
+            drive(&mut agent, &mut record, stop);
             agent.save(folder.path()).unwrap();
-            agent = load_agent(folder.path(), task(mixed()), &delayed()).unwrap();
+            agent = Agent::load(folder.path(), task(played.clone()), &delayed()).unwrap();
         }
-        finish(agent.as_mut(), &mut record);
+        finish(&mut agent, &mut record);
         assert_eq!(record, whole_record, "{name}");
-        assert!(saved(agent.as_ref()) == saved(whole.as_ref()), "{name}");
+        assert!(saved(&agent) == saved(&whole), "{name}");
     }
 }
 
@@ -184,15 +189,17 @@ fn resumed_equals_uninterrupted() {
 fn checkpoints_of_other_tasks_are_refused() {
     for config in algorithms() {
         let folder = tempfile::tempdir().unwrap();
-        let mut agent = config.build(task(mixed()), &rigid()).unwrap();
-        drive(agent.as_mut(), &mut (), 100);
+        let mut agent = Agent::new(&config, task(mixed()), &rigid()).unwrap();
+        drive(&mut agent, &mut (), 100);
         agent.save(folder.path()).unwrap();
-        let other = task(TaskConfig {
+        let other_target = TaskConfig {
             target: 5.0,
             ..mixed()
-        });
-        let error = load_agent(folder.path(), other, &rigid()).map(|_| ());
-        let message = error.unwrap_err().to_string();
-        assert!(message.contains("another task"), "{message}");
+        };
+        for other in [other_target, substituted()] {
+            let error = Agent::load(folder.path(), task(other), &rigid()).map(|_| ());
+            let message = error.unwrap_err().to_string();
+            assert!(message.contains("another task"), "{message}");
+        }
     }
 }

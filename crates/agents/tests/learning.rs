@@ -4,18 +4,21 @@
 
 mod common;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
-use common::{Record, delayed, drive, finish, rigid, short_run, task};
+use common::{Record, delayed, dqn, drive, finish, rigid, short_run, small_network, task};
 use crystalgym_agents::{
-    Agent, Dqn, DqnConfig, Evaluator, NetworkConfig, PUBLISHED_ROLLOUTS, PolicyMode, RandomSearch,
-    RandomSearchConfig, RelabelConfig, Rollout, evaluate_policy,
+    Agent, AgentConfig, DqnConfig, Evaluator, PUBLISHED_ROLLOUTS, PolicyMode, RandomSearchConfig,
+    RelabelConfig, Rollout, evaluate_policy,
 };
 use crystalgym_crystal::{Crystal, Element, Lattice, Structure};
-use crystalgym_environment::{Task, TaskConfig, reward};
+use crystalgym_environment::{ProcessName, Task, TaskConfig};
 use crystalgym_evaluation::{
     Calculator, CancelToken, FailureCode, Fingerprint, Outcome, Property, RigidCalculator, Values,
 };
@@ -29,7 +32,7 @@ fn elements(symbols: &[&str]) -> Vec<Element> {
 
 fn best_return(task: &Task) -> f64 {
     let skeleton = &task.skeletons()[0];
-    let actions = task.actions().elements();
+    let actions = task.elements().elements();
     let fillings = actions.len().pow(skeleton.sites() as u32);
     let returns = (0..fillings).map(|mut code| {
         let filling = (0..skeleton.sites()).map(|_| {
@@ -39,9 +42,29 @@ fn best_return(task: &Task) -> f64 {
         });
         let crystal = Crystal::new(Arc::clone(skeleton), filling.collect()).unwrap();
         let outcome = RigidCalculator.evaluate(&crystal, task.property(), &CancelToken::default());
-        reward(task.property(), task.target(), &outcome)
+        task.objective()
+            .reward()
+            .of_outcome(task.target(), &outcome)
     });
     returns.fold(f64::NEG_INFINITY, f64::max)
+}
+
+/// The cell of caesium chloride with four elements to choose from.
+fn two_sites(folder: &Path) -> TaskConfig {
+    let path = folder.join("two-sites.cif");
+    let structure = Structure {
+        lattice: Lattice::from_parameters([4.1; 3], [90.0; 3]).unwrap(),
+        elements: elements(&["Cs", "Cl"]),
+        frac_coords: vec![[0.0; 3], [0.5; 3]],
+    };
+    structure.to_file(&path).unwrap();
+    TaskConfig {
+        skeletons: vec![path.to_string_lossy().into_owned()],
+        elements: elements(&["Li", "Cl", "Br", "Cs"]),
+        // CsBr has 5.13 g/cm³ here; its neighbours CsCl and Cs₂ have 4.06 and 6.41.
+        target: 5.0,
+        ..TaskConfig::default()
+    }
 }
 
 /// Oracle: all 16 fillings of two sites with four elements. The learned policy must be optimal,
@@ -49,41 +72,49 @@ fn best_return(task: &Task) -> f64 {
 #[test]
 fn dqn_finds_the_exact_optimum_of_two_sites() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("two-sites.cif");
-    let structure = Structure {
-        lattice: Lattice::from_parameters([4.1; 3], [90.0; 3]).unwrap(),
-        elements: elements(&["Cs", "Cl"]),
-        frac_coords: vec![[0.0; 3], [0.5; 3]],
-    };
-    structure.to_file(&path).unwrap();
     for seed in 1..=4 {
-        let task = task(TaskConfig {
-            skeletons: vec![path.to_string_lossy().into_owned()],
-            elements: elements(&["Li", "Cl", "Br", "Cs"]),
-            // CsBr has 5.13 g/cm³ here; its neighbours CsCl and Cs₂ have 4.06 and 6.41.
-            target: 5.0,
-            ..TaskConfig::default()
-        });
+        let task = task(two_sites(folder.path()));
         let config = DqnConfig {
             total_steps: 2000,
             learning_starts: 100,
             // Whole returns would judge the first action by random second ones.
             n_step: 1,
             seed,
-            network: NetworkConfig {
-                hidden: 16,
-                blocks: 1,
-                ..NetworkConfig::default()
-            },
+            network: small_network(16),
             ..DqnConfig::standard()
         };
-        let mut agent = Dqn::new(config, Arc::clone(&task), &rigid()).unwrap();
+        let mut agent = dqn(config, Arc::clone(&task), &rigid());
         finish(&mut agent, &mut ());
         let mut policy = agent.policy(&task, PolicyMode::Greedy).unwrap();
         let best = best_return(&task);
         for rollout in evaluate_policy(policy.as_mut(), &task, &rigid(), 8, 1).unwrap() {
             assert_eq!(rollout.reward, best, "{}", rollout.crystal.formula());
         }
+    }
+}
+
+/// Oracle: all 16 crystals of two sites with four elements. From whatever start, by substitution.
+#[test]
+fn dqn_finds_the_exact_optimum_by_substitution() {
+    let folder = tempfile::tempdir().unwrap();
+    let task = task(TaskConfig {
+        process: ProcessName::Substitution,
+        ..two_sites(folder.path())
+    });
+    let config = DqnConfig {
+        total_steps: 2000,
+        learning_starts: 100,
+        n_step: 1,
+        gradient_steps: 2,
+        network: small_network(16),
+        ..DqnConfig::standard()
+    };
+    let mut agent = dqn(config, Arc::clone(&task), &rigid());
+    finish(&mut agent, &mut ());
+    let mut policy = agent.policy(&task, PolicyMode::Greedy).unwrap();
+    let best = best_return(&task);
+    for rollout in evaluate_policy(policy.as_mut(), &task, &rigid(), 16, 1).unwrap() {
+        assert_eq!(rollout.reward, best, "{}", rollout.crystal.formula());
     }
 }
 
@@ -95,7 +126,7 @@ fn standard_settings_come_near_the_optimum_on_c2() {
         ..TaskConfig::default()
     });
     let mut record = Record::default();
-    let mut agent = Dqn::new(DqnConfig::standard(), Arc::clone(&task), &rigid()).unwrap();
+    let mut agent = dqn(DqnConfig::standard(), Arc::clone(&task), &rigid());
     finish(&mut agent, &mut record);
     let returns: Vec<f64> = record
         .episodes
@@ -130,17 +161,13 @@ fn masks_hold_in_every_episode() {
     };
     let task = task(config);
     let mut record = Record::default();
-    let mut agent = Dqn::new(short_run(), Arc::clone(&task), &rigid()).unwrap();
+    let mut agent = dqn(short_run(), Arc::clone(&task), &rigid());
     finish(&mut agent, &mut record);
-    let mut search = RandomSearch::new(
-        RandomSearchConfig {
-            total_steps: 200,
-            ..RandomSearchConfig::default()
-        },
-        Arc::clone(&task),
-        &rigid(),
-    )
-    .unwrap();
+    let config = AgentConfig::RandomSearch(RandomSearchConfig {
+        total_steps: 200,
+        ..RandomSearchConfig::default()
+    });
+    let mut search = Agent::new(&config, Arc::clone(&task), &rigid()).unwrap();
     finish(&mut search, &mut record);
     assert!(record.episodes.len() > 100);
     for (_, _, _, filling, _) in &record.episodes {
@@ -156,7 +183,7 @@ fn masks_hold_in_every_episode() {
 
 #[test]
 fn evaluation_counts_failures_and_takes_other_skeletons() {
-    let mut agent = Dqn::new(short_run(), task(TaskConfig::default()), &rigid()).unwrap();
+    let mut agent = dqn(short_run(), task(TaskConfig::default()), &rigid());
     drive(&mut agent, &mut (), 50);
     // The rigid calculator knows no gap: every rollout is a failure with its penalty.
     let held_out = task(TaskConfig {
@@ -187,13 +214,16 @@ fn evaluation_counts_failures_and_takes_other_skeletons() {
         .map(|_| ())
         .unwrap_err()
         .to_string();
-    assert!(error.contains("number of actions is 30"), "{error}");
+    assert!(
+        error.contains("elements is Li Na") && error.contains("trained with: Li Na"),
+        "{error}"
+    );
 }
 
 #[test]
 fn evaluation_does_not_depend_on_the_speed_of_the_calculator() {
     let task = task(TaskConfig::default());
-    let agent = Dqn::new(short_run(), Arc::clone(&task), &rigid()).unwrap();
+    let agent = dqn(short_run(), Arc::clone(&task), &rigid());
     let rewards = |evaluator: &Evaluator| -> Vec<f64> {
         let mut policy = agent.policy(&task, PolicyMode::Greedy).unwrap();
         let rollouts = evaluate_policy(policy.as_mut(), &task, evaluator, 6, 9).unwrap();
@@ -238,8 +268,8 @@ fn odd_electrons_fail_at_once_in_evaluations_too() {
         store: None,
         workers: 2,
     };
-    let search =
-        RandomSearch::new(RandomSearchConfig::default(), Arc::clone(&task), &evaluator).unwrap();
+    let config = AgentConfig::RandomSearch(RandomSearchConfig::default());
+    let search = Agent::new(&config, Arc::clone(&task), &evaluator).unwrap();
     let mode = PolicyMode::Sampled { seed: 3 };
     let mut policy = search.policy(&task, mode).unwrap();
     let rollouts = evaluate_policy(policy.as_mut(), &task, &evaluator, 40, 1).unwrap();
@@ -296,14 +326,10 @@ fn relabelled_targets_are_learned_without_being_aimed_at() {
             ..DqnConfig::standard()
         };
         let config = DqnConfig {
-            network: NetworkConfig {
-                hidden: 16,
-                blocks: 1,
-                ..NetworkConfig::default()
-            },
+            network: small_network(16),
             ..config
         };
-        let mut agent = Dqn::new(config, Arc::clone(&aimed), &rigid()).unwrap();
+        let mut agent = dqn(config, Arc::clone(&aimed), &rigid());
         finish(&mut agent, &mut ());
         let mut policy = agent.policy(&other, PolicyMode::Greedy).unwrap();
         let rollouts = evaluate_policy(policy.as_mut(), &other, &rigid(), 8, 1).unwrap();

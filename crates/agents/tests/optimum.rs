@@ -6,15 +6,15 @@ mod common;
 
 use std::{path::Path, sync::Arc};
 
-use common::{finish, rigid, task};
+use common::{finish, rigid, small_network, task};
 use crystalgym_agents::{
-    AgentConfig, CriticCombination, DqnConfig, NetworkConfig, PolicyMode, PpoConfig, Sac,
-    SacConfig, evaluate_policy,
+    Agent, AgentConfig, CriticCombination, DqnConfig, PolicyMode, PpoConfig, Sac, SacConfig,
+    evaluate_policy,
 };
 use crystalgym_crystal::{Element, Lattice, Structure};
-use crystalgym_environment::{State, Task, TaskConfig, initial_state, reward, transition};
+use crystalgym_environment::{State, Task, TaskConfig};
 use crystalgym_evaluation::{Calculator, CancelToken, RigidCalculator};
-use crystalgym_networks::{GraphNetwork, GraphState};
+use crystalgym_networks::GraphNetwork;
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
@@ -44,15 +44,8 @@ fn two_sites(folder: &Path) -> TaskConfig {
 fn return_of(task: &Task, filling: &[u8]) -> f64 {
     let crystal = task.crystal(0, filling).unwrap();
     let outcome = RigidCalculator.evaluate(&crystal, task.property(), &CancelToken::default());
-    reward(task.property(), task.target(), &outcome)
-}
-
-fn network() -> NetworkConfig {
-    NetworkConfig {
-        hidden: 16,
-        blocks: 1,
-        ..NetworkConfig::default()
-    }
+    let reward = task.objective().reward();
+    reward.of_outcome(task.target(), &outcome)
 }
 
 /// Oracle: all 324 fillings of two sites with 18 elements. 1000 episodes, 5 seeds of 5.
@@ -71,24 +64,24 @@ fn all_four_come_within_five_percent_of_the_optimum() {
         AgentConfig::Dqn(DqnConfig {
             n_step: 1,
             gradient_steps: 3,
-            network: network(),
+            network: small_network(16),
             ..DqnConfig::standard()
         }),
         AgentConfig::Rainbow(DqnConfig {
             n_step: 1,
             // Random actions for as many steps as in the standard run, which is twice as long.
             exploration_fraction: 0.4,
-            network: network(),
+            network: small_network(16),
             ..DqnConfig::rainbow()
         }),
         AgentConfig::Ppo(PpoConfig {
-            network: network(),
+            network: small_network(16),
             ..PpoConfig::standard()
         }),
         AgentConfig::Sac(SacConfig {
             n_step: 1,
             gradient_steps: 3,
-            network: network(),
+            network: small_network(16),
             ..SacConfig::standard()
         }),
     ];
@@ -96,9 +89,9 @@ fn all_four_come_within_five_percent_of_the_optimum() {
         let config = config.with_total_steps(total_steps);
         let greedy: Vec<f64> = (1..=5)
             .map(|seed| {
-                let agent = config.clone().with_seed(seed);
-                let mut agent = agent.build(Arc::clone(&task), &rigid()).unwrap();
-                finish(agent.as_mut(), &mut ());
+                let config = config.clone().with_seed(seed);
+                let mut agent = Agent::new(&config, Arc::clone(&task), &rigid()).unwrap();
+                finish(&mut agent, &mut ());
                 let mut policy = agent.policy(&task, PolicyMode::Greedy).unwrap();
                 let made = evaluate_policy(policy.as_mut(), &task, &rigid(), 8, 1).unwrap();
                 made.iter().map(|rollout| rollout.reward).sum::<f64>() / 8.0 / best
@@ -113,13 +106,7 @@ fn all_four_come_within_five_percent_of_the_optimum() {
 
 /// The policy that a trained actor has in a state.
 fn policy_of(agent: &Sac, task: &Task, state: &State) -> Vec<f64> {
-    let site = task.traversal(0, state.start.into())[usize::from(state.step)];
-    let seen = GraphState {
-        skeleton: 0,
-        node_types: &state.node_types,
-        focus: site.into(),
-        target: task.target() as f32,
-    };
+    let seen = task.observe(state);
     let mut workspace = agent.actor().workspace(1).unwrap();
     let logits = agent.actor().forward(&[seen], &mut workspace).unwrap();
     boltzmann(
@@ -154,17 +141,18 @@ fn the_original_sac_finds_the_soft_optimum() {
         critics: CriticCombination::Min,
         temperature: alpha,
         temperature_end: alpha,
-        network: network(),
+        network: small_network(16),
         ..SacConfig::standard()
     };
-    let mut agent = Sac::new(config, Arc::clone(&task), &rigid()).unwrap();
+    let learner = Box::new(Sac::new(config, Arc::clone(&task)).unwrap());
+    let mut agent = Agent::with_learner(learner, Arc::clone(&task), &rigid());
     finish(&mut agent, &mut ());
 
-    let start = initial_state(&task, &mut Pcg64::seed_from_u64(1));
+    let start = task.initial_state(&mut Pcg64::seed_from_u64(1));
     let seconds: Vec<State> = (0..4)
         .map(|action| {
             let mut state = start.clone();
-            transition(&task, &mut state, action).unwrap();
+            task.apply(&mut state, action).unwrap();
             state
         })
         .collect();
@@ -173,7 +161,7 @@ fn the_original_sac_finds_the_soft_optimum() {
         .map(|second| {
             let last = (0..4).map(|action| {
                 let mut state = second.clone();
-                transition(&task, &mut state, action).unwrap();
+                task.apply(&mut state, action).unwrap();
                 return_of(&task, &state.node_types)
             });
             last.collect()
@@ -188,13 +176,13 @@ fn the_original_sac_finds_the_soft_optimum() {
         0.5 * a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum::<f64>()
     };
     let exact_first = boltzmann(&values, alpha);
-    let first = policy_of(&agent, &task, &start);
+    let first = policy_of(agent.learner(), &task, &start);
     let apart = distance(&first, &exact_first);
     assert!(apart < 0.1, "{first:?}, exact {exact_first:?}");
     let (mut expected, mut exact) = (0.0, 0.0);
     for (action, second) in seconds.iter().enumerate() {
         let exact_second = boltzmann(&returns[action], alpha);
-        let second = policy_of(&agent, &task, second);
+        let second = policy_of(agent.learner(), &task, second);
         let apart = distance(&second, &exact_second);
         assert!(
             apart < 0.1,

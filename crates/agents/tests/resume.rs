@@ -8,6 +8,7 @@ mod common;
 use std::{
     cell::Cell,
     fs,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -16,13 +17,13 @@ use std::{
     time::Duration,
 };
 
-use common::{Record, delayed, drive, finish, rigid, short_run, task};
+use common::{Record, delayed, dqn, drive, finish, rigid, short_run, task};
 use crystalgym_agents::{
-    Agent, CheckpointInfo, Dqn, DqnConfig, Evaluator, Observer, Progress, RandomSearch,
+    Agent, AgentConfig, AgentError, CheckpointInfo, Dqn, DqnConfig, Evaluator, Observer, Progress,
     RandomSearchConfig,
 };
 use crystalgym_crystal::{Crystal, Element};
-use crystalgym_environment::TaskConfig;
+use crystalgym_environment::{Task, TaskConfig};
 use crystalgym_evaluation::{
     Calculator, CancelToken, Fingerprint, Outcome, Property, RigidCalculator,
 };
@@ -36,8 +37,9 @@ fn mixed() -> TaskConfig {
 }
 
 /// The parameters to the last bit.
-fn bits(agent: &Dqn) -> Vec<u32> {
+fn bits(agent: &Agent<Dqn>) -> Vec<u32> {
     agent
+        .learner()
         .network()
         .parameters()
         .values()
@@ -46,9 +48,14 @@ fn bits(agent: &Dqn) -> Vec<u32> {
         .collect()
 }
 
-fn whole_run(config: &DqnConfig, evaluator: &Evaluator) -> (Dqn, Record) {
+fn load(folder: &Path, task: Arc<Task>, evaluator: &Evaluator) -> Result<Agent<Dqn>, AgentError> {
+    let learner = Box::new(Dqn::new(short_run(), Arc::clone(&task)).unwrap());
+    Agent::resume(learner, folder, task, evaluator)
+}
+
+fn whole_run(config: &DqnConfig, evaluator: &Evaluator) -> (Agent<Dqn>, Record) {
     let mut record = Record::default();
-    let mut agent = Dqn::new(config.clone(), task(mixed()), evaluator).unwrap();
+    let mut agent = dqn(config.clone(), task(mixed()), evaluator);
     finish(&mut agent, &mut record);
     (agent, record)
 }
@@ -89,18 +96,18 @@ fn resumed_equals_uninterrupted() {
     let (whole, whole_record) = whole_run(&short_run(), &delayed());
 
     let mut record = Record::default();
-    let mut agent = Dqn::new(short_run(), task(mixed()), &delayed()).unwrap();
+    let mut agent = dqn(short_run(), task(mixed()), &delayed());
     // Before the first update, in the middle of episodes, and after the buffer has overflowed.
     for stop in [30, 201, 333] {
         drive(&mut agent, &mut record, stop);
         agent.save(folder.path()).unwrap();
-        agent = Dqn::load(folder.path(), task(mixed()), &delayed()).unwrap();
+        agent = load(folder.path(), task(mixed()), &delayed()).unwrap();
     }
     finish(&mut agent, &mut record);
     assert_eq!(record, whole_record);
     assert_eq!(bits(&agent), bits(&whole));
-    assert_eq!(agent.replay(), whole.replay());
-    assert_eq!(agent.replay().len(), short_run().replay_capacity);
+    assert_eq!(agent.learner().replay(), whole.learner().replay());
+    assert_eq!(agent.learner().replay().len(), short_run().replay_capacity);
 
     let info = CheckpointInfo::read(folder.path()).unwrap();
     assert_eq!((info.algorithm.as_str(), info.step), ("dqn", 333));
@@ -113,7 +120,7 @@ fn saving_does_not_disturb_the_run() {
     let folder = tempfile::tempdir().unwrap();
     let (whole, whole_record) = whole_run(&short_run(), &rigid());
     let mut record = Record::default();
-    let mut agent = Dqn::new(short_run(), task(mixed()), &rigid()).unwrap();
+    let mut agent = dqn(short_run(), task(mixed()), &rigid());
     loop {
         if agent.steps().is_multiple_of(50) {
             agent.save(folder.path()).unwrap();
@@ -183,7 +190,7 @@ fn a_wait_can_be_interrupted_saved_and_resumed() {
         workers: 2,
     };
     let mut observer = Impatient::default();
-    let mut agent = Dqn::new(short_run(), task(mixed()), &stuck).unwrap();
+    let mut agent = dqn(short_run(), task(mixed()), &stuck);
     let progress = loop {
         match agent.step(&mut observer).unwrap() {
             Progress::Continue => {}
@@ -195,7 +202,7 @@ fn a_wait_can_be_interrupted_saved_and_resumed() {
     agent.save(folder.path()).unwrap();
     drop(agent);
 
-    let mut agent = Dqn::load(folder.path(), task(mixed()), &rigid()).unwrap();
+    let mut agent = load(folder.path(), task(mixed()), &rigid()).unwrap();
     finish(&mut agent, &mut observer.record);
     assert_eq!(observer.record, whole_record);
     assert_eq!(bits(&agent), bits(&whole));
@@ -205,13 +212,13 @@ fn a_wait_can_be_interrupted_saved_and_resumed() {
 #[test]
 fn a_killed_save_leaves_the_checkpoint_before_it() {
     let folder = tempfile::tempdir().unwrap();
-    let mut agent = Dqn::new(short_run(), task(mixed()), &rigid()).unwrap();
+    let mut agent = dqn(short_run(), task(mixed()), &rigid());
     drive(&mut agent, &mut (), 100);
     agent.save(folder.path()).unwrap();
     let saved = bits(&agent);
     let stray = folder.path().join("networks-150-01234567.safetensors");
     fs::write(&stray, "half a fi").unwrap();
-    let mut agent = Dqn::load(folder.path(), task(mixed()), &rigid()).unwrap();
+    let mut agent = load(folder.path(), task(mixed()), &rigid()).unwrap();
     assert_eq!(bits(&agent), saved);
     drive(&mut agent, &mut (), 150);
     agent.save(folder.path()).unwrap();
@@ -221,21 +228,21 @@ fn a_killed_save_leaves_the_checkpoint_before_it() {
 #[test]
 fn random_search_resumes_too() {
     let folder = tempfile::tempdir().unwrap();
-    let config = RandomSearchConfig {
+    let config = AgentConfig::RandomSearch(RandomSearchConfig {
         total_steps: 200,
         ..RandomSearchConfig::default()
-    };
+    });
     let mut whole = Record::default();
     finish(
-        &mut RandomSearch::new(config.clone(), task(mixed()), &rigid()).unwrap(),
+        &mut Agent::new(&config, task(mixed()), &rigid()).unwrap(),
         &mut whole,
     );
 
     let mut record = Record::default();
-    let mut search = RandomSearch::new(config, task(mixed()), &rigid()).unwrap();
+    let mut search = Agent::new(&config, task(mixed()), &rigid()).unwrap();
     drive(&mut search, &mut record, 101);
     search.save(folder.path()).unwrap();
-    let mut search = RandomSearch::load(folder.path(), task(mixed()), &rigid()).unwrap();
+    let mut search = Agent::load(folder.path(), task(mixed()), &rigid()).unwrap();
     finish(&mut search, &mut record);
     assert_eq!(record, whole);
 }
@@ -243,42 +250,47 @@ fn random_search_resumes_too() {
 #[test]
 fn checkpoints_that_do_not_fit_are_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let load = || {
-        Dqn::load(folder.path(), task(mixed()), &rigid())
+    let refusal = || {
+        load(folder.path(), task(mixed()), &rigid())
             .map(|_| ())
             .unwrap_err()
             .to_string()
     };
-    assert!(load().contains("agent.json"), "{}", load());
+    assert!(refusal().contains("agent.json"), "{}", refusal());
 
-    let search = RandomSearch::new(RandomSearchConfig::default(), task(mixed()), &rigid()).unwrap();
+    let config = AgentConfig::RandomSearch(RandomSearchConfig::default());
+    let search = Agent::new(&config, task(mixed()), &rigid()).unwrap();
     search.save(folder.path()).unwrap();
     assert!(
-        load().contains("it is of random_search, expected dqn"),
+        refusal().contains("it is of random_search, expected dqn"),
         "{}",
-        load()
+        refusal()
     );
 
-    let mut agent = Dqn::new(short_run(), task(mixed()), &rigid()).unwrap();
+    let mut agent = dqn(short_run(), task(mixed()), &rigid());
     drive(&mut agent, &mut (), 100);
     agent.save(folder.path()).unwrap();
     let other_target = task(TaskConfig {
         target: 5.0,
         ..mixed()
     });
-    let error = Dqn::load(folder.path(), other_target, &rigid())
+    let error = load(folder.path(), other_target, &rigid())
         .map(|_| ())
         .unwrap_err();
     assert!(error.to_string().contains("another task"), "{error}");
 
     let state = folder.path().join("agent.json");
     let text = fs::read_to_string(&state).unwrap();
-    fs::write(&state, text.replace("\"version\":1", "\"version\":7")).unwrap();
-    assert!(load().contains("version is 7, expected 1"), "{}", load());
+    fs::write(&state, text.replace("\"version\":2", "\"version\":7")).unwrap();
+    assert!(
+        refusal().contains("version is 7, expected 2"),
+        "{}",
+        refusal()
+    );
     fs::write(&state, &text[..text.len() / 2]).unwrap();
-    assert!(load().contains("agent.json"), "{}", load());
+    assert!(refusal().contains("agent.json"), "{}", refusal());
     fs::write(&state, &text).unwrap();
-    Dqn::load(folder.path(), task(mixed()), &rigid()).unwrap();
+    load(folder.path(), task(mixed()), &rigid()).unwrap();
 
     let networks = fs::read_dir(folder.path())
         .unwrap()
@@ -292,5 +304,5 @@ fn checkpoints_that_do_not_fit_are_refused() {
     let last = bytes.len() - 1;
     bytes[last] ^= 1;
     fs::write(&networks, bytes).unwrap();
-    assert!(load().contains("SHA-256"), "{}", load());
+    assert!(refusal().contains("SHA-256"), "{}", refusal());
 }

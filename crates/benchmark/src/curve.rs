@@ -1,3 +1,5 @@
+//! Learning curves: returns of a run over steps, episodes or calculations.
+
 /// What a learning curve is drawn over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CurveAxis {

@@ -1,3 +1,5 @@
+//! What a benchmark would cost, before anything is run.
+
 use std::collections::BTreeMap;
 
 use crystalgym_crystal::Skeleton;
@@ -16,7 +18,7 @@ pub struct Forecast {
     pub episodes: f64,
     /// Crystals computed: distinct ones, shared by all jobs of a property and a skeleton.
     pub calculations: f64,
-    /// Their time on one core in hours, by [`SECONDS`].
+    /// Their time on one core in hours, by [`Property::facts`]: the order of magnitude only.
     pub core_hours: f64,
 }
 
@@ -26,15 +28,6 @@ impl Forecast {
         self.episodes - self.calculations
     }
 }
-
-/// Assumed core seconds of a calculation at 30 Ry and 1000 k-points per reciprocal atom with the
-/// built-in pseudopotentials: medians of random crystals, odd electron counts (which cost nothing
-/// for a gap) included. They say the order of magnitude only.
-const SECONDS: [(Property, f64); 3] = [
-    (Property::BandGap, 1.0),
-    (Property::Density, 4.0),
-    (Property::BulkModulus, 10.0),
-];
 
 /// Final rollouts of a job: five greedy, five sampled, and the same on held-out skeletons.
 const ROLLOUTS: f64 = 10.0;
@@ -60,7 +53,7 @@ pub fn forecast(jobs: &[Job]) -> Result<Forecast, BenchmarkError> {
         let share = (trained + ROLLOUTS) / skeletons.len() as f64;
         result.episodes += trained + ROLLOUTS;
         for skeleton in skeletons {
-            add(&mut spaces, job, skeleton, task.actions().len(), share);
+            add(&mut spaces, job, skeleton, task.elements().len(), share);
         }
         let held_out = &job.manifest.held_out;
         let share = ROLLOUTS / held_out.len().max(1) as f64;
@@ -74,7 +67,7 @@ pub fn forecast(jobs: &[Job]) -> Result<Forecast, BenchmarkError> {
                 &mut spaces,
                 job,
                 &task.skeletons()[0],
-                task.actions().len(),
+                task.elements().len(),
                 share,
             );
             result.episodes += share;
@@ -82,9 +75,8 @@ pub fn forecast(jobs: &[Job]) -> Result<Forecast, BenchmarkError> {
     }
     for ((property, ..), (fillings, episodes)) in spaces {
         let distinct = fillings * (1.0 - (episodes * (-1.0 / fillings).ln_1p()).exp());
-        let seconds = SECONDS.iter().find(|(known, _)| *known == property);
         result.calculations += distinct;
-        result.core_hours += distinct * seconds.map_or(0.0, |(_, seconds)| *seconds) / 3600.0;
+        result.core_hours += distinct * property.facts().core_seconds / 3600.0;
     }
     Ok(result)
 }

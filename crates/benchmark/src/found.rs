@@ -1,3 +1,5 @@
+//! The different crystals that a run has made, and the best of them.
+
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
@@ -155,6 +157,9 @@ fn entry<'a, T: Default>(map: &'a mut HashMap<String, T>, key: &str) -> &'a mut 
 
 #[cfg(test)]
 mod tests {
+    use crystalgym_evaluation::Property;
+    use crystalgym_training::RowSource;
+
     use super::*;
 
     fn row(episode: u64, elements: &str, episodic_return: f64) -> EpisodeRow {
@@ -164,12 +169,12 @@ mod tests {
             environment: 0,
             skeleton: "C4".to_owned(),
             elements: elements.to_owned(),
-            property: "density".to_owned(),
+            property: Property::Density,
             target: 3.0,
             value: Some(2.0),
             episodic_return,
-            failure: String::new(),
-            source: "computed".to_owned(),
+            failure: None,
+            source: RowSource::Computed,
             scf_iterations: 0,
             calculation_seconds: 0.0,
         }

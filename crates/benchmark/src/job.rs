@@ -1,10 +1,12 @@
+//! Jobs: the training runs that a benchmark is made of, and their manifests.
+
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
 };
 
 use crystalgym_crystal::{EnclosedFolder, Skeleton};
-use crystalgym_environment::published_target;
+use crystalgym_environment::{ProcessName, published_target};
 use crystalgym_evaluation::Property;
 use crystalgym_training::{Algorithm, ConfigLayers, Preset, TrainingConfig};
 use serde::{Deserialize, Serialize};
@@ -187,21 +189,14 @@ impl Selection {
         store: &Path,
     ) -> Result<Job, BenchmarkError> {
         let name = algorithm.name();
-        let (difficulty, actions) = (experiment.difficulty.name(), experiment.actions);
-        let task = format!("{property}-{skeletons}-{difficulty}-{actions}");
+        let task = task_name(property, skeletons, experiment);
         let mut layers = ConfigLayers::default();
-        layers.add_assignment(&format!("algorithm.name={name}"))?;
-        let preset = match self.preset {
-            Preset::Standard => "standard",
-            Preset::Paper => "paper",
-        };
-        layers.add_assignment(&format!("algorithm.preset={preset}"))?;
+        layers.set("algorithm.name", name);
+        layers.set("algorithm.preset", self.preset.name());
         let sites = most_sites(&TrainingConfig::resolve(&layers, Some(&task))?);
-        for assignment in self.scale.assignments(algorithm, sites) {
-            layers.add_assignment(&assignment)?;
-        }
+        self.scale.set(&mut layers, algorithm, sites);
         layers.extend(&self.layers);
-        layers.add_assignment(&format!("{name}.seed={seed}"))?;
+        layers.set(&format!("{name}.seed"), seed as i64);
         let mut config = TrainingConfig::resolve(&layers, Some(&task))?;
         config.evaluation.store = store.to_string_lossy().into_owned();
         Ok(Job {
@@ -234,6 +229,16 @@ impl Job {
     /// The folder of the job in that of its benchmark.
     pub fn folder(&self, benchmark: &Path) -> PathBuf {
         benchmark.join("jobs").join(&self.manifest.id)
+    }
+}
+
+/// The name of the task of the paper that jobs of an experiment are about.
+fn task_name(property: Property, skeletons: &str, experiment: &Experiment) -> String {
+    let (difficulty, actions) = (experiment.difficulty.name(), experiment.actions);
+    let task = format!("{property}-{skeletons}-{difficulty}-{actions}");
+    match experiment.process {
+        ProcessName::Filling => task,
+        ProcessName::Substitution => format!("{task}-substitution"),
     }
 }
 

@@ -10,6 +10,7 @@ mod forecast;
 mod formation;
 mod found;
 mod job;
+mod limits;
 mod measure;
 mod reader;
 mod result;

@@ -1,13 +1,15 @@
+//! What is measured of a finished job: returns, calculations, failures, crystals.
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crystalgym_environment::failure_reward;
+use crystalgym_environment::Reward;
 use crystalgym_evaluation::Property;
-use crystalgym_training::EpisodeRow;
+use crystalgym_training::{EpisodeRow, RowSource};
 
 use crate::{
     EvaluationRow, FoundCrystals, JobManifest, LearningCurve,
     found::CrystalCounter,
-    reader::{LARGEST_VALUE, LONGEST_CALCULATION, MOST_STEPS},
+    limits::{LARGEST_VALUE, LONGEST_CALCULATION, MOST_STEPS},
 };
 
 /// Episodes over which the last return is taken.
@@ -132,7 +134,7 @@ impl TrainingCounter {
                 seconds: Vec::new(),
                 found: FoundCrystals::default(),
             },
-            failure_return: failure_reward(property),
+            failure_return: Reward::of(property).of_failure(),
             last_step: 0,
             last_returns: VecDeque::with_capacity(LAST_EPISODES),
             crystals: CrystalCounter::default(),
@@ -161,15 +163,15 @@ impl TrainingCounter {
         self.crystals.add(row)?;
         let measure = &mut self.measure;
         measure.episodes += 1;
-        if row.source == "computed" {
+        if row.source == RowSource::Computed {
             measure.calculations += 1;
             measure.calculation_seconds += row.calculation_seconds;
             measure.seconds.push(row.calculation_seconds as f32);
         }
-        let failed = !row.failure.is_empty();
-        if failed {
-            add_one(&mut measure.failures, &row.failure, |count| *count += 1);
+        if let Some(code) = row.failure {
+            add_one(&mut measure.failures, code.name(), |count| *count += 1);
         }
+        let failed = row.failure.is_some();
         let mut elements: Vec<&str> = row.elements.split_whitespace().collect();
         elements.sort_unstable();
         elements.dedup();

@@ -1,3 +1,5 @@
+//! Reads the jobs of a benchmark folder, and leaves out what no table may count.
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -6,13 +8,14 @@ use std::{
 };
 
 use crystalgym_crystal::{EnclosedFolder, EntryKind};
-use crystalgym_environment::failure_reward;
+use crystalgym_environment::Reward;
 use crystalgym_evaluation::FailureCode;
 use crystalgym_training::{EpisodeRow, Preset, RunFolder, checkpointed_episodes};
 use serde::Deserialize;
 
 use crate::{
     BenchmarkError, EvaluationRow, JobManifest, JobMeasure, JobStatus, TrainingMeasure,
+    limits::{LARGEST_RETURN, LARGEST_VALUE, LONGEST_CALCULATION, MOST_STEPS},
     measure::TrainingCounter,
     runner::{EVALUATION_FILE, ROLLOUTS, RUN_FOLDER},
     settings::{SettingsOfGroup, run_settings},
@@ -22,15 +25,6 @@ use crate::{
 const FORMATION_ENERGY_FILE: &str = "formation_energies.csv";
 /// Largest table of rollouts or energies that is read.
 const MOST_TABLE_BYTES: u64 = 64 << 20;
-/// No property of any crystal is larger, whatever the unit, nor any energy.
-pub(crate) const LARGEST_VALUE: f64 = 1e6;
-/// The reward of hitting a target.
-const LARGEST_RETURN: f64 = 1.0;
-/// No calculation takes longer, in seconds.
-pub(crate) const LONGEST_CALCULATION: f64 = 1e7;
-/// Episodes have not more steps together.
-pub(crate) const MOST_STEPS: u64 = 1_000_000_000_000;
-
 /// A job that no table counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftOut {
@@ -176,13 +170,13 @@ pub(crate) fn check_row(
     if !(manifest.target > 0.0 && manifest.target <= LARGEST_VALUE) {
         return wrong("target", &manifest.target, &"a positive number up to 1e6");
     }
-    if row.property != manifest.property.name() {
+    if row.property != manifest.property {
         return wrong("property", &row.property, &manifest.property);
     }
     if row.target != manifest.target {
         return wrong("target", &row.target, &manifest.target);
     }
-    check_result(row.value, row.episodic_return, &row.failure, manifest)
+    check_result(row.value, row.episodic_return, row.failure, manifest)
         .or_else(|(field, found, expected)| wrong(field, &found, &expected))?;
     if !(0.0..=LONGEST_CALCULATION).contains(&row.calculation_seconds) {
         return wrong("calculation_seconds", &row.calculation_seconds, &"a time");
@@ -195,27 +189,24 @@ pub(crate) fn check_row(
 fn check_result(
     value: Option<f64>,
     episodic_return: f64,
-    failure: &str,
+    failure: Option<FailureCode>,
     manifest: &JobManifest,
 ) -> Result<(), (&'static str, String, &'static str)> {
-    let lowest = failure_reward(manifest.property);
+    let lowest = Reward::of(manifest.property).of_failure();
     if !(lowest..=LARGEST_RETURN).contains(&episodic_return) {
         let expected = "a number from the return of a failure to 1";
         return Err(("episodic_return", episodic_return.to_string(), expected));
     }
     match (value, failure) {
-        (Some(value), "") if value.abs() <= LARGEST_VALUE => Ok(()),
-        (Some(value), "") => Err(("value", value.to_string(), "a number up to 1e6")),
-        (None, "") => Err((
+        (Some(value), None) if value.abs() <= LARGEST_VALUE => Ok(()),
+        (Some(value), None) => Err(("value", value.to_string(), "a number up to 1e6")),
+        (None, None) => Err((
             "value",
             "empty".to_owned(),
             "a number, since nothing failed",
         )),
-        (Some(value), _) => Err(("value", value.to_string(), "none after a failure")),
-        (None, code) => match code.parse::<FailureCode>() {
-            Ok(_) => Ok(()),
-            Err(_) => Err(("failure", code.to_owned(), "a failure code")),
-        },
+        (Some(value), Some(_)) => Err(("value", value.to_string(), "none after a failure")),
+        (None, Some(_)) => Ok(()),
     }
 }
 
@@ -225,7 +216,7 @@ fn read_evaluation(folder: &Path, manifest: &JobManifest) -> Result<Vec<Evaluati
     let rows: Vec<EvaluationRow> =
         read_table(folder, EVALUATION_FILE).map_err(|error| named(&error))?;
     for (number, row) in (1..).zip(&rows) {
-        check_result(row.value, row.episodic_return, &row.failure, manifest).map_err(
+        check_result(row.value, row.episodic_return, row.failure, manifest).map_err(
             |(field, found, expected)| {
                 named(&format!(
                     "row {number}: {field} is {found}, expected {expected}"

@@ -1,3 +1,5 @@
+//! Runs the jobs of a benchmark, several side by side, and goes on where it was stopped.
+
 use std::{
     fs::{self, File, TryLockError},
     path::Path,
@@ -9,6 +11,7 @@ use std::{
 };
 
 use crystalgym_crystal::EnclosedFolder;
+use crystalgym_evaluation::FailureCode;
 use crystalgym_training::{
     PolicyEvaluation, RunFolder, TrainedAgent, TrainingError, TrainingRun, Trust,
 };
@@ -56,7 +59,7 @@ pub struct EvaluationRow {
     /// Return; that of a failure where the calculation failed.
     pub episodic_return: f64,
     /// Failure code; empty after a success.
-    pub failure: String,
+    pub failure: Option<FailureCode>,
 }
 
 pub(crate) const RUN_FOLDER: &str = "run";
@@ -222,7 +225,7 @@ fn rollouts(
                 elements: symbols.join(" "),
                 value: rollout.outcome.value(),
                 episodic_return: rollout.reward,
-                failure: failure.map_or_else(String::new, |found| found.code.name().to_owned()),
+                failure: failure.map(|found| found.code),
             }
         })
         .collect())

@@ -1,6 +1,8 @@
+//! Runs that are under way, for looking at.
+
 use std::path::Path;
 
-use crystalgym_environment::failure_reward;
+use crystalgym_environment::Reward;
 use crystalgym_evaluation::Property;
 use crystalgym_training::{Algorithm, RunFolder};
 
@@ -115,7 +117,7 @@ fn training_so_far(run: &Path, property: Property) -> TrainingMeasure {
     for row in rows.into_iter().flatten() {
         let Ok(row) = row else { break };
         let sound = row.episode == counter.episodes() as u64 + 1
-            && row.episodic_return >= failure_reward(property)
+            && row.episodic_return >= Reward::of(property).of_failure()
             && row.episodic_return.is_finite();
         if !sound || counter.add(&row).is_err() {
             break;

@@ -1,4 +1,6 @@
-use crystalgym_training::Algorithm;
+//! How long the jobs of a benchmark are: minutes, hours, or as published.
+
+use crystalgym_training::{Algorithm, ConfigLayers};
 use serde::{Deserialize, Serialize};
 
 /// How much of an experiment is done; stamped on every table.
@@ -44,44 +46,35 @@ impl Scale {
         }
     }
 
-    /// What the scale sets over the defaults, as `key=value`, for an algorithm and skeletons of at
-    /// most so many sites.
+    /// Sets what the scale changes of the defaults, for an algorithm and skeletons of at most so many
+    /// sites.
     ///
     /// `smoke` and `small` lower the cutoff and the k-mesh of the calculator as well: 16 and 25 Ry,
     /// 100 and 500 k-points per reciprocal atom.
-    pub(crate) fn assignments(self, algorithm: Algorithm, sites: usize) -> Vec<String> {
+    pub(crate) fn set(self, layers: &mut ConfigLayers, algorithm: Algorithm, sites: usize) {
         let Some(episodes) = self.episodes() else {
-            return Vec::new();
+            return;
         };
         let name = algorithm.name();
-        let steps = episodes * sites as u64;
-        let mut assignments = vec![format!("{name}.total_steps={steps}")];
+        let steps = (episodes * sites as u64) as i64;
+        layers.set(&format!("{name}.total_steps"), steps);
         match algorithm {
             Algorithm::Dqn | Algorithm::Rainbow | Algorithm::Sac => {
-                let start = (steps / 4).min(200);
-                assignments.push(format!("{name}.learning_starts={start}"));
+                layers.set(&format!("{name}.learning_starts"), (steps / 4).min(200));
             }
             Algorithm::Ppo if self == Self::Smoke => {
-                assignments.push("ppo.rollout_steps=5".to_owned());
-                assignments.push("ppo.minibatches=1".to_owned());
+                layers.set("ppo.rollout_steps", 5);
+                layers.set("ppo.minibatches", 1);
             }
             _ => {}
         }
-        let native = match self {
-            Self::Smoke => [
-                ("gth_cutoff_ry", "16"),
-                ("kppa", "100"),
-                ("time_limit_seconds", "60"),
-            ],
-            _ => [
-                ("gth_cutoff_ry", "25"),
-                ("kppa", "500"),
-                ("time_limit_seconds", "600"),
-            ],
+        let (cutoff_ry, kppa, seconds) = match self {
+            Self::Smoke => (16, 100, 60),
+            Self::Small | Self::Paper => (25, 500, 600),
         };
-        let native = native.map(|(field, value)| format!("calculator.native.{field}={value}"));
-        assignments.extend(native);
-        assignments
+        layers.set("calculator.native.gth_cutoff_ry", cutoff_ry);
+        layers.set("calculator.native.kppa", kppa);
+        layers.set("calculator.native.time_limit_seconds", seconds);
     }
 }
 

@@ -1,3 +1,5 @@
+//! Settings of runs, compared before they are averaged over seeds.
+
 use std::{collections::BTreeMap, path::Path};
 
 use crystalgym_training::RunFolder;

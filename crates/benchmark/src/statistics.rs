@@ -1,3 +1,5 @@
+//! Interquartile means and their bootstrap intervals.
+
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64;
 

@@ -1,3 +1,5 @@
+//! The tables of a benchmark as Markdown, CSV and LaTeX.
+
 use std::{collections::BTreeMap, fmt::Write as _, path::PathBuf};
 
 use crate::{

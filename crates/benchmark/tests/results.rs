@@ -31,7 +31,7 @@ fn result_of(folder: &Path, name: &str, benchmark: &Benchmark<'_>) -> PathBuf {
     for setting in benchmark.settings {
         layers.add_assignment(setting).unwrap();
     }
-    let [easy, .., mixed, _] = experiments();
+    let [easy, .., mixed, _, _] = experiments();
     let selection = Selection {
         experiments: if benchmark.mixed {
             vec![easy, mixed]

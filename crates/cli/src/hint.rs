@@ -1,3 +1,5 @@
+//! Exit status and advice for the errors that people meet.
+
 use crystalgym_crystal::CrystalError;
 use crystalgym_evaluation::CalculatorError;
 use crystalgym_training::TrainingError;

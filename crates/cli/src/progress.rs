@@ -1,7 +1,8 @@
+//! Progress bars, and the line of numbers beside them.
+
 use std::time::Duration;
 
-use crystalgym_evaluation::Source;
-use crystalgym_training::RunStatistics;
+use crystalgym_training::{RowSource, RunStatistics};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Turns progress bars off whatever standard error is.
@@ -36,10 +37,10 @@ pub(crate) fn message(statistics: &RunStatistics) -> String {
     }
     text += &format!(
         "; {} calculations",
-        statistics.from_source(Source::Computed.name())
+        statistics.from_source(RowSource::Computed)
     );
-    let hits = statistics.from_source(Source::Store.name())
-        + statistics.from_source(Source::Coalesced.name());
+    let hits =
+        statistics.from_source(RowSource::Store) + statistics.from_source(RowSource::Coalesced);
     if hits > 0 {
         text += &format!(", {hits} shared");
     }

@@ -13,7 +13,7 @@ use std::{
 
 use crystalgym_crystal::{CanonicalCrystal, Crystal, Skeleton, Structure, StructureFormat};
 use crystalgym_evaluation::ResultStore;
-use crystalgym_training::{EpisodeRow, read_episodes};
+use crystalgym_training::{EpisodeRow, RowSource, read_episodes};
 
 fn crystalgym(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_crystalgym"));
@@ -88,7 +88,10 @@ fn calculation(row: &EpisodeRow) -> Calculation {
     let crystal = Crystal::new(skeleton, elements.collect())
         .unwrap()
         .canonical();
-    (row.property.clone(), crystal_name(&crystal.structure()))
+    (
+        row.property.name().to_owned(),
+        crystal_name(&crystal.structure()),
+    )
 }
 
 /// Episodes that have been written whole; the last line of a killed process may not be.
@@ -105,7 +108,7 @@ fn written_episodes(job: &Path) -> Vec<EpisodeRow> {
 /// What must not depend on kills: all of an episode but where its value came from and the wall time.
 fn outcome(row: EpisodeRow) -> EpisodeRow {
     EpisodeRow {
-        source: String::new(),
+        source: RowSource::Computed,
         calculation_seconds: 0.0,
         ..row
     }
@@ -172,7 +175,7 @@ fn a_killed_benchmark_ends_like_an_undisturbed_one() {
     assert_eq!(stored(&killed), stored(&undisturbed));
     for job in jobs(&killed) {
         for row in read_episodes(&job.join("run/episodes.csv")).unwrap() {
-            if row.source != "computed" {
+            if row.source != RowSource::Computed {
                 continue;
             }
             for (stored, written) in &snapshots {
@@ -185,6 +188,32 @@ fn a_killed_benchmark_ends_like_an_undisturbed_one() {
     }
 
     submit_verify_and_rank(folder.path());
+}
+
+/// The sixth experiment: random crystals are changed site by site, and its results can be submitted,
+/// computed again, trained again and ranked like those of the others.
+#[test]
+fn substitution_is_run_submitted_and_verified() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut arguments = vec!["bench", "run", "paper-exp6", "--scale", "smoke"];
+    arguments.extend(["--properties", "density", "--output", "sixth"]);
+    arguments.extend(["--algorithms", "ppo,dqn,genetic"]);
+    arguments.extend(["--set", "calculator.name=rigid"]);
+    let output = run(folder.path(), &arguments);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    for job in jobs(&folder.path().join("sixth")) {
+        let config = fs::read_to_string(job.join("run/config.toml")).unwrap();
+        assert!(config.contains("process = \"substitution\""), "{config}");
+        let rows = read_episodes(&job.join("run/episodes.csv")).unwrap();
+        assert!(rows.len() >= 7, "{}", rows.len());
+    }
+    let submit = ["bench", "submit", "sixth", "--name", "A. Tester"];
+    let output = run(folder.path(), &submit);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let output = run(folder.path(), &["bench", "verify", "sixth/result.json"]);
+    let shown = text(&output.stdout);
+    assert!(output.status.success(), "{shown} {}", text(&output.stderr));
+    assert!(shown.contains("trained again, all the same"), "{shown}");
 }
 
 /// The commands after it, on what it left.

@@ -33,7 +33,7 @@ fn lists() {
     for (what, count) in [
         ("skeletons", 7),
         ("actions", 3),
-        ("tasks", 168),
+        ("tasks", 336),
         ("calculators", 4),
     ] {
         let rows = json(&run(folder.path(), &["list", what, "--json"]));

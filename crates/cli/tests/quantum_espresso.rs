@@ -10,7 +10,7 @@ use std::{
 
 use crystalgym_evaluation::ResultStore;
 use crystalgym_testing::wait_until;
-use crystalgym_training::{EpisodeRow, read_episodes};
+use crystalgym_training::{EpisodeRow, RowSource, read_episodes};
 
 /// Norm-conserving LDA files of Debian's quantum-espresso-data that need few plane waves.
 const FILES: [(&str, &str); 5] = [
@@ -99,7 +99,9 @@ fn mean_return(rows: &[EpisodeRow]) -> f64 {
 }
 
 fn computed(rows: &[EpisodeRow]) -> usize {
-    rows.iter().filter(|row| row.source == "computed").count()
+    rows.iter()
+        .filter(|row| row.source == RowSource::Computed)
+        .count()
 }
 
 /// Learning against random search with the same number of episodes, both at once on one store;
@@ -202,7 +204,7 @@ fn a_run_killed_while_pw_x_is_running_leaves_no_orphan_and_can_be_resumed() {
         let rows = read_episodes(&folder.join(run).join("episodes.csv")).unwrap();
         // Where a result came from and how long it took are the machine's affair.
         let plain = |row: EpisodeRow| EpisodeRow {
-            source: String::new(),
+            source: RowSource::Computed,
             calculation_seconds: 0.0,
             ..row
         };

@@ -325,30 +325,36 @@ fn every_algorithm_trains_and_rolls_out_on_held_out_skeletons() {
             algorithm
         };
         let steps = format!("{section}.total_steps=300");
-        let arguments = [
-            "train",
-            "--algorithm",
-            algorithm,
-            "--set",
-            &steps,
-            "--set",
-            "calculator.name=rigid",
-            "--set",
-            "task.property=density",
-            "--output",
-            algorithm,
-        ];
-        assert_success(&run(folder.path(), &arguments));
-        let held_out = ["--skeletons", "C1,C5", "--target", "4", "--sampled"];
-        let arguments = [&["rollout", algorithm][..], &held_out].concat();
-        let output = run(folder.path(), &arguments);
-        assert_success(&output);
-        let shown = text(&output.stdout);
-        assert!(
-            shown.contains("of 5 rollouts, 0 of them failures"),
-            "{shown}"
-        );
-        assert!(!shown.contains("C2"), "{shown}");
+        for process in ["filling", "substitution"] {
+            let run_folder = format!("{algorithm}-{process}");
+            let process = format!("task.process={process}");
+            let arguments = [
+                "train",
+                "--algorithm",
+                algorithm,
+                "--set",
+                &steps,
+                "--set",
+                "calculator.name=rigid",
+                "--set",
+                "task.property=density",
+                "--set",
+                &process,
+                "--output",
+                &run_folder,
+            ];
+            assert_success(&run(folder.path(), &arguments));
+            let held_out = ["--skeletons", "C1,C5", "--target", "4", "--sampled"];
+            let arguments = [&["rollout", &run_folder][..], &held_out].concat();
+            let output = run(folder.path(), &arguments);
+            assert_success(&output);
+            let shown = text(&output.stdout);
+            assert!(
+                shown.contains("of 5 rollouts, 0 of them failures"),
+                "{shown}"
+            );
+            assert!(!shown.contains("C2"), "{shown}");
+        }
     }
     let output = run(folder.path(), &["train", "--algorithm", "dqm"]);
     assert_eq!(output.status.code(), Some(2));

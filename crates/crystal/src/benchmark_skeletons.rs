@@ -4,6 +4,8 @@
 //! C1 is the paper's; C2 to C4 follow the order of its evaluation; C5 to C7 are numbered here by
 //! row, since the paper's text does not tell them apart. The row never moves.
 
+use crate::{CrystalError, Element};
+
 /// A benchmark crystal as published.
 pub(crate) struct BenchmarkCrystal {
     pub(crate) label: &'static str,
@@ -17,6 +19,19 @@ pub(crate) struct BenchmarkCrystal {
     /// α = β = γ in degrees.
     pub(crate) angle_degrees: f64,
     pub(crate) frac_coords: &'static [[f64; 3]],
+    /// Symbols by site.
+    pub(crate) elements: &'static [&'static str],
+}
+
+impl BenchmarkCrystal {
+    /// The elements by site.
+    ///
+    /// # Errors
+    /// None in practice: the symbols are built in and tested.
+    pub(crate) fn elements(&self) -> Result<Vec<Element>, CrystalError> {
+        let symbols = self.elements.iter();
+        symbols.map(|symbol| symbol.parse()).collect()
+    }
 }
 
 pub(crate) static BENCHMARK_CRYSTALS: [BenchmarkCrystal; 7] = [
@@ -36,6 +51,7 @@ pub(crate) static BENCHMARK_CRYSTALS: [BenchmarkCrystal; 7] = [
             [0.5, 0.0, 0.5],
             [0.5, 0.5, 0.0],
         ],
+        elements: &["Rb", "V", "F", "F", "F"],
     },
     BenchmarkCrystal {
         label: "C2",
@@ -53,6 +69,7 @@ pub(crate) static BENCHMARK_CRYSTALS: [BenchmarkCrystal; 7] = [
             [0.5, 0.5, 0.0],
             [0.0, 0.5, 0.5],
         ],
+        elements: &["Rb", "Ca", "H", "H", "H"],
     },
     BenchmarkCrystal {
         label: "C3",
@@ -73,6 +90,7 @@ pub(crate) static BENCHMARK_CRYSTALS: [BenchmarkCrystal; 7] = [
             [0.5, 0.5, 0.5],
             [0.0, 0.0, 0.0],
         ],
+        elements: &["Nb", "Nb", "Nb", "Nb", "Nb", "Nb", "Al", "Ge"],
     },
     BenchmarkCrystal {
         label: "C4",
@@ -89,6 +107,7 @@ pub(crate) static BENCHMARK_CRYSTALS: [BenchmarkCrystal; 7] = [
             [0.75, 0.75, 0.75],
             [0.25, 0.25, 0.25],
         ],
+        elements: &["Nb", "Al", "Co", "Co"],
     },
     BenchmarkCrystal {
         label: "C5",
@@ -106,6 +125,7 @@ pub(crate) static BENCHMARK_CRYSTALS: [BenchmarkCrystal; 7] = [
             [0.0, 0.0, 0.0],
             [0.5, 0.5, 0.5],
         ],
+        elements: &["Yb", "Yb", "Yb", "Sn", "O"],
     },
     BenchmarkCrystal {
         label: "C6",
@@ -122,6 +142,7 @@ pub(crate) static BENCHMARK_CRYSTALS: [BenchmarkCrystal; 7] = [
             [0.0, 0.5, 0.5],
             [0.0, 0.0, 0.0],
         ],
+        elements: &["Sb", "Sb", "Sb", "Au"],
     },
     BenchmarkCrystal {
         label: "C7",
@@ -139,5 +160,6 @@ pub(crate) static BENCHMARK_CRYSTALS: [BenchmarkCrystal; 7] = [
             [0.766097, 0.766097, 0.233903],
             [0.233903, 0.233903, 0.233903],
         ],
+        elements: &["Sn", "I", "I", "I", "I"],
     },
 ];

@@ -1,3 +1,5 @@
+//! Crystals: skeletons whose sites are all filled.
+
 use std::sync::Arc;
 
 use crate::{
@@ -90,23 +92,25 @@ impl Crystal {
     ///
     /// Equivalent fillings have equal energies, so each is computed once.
     pub fn canonical(&self) -> Self {
-        let elements = self
-            .skeleton
-            .symmetry
-            .site_permutations
-            .iter()
-            .map(|permutation| {
-                let mut moved = self.elements.clone();
-                for (site, &to) in permutation.iter().enumerate() {
-                    moved[to] = self.elements[site];
-                }
-                moved
-            })
-            .min()
-            .unwrap_or_else(|| self.elements.clone());
+        let permutations = &self.skeleton.symmetry.site_permutations;
+        let least = permutations.iter().reduce(|least, next| {
+            match self.image(next).lt(self.image(least)) {
+                true => next,
+                false => least,
+            }
+        });
+        let elements = match least {
+            Some(permutation) => self.image(permutation).collect(),
+            None => self.elements.clone(),
+        };
         Self {
             skeleton: Arc::clone(&self.skeleton),
             elements,
         }
+    }
+
+    /// The elements moved along the inverse of a permutation: those of a group are the same set.
+    fn image<'a>(&'a self, permutation: &'a [usize]) -> impl Iterator<Item = Element> + 'a {
+        permutation.iter().map(|&from| self.elements[from])
     }
 }

@@ -1,3 +1,5 @@
+//! Elements by symbol and atomic number.
+
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};

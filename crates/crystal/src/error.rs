@@ -1,3 +1,5 @@
+//! What can be wrong with a structure, a file that holds one, or a skeleton.
+
 use std::path::PathBuf;
 
 /// What can be wrong with a structure, a file that holds one, or a skeleton.

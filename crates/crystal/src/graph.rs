@@ -1,3 +1,5 @@
+//! The bonds of a skeleton as a graph.
+
 use std::collections::VecDeque;
 
 use crate::{CrystalError, Lattice, crystal_nn::crystal_nn_bonds};

@@ -1,3 +1,5 @@
+//! Lattices: three vectors, their lengths and angles, and their reciprocal.
+
 use serde::{Deserialize, Serialize};
 
 use crate::{

@@ -1,3 +1,5 @@
+//! The Niggli reduction of a lattice.
+
 use std::collections::HashSet;
 
 use crate::{

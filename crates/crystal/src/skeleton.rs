@@ -1,9 +1,12 @@
+//! Skeletons: lattices and exact positions whose elements are still to be chosen.
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CrystalError, CrystalGraph, Lattice, SYMMETRY_TOLERANCE_ANG, Structure,
+    CrystalError, CrystalGraph, Element, Lattice, SYMMETRY_TOLERANCE_ANG, SkeletonSymmetry,
+    Structure,
     benchmark_skeletons::{BENCHMARK_CRYSTALS, BenchmarkCrystal},
     niggli::niggli_reduce,
     symmetry::{space_group, symmetrize},
@@ -30,18 +33,6 @@ pub struct Skeleton {
     pub source: SkeletonSource,
 }
 
-/// Symmetry of an empty skeleton.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SkeletonSymmetry {
-    /// Space-group number of the empty skeleton, 1 to 230.
-    pub space_group_number: u16,
-    /// Its Hermann–Mauguin symbol.
-    pub space_group_symbol: String,
-    /// Distinct permutations that its operations cause: site `i` goes to site `permutation[i]`.
-    /// Sorted, the identity first; a group under composition.
-    pub site_permutations: Vec<Vec<usize>>,
-}
-
 /// Provenance of a skeleton and its geometry before snapping.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SkeletonSource {
@@ -53,6 +44,8 @@ pub struct SkeletonSource {
     pub material_id: Option<String>,
     /// Formula of the source material.
     pub formula: Option<String>,
+    /// Elements of the source material by site.
+    pub elements: Option<Vec<Element>>,
     /// Space-group number of the *source material*, elements and all.
     pub space_group_number: u16,
     /// Lattice after the Niggli reduction and rebuilding from its parameters, not snapped.
@@ -129,6 +122,7 @@ impl Skeleton {
             mp20_row: None,
             material_id: None,
             formula: Some(structure.formula()),
+            elements: Some(structure.elements.clone()),
             space_group_number: number,
             published_lattice: structure.lattice,
             published_frac_coords: structure.frac_coords.clone(),
@@ -149,6 +143,7 @@ impl Skeleton {
             mp20_row: Some(crystal.mp20_row),
             material_id: Some(crystal.material_id.to_owned()),
             formula: Some(crystal.formula.to_owned()),
+            elements: Some(crystal.elements()?),
             space_group_number: crystal.space_group_number,
             published_lattice: lattice,
             published_frac_coords: crystal.frac_coords.to_vec(),

@@ -1,3 +1,5 @@
+//! Structures: lattices with occupied sites, as files hold them.
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

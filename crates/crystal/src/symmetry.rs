@@ -1,3 +1,5 @@
+//! The symmetry of a structure, and the geometry that has it exactly.
+
 use std::collections::HashMap;
 
 use moyo::{
@@ -140,7 +142,7 @@ pub(crate) fn symmetrize(
     Ok((exact_lattice, exact_coords, symmetry))
 }
 
-fn dataset(
+pub(crate) fn dataset(
     lattice: &Lattice,
     frac_coords: &[[f64; 3]],
     kinds: &[i32],

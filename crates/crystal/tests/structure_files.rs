@@ -634,6 +634,18 @@ fn refused_extxyz() -> Vec<Refused> {
     let columns = |properties: &str| keys(&format!("Properties={properties}"));
     let open = "leaves a boundary open";
     vec![
+        (
+            "a count alone",
+            ExtXyz,
+            "line 2: the file ends before the comment line",
+            "0".to_owned(),
+        ),
+        (
+            "a count alone behind a frame",
+            ExtXyz,
+            "the file ends before the comment line",
+            format!("{}0\n", keys("")),
+        ),
         ("an open box", ExtXyz, open, keys("pbc=\"F F F\"")),
         ("a slab", ExtXyz, open, keys("pbc=\"T T F\"")),
         ("pbc=F", ExtXyz, open, keys("pbc=F")),

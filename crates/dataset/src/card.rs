@@ -1,3 +1,5 @@
+//! The data card: what a data set holds, how it was computed, and how to cite it.
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
@@ -8,7 +10,7 @@ use serde_json::Value;
 
 use crate::{
     COLUMNS, Kind,
-    folder::{STRUCTURES, TABLE},
+    file_names::{STRUCTURES, TABLE},
 };
 
 /// What a data card says beyond the results themselves.
@@ -110,13 +112,7 @@ fn properties(results: &[StoredResult]) -> String {
         .collect();
     let mut text = String::from("## Properties\n\n| property | unit | meaning |\n|---|---|---|\n");
     for property in Property::ALL {
-        let meaning = match property {
-            Property::BandGap => "LUMO − HOMO on the k-mesh, fixed occupations; 0 for a metal",
-            Property::BulkModulus => {
-                "zero-pressure modulus of a Murnaghan fit to five volumes, 0.98 to 1.02 of the cell's"
-            }
-            _ => "mass density after the first step of a variable-cell relaxation",
-        };
+        let meaning = property.facts().meaning;
         if present.contains(property.name()) {
             let _ = writeln!(text, "| {property} | {} | {meaning} |", property.unit());
         }

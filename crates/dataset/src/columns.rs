@@ -1,3 +1,5 @@
+//! The columns of the table of results, with their meanings.
+
 use crystalgym_crystal::{Structure, StructureFormat};
 use crystalgym_evaluation::{Outcome, Property, StoredResult, Values};
 
@@ -165,7 +167,7 @@ pub static COLUMNS: &[Column] = &[
     column(
         "property",
         Kind::Text,
-        "band_gap, bulk_modulus or density: what was asked for",
+        "band_gap, bulk_modulus, density or shear_modulus: what was asked for",
         |row| text(&row.result.property),
     ),
     column("unit", Kind::Text, "unit of the value", |row| {

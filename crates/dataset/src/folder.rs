@@ -1,3 +1,5 @@
+//! The folder of a data set, and how it is written without harm to what lies there.
+
 use std::{
     fs::{self, File, Permissions},
     io::{self, BufWriter, Write},
@@ -12,13 +14,9 @@ use sha2::{Digest, Sha256};
 use crate::{
     DatasetDescription, DatasetError,
     card::{MADE_BY, card},
+    file_names::{CARD, CHECKSUMS, STRUCTURES, TABLE},
     write_parquet,
 };
-
-pub(crate) const TABLE: &str = "results.parquet";
-pub(crate) const STRUCTURES: &str = "structures.extxyz";
-const CARD: &str = "README.md";
-const CHECKSUMS: &str = "SHA256SUMS";
 
 /// Writes results into a folder as a data set:
 ///

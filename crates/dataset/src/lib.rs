@@ -6,6 +6,7 @@
 mod card;
 mod columns;
 mod error;
+mod file_names;
 mod folder;
 mod parquet_file;
 

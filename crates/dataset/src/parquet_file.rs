@@ -1,3 +1,5 @@
+//! The table of results as a parquet file.
+
 use std::{fmt::Write as _, io::Write, sync::Arc};
 
 use crystalgym_evaluation::StoredResult;

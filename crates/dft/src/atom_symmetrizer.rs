@@ -1,6 +1,8 @@
 //! Symmetry of the occupations of projectors.
 
 use crate::{
+    DftError,
+    cancellation::Cancellation,
     model::Model,
     pseudo::{real_spherical_harmonics, sphere_quadrature},
     symmetry::{SymmetryOperation, image_of_atoms},
@@ -32,21 +34,30 @@ struct Action {
 }
 
 impl AtomSymmetrizer {
-    pub(crate) fn new(model: &Model, operations: &[SymmetryOperation]) -> Self {
+    /// # Errors
+    /// [`DftError::Cancelled`].
+    pub(crate) fn new(
+        model: &Model,
+        operations: &[SymmetryOperation],
+        cancellation: Cancellation<'_>,
+    ) -> Result<Self, DftError> {
         let l_max = model.species.iter().map(|s| s.l_max()).max().unwrap_or(0);
-        let actions = operations.iter().filter_map(|operation| {
-            Some(Action {
-                image: image_of_atoms(model, operation)?,
-                rotations: harmonic_rotations(l_max, operation.cartesian_rotation(&model.cell)),
-            })
-        });
-        Self {
+        let mut actions = Vec::with_capacity(operations.len());
+        for operation in operations {
+            cancellation.check()?;
+            let Some(image) = image_of_atoms(model, operation) else {
+                continue;
+            };
+            let rotations = harmonic_rotations(l_max, operation.cartesian_rotation(&model.cell));
+            actions.push(Action { image, rotations });
+        }
+        Ok(Self {
             channels: (model.species.iter())
                 .map(|species| projector_channels(species))
                 .collect(),
             species: model.atoms.iter().map(|atom| atom.species).collect(),
-            operations: actions.collect(),
-        }
+            operations: actions,
+        })
     }
 
     pub(crate) fn symmetrize(&self, matrices: &mut ProjectorMatrices) {

@@ -2,7 +2,11 @@
 
 use crystalgym_crystal::Element;
 
-use crate::{scf::ScfEnd, xc::Functional};
+use crate::{
+    limits::{SHORTEST_DISTANCE_BOHR, SHORTEST_LATTICE_VECTOR_BOHR},
+    scf::ScfEnd,
+    xc::Functional,
+};
 
 /// What is wrong with the input of a calculation.
 ///
@@ -52,7 +56,10 @@ pub enum DftError {
         expected: Functional,
     },
     /// Two atoms lie on top of each other.
-    #[error("atoms {first} and {second} are {distance_bohr} bohr apart, expected more than 0.1")]
+    #[error(
+        "atoms {first} and {second} are {distance_bohr} bohr apart, expected more than \
+         {SHORTEST_DISTANCE_BOHR}"
+    )]
     AtomsTooClose {
         /// Index of the first atom.
         first: usize,
@@ -63,8 +70,8 @@ pub enum DftError {
     },
     /// A lattice vector is so short that each atom lies on its own images.
     #[error(
-        "a lattice vector is {length_bohr:.3e} bohr long, expected more than {}",
-        crate::model::SHORTEST_LATTICE_VECTOR_BOHR
+        "a lattice vector is {length_bohr:.3e} bohr long, expected more than \
+         {SHORTEST_LATTICE_VECTOR_BOHR}"
     )]
     TinyCell {
         /// Its length.

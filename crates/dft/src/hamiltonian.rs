@@ -3,7 +3,9 @@
 use rustfft::num_complex::{Complex, Complex64};
 
 use crate::{
+    DftError,
     basis::{FftBox, FftScratch, PlaneWaveBasis, Precision, WaveBasis, WaveGrid},
+    cancellation::Cancellation,
     eigensolver::Operator,
     terms::{
         atomic_columns::AtomicScalar, kinetic::apply_kinetic, nonlocal::Projectors,
@@ -52,7 +54,11 @@ pub(crate) struct Hamiltonian<'a, S, T = f64> {
     diagonal: Vec<f64>,
     overlap_diagonal: Option<Vec<f64>>,
     space: RealSpace<T>,
+    cancellation: Cancellation<'a>,
 }
+
+/// Bands that the local operator is applied to between two questions: real ones go in pairs.
+const BANDS_AT_ONCE: usize = 2;
 
 /// The box in which products are formed, and what its transforms need.
 pub(crate) struct RealSpace<T> {
@@ -83,6 +89,9 @@ pub(crate) trait BandScalar: AtomicScalar {
 
     /// `ρ(r) += Σ_n w_n |ψ_n(r)|²` for a block of bands; what is odd under the inversion that
     /// makes bands real may be wrong, and goes when the density is symmetrised.
+    ///
+    /// # Errors
+    /// [`DftError::Cancelled`].
     fn add_density<T: Precision>(
         basis: &WaveBasis,
         fft: &FftBox<T>,
@@ -90,7 +99,8 @@ pub(crate) trait BandScalar: AtomicScalar {
         psi: &[Self],
         weights: &[f64],
         density: &mut [f64],
-    );
+        cancellation: Cancellation<'_>,
+    ) -> Result<(), DftError>;
 
     /// A number with an amplitude in [0, 1) and, if it has one, a phase in turns.
     fn from_random(amplitude: f64, turns: f64) -> Self;
@@ -123,13 +133,16 @@ impl BandScalar for Complex64 {
         psi: &[Self],
         weights: &[f64],
         density: &mut [f64],
-    ) {
+        cancellation: Cancellation<'_>,
+    ) -> Result<(), DftError> {
         for (psi, &weight) in psi.chunks_exact(basis.len()).zip(weights) {
             if weight != 0.0 {
+                cancellation.check()?;
                 basis.scatter(fft, psi.iter().copied(), &mut space.field);
                 add_square(basis, fft, space, weight, density);
             }
         }
+        Ok(())
     }
 
     fn from_random(amplitude: f64, turns: f64) -> Self {
@@ -170,7 +183,8 @@ impl BandScalar for f64 {
         psi: &[Self],
         weights: &[f64],
         density: &mut [f64],
-    ) {
+        cancellation: Cancellation<'_>,
+    ) -> Result<(), DftError> {
         let n = basis.len();
         for sign in [1.0, -1.0] {
             // |√w₁ a + i √w₂ b|² = w₁|a|² + w₂|b|² and a part that is odd under inversion.
@@ -179,11 +193,13 @@ impl BandScalar for f64 {
                 .map(|(band, weight)| (band, weight.abs().sqrt()))
                 .collect();
             for pair in chosen.chunks(2) {
+                cancellation.check()?;
                 let (second, root) = pair.get(1).copied().unwrap_or((&[], 0.0));
                 scatter_pair(basis, fft, space, [pair[0].0, second], [pair[0].1, root]);
                 add_square(basis, fft, space, sign, density);
             }
         }
+        Ok(())
     }
 
     fn from_random(amplitude: f64, turns: f64) -> Self {
@@ -238,6 +254,7 @@ impl<'a, S: BandScalar, T: Precision> Hamiltonian<'a, S, T> {
         grid: &'a WaveGrid,
         operators: &'a Operators<T>,
         projectors: &'a Projectors<S>,
+        cancellation: Cancellation<'a>,
     ) -> Self {
         let mean = operators.mean_potential_ha;
         let fft = grid.fft_in();
@@ -254,6 +271,7 @@ impl<'a, S: BandScalar, T: Precision> Hamiltonian<'a, S, T> {
             }),
             diagonal: diagonal.map(|(kinetic, d)| kinetic + mean + d).collect(),
             space: RealSpace::new(fft),
+            cancellation,
         }
     }
 }
@@ -281,11 +299,18 @@ impl<S: BandScalar, T: Precision> Operator for Hamiltonian<'_, S, T> {
         self.projectors.project(psi)
     }
 
-    fn apply(&mut self, psi: &[S], projections: &[S], out: &mut [S]) {
+    fn apply(&mut self, psi: &[S], projections: &[S], out: &mut [S]) -> Option<()> {
         apply_kinetic(self.basis, psi, out);
         let potential = &self.operators.potential;
-        S::add_local(self.basis, self.fft, potential, &mut self.space, psi, out);
+        let some = BANDS_AT_ONCE * self.len();
+        for (psi, out) in psi.chunks(some).zip(out.chunks_mut(some)) {
+            if self.cancellation.is_requested() {
+                return None;
+            }
+            S::add_local(self.basis, self.fft, potential, &mut self.space, psi, out);
+        }
         self.add_combination(&self.operators.coupling.apply(projections), out);
+        Some(())
     }
 
     fn overlap_coefficients(&self, projections: &[S]) -> Option<Vec<S>> {

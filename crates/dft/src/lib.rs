@@ -10,12 +10,14 @@
 mod atom_symmetrizer;
 mod bands;
 mod basis;
+mod cancellation;
 mod cell;
 mod constants;
 mod density;
 mod eigensolver;
 mod error;
 mod hamiltonian;
+mod limits;
 mod linear_algebra;
 mod model;
 mod occupation;
@@ -31,6 +33,7 @@ mod vector;
 pub mod xc;
 
 pub use basis::{Discretisation, KMesh, KPoint, PlaneWaveBasis, SetUp, irreducible_k_points};
+pub use cancellation::Cancellation;
 pub use cell::Cell;
 pub use constants::{BOHR_ANG, HARTREE_EV, HARTREE_PER_BOHR3_GPA, RYDBERG_HARTREE};
 pub use error::DftError;
@@ -38,7 +41,7 @@ pub use model::{Atom, Model};
 pub use occupation::{Occupations, Smearing};
 pub use properties::{
     BandEdges, ChargeDensity, MovedCrystal, first_variable_cell_step, forces, forces_and_stress,
-    pressure, stress,
+    forces_and_stress_unless, pressure, stress, stress_unless,
 };
 pub use scf::{
     EnergyParts, Mixing, ScfControl, ScfEnd, ScfIteration, ScfOptions, ScfResult, StartingPoint,

@@ -7,6 +7,7 @@ use crystalgym_crystal::Structure;
 use crate::{
     DftError,
     cell::Cell,
+    limits::{SHORTEST_DISTANCE_BOHR, SHORTEST_LATTICE_VECTOR_BOHR},
     occupation::Occupations,
     pseudo::Pseudopotential,
     vector::{Vector3, norm, subtract},
@@ -37,9 +38,6 @@ pub struct Atom {
     /// Fractional position.
     pub frac: Vector3,
 }
-
-/// Atoms of a shorter cell lie on their own images.
-pub(crate) const SHORTEST_LATTICE_VECTOR_BOHR: f64 = 0.5;
 
 impl Model {
     /// The model of a structure: the one way from files to the engine.
@@ -137,7 +135,7 @@ impl Model {
             for (second, b) in self.atoms.iter().enumerate().skip(first + 1) {
                 let apart = subtract(a.frac, b.frac).map(|x| x - x.round());
                 let distance_bohr = norm(self.cell.to_cart(apart));
-                if distance_bohr < 0.1 {
+                if distance_bohr < SHORTEST_DISTANCE_BOHR {
                     return Err(DftError::AtomsTooClose {
                         first,
                         second,

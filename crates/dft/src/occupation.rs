@@ -2,6 +2,8 @@
 
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
+use serde::{Deserialize, Serialize};
+
 use crate::basis::KPoint;
 
 /// How bands are filled.
@@ -19,9 +21,11 @@ pub enum Occupations {
 }
 
 /// The shape of a smeared step, as a function of `x = (μ − ε)/σ`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Smearing {
     /// Gaussian broadening.
+    #[default]
     Gaussian,
     /// Methfessel–Paxton of first order, Phys. Rev. B 40, 3616 (1989).
     MethfesselPaxton,

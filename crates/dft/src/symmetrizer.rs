@@ -4,7 +4,10 @@ use std::f64::consts::TAU;
 
 use rustfft::num_complex::Complex64;
 
-use crate::{basis::DensityGrid, symmetry::SymmetryOperation, vector::dot};
+use crate::{
+    DftError, basis::DensityGrid, cancellation::Cancellation, symmetry::SymmetryOperation,
+    vector::dot,
+};
 
 /// Gives a density the symmetry of the crystal:
 /// `ρ(G) ← N⁻¹ Σ_ops ρ(WᵀG) e^{−iG·t}`.
@@ -25,7 +28,14 @@ struct Image {
 }
 
 impl Symmetrizer {
-    pub(crate) fn new(grid: &DensityGrid, operations: &[SymmetryOperation]) -> Self {
+    /// # Errors
+    /// [`DftError::Cancelled`].
+    pub(crate) fn new(
+        grid: &DensityGrid,
+        operations: &[SymmetryOperation],
+        cancellation: Cancellation<'_>,
+    ) -> Result<Self, DftError> {
+        let mut pace = cancellation.pace();
         const NOWHERE: u32 = u32::MAX;
         let mut index_at = vec![NOWHERE; grid.fft.len()];
         for (index, &position) in grid.positions.iter().enumerate() {
@@ -38,6 +48,7 @@ impl Symmetrizer {
                 if seen[g] {
                     continue;
                 }
+                pace.spend(4 * operations.len())?;
                 let m = grid.miller[g];
                 let images: Vec<Image> = operations
                     .iter()
@@ -59,14 +70,22 @@ impl Symmetrizer {
                 stars.push(images);
             }
         }
-        Self {
+        Ok(Self {
             stars,
             operation_count: operations.len(),
-        }
+        })
     }
 
-    pub(crate) fn symmetrize(&self, field: &mut [Complex64]) {
+    /// # Errors
+    /// [`DftError::Cancelled`].
+    pub(crate) fn symmetrize(
+        &self,
+        field: &mut [Complex64],
+        cancellation: Cancellation<'_>,
+    ) -> Result<(), DftError> {
+        let mut pace = cancellation.pace();
         for star in &self.stars {
+            pace.spend(star.len())?;
             let sum: Complex64 = star
                 .iter()
                 .map(|image| field[image.index as usize] * image.phase.conj())
@@ -76,5 +95,6 @@ impl Symmetrizer {
                 field[image.index as usize] = mean * image.phase;
             }
         }
+        Ok(())
     }
 }

@@ -3,6 +3,8 @@
 use std::f64::consts::TAU;
 
 use crate::{
+    DftError,
+    cancellation::Cancellation,
     cell::Cell,
     model::{Atom, Model},
     vector::{Matrix3, Vector3, combine_rows, subtract},
@@ -68,6 +70,14 @@ const METRIC_TOLERANCE: f64 = 1e-6;
 /// All operations of the crystal's space group within one cell, the identity first; where the
 /// cell is not primitive its inner translations are among them.
 pub fn space_group_operations(model: &Model) -> Vec<SymmetryOperation> {
+    space_group_operations_unless(Cancellation::NEVER, model).unwrap_or_default()
+}
+
+/// As [`space_group_operations`], unless it is cancelled.
+pub(crate) fn space_group_operations_unless(
+    cancellation: Cancellation<'_>,
+    model: &Model,
+) -> Result<Vec<SymmetryOperation>, DftError> {
     let mut operations = Vec::new();
     for rotation in lattice_rotations(model) {
         let turn = SymmetryOperation {
@@ -75,6 +85,7 @@ pub fn space_group_operations(model: &Model) -> Vec<SymmetryOperation> {
             translation: [0.0; 3],
         };
         for translation in candidate_translations(model, &turn) {
+            cancellation.check()?;
             let operation = SymmetryOperation {
                 translation,
                 ..turn.clone()
@@ -86,7 +97,7 @@ pub fn space_group_operations(model: &Model) -> Vec<SymmetryOperation> {
     }
     let identity = SymmetryOperation::identity();
     operations.sort_by_key(|operation| *operation != identity);
-    operations
+    Ok(operations)
 }
 
 /// Integer matrices W with `Wᵀ g W = g`, g the metric: the point group of the lattice.

@@ -3,7 +3,9 @@
 
 use std::{sync::Arc, time::Instant};
 
-use crystalgym_environment::{Task, TaskConfig, VectorEnvironment, random::uniform_below};
+use crystalgym_environment::{
+    Action, Autoreset, PoolAppraiser, Task, TaskConfig, VectorEnvironment, random::uniform_below,
+};
 use crystalgym_evaluation::RigidCalculator;
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
@@ -23,8 +25,9 @@ fn main() {
             })
             .unwrap(),
         );
+        let appraiser = Box::new(PoolAppraiser::new(Arc::new(RigidCalculator), None, 1));
         let mut environment =
-            VectorEnvironment::new(task, Arc::new(RigidCalculator), None, 64, 1, 1);
+            VectorEnvironment::of_one_task(&task, 64, 1, appraiser, Autoreset::SameStep);
         let mut rng = Pcg64::seed_from_u64(1);
         let mut actions = vec![0; 64];
         let mut rates = Vec::new();
@@ -33,7 +36,7 @@ fn main() {
             let before = environment.steps();
             for _ in 0..10_000 {
                 for action in &mut actions {
-                    *action = uniform_below(&mut rng, 18) as u8;
+                    *action = uniform_below(&mut rng, 18) as Action;
                 }
                 environment.step(&actions).unwrap();
                 while environment.next_finished(0, &|| false).unwrap().is_some() {}

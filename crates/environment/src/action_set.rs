@@ -1,3 +1,5 @@
+//! The elements that an agent may choose from.
+
 use crystalgym_crystal::Element;
 
 use crate::EnvironmentError;

@@ -1,3 +1,5 @@
+//! What can be wrong with a task or with what is done in it.
+
 use crystalgym_crystal::CrystalError;
 
 /// What can be wrong with a task or with what is done in it.
@@ -26,7 +28,7 @@ pub enum EnvironmentError {
     InvalidAction {
         /// The action.
         action: i64,
-        /// Sites filled so far.
+        /// Actions taken so far.
         step: usize,
         /// The highest action.
         last: usize,
@@ -53,7 +55,7 @@ pub enum EnvironmentError {
         /// The number of the environment.
         environment: usize,
     },
-    /// An action after the last site was filled.
+    /// An action after the last one.
     #[error("the episode has ended: reset the environment before the next action")]
     EpisodeEnded,
     /// A number of actions that is not the number of environments.
@@ -67,4 +69,11 @@ pub enum EnvironmentError {
     /// A snapshot that belongs to another task.
     #[error("snapshot: {0}")]
     Snapshot(String),
+}
+
+pub(crate) fn invalid_task(field: &str, message: String) -> EnvironmentError {
+    EnvironmentError::InvalidTask {
+        field: field.to_owned(),
+        message,
+    }
 }

@@ -1,17 +1,21 @@
-//! The crystal-filling Markov decision process.
+//! The Markov decision processes of crystal design.
 //!
-//! An episode takes an empty skeleton; each action puts one element on the site in *focus*; when
-//! the last site is filled the crystal is evaluated and the reward says how close the property
-//! came to its target. The process itself is a few pure functions of a [`Task`] and a [`State`]
-//! ([`initial_state`], [`transition`], [`observation`], [`is_terminal`], [`reward`]);
-//! [`VectorEnvironment`] steps many of them side by side while evaluations run elsewhere.
+//! An episode turns a skeleton into a crystal; when the last action is taken the crystal is
+//! appraised, and the reward says how close its property came to the target. A [`Task`] is a
+//! [`Board`] (skeletons and elements), a [`Process`](process::Process) (what an action does) and an
+//! [`Objective`] (property, target, reward). An [`Episode`] records its start and its actions; an
+//! [`Observation`] is what policies and networks see. [`VectorEnvironment`] steps many environments
+//! side by side while an [`Appraiser`] works elsewhere.
 
 mod action_set;
-mod environment;
+mod appraisal;
+mod board;
+mod episode;
 mod error;
-mod known_outcome;
+mod objective;
+mod observation;
+pub mod process;
 pub mod random;
-mod reward;
 mod skeleton_identity;
 mod state;
 mod task;
@@ -19,14 +23,20 @@ mod task_list;
 mod vector;
 
 pub use action_set::ActionSet;
-pub use environment::{Environment, Step};
-pub use error::EnvironmentError;
-pub use known_outcome::known_outcome;
-pub use reward::{failure_reward, reward};
-pub use skeleton_identity::SkeletonIdentity;
-pub use state::{
-    Observation, State, initial_state, is_terminal, observation, site_for, transition,
+pub use appraisal::{
+    Answer, Appraisal, Appraiser, InPlaceAppraiser, PoolAppraiser, Prediction, Surrogate,
+    SurrogateAppraiser,
 };
+pub use board::Board;
+pub use episode::Episode;
+pub use error::EnvironmentError;
+pub use objective::{CustomReward, Objective, Reward};
+pub use observation::Observation;
+pub use process::{ProcessName, StartCrystal};
+pub use skeleton_identity::SkeletonIdentity;
+pub use state::{Action, State};
 pub use task::{Task, TaskConfig, find_skeleton};
-pub use task_list::{Difficulty, NamedTask, paper_tasks, published_target};
-pub use vector::{FinishedEpisode, Interrupted, VectorEnvironment, VectorSnapshot};
+pub use task_list::{Difficulty, NamedTask, paper_tasks, published_steps, published_target};
+pub use vector::{
+    Autoreset, FinishedEpisode, Interrupted, Stepped, VectorEnvironment, VectorSnapshot,
+};

@@ -18,6 +18,17 @@ pub fn uniform_below(rng: &mut impl Rng, n: usize) -> usize {
     }
 }
 
+/// The place of one of the allowed ones, all equally likely; 0 if none is.
+pub fn random_choice(allowed: &[bool], rng: &mut impl Rng) -> usize {
+    let count = allowed.iter().filter(|allowed| **allowed).count();
+    let choice = uniform_below(rng, count);
+    let mut places = allowed
+        .iter()
+        .enumerate()
+        .filter_map(|(place, allowed)| allowed.then_some(place));
+    places.nth(choice).unwrap_or_default()
+}
+
 /// A number in [0, 1) with 53 random bits.
 pub fn uniform_unit(rng: &mut impl Rng) -> f64 {
     (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64

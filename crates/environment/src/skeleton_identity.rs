@@ -1,3 +1,5 @@
+//! What makes a skeleton the one that it is.
+
 use crystalgym_crystal::Skeleton;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

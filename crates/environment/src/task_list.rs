@@ -1,6 +1,8 @@
+//! The tasks of the paper.
+
 use crystalgym_evaluation::Property;
 
-use crate::TaskConfig;
+use crate::{ProcessName, TaskConfig};
 
 /// How hard a published target is to reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +16,9 @@ pub enum Difficulty {
 }
 
 impl Difficulty {
+    /// All difficulties.
+    pub const ALL: [Self; 3] = [Self::Easy, Self::Hard, Self::VeryHard];
+
     /// The name used in task names.
     pub fn name(self) -> &'static str {
         match self {
@@ -26,22 +31,32 @@ impl Difficulty {
 
 /// The target of a property at a difficulty (CrystalGym paper, Table 1), if there is one.
 pub fn published_target(property: Property, difficulty: Difficulty) -> Option<f64> {
-    Some(match (property, difficulty) {
-        (Property::BulkModulus, Difficulty::Easy) => 300.0,
-        (Property::BulkModulus, Difficulty::Hard) => 500.0,
-        (Property::Density, Difficulty::Easy) => 3.0,
-        (Property::Density, Difficulty::Hard) => 5.0,
-        (Property::Density, Difficulty::VeryHard) => 8.0,
-        (Property::BandGap, Difficulty::Easy) => 1.12,
-        (Property::BandGap, Difficulty::Hard) => 2.0,
-        _ => return None,
-    })
+    let [easy, hard, very_hard] = match property {
+        Property::BulkModulus => [Some(300.0), Some(500.0), None],
+        Property::Density => [Some(3.0), Some(5.0), Some(8.0)],
+        Property::BandGap => [Some(1.12), Some(2.0), None],
+        Property::ShearModulus => [None; 3],
+    };
+    match difficulty {
+        Difficulty::Easy => easy,
+        Difficulty::Hard => hard,
+        Difficulty::VeryHard => very_hard,
+    }
+}
+
+/// Environment steps of the published runs of a property (CrystalGym, launch scripts); of one that
+/// was not published those of most.
+pub fn published_steps(property: Property) -> u64 {
+    match property {
+        Property::BandGap => 200_000,
+        Property::BulkModulus | Property::Density | Property::ShearModulus => 100_000,
+    }
 }
 
 /// A task of the paper under its name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NamedTask {
-    /// Name, such as `density-C2-easy-small` or `band_gap-mixed-hard-medium`.
+    /// Name, such as `density-C2-easy-small` or `band_gap-mixed-hard-medium-substitution`.
     pub name: String,
     /// What it is made of.
     pub config: TaskConfig,
@@ -50,7 +65,8 @@ pub struct NamedTask {
 /// The mixed training set (rows 630, 2271, 8354, 8666, 8906); C1 and C5 are held out.
 const MIXED: [&str; 5] = ["C2", "C3", "C6", "C7", "C4"];
 
-/// Every published combination of property, skeleton or mixed set, target and action set.
+/// Every published combination of property, skeleton or mixed set, target and action set; all of
+/// them for filling, then the same for substitution.
 pub fn paper_tasks() -> Vec<NamedTask> {
     let mut tasks = Vec::new();
     let mut sets: Vec<(String, Vec<String>)> = (1..=7)
@@ -59,7 +75,7 @@ pub fn paper_tasks() -> Vec<NamedTask> {
     sets.push(("mixed".to_owned(), MIXED.map(str::to_owned).to_vec()));
     for property in Property::ALL {
         for (set, skeletons) in &sets {
-            for difficulty in [Difficulty::Easy, Difficulty::Hard, Difficulty::VeryHard] {
+            for difficulty in Difficulty::ALL {
                 let Some(target) = published_target(property, difficulty) else {
                     continue;
                 };
@@ -77,6 +93,15 @@ pub fn paper_tasks() -> Vec<NamedTask> {
             }
         }
     }
+    let substitution = tasks.iter().map(|task| NamedTask {
+        name: format!("{}-substitution", task.name),
+        config: TaskConfig {
+            process: ProcessName::Substitution,
+            ..task.config.clone()
+        },
+    });
+    let substitution: Vec<NamedTask> = substitution.collect();
+    tasks.extend(substitution);
     tasks
 }
 
@@ -88,8 +113,11 @@ mod tests {
     #[test]
     fn every_task_of_the_paper_can_be_played() {
         let tasks = paper_tasks();
-        // 8 sets, 3 action sets; easy and hard for three properties, very hard for one.
-        assert_eq!(tasks.len(), 8 * 3 * (3 * 2 + 1));
+        // 2 processes, 8 sets, 3 action sets; easy and hard for three properties, very hard for one.
+        assert_eq!(tasks.len(), 2 * 8 * 3 * (3 * 2 + 1));
+        for task in &tasks {
+            Task::new(&task.config).unwrap();
+        }
         let mixed = tasks
             .iter()
             .find(|task| task.name == "band_gap-mixed-hard-medium")

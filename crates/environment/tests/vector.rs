@@ -5,7 +5,8 @@ use std::{sync::Arc, thread, time::Duration};
 
 use crystalgym_crystal::{Crystal, Element};
 use crystalgym_environment::{
-    EnvironmentError, Interrupted, Task, TaskConfig, VectorEnvironment, random::uniform_below,
+    Action, Autoreset, EnvironmentError, Interrupted, PoolAppraiser, Prediction, Surrogate,
+    SurrogateAppraiser, Task, TaskConfig, VectorEnvironment, random::uniform_below,
 };
 use crystalgym_evaluation::{
     Calculator, CancelToken, FailureCode, Fingerprint, Outcome, Property, RigidCalculator, Source,
@@ -74,8 +75,8 @@ fn play(
     let mut log = Vec::new();
     for _ in 0..steps {
         record(environment, in_flight, &mut log);
-        let actions: Vec<u8> = (0..environment.len())
-            .map(|_| uniform_below(rng, 18) as u8)
+        let actions: Vec<Action> = (0..environment.len())
+            .map(|_| uniform_below(rng, 18) as Action)
             .collect();
         environment.step(&actions).unwrap();
     }
@@ -83,7 +84,18 @@ fn play(
 }
 
 fn vector(calculator: impl Calculator + 'static, workers: usize) -> VectorEnvironment {
-    VectorEnvironment::new(task(), Arc::new(calculator), None, 4, workers, 11)
+    vector_of(&task(), calculator, 4, workers, 11)
+}
+
+fn vector_of(
+    task: &Arc<Task>,
+    calculator: impl Calculator + 'static,
+    environments: usize,
+    workers: usize,
+    seed: u64,
+) -> VectorEnvironment {
+    let appraiser = Box::new(PoolAppraiser::new(Arc::new(calculator), None, workers));
+    VectorEnvironment::of_one_task(task, environments, seed, appraiser, Autoreset::SameStep)
 }
 
 #[test]
@@ -141,11 +153,11 @@ fn a_restored_snapshot_goes_on_as_if_nothing_had_happened() {
 fn a_snapshot_of_another_task_is_refused() {
     let snapshot = vector(RigidCalculator, 1).snapshot();
     let other = Arc::new(Task::new(&TaskConfig::default()).unwrap());
-    let mut environment = VectorEnvironment::new(other, Arc::new(RigidCalculator), None, 4, 1, 11);
+    let mut environment = vector_of(&other, RigidCalculator, 4, 1, 11);
     // Some of the four environments start on C3 or C6, which the other task does not have.
     let error = environment.restore(snapshot.clone()).unwrap_err();
     assert!(matches!(error, EnvironmentError::Snapshot(_)), "{error}");
-    let mut fewer = VectorEnvironment::new(task(), Arc::new(RigidCalculator), None, 3, 1, 11);
+    let mut fewer = vector_of(&task(), RigidCalculator, 3, 1, 11);
     let error = fewer.restore(snapshot).unwrap_err().to_string();
     assert!(error.contains("4 environments, expected 3"), "{error}");
 }
@@ -191,17 +203,21 @@ fn odd_electron_counts_fail_at_once_if_asked_to() {
         ..TaskConfig::default()
     };
     let task = Arc::new(Task::new(&config).unwrap());
-    let mut environment = VectorEnvironment::new(task, Arc::new(Endless), None, 1, 1, 0);
+    let mut environment = vector_of(&task, Endless, 1, 1, 0);
     // Four lithium atoms and one beryllium atom: 16 electrons; five lithium atoms: 15.
     for _ in 0..5 {
         environment.step(&[0]).unwrap();
     }
     let episode = environment.next_finished(0, &|| true).unwrap().unwrap();
+    let evaluation = episode.appraisal.evaluation().unwrap();
     assert_eq!(
-        episode.outcome.failure().unwrap().code,
+        evaluation.outcome.failure().unwrap().code,
         FailureCode::OddElectronCount
     );
-    assert_eq!((episode.reward, episode.source), (-1.0, Source::Computed));
+    assert_eq!(
+        (episode.reward, evaluation.source),
+        (-1.0, Source::Computed)
+    );
     for action in [0, 0, 0, 0, 4] {
         environment.step(&[action]).unwrap();
     }
@@ -218,4 +234,75 @@ fn a_wrong_number_of_actions_is_named() {
         .unwrap_err()
         .to_string();
     assert_eq!(error, "3 actions for 4 environments");
+}
+
+/// Whatever the mode, an environment plays the same episodes: only when the next one starts differs.
+#[test]
+fn the_modes_differ_in_when_an_episode_starts() {
+    let task = task();
+    let mut logs = Vec::new();
+    for autoreset in [
+        Autoreset::SameStep,
+        Autoreset::NextStep,
+        Autoreset::Disabled,
+    ] {
+        let appraiser = Box::new(PoolAppraiser::new(Arc::new(RigidCalculator), None, 1));
+        let mut environment = VectorEnvironment::of_one_task(&task, 1, 3, appraiser, autoreset);
+        let mut rng = Pcg64::seed_from_u64(4);
+        let mut log = Vec::new();
+        while log.len() < 10 {
+            let action = uniform_below(&mut rng, 18) as i64;
+            environment.step_one(0, action).unwrap();
+            while let Some(episode) = environment.next_ready(Duration::ZERO) {
+                assert_eq!(environment.has_ended(0), autoreset != Autoreset::SameStep);
+                match autoreset {
+                    Autoreset::SameStep => assert_eq!(environment.state(0).step, 0),
+                    // The action of this step is not looked at.
+                    Autoreset::NextStep => drop(environment.step_one(0, -7).unwrap()),
+                    Autoreset::Disabled => {
+                        let error = environment.step_one(0, 0).unwrap_err();
+                        assert!(matches!(error, EnvironmentError::EpisodeEnded));
+                        environment.reset(0, None);
+                    }
+                }
+                let replayed = episode.episode.last_state(&task).unwrap();
+                assert_eq!(replayed, episode.state);
+                log.push((episode.number, episode.state, episode.reward.to_bits()));
+            }
+        }
+        logs.push(log);
+    }
+    assert_eq!(logs[0], logs[1]);
+    assert_eq!(logs[0], logs[2]);
+}
+
+/// Expects the rigid density plus one for every crystal, and that one calculation in ten fails.
+struct Guess;
+
+impl Surrogate for Guess {
+    fn predict(&self, crystal: &Crystal, _: Property) -> Prediction {
+        Prediction {
+            value: crystal.rigid_density_g_cm3() + 1.0,
+            spread: 0.5,
+            failure_probability: 0.1,
+        }
+    }
+}
+
+#[test]
+fn a_model_can_take_the_place_of_the_calculation() {
+    let appraiser = Box::new(SurrogateAppraiser::new(Arc::new(Guess)));
+    let mut environment =
+        VectorEnvironment::of_one_task(&task(), 1, 0, appraiser, Autoreset::SameStep);
+    let episode = loop {
+        environment.step(&[2]).unwrap();
+        if let Some(episode) = environment.next_finished(0, &|| false).unwrap() {
+            break episode;
+        }
+    };
+    assert!(episode.appraisal.evaluation().is_none());
+    let value = episode.crystal.rigid_density_g_cm3() + 1.0;
+    // The published density reward, written out; that of a failure is −1.
+    let expected = 0.9 * (-(value - 3.0).powi(2) / 3.0).exp() - 0.1;
+    assert!((episode.reward - expected).abs() < 1e-12);
 }

@@ -1,3 +1,5 @@
+//! What a calculator is, and how it is told to stop.
+
 use std::{
     fmt,
     sync::{

@@ -1,3 +1,5 @@
+//! Fits of equations of state to energies at several volumes, and what a fit must fulfil.
+
 use serde::{Deserialize, Serialize};
 
 use crate::EquationOfStateFit;

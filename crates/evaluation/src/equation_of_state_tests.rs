@@ -1,3 +1,5 @@
+//! Fits of equations of state against closed forms and QE's `ev.x`.
+
 use crystalgym_qe::{EV_PER_RY, EvFit};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! One evaluation, shared through the store.
+
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     time::Instant,
@@ -113,7 +115,7 @@ fn compute_guarded(
     property: Property,
     cancel: &CancelToken,
 ) -> Outcome {
-    let start = Instant::now();
+    let start = (!calculator.is_instant()).then(Instant::now);
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         calculator.evaluate(crystal, property, cancel)
     }));
@@ -122,7 +124,7 @@ fn compute_guarded(
             code: FailureCode::Internal,
             message,
             scf_iterations: 0,
-            seconds: start.elapsed().as_secs_f64(),
+            seconds: start.map_or(0.0, |start| start.elapsed().as_secs_f64()),
         })
     };
     match outcome {

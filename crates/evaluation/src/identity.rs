@@ -1,3 +1,5 @@
+//! Which crystals are the same one to a calculator.
+
 use std::{borrow::Cow, fmt::Write};
 
 use crystalgym_crystal::{CanonicalCrystal, Crystal, CrystalError, Skeleton, Structure};

@@ -6,6 +6,7 @@
 
 mod calculator;
 mod calculators;
+mod elasticity;
 mod equation_of_state;
 mod evaluate;
 mod identity;
@@ -20,6 +21,10 @@ pub use calculators::{
     NativeCalculator, NativeSettings, QeCalculator, QeSettings, RecommendedCutoff, RigidCalculator,
     SpeciesSource, Verdict, VolumeBasis,
 };
+pub use elasticity::{
+    ElasticConstants, ElasticallyUnstable, Ions, IsotropicAverage, IsotropicModuli, StressStrain,
+    fewest_strains,
+};
 pub use equation_of_state::{
     EquationOfStateError, EquationOfStateLimits, GPA_PER_EV_ANG3, fit_birch_murnaghan,
     fit_murnaghan,
@@ -27,7 +32,7 @@ pub use equation_of_state::{
 pub use evaluate::{Evaluation, Source, evaluate};
 pub use outcome::{EquationOfStateFit, Failure, FailureCode, Outcome, UnknownFailureCode, Values};
 pub use pool::{EvaluationPool, Ticket};
-pub use property::{Property, UnknownProperty};
+pub use property::{Property, PropertyFacts, Tolerance, UnknownProperty};
 pub use store::{
     Claim, Claimed, DamagedResult, ExportFormat, ResultStore, StoreError, StoreKey, StoredResult,
 };

@@ -1,6 +1,10 @@
+//! What came of an evaluation: values, or a failure with its code.
+
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+
+use crate::ElasticConstants;
 
 /// What came of an evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -79,6 +83,8 @@ pub struct Values {
     pub k_points: Option<u32>,
     /// The fitted equation of state, for the bulk modulus.
     pub equation_of_state: Option<EquationOfStateFit>,
+    /// The elastic constants, for the shear modulus.
+    pub elastic_constants: Option<Box<ElasticConstants>>,
     /// Wall time in seconds.
     pub seconds: f64,
 }
@@ -198,6 +204,10 @@ failure_codes! {
     WrongCharge = "wrong_charge", lasting;
     /// The equation of state does not fit, or its minimum lies too far outside the data.
     BadEquationOfState = "bad_equation_of_state", lasting;
+    /// A strain lowers the energy of the given cell, which then has no elastic moduli.
+    ElasticallyUnstable = "elastically_unstable", lasting;
+    /// Forces were left on the atoms after all steps of their relaxation.
+    IonsNotRelaxed = "ions_not_relaxed", lasting;
     /// No HOMO and LUMO could be told apart (too few bands).
     NoBandEdges = "no_band_edges", lasting;
     /// Two atoms (almost) on top of each other, or another geometry that the code refuses.

@@ -1,3 +1,5 @@
+//! A pool of threads that evaluate while the caller goes on.
+
 use std::{
     collections::{HashMap, VecDeque},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},

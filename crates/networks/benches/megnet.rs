@@ -17,9 +17,8 @@ use std::{
 };
 
 use crystalgym_crystal::{CrystalGraph, DirectedEdge, Lattice};
-use crystalgym_networks::{
-    Adam, AdamConfig, GraphNetwork, GraphState, GraphTemplate, Megnet, MegnetConfig,
-};
+use crystalgym_environment::Observation;
+use crystalgym_networks::{Adam, AdamConfig, GraphNetwork, GraphTemplate, Megnet, MegnetConfig};
 use nix::time::{ClockId, clock_gettime};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
@@ -153,14 +152,18 @@ impl Setup {
 
     /// Wall and CPU seconds of each repeat.
     fn run(&self, case: &str, threads: usize, repeats: usize) -> Vec<(f64, f64)> {
-        let views: Vec<GraphState<'_>> = self
+        let views: Vec<Observation<'_>> = self
             .states
             .iter()
-            .map(|state| GraphState {
+            .map(|state| Observation {
                 skeleton: 0,
                 node_types: &state.node_types,
+                elements: &[],
                 focus: state.focus,
+                step: 0,
+                steps: state.node_types.len(),
                 target: 3.0,
+                allowed: &[],
             })
             .collect();
         let mut network = self.network.clone();

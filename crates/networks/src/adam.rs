@@ -131,7 +131,7 @@ mod tests {
             initial: Initial::Normal,
         };
         let mut parameters =
-            Parameters::random(Arc::from(vec![info]), &mut Pcg64::seed_from_u64(1));
+            Parameters::random(Arc::from(vec![info]), &mut Pcg64::seed_from_u64(1)).unwrap();
         let config = AdamConfig {
             epsilon: 1e-3,
             ..AdamConfig::default()

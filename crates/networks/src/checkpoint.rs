@@ -1,3 +1,5 @@
+//! Networks and optimisers in a file.
+
 use std::{
     borrow::Cow,
     collections::{BTreeMap, HashMap},

@@ -1,3 +1,5 @@
+//! What can be wrong with a network.
+
 use std::path::PathBuf;
 
 /// What can be wrong with a network's configuration, its inputs or its files.
@@ -36,6 +38,9 @@ pub enum NetworkError {
         /// Numbers expected.
         expected: usize,
     },
+    /// A workspace of another kind of network.
+    #[error("the workspace belongs to another kind of network")]
+    Workspace,
     /// The threads could not be started.
     #[error("cannot start {threads} threads: {message}")]
     Threads {

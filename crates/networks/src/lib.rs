@@ -1,7 +1,8 @@
 //! Graph networks with fused kernels and reverse-mode gradients.
 //!
-//! A [`GraphNetwork`] maps partly filled skeletons ([`GraphState`]) to numbers: action values,
-//! logits or a state value. [`Megnet`] is the network of the published agents. What never changes
+//! A [`GraphNetwork`] maps what is seen of an episode ([`Observation`](crystalgym_environment::Observation)) to numbers: action values,
+//! logits or a state value. [`Megnet`] is the network of the published agents, [`Perceptron`] a plain
+//! baseline, and a [`TrunkNetwork`] puts a trainable head on any [`Trunk`] that is not trained. What never changes
 //! within a skeleton is computed once, in a [`GraphTemplate`]; what a batch needs lives in a
 //! workspace that is reused.
 //!
@@ -10,8 +11,9 @@
 //!
 //! ```
 //! use crystalgym_crystal::Skeleton;
+//! use crystalgym_environment::Observation;
 //! use crystalgym_networks::{
-//!     Adam, AdamConfig, GraphNetwork, GraphState, GraphTemplate, Megnet, MegnetConfig,
+//!     Adam, AdamConfig, GraphNetwork, GraphTemplate, Megnet, MegnetConfig,
 //! };
 //! use rand::SeedableRng;
 //! use rand_pcg::Pcg64;
@@ -23,7 +25,16 @@
 //! let mut network = Megnet::new(config, templates, &mut Pcg64::seed_from_u64(1))?;
 //!
 //! let blank = [18; 5];
-//! let state = GraphState { skeleton: 0, node_types: &blank, focus: 0, target: 3.0 };
+//! let state = Observation {
+//!     skeleton: 0,
+//!     node_types: &blank,
+//!     elements: &[],
+//!     focus: 0,
+//!     step: 0,
+//!     steps: 5,
+//!     target: 3.0,
+//!     allowed: &[],
+//! };
 //! let mut workspace = network.workspace(1)?;
 //! let values = network.forward(&[state], &mut workspace)?;
 //!
@@ -42,24 +53,28 @@
 
 mod adam;
 mod buffer;
+mod check;
 mod checkpoint;
-mod config;
 mod error;
+mod factory;
 mod kernels;
 mod layers;
 mod megnet;
 mod network;
 mod noisy;
 mod parameters;
+mod perceptron;
 mod random;
-mod template;
+mod sharded;
+mod trunk;
 
 pub use adam::{Adam, AdamConfig};
 pub use checkpoint::Checkpoint;
-pub use config::{InputStyle, MegnetConfig};
 pub use error::NetworkError;
-pub use megnet::{Megnet, Workspace};
-pub use network::{GraphNetwork, GraphState};
+pub use factory::{Network, NetworkConfig, NetworkWorkspace};
+pub use megnet::{GraphTemplate, InputStyle, Megnet, MegnetConfig, MegnetShape, Workspace};
+pub use network::{GraphNetwork, NetworkShape};
 pub use noisy::Noisy;
 pub use parameters::{Gradients, ParameterInfo, Parameters};
-pub use template::GraphTemplate;
+pub use perceptron::{Perceptron, PerceptronShape, SiteDescriptors};
+pub use trunk::{Cached, PartialCrystal, Trunk, TrunkNetwork, TrunkWorkspace};

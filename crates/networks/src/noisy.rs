@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use crystalgym_crystal::Skeleton;
+use crystalgym_environment::Observation;
 use rand_pcg::Pcg64;
 
 use crate::{
-    Gradients, GraphNetwork, GraphState, NetworkError, ParameterInfo, Parameters,
-    parameters::Initial, random,
+    Gradients, GraphNetwork, NetworkError, ParameterInfo, Parameters, parameters::Initial, random,
 };
 
 /// A network some of whose affine layers are noisy: `y = (μ_w + σ_w ∘ ε_w) x + μ_b + σ_b ∘ ε_b` with
@@ -48,9 +49,10 @@ impl<N: GraphNetwork> Noisy<N> {
         }
     }
 
-    /// The network with noise in the affine layers whose names begin with `prefix`; σ starts at
+    /// The network with noise in its last affine layers ([`GraphNetwork::last_layers`]); σ starts at
     /// `sigma/√inputs`.
-    pub fn new(network: N, prefix: &str, sigma: f64) -> Self {
+    pub fn new(network: N, sigma: f64) -> Self {
+        let prefix = network.last_layers();
         let layout = network.parameters().layout();
         let mut entries = layout.to_vec();
         let mut next: usize = network.parameters().len();
@@ -158,6 +160,21 @@ impl<N: GraphNetwork> GraphNetwork for Noisy<N> {
         self.network.workspace(threads)
     }
 
+    fn for_skeletons(&self, skeletons: &[Arc<Skeleton>]) -> Result<Self, NetworkError> {
+        Ok(Self {
+            network: self.network.for_skeletons(skeletons)?,
+            ..self.clone()
+        })
+    }
+
+    fn last_layers(&self) -> &'static str {
+        self.network.last_layers()
+    }
+
+    fn features_per_state(&self) -> usize {
+        self.network.features_per_state()
+    }
+
     fn n_outputs(&self) -> usize {
         self.network.n_outputs()
     }
@@ -172,10 +189,10 @@ impl<N: GraphNetwork> GraphNetwork for Noisy<N> {
 
     fn forward<'w>(
         &self,
-        states: &[GraphState<'_>],
+        seen: &[Observation<'_>],
         workspace: &'w mut Self::Workspace,
     ) -> Result<&'w [f32], NetworkError> {
-        self.network.forward(states, workspace)
+        self.network.forward(seen, workspace)
     }
 
     fn backward(
@@ -221,14 +238,18 @@ mod tests {
         let skeleton = Skeleton::builtin("C2").unwrap();
         let templates = [GraphTemplate::new(&skeleton, &config)].into();
         let inner = Megnet::new(config, templates, &mut Pcg64::seed_from_u64(1)).unwrap();
-        Noisy::new(inner, "output_proj.", sigma)
+        Noisy::new(inner, sigma)
     }
 
-    const STATE: GraphState<'_> = GraphState {
+    const STATE: Observation<'_> = Observation {
         skeleton: 0,
         node_types: &[1, 6, 2, 6, 6],
+        elements: &[],
         focus: 1,
+        step: 2,
+        steps: 5,
         target: 3.0,
+        allowed: &[],
     };
 
     fn outputs(network: &Noisy<Megnet>) -> Vec<f32> {

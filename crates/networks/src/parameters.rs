@@ -7,6 +7,9 @@ use rand_pcg::Pcg64;
 
 use crate::{NetworkError, buffer::Buffer, kernels, random};
 
+/// Trainable numbers of the largest network, which is some gigabyte with an optimiser's moments.
+const MOST_PARAMETERS: usize = 1 << 25;
+
 /// One named tensor of a network.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ParameterInfo {
@@ -72,8 +75,22 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    pub(crate) fn random(layout: Arc<[ParameterInfo]>, rng: &mut Pcg64) -> Self {
-        let len = layout.iter().map(ParameterInfo::len).sum();
+    /// Numbers drawn as the layout says.
+    ///
+    /// # Errors
+    /// [`NetworkError::Config`] if they are more than a network can have.
+    pub(crate) fn random(
+        layout: Arc<[ParameterInfo]>,
+        rng: &mut Pcg64,
+    ) -> Result<Self, NetworkError> {
+        let len: usize = layout.iter().map(ParameterInfo::len).sum();
+        if len > MOST_PARAMETERS {
+            return Err(NetworkError::Config {
+                field: "number of parameters",
+                found: len.to_string(),
+                expected: format!("at most {MOST_PARAMETERS}: fewer or narrower layers"),
+            });
+        }
         let mut values = Buffer::zeros(len);
         for info in layout.iter() {
             let values = &mut values[info.offset..info.offset + info.len()];
@@ -89,7 +106,7 @@ impl Parameters {
                 }
             }
         }
-        Self { layout, values }
+        Ok(Self { layout, values })
     }
 
     pub(crate) fn from_values(layout: Arc<[ParameterInfo]>, values: &[f32]) -> Self {

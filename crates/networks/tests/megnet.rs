@@ -174,6 +174,7 @@ fn order_of_sites_and_bonds_leaves_outputs_unchanged() {
         skeleton: 0,
         node_types: vec![3, 18, 7, 7, 18],
         focus: 1,
+        step: 3,
         target: 2.0,
     };
     let mut node_types = vec![0; 5];
@@ -184,6 +185,7 @@ fn order_of_sites_and_bonds_leaves_outputs_unchanged() {
         skeleton: 1,
         node_types,
         focus: permutation[1],
+        step: 3,
         target: 2.0,
     };
     let (a, b) = (
@@ -209,6 +211,7 @@ fn the_focus_changes_the_outputs() {
                 skeleton: 0,
                 node_types: vec![18; 5],
                 focus,
+                step: 0,
                 target: 2.0,
             };
             forward_once(&network, &[state], 1)
@@ -348,6 +351,7 @@ fn wrong_states_are_named() {
         skeleton: 0,
         node_types: vec![18; 5],
         focus: 0,
+        step: 0,
         target: 1.0,
     };
     let cases = [
@@ -381,7 +385,7 @@ fn wrong_states_are_named() {
         ),
         (
             OwnedState {
-                target: f32::NAN,
+                target: f64::NAN,
                 ..good.clone()
             },
             "target is NaN",

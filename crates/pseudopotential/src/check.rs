@@ -1,3 +1,5 @@
+//! Checks a family, element by element.
+
 use std::path::{Path, PathBuf};
 
 use crystalgym_crystal::Element;

@@ -1,6 +1,10 @@
+//! What can be wrong with a pseudopotential family or its installation.
+
 use std::path::PathBuf;
 
 use crystalgym_crystal::Element;
+
+use crate::file_names::MANIFEST_FILE_NAME;
 
 /// What can be wrong with a pseudopotential family or its installation.
 #[derive(Debug, thiserror::Error)]
@@ -52,8 +56,9 @@ pub enum PseudopotentialError {
     },
     /// Two files serve one element and nothing says which is meant.
     #[error(
-        "two pseudopotentials for {element}: {} and {}; remove one or name one in {}",
-        first.display(), second.display(), crate::Manifest::FILE_NAME
+        "two pseudopotentials for {element}: {} and {}; remove one or name one in \
+         {MANIFEST_FILE_NAME}",
+        first.display(), second.display()
     )]
     Ambiguous {
         /// The element.

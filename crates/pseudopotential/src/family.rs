@@ -1,3 +1,5 @@
+//! Families: folders of UPF files, each verified before it is used.
+
 use std::{
     collections::{BTreeMap, HashMap},
     fs,
@@ -12,6 +14,7 @@ use crate::{
     Cutoffs, Manifest, ManifestEntry, PseudopotentialError, UpfHeader,
     checksum::md5_hex,
     default_folder,
+    file_names::is_upf_name,
     upf::{UpfError, read_file},
 };
 
@@ -353,9 +356,4 @@ pub(crate) fn upf_files(folder: &Path) -> Result<Vec<PathBuf>, PseudopotentialEr
     }
     files.sort();
     Ok(files)
-}
-
-pub(crate) fn is_upf_name(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|extension| extension.eq_ignore_ascii_case("upf"))
 }

@@ -11,6 +11,7 @@ mod check;
 mod checksum;
 mod error;
 mod family;
+mod file_names;
 mod install;
 mod location;
 mod manifest;

@@ -1,3 +1,5 @@
+//! Where families are installed.
+
 use std::{
     env,
     path::{Path, PathBuf},

@@ -1,12 +1,14 @@
-use std::{
-    collections::BTreeMap,
-    path::{Component, Path},
-};
+//! Manifests: which file of a family belongs to which element.
+
+use std::{collections::BTreeMap, path::Path};
 
 use crystalgym_crystal::Element;
 use serde::{Deserialize, Serialize};
 
-use crate::PseudopotentialError;
+use crate::{
+    PseudopotentialError,
+    file_names::{MANIFEST_FILE_NAME, is_plain_file_name},
+};
 
 const BUILT_IN: [&str; 1] = [include_str!("../data/sssp-1.3.0-pbe-efficiency.toml")];
 
@@ -71,7 +73,7 @@ impl ManifestEntry {
 
 impl Manifest {
     /// Name of a manifest inside a family's folder.
-    pub const FILE_NAME: &str = "family.toml";
+    pub const FILE_NAME: &str = MANIFEST_FILE_NAME;
 
     /// The families known by name. Their elements are those of the benchmark's action sets.
     pub fn built_in() -> Vec<Self> {
@@ -159,14 +161,6 @@ impl Manifest {
             message: error.to_string(),
         })
     }
-}
-
-/// Whether `name` is one ordinary path component, so that joining it cannot leave the folder.
-pub(crate) fn is_plain_file_name(name: &str) -> bool {
-    let mut components = Path::new(name).components();
-    matches!(components.next(), Some(Component::Normal(_)))
-        && components.next().is_none()
-        && !name.contains(['/', '\\', '\0'])
 }
 
 #[cfg(test)]

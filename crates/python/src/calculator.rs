@@ -1,3 +1,5 @@
+//! Calculators by name, by settings, or a function of the user.
+
 use std::{sync::Arc, thread};
 
 use crystalgym_crystal::Element;
@@ -72,7 +74,7 @@ impl Calculator {
         Self::from_json(json!({ "name": CalculatorName::Native }))
     }
 
-    /// How a cancelled calculation is taken leave of.
+    /// How a cancelled calculation is ended.
     pub(crate) fn wind_up(&self) -> WindUp {
         match self.name() {
             Some(CalculatorName::Native) => WindUp::Leave,

@@ -1,3 +1,5 @@
+//! Ground states of structures by the built-in plane-wave engine.
+
 use std::{
     num::NonZeroUsize,
     ops::RangeInclusive,
@@ -18,10 +20,11 @@ use pyo3::{exceptions::PyValueError, prelude::*};
 use serde_json::{Value, json};
 
 use crate::{
+    arrays::array2,
     engine::{self, WindUp},
     errors::{Raised, dft_error, raised, structure_error},
     json::number,
-    structure::{array2, coerce},
+    structure::coerce,
     whole::whole,
 };
 

@@ -1,7 +1,11 @@
+//! Environments side by side, as Python sees them.
+
 use std::sync::Arc;
 
-use crystalgym_environment::EnvironmentError;
-use crystalgym_evaluation::EvaluationPool;
+use crystalgym_environment::{
+    Appraiser, Autoreset, EnvironmentError, FinishedEpisode, InPlaceAppraiser, PoolAppraiser,
+    VectorEnvironment,
+};
 use numpy::{PyArray1, PyReadonlyArray1};
 use pyo3::{
     exceptions::PyValueError,
@@ -10,7 +14,7 @@ use pyo3::{
 };
 
 use crate::{
-    batch::{Autoreset, Batch, Evaluator, FinishedCrystal},
+    batch::Batch,
     calculator::Calculator,
     engine::{self, LOOK_UP, WindUp},
     errors::{internal, task_error},
@@ -59,8 +63,8 @@ impl EnvironmentBatch {
         let batch = self.batch()?;
         let mut rows = Rows::with_capacity(environments.len(), self.shapes);
         for &environment in environments {
-            let slot = batch.slot(environment);
-            rows.push(&slot.task, &self.skeletons[environment], &slot.state);
+            let (task, state) = (batch.task(environment), batch.state(environment));
+            rows.push(&task.observe(state), &self.skeletons[environment]);
         }
         rows.into_dict(py)
     }
@@ -73,37 +77,38 @@ impl EnvironmentBatch {
     ) -> PyResult<StepOutput<'py>> {
         let observations = self.observe(py, environments)?;
         let (mut rewards, mut terminated) = (Vec::new(), Vec::new());
-        let mut finished: Vec<(usize, Box<FinishedCrystal>)> = Vec::new();
+        let mut finished: Vec<(usize, Box<FinishedEpisode>)> = Vec::new();
         for &environment in environments {
             let result = self.batch_mut()?.take_result(environment);
             rewards.push(result.reward);
             terminated.push(result.terminated);
-            if let Some(crystal) = result.finished {
-                finished.push((environment, crystal));
+            if let Some(episode) = result.finished {
+                finished.push((environment, episode));
             }
         }
         let last = if finished.is_empty() {
             None
         } else {
             let mut rows = Rows::with_capacity(finished.len(), self.shapes);
-            for (environment, crystal) in &finished {
-                let task = &self.batch()?.slot(*environment).task;
-                rows.push(task, &self.skeletons[*environment], &crystal.state);
+            for (environment, episode) in &finished {
+                let seen = episode.task.observe(&episode.state);
+                rows.push(&seen, &self.skeletons[*environment]);
             }
             Some(rows.into_dict(py)?)
         };
         let calculator = self.calculator.inner.name();
         let finished = finished
             .into_iter()
-            .map(|(environment, crystal)| {
-                let target = crystal.target;
+            .filter_map(|(environment, episode)| {
+                let (property, target) = (episode.task.property(), episode.target);
                 let evaluation = Evaluation {
-                    inner: crystal.evaluation,
-                    crystal: crystal.crystal,
-                    property: crystal.property,
+                    // A calculator does not predict.
+                    inner: episode.appraisal.evaluation()?.clone(),
+                    crystal: episode.crystal,
+                    property,
                     calculator: calculator.to_owned(),
                 };
-                (environment, evaluation, target)
+                Some((environment, evaluation, target))
             })
             .collect();
         let environments = environments.iter().map(|&environment| environment as i64);
@@ -124,7 +129,7 @@ impl EnvironmentBatch {
             if batch.ready() >= count || batch.pending() == 0 {
                 return Ok(());
             }
-            py.detach(|| batch.wait(LOOK_UP));
+            py.detach(|| batch.take_finished(LOOK_UP));
             py.check_signals()?;
         }
     }
@@ -174,35 +179,37 @@ impl EnvironmentBatch {
         let Some(first) = tasks.first() else {
             return Err(PyValueError::new_err("0 environments, expected at least 1"));
         };
-        let actions = first.actions().len();
-        if let Some(other) = tasks.iter().find(|task| task.actions().len() != actions) {
+        let actions = first.n_actions();
+        if let Some(other) = tasks.iter().find(|task| task.n_actions() != actions) {
             return Err(PyValueError::new_err(format!(
                 "action sets of {actions} and {} elements, expected one size in all environments",
-                other.actions().len()
+                other.n_actions()
             )));
         }
         for task in &tasks {
-            calculator.check_elements(py, task.actions().elements(), task.property())?;
+            calculator.check_elements(py, task.elements().elements(), task.property())?;
         }
         let store = store.open_for(&calculator)?;
         let in_place =
             calculator.inner.is_instant() || (calculator.is_python() && workers.is_none());
         let inner = Arc::clone(&calculator.inner);
-        let evaluator = if in_place {
+        let appraiser: Box<dyn Appraiser> = if in_place {
             let origin = calculator.clone();
-            Evaluator::InPlace {
-                calculator: inner,
-                store,
-                token: Box::new(move || origin.token_in_place()),
-            }
+            let token = Box::new(move || origin.token_in_place());
+            Box::new(InPlaceAppraiser::new(inner, store, token))
         } else {
             let workers = workers.unwrap_or_else(|| calculator.default_workers(tasks.len()));
-            Evaluator::Pool(EvaluationPool::new(inner, store, workers, usize::MAX))
+            Box::new(PoolAppraiser::new(inner, store, workers))
         };
         let shapes = Shapes::of(tasks.iter().map(AsRef::as_ref));
         let skeletons = skeleton_rows(&tasks, shapes);
         Ok(Self {
-            batch: Some(Batch::new(tasks, evaluator, autoreset)),
+            // Every environment gets its seed with its first reset.
+            batch: Some(Batch::new(VectorEnvironment::new(
+                tasks.into_iter().map(|task| (task, 0)),
+                appraiser,
+                autoreset,
+            ))),
             skeletons,
             shapes,
             calculator,
@@ -349,10 +356,10 @@ impl EnvironmentBatch {
 
     /// Elements on the sites of an environment, `None` where one is empty.
     fn elements<'py>(&self, py: Python<'py>, environment: usize) -> PyResult<Bound<'py, PyList>> {
-        let slot = self.batch()?.slot(environment);
-        let elements = slot.task.actions().elements();
-        let symbols = slot
-            .state
+        let batch = self.batch()?;
+        let elements = batch.task(environment).elements().elements();
+        let symbols = batch
+            .state(environment)
             .node_types
             .iter()
             .map(|&node| elements.get(usize::from(node)).map(|e| e.symbol()));

@@ -1,3 +1,5 @@
+//! Evaluations: what a calculator said of a crystal.
+
 use std::sync::Arc;
 
 use crystalgym_crystal::{Crystal as InnerCrystal, SYMMETRY_TOLERANCE_ANG, Skeleton};
@@ -199,7 +201,7 @@ impl Evaluation {
 ///     A `Structure` or `Crystal`, pymatgen `Structure`, ASE `Atoms`, or the path of a CIF, POSCAR,
 ///     extxyz or JSON file.
 /// property : str
-///     `band_gap` (eV), `bulk_modulus` (GPa) or `density` (g/cm³).
+///     `band_gap` (eV), `bulk_modulus` (GPa), `density` (g/cm³) or `shear_modulus` (GPa).
 /// calculator : str, dict, Calculator or callable, optional
 ///     The plane-wave engine (`"native"`) unless another is named.
 /// store : ResultStore, str or None

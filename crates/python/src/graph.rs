@@ -1,8 +1,10 @@
+//! The graph of bonds.
+
 use crystalgym_crystal::{CrystalGraph as Graph, Lattice};
 use numpy::{PyArray1, PyArray2};
 use pyo3::{exceptions::PyIndexError, prelude::*};
 
-use crate::{structure::array2, whole::whole};
+use crate::{arrays::array2, whole::whole};
 
 /// Directed bonds of a geometry, both directions of each: edge ``2k`` and ``2k + 1`` are one bond.
 ///

@@ -4,6 +4,7 @@
 //! lock and lets Ctrl-C through. Every error of a library becomes an exception of
 //! `crystalgym.errors` in [`errors`], with a code and values.
 
+mod arrays;
 mod batch;
 mod calculator;
 mod command_line;

@@ -3,7 +3,7 @@
 use std::f64::consts::PI;
 
 use crystalgym_crystal::Skeleton;
-use crystalgym_environment::{State, Task, observation};
+use crystalgym_environment::{Observation, Task};
 use numpy::{PyArray1, PyArrayMethods};
 use pyo3::{prelude::*, types::PyDict};
 
@@ -33,7 +33,7 @@ impl Shapes {
                 edges: shapes
                     .edges
                     .max(largest(task, |skeleton| skeleton.graph.edges.len())),
-                actions: shapes.actions.max(task.actions().len()),
+                actions: shapes.actions.max(task.n_actions()),
             },
         )
     }
@@ -115,14 +115,12 @@ impl Rows {
         }
     }
 
-    pub(crate) fn push(&mut self, task: &Task, skeletons: &[SkeletonRow], state: &State) {
-        let seen = observation(task, state, task.target());
+    pub(crate) fn push(&mut self, seen: &Observation<'_>, skeletons: &[SkeletonRow]) {
         let row = &skeletons[seen.skeleton];
-        let sites = seen.node_types.len();
         self.count += 1;
         self.nodes
             .extend(seen.node_types.iter().map(|&node| i64::from(node)));
-        let blank = i64::from(task.actions().blank());
+        let blank = seen.elements.len() as i64;
         self.nodes.resize(self.count * self.shapes.sites, blank);
         self.node_mask.extend_from_slice(&row.node_mask);
         self.edge_sources.extend_from_slice(&row.edge_sources);
@@ -130,16 +128,13 @@ impl Rows {
         self.edge_distances.extend_from_slice(&row.edge_distances);
         self.edge_mask.extend_from_slice(&row.edge_mask);
         self.state.push(seen.target as f32);
-        self.state.push(seen.step as f32 / sites as f32);
+        self.state.push(seen.step as f32 / seen.steps as f32);
         self.state.extend_from_slice(&row.geometry);
         self.focus.push(seen.focus as i64);
         self.skeleton.push(seen.skeleton as i64);
-        self.action_mask.extend(
-            state
-                .action_mask(task)
-                .iter()
-                .map(|&allowed| i8::from(allowed)),
-        );
+        let allowed = seen.allowed.iter();
+        self.action_mask
+            .extend(allowed.map(|&allowed| i8::from(allowed)));
     }
 
     /// The observations by name; `n` environments give arrays of shape `(n, …)`.

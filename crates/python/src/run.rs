@@ -1,11 +1,13 @@
+//! Training runs: their episodes, and policies to act with.
+
 use std::{
     ffi::CString,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
 };
 
 use crystalgym_agents::{Policy, PolicyMode};
-use crystalgym_environment::{State, Task as InnerTask, is_terminal};
+use crystalgym_environment::{Observation, Task as InnerTask};
 use crystalgym_training::{TrainedAgent as Loaded, read_episodes as read};
 use numpy::{PyArray1, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::{
@@ -84,7 +86,7 @@ impl TrainedPolicy {
             Ok::<_, PyErr>((
                 policy,
                 task,
-                agent.name(),
+                agent.settings().name(),
                 agent.steps(),
                 json!(loaded.config),
                 loaded.notes.clone(),
@@ -127,47 +129,55 @@ impl TrainedPolicy {
         to_python(py, &self.config)
     }
 
-    /// One action a row of observations (`skeleton`, `focus` and `nodes` of the mode `dict`).
-    #[pyo3(signature = (skeleton, focus, nodes, target = None))]
+    /// One action per row of observations (`skeleton`, `focus`, `nodes` and the share of the episode
+    /// that is over, which is the second number of `state`).
+    #[pyo3(signature = (skeleton, focus, nodes, progress, target = None))]
     fn act<'py>(
         &self,
         py: Python<'py>,
         skeleton: PyReadonlyArray1<'py, i64>,
         focus: PyReadonlyArray1<'py, i64>,
         nodes: PyReadonlyArray2<'py, i64>,
+        progress: PyReadonlyArray1<'py, f32>,
         target: Option<f64>,
     ) -> PyResult<Bound<'py, PyArray1<i64>>> {
         let (skeleton, focus) = (skeleton.as_slice()?, focus.as_slice()?);
+        let progress = progress.as_slice()?;
         let width = nodes.shape()[1];
         let nodes = nodes.as_slice()?;
-        if skeleton.len() != focus.len() || nodes.len() != width * focus.len() || width == 0 {
+        let rows = focus.len();
+        if [skeleton.len(), progress.len()] != [rows; 2]
+            || nodes.len() != width * rows
+            || width == 0
+        {
             return Err(PyValueError::new_err(format!(
-                "{} skeletons, {} sites in focus and {} nodes in rows of {width}",
+                "{} skeletons, {rows} sites in focus, {} shares of episodes and {} nodes in rows of \
+                 {width}",
                 skeleton.len(),
-                focus.len(),
+                progress.len(),
                 nodes.len()
             )));
         }
         let task = &self.task.inner;
-        let states = skeleton
-            .iter()
-            .zip(focus)
-            .zip(nodes.chunks_exact(width))
-            .map(|((&skeleton, &focus), row)| {
-                state_of(task, skeleton, focus, row).ok_or_else(|| no_state(skeleton, focus, row))
-            })
-            .collect::<PyResult<Vec<_>>>()?;
         let target = target.unwrap_or(task.target());
         if !(target.is_finite() && target > 0.0) {
             return Err(PyValueError::new_err(format!(
                 "target is {target}, expected a positive number"
             )));
         }
+        let seen = skeleton.iter().zip(focus).zip(progress);
+        let seen = seen
+            .zip(nodes.chunks_exact(width))
+            .map(|(((&skeleton, &focus), &progress), row)| {
+                Seen::new(task, skeleton, focus, progress, row)
+                    .ok_or_else(|| no_state(skeleton, focus, row))
+            })
+            .collect::<PyResult<Vec<_>>>()?;
         let actions = py
             .detach(|| {
-                let seen: Vec<&State> = states.iter().collect();
+                let seen: Vec<_> = seen.iter().map(|seen| seen.observe(task, target)).collect();
                 let mut policy = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
-                policy.act(&seen, target)
+                policy.act(&seen)
             })
             .map_err(|error| training_error(&error.into()))?;
         Ok(PyArray1::from_iter(py, actions.into_iter().map(i64::from)))
@@ -186,31 +196,51 @@ fn no_state(skeleton: i64, focus: i64, nodes: &[i64]) -> PyErr {
     })
 }
 
-/// A state that looks like this. Where several traversals lead to the same observation, any of
-/// them: an agent sees no more than that.
-fn state_of(task: &Arc<InnerTask>, skeleton: i64, focus: i64, nodes: &[i64]) -> Option<State> {
-    let skeleton = u16::try_from(skeleton).ok()?;
-    let sites = task.skeletons().get(usize::from(skeleton))?.sites();
-    let focus = u16::try_from(focus).ok()?;
-    let node_types: Box<[u8]> = nodes
-        .get(..sites)?
-        .iter()
-        .map(|&node| u8::try_from(node).ok())
-        .collect::<Option<_>>()?;
-    let blank = task.actions().blank();
-    let step = node_types.iter().filter(|&&node| node != blank).count();
-    let start = (0..sites).find(|&start| {
-        let order = task.traversal(skeleton.into(), start);
-        order.get(step) == Some(&focus)
-            && order[..step]
-                .iter()
-                .all(|&site| node_types[usize::from(site)] != blank)
-    })?;
-    let state = State {
-        skeleton,
-        start: start as u16,
-        step: step as u16,
-        node_types,
-    };
-    (state.belongs_to(task) && !is_terminal(&state)).then_some(state)
+/// An observation that owns its sites.
+struct Seen {
+    skeleton: usize,
+    focus: usize,
+    step: usize,
+    steps: usize,
+    node_types: Vec<u8>,
+}
+
+impl Seen {
+    /// What a caller says that it sees; `None` if that is of no unfinished episode of the task.
+    fn new(
+        task: &InnerTask,
+        skeleton: i64,
+        focus: i64,
+        progress: f32,
+        nodes: &[i64],
+    ) -> Option<Self> {
+        let skeleton = usize::try_from(skeleton).ok()?;
+        let sites = task.skeletons().get(skeleton)?.sites();
+        let node_types = nodes.get(..sites)?.iter();
+        let steps = task.process().length(sites);
+        let seen = Self {
+            skeleton,
+            focus: usize::try_from(focus).ok().filter(|focus| *focus < sites)?,
+            step: (progress * steps as f32).round() as usize,
+            steps,
+            node_types: node_types
+                .map(|&node| u8::try_from(node).ok())
+                .collect::<Option<_>>()?,
+        };
+        let possible = task.process().shows(&seen.observe(task, task.target()));
+        possible.then_some(seen)
+    }
+
+    fn observe<'a>(&'a self, task: &'a InnerTask, target: f64) -> Observation<'a> {
+        Observation {
+            skeleton: self.skeleton,
+            node_types: &self.node_types,
+            elements: task.elements().elements(),
+            focus: self.focus,
+            step: self.step,
+            steps: self.steps,
+            target,
+            allowed: task.board().allowed_at(self.focus),
+        }
+    }
 }

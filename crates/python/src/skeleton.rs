@@ -1,3 +1,5 @@
+//! Skeletons and crystals.
+
 use std::{path::Path, sync::Arc};
 
 use crystalgym_crystal::{
@@ -9,10 +11,11 @@ use pyo3::{prelude::*, types::PyDict};
 use serde_json::json;
 
 use crate::{
+    arrays::array2,
     engine::{self, WindUp},
     errors::{Raised, raised, structure_error},
     graph::CrystalGraph,
-    structure::{Structure, array2, coerce, parse_elements},
+    structure::{Structure, coerce, parse_elements},
 };
 
 /// The empty frame of a crystal: an exactly symmetric lattice and positions without elements.

@@ -1,3 +1,5 @@
+//! The store of results.
+
 use std::{
     ffi::CString,
     path::{Path, PathBuf},

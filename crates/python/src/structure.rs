@@ -1,3 +1,5 @@
+//! Structures, and what can be turned into one.
+
 use std::path::{Path, PathBuf};
 
 use crystalgym_crystal::{
@@ -5,10 +7,11 @@ use crystalgym_crystal::{
     automatic_density, write_atomically,
 };
 use crystalgym_evaluation::Property;
-use numpy::{PyArray2, PyArrayMethods};
+use numpy::PyArray2;
 use pyo3::{exceptions::PyValueError, prelude::*, types::PyDict};
 
 use crate::{
+    arrays::array2,
     engine::{self, WindUp},
     errors::structure_error,
     graph::CrystalGraph,
@@ -32,14 +35,6 @@ use crate::{
 #[pyclass(frozen, eq, module = "crystalgym")]
 #[derive(Clone, PartialEq)]
 pub(crate) struct Structure(pub(crate) Inner);
-
-/// Rows of three as an array of shape (n, 3).
-pub(crate) fn array2<'py, T: numpy::Element + Copy>(
-    py: Python<'py>,
-    rows: &[[T; 3]],
-) -> PyResult<Bound<'py, PyArray2<T>>> {
-    numpy::PyArray1::from_slice(py, rows.as_flattened()).reshape([rows.len(), 3])
-}
 
 fn three(row: &[f64], what: &str) -> PyResult<[f64; 3]> {
     row.try_into().map_err(|_| {

@@ -114,7 +114,7 @@ impl Table {
         let count = |get: fn(&EpisodeRow) -> u64| Column::Count(rows.iter().map(get).collect());
         let failure = rows
             .iter()
-            .map(|row| (!row.failure.is_empty()).then(|| row.failure.clone()))
+            .map(|row| row.failure.map(|code| code.name().to_owned()))
             .collect();
         Self::new(vec![
             ("episode", count(|row| row.episode)),
@@ -122,12 +122,12 @@ impl Table {
             ("environment", count(|row| row.environment as u64)),
             ("skeleton", text(|row| &row.skeleton)),
             ("elements", text(|row| &row.elements)),
-            ("property", text(|row| &row.property)),
+            ("property", text(|row| row.property.name())),
             ("target", number(|row| Some(row.target))),
             ("value", number(|row| row.value)),
             ("episodic_return", number(|row| Some(row.episodic_return))),
             ("failure", Column::Text(failure)),
-            ("source", text(|row| &row.source)),
+            ("source", text(|row| row.source.name())),
             ("scf_iterations", count(|row| row.scf_iterations.into())),
             (
                 "calculation_seconds",

@@ -1,8 +1,10 @@
+//! Tasks.
+
 use std::{path::PathBuf, sync::Arc};
 
 use crystalgym_crystal::{SYMMETRY_TOLERANCE_ANG, Skeleton as InnerSkeleton};
 use crystalgym_environment::{
-    EnvironmentError, Task as Inner, TaskConfig, failure_reward, find_skeleton, paper_tasks, reward,
+    EnvironmentError, Reward, Task as Inner, TaskConfig, find_skeleton, paper_tasks,
 };
 use crystalgym_evaluation::{Failure, FailureCode, Outcome, Values};
 use pyo3::{
@@ -27,7 +29,7 @@ use crate::{
 /// ----------
 /// config : dict
 ///     With members as in the table `[task]` of a configuration file: `skeletons`, `actions` or
-///     `elements`, `property`, `target`, `start_site`, `odd_electrons_fail_at_once`, `allowed`.
+///     `elements`, `property`, `target`, `process`, `start_crystal`, `start_site`, `odd_electrons_fail_at_once`, `allowed`.
 ///     Members of `skeletons` are names, files, or `Skeleton` objects.
 ///
 /// Raises
@@ -181,7 +183,7 @@ impl Task {
     /// Symbols by action.
     #[getter]
     fn elements(&self) -> Vec<&'static str> {
-        let elements = self.inner.actions().elements().iter();
+        let elements = self.inner.elements().elements().iter();
         elements.map(|element| element.symbol()).collect()
     }
 
@@ -218,11 +220,8 @@ impl Task {
     /// Lowest and highest reward that a step can give.
     #[getter]
     fn reward_range(&self) -> (f64, f64) {
-        let highest = match self.inner.property() {
-            crystalgym_evaluation::Property::BulkModulus => 0.0,
-            _ => 1.0,
-        };
-        (failure_reward(self.inner.property()), highest)
+        let reward = self.inner.objective().reward();
+        (reward.of_failure(), reward.best())
     }
 
     fn __repr__(&self) -> String {
@@ -232,7 +231,7 @@ impl Task {
             self.config.skeletons.join(" "),
             self.inner.target(),
             self.inner.property().unit(),
-            self.inner.actions().len()
+            self.inner.elements().len()
         )
     }
 
@@ -290,6 +289,7 @@ pub(crate) fn tasks(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
 /// property      success                              failure
 /// ============= ==================================== =======
 /// bulk_modulus  ``max(-abs(target - B) / target, -5)``   -5
+/// shear_modulus ``max(-abs(target - G) / target, -5)``   -5
 /// density       ``exp(-(rho - target)**2 / target)``     -1
 /// band_gap      ``exp(-(E - target)**2)``                -1
 /// ============= ==================================== =======
@@ -313,5 +313,5 @@ pub(crate) fn reward_of(property: &str, value: Option<f64>, target: f64) -> PyRe
         }),
         None => Outcome::Failure(Failure::new(FailureCode::Internal, "")),
     };
-    Ok(reward(parse_property(property)?, target, &outcome))
+    Ok(Reward::of(parse_property(property)?).of_outcome(target, &outcome))
 }

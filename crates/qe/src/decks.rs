@@ -1,3 +1,5 @@
+//! The decks of a crystal: one calculation each, by the profile's settings.
+
 use crystalgym_crystal::{Element, Structure, automatic_density};
 
 use crate::{

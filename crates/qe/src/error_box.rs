@@ -1,3 +1,5 @@
+//! Error messages of pw.x, and the kinds of failure that they mean.
+
 use crate::PwFailureKind;
 
 /// A framed error message of pw.x: between two lines of `%`, `Error in routine NAME (CODE):` and

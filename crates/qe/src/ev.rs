@@ -1,3 +1,5 @@
+//! Equations of state by QE's `ev.x`.
+
 use std::{
     fs::{self, File},
     io::Read,

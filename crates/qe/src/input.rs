@@ -1,3 +1,5 @@
+//! An input of pw.x as types.
+
 use crate::Smearing;
 
 /// A pw.x input, typed: what a hand-made deck of this project says, and nothing else.
@@ -21,6 +23,9 @@ pub struct PwInput {
     pub k_mesh: [u32; 3],
 }
 
+/// Largest component of a force that a relaxation leaves on an atom, in Ry/bohr.
+pub const RELAXED_FORCE_RY_BOHR: f64 = 2e-5;
+
 /// Namelist `&CONTROL`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Control {
@@ -37,6 +42,11 @@ pub struct Control {
 pub enum Calculation {
     /// One self-consistent field.
     Scf,
+    /// BFGS on ions until every force is below [`RELAXED_FORCE_RY_BOHR`], at most `steps` steps.
+    Relax {
+        /// `nstep`.
+        steps: u32,
+    },
     /// BFGS on ions and cell, at most `steps` steps.
     VcRelax {
         /// `nstep`.

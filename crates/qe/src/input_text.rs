@@ -1,6 +1,8 @@
+//! An input of pw.x as text.
+
 use std::fmt::{self, Display, Write};
 
-use crate::{Calculation, Occupations, Positions, PwInput};
+use crate::{Calculation, Occupations, Positions, PwInput, RELAXED_FORCE_RY_BOHR};
 
 impl PwInput {
     /// The deck as pw.x reads it. Pseudopotentials and scratch are in the working folder.
@@ -14,6 +16,13 @@ impl Display for PwInput {
         let mut control = Namelist::new("CONTROL");
         match self.control.calculation {
             Calculation::Scf => control.text("calculation", "scf"),
+            Calculation::Relax { steps } => {
+                control.text("calculation", "relax");
+                control.value("nstep", steps);
+                // Forces alone decide: the energy changes by less than this from the start.
+                control.real("etot_conv_thr", 1.0);
+                control.real("forc_conv_thr", RELAXED_FORCE_RY_BOHR);
+            }
             Calculation::VcRelax { steps } => {
                 control.text("calculation", "vc-relax");
                 control.value("nstep", steps);
@@ -57,10 +66,12 @@ impl Display for PwInput {
         electrons.real("mixing_beta", self.electrons.mixing_beta);
         electrons.write(f)?;
 
-        if let Calculation::VcRelax { .. } = self.control.calculation {
+        if let Calculation::Relax { .. } | Calculation::VcRelax { .. } = self.control.calculation {
             let mut ions = Namelist::new("IONS");
             ions.text("ion_dynamics", "bfgs");
             ions.write(f)?;
+        }
+        if let Calculation::VcRelax { .. } = self.control.calculation {
             let mut cell = Namelist::new("CELL");
             cell.text("cell_dynamics", "bfgs");
             cell.write(f)?;
@@ -149,9 +160,8 @@ mod tests {
     use super::*;
     use crate::{Control, Electrons, Species, System};
 
-    #[test]
-    fn a_deck_reads_like_a_hand_made_one() {
-        let input = PwInput {
+    fn silicon() -> PwInput {
+        PwInput {
             control: Control {
                 calculation: Calculation::VcRelax { steps: 1 },
                 tstress: false,
@@ -183,7 +193,12 @@ mod tests {
             ],
             positions: Positions::Crystal(vec![("Si".into(), [0.25, 0.0, -0.5])]),
             k_mesh: [4, 4, 3],
-        };
+        }
+    }
+
+    #[test]
+    fn a_deck_reads_like_a_hand_made_one() {
+        let input = silicon();
         let expected = "\
 &CONTROL
   calculation      = 'vc-relax'
@@ -236,5 +251,21 @@ K_POINTS automatic
   4 4 3  0 0 0
 ";
         assert_eq!(input.to_text(), expected);
+    }
+
+    /// By the manual of pw.x: forces below `forc_conv_thr` and the energy's change below
+    /// `etot_conv_thr` end a relaxation, which has no namelist for the cell.
+    #[test]
+    fn a_relaxation_stops_by_forces() {
+        let mut input = silicon();
+        input.control.calculation = Calculation::Relax { steps: 9 };
+        let text = input.to_text();
+        let expected = "  calculation      = 'relax'\n  nstep            = 9\n  \
+                        etot_conv_thr    = 1.0\n  forc_conv_thr    = 2e-5\n";
+        assert!(text.contains(expected), "{text}");
+        assert!(
+            text.contains("&IONS\n") && !text.contains("&CELL\n"),
+            "{text}"
+        );
     }
 }

@@ -10,6 +10,7 @@ mod decks;
 mod error_box;
 mod ev;
 mod failure;
+mod failure_kind;
 mod input;
 mod input_text;
 mod output;
@@ -24,9 +25,11 @@ mod units;
 pub use decks::{Decks, PwSpecies};
 pub use error_box::ErrorBox;
 pub use ev::EvFit;
-pub use failure::{PwFailure, PwFailureKind};
+pub use failure::PwFailure;
+pub use failure_kind::PwFailureKind;
 pub use input::{
-    Calculation, Control, Electrons, Occupations, Positions, PwInput, Species, System,
+    Calculation, Control, Electrons, Occupations, Positions, PwInput, RELAXED_FORCE_RY_BOHR,
+    Species, System,
 };
 pub use output::{PwOutput, RelaxStep, ScfCycle};
 pub use parser::PwOutputParser;

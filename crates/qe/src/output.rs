@@ -1,3 +1,5 @@
+//! What a pw.x run printed.
+
 /// What a pw.x run printed; what it did not print is `None` or empty.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct PwOutput {

@@ -1,3 +1,5 @@
+//! Reads the output of pw.x line by line.
+
 use crate::{ErrorBox, PwOutput, RelaxStep, ScfCycle, run_time::parse_seconds};
 
 /// Reads the text output of pw.x line by line, as it comes.

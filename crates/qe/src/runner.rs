@@ -1,3 +1,5 @@
+//! Runs pw.x in a scratch folder of its own, up to a time limit.
+
 use std::{
     collections::BTreeMap,
     fs::{self, File},
@@ -299,6 +301,11 @@ impl Ended {
         let converged = first.converged == Some(true) && first.total_energy_ry.is_some();
         match input.control.calculation {
             Calculation::Scf => converged && self.output.job_done,
+            Calculation::Relax { .. } => {
+                let cycles = &self.output.scf_cycles;
+                let all = cycles.iter().all(|cycle| cycle.converged == Some(true));
+                all && self.output.job_done
+            }
             Calculation::VcRelax { .. } => {
                 let step = self.output.relax_steps.first();
                 converged && step.is_some_and(|step| step.density_g_cm3.is_some())
@@ -342,8 +349,8 @@ impl Ended {
                 format!("pw.x stopped in {routine}: {message}"),
             );
         }
-        let cycle = self.output.scf_cycles.first();
-        if cycle.is_some_and(|cycle| cycle.converged == Some(false)) {
+        let mut cycles = self.output.scf_cycles.iter();
+        if cycles.any(|cycle| cycle.converged == Some(false)) {
             let iterations = self.output.scf_iterations();
             let message = format!("the SCF did not converge in {iterations} iterations");
             return (PwFailureKind::ScfNotConverged, message);

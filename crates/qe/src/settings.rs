@@ -1,3 +1,5 @@
+//! Settings of pw.x calculations, each with its range.
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::SettingRange;

@@ -1,3 +1,5 @@
+//! What can go wrong with a report.
+
 use std::{io, path::PathBuf};
 
 use crystalgym_benchmark::BenchmarkError;

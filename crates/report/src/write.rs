@@ -1,3 +1,5 @@
+//! Writes a report into a folder, and nothing over what is somebody else's.
+
 use std::{
     collections::BTreeSet,
     fs,

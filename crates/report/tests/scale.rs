@@ -7,10 +7,10 @@ use std::{fs, io::Write as _, path::Path, time::Instant};
 
 use common::{Size, jobs};
 use crystalgym_benchmark::{EvaluationRow, JobStatus, Scale};
-use crystalgym_environment::failure_reward;
-use crystalgym_evaluation::Property;
+use crystalgym_environment::Reward;
+use crystalgym_evaluation::{FailureCode, Property};
 use crystalgym_report::{ReportData, write_report};
-use crystalgym_training::{Algorithm, EpisodeRow, EpisodeTable, RunFolder};
+use crystalgym_training::{Algorithm, EpisodeRow, EpisodeTable, RowSource, RunFolder};
 
 const EPISODES: u64 = 5000;
 
@@ -82,15 +82,15 @@ fn write_made_up_benchmark(folder: &Path) -> usize {
                 environment: 0,
                 skeleton,
                 elements,
-                property: job.manifest.property.name().to_owned(),
+                property: job.manifest.property,
                 target,
                 value: (!failed).then_some(value),
                 episodic_return: match failed {
-                    true => failure_reward(job.manifest.property),
+                    true => Reward::of(job.manifest.property).of_failure(),
                     false => (-(value - target).powi(2) / target).exp(),
                 },
-                failure: if failed { "scf_not_converged" } else { "" }.to_owned(),
-                source: "computed".to_owned(),
+                failure: failed.then_some(FailureCode::ScfNotConverged),
+                source: RowSource::Computed,
                 scf_iterations: 12,
                 calculation_seconds: numbers.share(),
             };
@@ -118,7 +118,7 @@ fn write_made_up_benchmark(folder: &Path) -> usize {
                         elements,
                         value: Some(3.0),
                         episodic_return: numbers.share(),
-                        failure: String::new(),
+                        failure: None,
                     };
                     writeln!(
                         writer,

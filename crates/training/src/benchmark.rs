@@ -1,9 +1,12 @@
+//! How fast an agent comes near an optimum that is known.
+
 use std::sync::Arc;
 
 use crystalgym_agents::{
-    Agent, Evaluator, Observer, PUBLISHED_ROLLOUTS, PolicyMode, Progress, evaluate_policy,
+    Agent, AgentConfig, Evaluator, Observer, PUBLISHED_ROLLOUTS, PolicyMode, Progress,
+    evaluate_policy,
 };
-use crystalgym_environment::{FinishedEpisode, Task, reward};
+use crystalgym_environment::{FinishedEpisode, Task};
 use crystalgym_evaluation::CancelToken;
 
 use crate::TrainingError;
@@ -25,7 +28,7 @@ pub fn exact_optimum(task: &Task, evaluator: &Evaluator) -> Result<f64, Training
     for (index, skeleton) in task.skeletons().iter().enumerate() {
         let allowed: Vec<Vec<u8>> = (0..skeleton.sites())
             .map(|site| {
-                let mask = task.allowed_at(site).iter().enumerate();
+                let mask = task.board().allowed_at(site).iter().enumerate();
                 mask.filter_map(|(action, allowed)| allowed.then_some(action as u8))
                     .collect()
             })
@@ -45,7 +48,8 @@ pub fn exact_optimum(task: &Task, evaluator: &Evaluator) -> Result<f64, Training
             let outcome = evaluator
                 .calculator
                 .evaluate(&crystal, task.property(), &cancel);
-            best = best.max(reward(task.property(), task.target(), &outcome));
+            let reward = task.objective().reward();
+            best = best.max(reward.of_outcome(task.target(), &outcome));
         }
     }
     Ok(best)
@@ -82,19 +86,20 @@ impl Observer for Returns {
     }
 }
 
-/// Runs an agent until its greedy policy has reached 0.95 of the (positive) optimum, or to its end,
+/// Runs a new agent until its greedy policy has reached 0.95 of the (positive) optimum, or to its end,
 /// but for at most `most_episodes`.
 ///
 /// # Errors
 /// [`TrainingError::Agent`].
 pub fn measure_learning(
-    agent: &mut dyn Agent,
+    config: &AgentConfig,
     task: &Arc<Task>,
     evaluator: &Evaluator,
     optimum: f64,
     most_episodes: u64,
 ) -> Result<LearningMeasure, TrainingError> {
-    let share = |agent: &dyn Agent, mode: PolicyMode, rollouts: usize, seed: u64| {
+    let mut agent = Agent::new(config, Arc::clone(task), evaluator)?;
+    let share = |agent: &Agent, mode: PolicyMode, rollouts: usize, seed: u64| {
         let mut policy = agent.policy(task, mode)?;
         let made = evaluate_policy(policy.as_mut(), task, evaluator, rollouts, seed)?;
         let sum: f64 = made.iter().map(|rollout| rollout.reward).sum();
@@ -113,7 +118,7 @@ pub fn measure_learning(
         looked = returns.episodes;
         // Other rollouts at each look, so that none is learned by heart.
         let seed = ROLLOUT_SEED + looked;
-        if share(agent, PolicyMode::Greedy, PUBLISHED_ROLLOUTS, seed)? < GOAL {
+        if share(&agent, PolicyMode::Greedy, PUBLISHED_ROLLOUTS, seed)? < GOAL {
             good_before = None;
         } else if let Some(first) = good_before {
             reached = Some(first);
@@ -128,7 +133,7 @@ pub fn measure_learning(
         episodes: returns.episodes,
         first_good_crystal: returns.first_good_crystal,
         reached,
-        greedy: share(agent, PolicyMode::Greedy, many, ROLLOUT_SEED)?,
-        sampled: share(agent, sampled, many, ROLLOUT_SEED)?,
+        greedy: share(&agent, PolicyMode::Greedy, many, ROLLOUT_SEED)?,
+        sampled: share(&agent, sampled, many, ROLLOUT_SEED)?,
     })
 }

@@ -1,3 +1,5 @@
+//! The best distinct crystals of a run.
+
 use std::sync::Arc;
 
 use crystalgym_crystal::{Crystal, StructureFormat, formula};
@@ -149,7 +151,7 @@ impl BestCrystals {
             let Some(skeleton) = skeletons.find(|known| known.label == best.skeleton) else {
                 return bad("is on a skeleton that the task does not have");
             };
-            let known = |element: &_| task.actions().action_of(*element).is_some();
+            let known = |element: &_| task.elements().action_of(*element).is_some();
             let crystal = match best.elements.iter().all(known) {
                 true => Crystal::new(Arc::clone(skeleton), best.elements.clone()).ok(),
                 false => None,

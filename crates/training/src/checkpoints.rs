@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crystalgym_agents::Agent;
+use crystalgym_agents::AgentError;
 use crystalgym_crystal::{EnclosedFolder, EntryKind};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -73,20 +73,22 @@ pub(crate) enum Check {
     State,
 }
 
-/// Writes `checkpoints/step-000001000` and then removes the oldest ones.
+/// Writes `checkpoints/step-000001000`, into which `save` puts the agent, and then removes the oldest
+/// ones.
 pub(crate) fn write_checkpoint(
     run: &RunFolder,
-    agent: &dyn Agent,
+    steps: u64,
+    save: &dyn Fn(&Path) -> Result<(), AgentError>,
     state: &RunState,
     kept: usize,
 ) -> Result<(), TrainingError> {
     let checkpoints = run.made(RunFolder::CHECKPOINTS)?;
     let io = |name: &str| TrainingError::io(checkpoints.join(name));
     checkpoints.remove(WRITING).map_err(io(WRITING))?;
-    agent.save(&checkpoints.join(WRITING))?;
+    save(&checkpoints.join(WRITING))?;
     let staging = checkpoints.make_subfolder(WRITING).map_err(io(WRITING))?;
     complete(&staging, state).map_err(io(WRITING))?;
-    let place = (agent.steps(), 1);
+    let place = (steps, 1);
     let place = put_in_place(&checkpoints, place).map_err(io(&name_of(place)))?;
     remove_older(&checkpoints, place, kept).map_err(io(REMOVING))
 }

@@ -1,50 +1,9 @@
-use std::{fs, os::unix::fs::symlink, path::Path, sync::Arc};
+//! Checkpoints: which are kept, which is found, and what is passed over.
 
-use crystalgym_agents::{
-    AgentConfig, AgentError, Observer, Policy, PolicyMode, Progress, RandomSearchConfig,
-};
-use crystalgym_environment::Task;
+use std::{fs, os::unix::fs::symlink, path::Path};
 
 use super::*;
 use crate::ConfigLayers;
-
-/// An agent that saves one file, whose content tells one saving from another.
-struct Saving {
-    steps: u64,
-    text: &'static str,
-}
-
-impl Agent for Saving {
-    fn name(&self) -> &'static str {
-        "random_search"
-    }
-
-    fn settings(&self) -> AgentConfig {
-        AgentConfig::RandomSearch(RandomSearchConfig::default())
-    }
-
-    fn step(&mut self, _observer: &mut dyn Observer) -> Result<Progress, AgentError> {
-        Ok(Progress::Finished)
-    }
-
-    fn steps(&self) -> u64 {
-        self.steps
-    }
-
-    fn total_steps(&self) -> u64 {
-        self.steps
-    }
-
-    fn save(&self, folder: &Path) -> Result<(), AgentError> {
-        fs::create_dir_all(folder).unwrap();
-        fs::write(folder.join("agent.json"), self.text).unwrap();
-        Ok(())
-    }
-
-    fn policy(&self, _task: &Arc<Task>, _mode: PolicyMode) -> Result<Box<dyn Policy>, AgentError> {
-        unimplemented!("no checkpoint asks for one")
-    }
-}
 
 fn state(episodes_length: u64) -> RunState {
     RunState {
@@ -57,7 +16,13 @@ fn state(episodes_length: u64) -> RunState {
 }
 
 fn save(run: &RunFolder, steps: u64, text: &'static str, kept: usize) {
-    write_checkpoint(run, &Saving { steps, text }, &state(steps), kept).unwrap();
+    // Stands for an agent; its content tells one saving from another.
+    let one_file = |folder: &Path| {
+        fs::create_dir_all(folder).unwrap();
+        fs::write(folder.join("agent.json"), text).unwrap();
+        Ok(())
+    };
+    write_checkpoint(run, steps, &one_file, &state(steps), kept).unwrap();
 }
 
 fn listed(run: &RunFolder) -> Vec<String> {

@@ -1,21 +1,19 @@
-use std::{
-    env,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+//! Everything that decides a training run.
+
+use std::{path::Path, sync::Arc};
 
 use crystalgym_agents::{
     AgentConfig, AgentError, DqnConfig, Evaluator, GeneticConfig, LocalSearchConfig, PpoConfig,
     RandomSearchConfig, SacConfig,
 };
 use crystalgym_crystal::Element;
-use crystalgym_environment::{TaskConfig, paper_tasks};
-use crystalgym_evaluation::{CalculatorConfig, Property, ResultStore};
+use crystalgym_environment::{ProcessName, TaskConfig, paper_tasks};
+use crystalgym_evaluation::{CalculatorConfig, Property};
 use crystalgym_networks::NetworkError;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
-use crate::{ConfigLayers, TrainingError, layers::BadField};
+use crate::{ConfigLayers, TrainingError, layers::BadField, store_choice::open_store};
 
 /// Crystals that a trained agent is let make at a time.
 pub(crate) const MOST_ROLLOUTS: usize = 10_000;
@@ -119,6 +117,16 @@ pub enum Preset {
     Standard,
     /// Those of the published runs.
     Paper,
+}
+
+impl Preset {
+    /// The name used in configurations.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::Paper => "paper",
+        }
+    }
 }
 
 /// How evaluations are run and shared.
@@ -321,12 +329,7 @@ impl TrainingConfig {
     /// [`TrainingError::Calculator`] or [`TrainingError::Store`].
     pub fn evaluator(&self) -> Result<Evaluator, TrainingError> {
         let calculator = self.calculator.build()?;
-        let store = match self.evaluation.store.as_str() {
-            _ if calculator.is_instant() => None,
-            "none" => None,
-            "default" => Some(ResultStore::open(&default_store_path()?)?),
-            path => Some(ResultStore::open(Path::new(path))?),
-        };
+        let store = open_store(&self.evaluation.store, calculator.as_ref())?;
         Ok(Evaluator {
             calculator,
             store: store.map(Arc::new),
@@ -343,7 +346,12 @@ impl TrainingConfig {
             _ => "mixed".to_owned(),
         };
         let (property, algorithm) = (self.task.property, self.algorithm.name.name());
-        format!("{property}-{skeletons}-{algorithm}-seed{}", self.seed())
+        let process = match self.task.process {
+            ProcessName::Filling => "",
+            ProcessName::Substitution => "-substitution",
+        };
+        let seed = self.seed();
+        format!("{property}-{skeletons}{process}-{algorithm}-seed{seed}")
     }
 }
 
@@ -370,23 +378,6 @@ pub fn first_task() -> TaskConfig {
             .collect(),
         ..TaskConfig::default()
     }
-}
-
-/// Where results are stored unless a run says otherwise: `store.sqlite` in
-/// `$XDG_DATA_HOME/crystalgym`, or in `~/.local/share/crystalgym`.
-///
-/// # Errors
-/// [`TrainingError::Configuration`] if neither variable is set.
-pub fn default_store_path() -> Result<PathBuf, TrainingError> {
-    let data = env::var_os("XDG_DATA_HOME")
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute())
-        .or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".local/share")));
-    data.map(|data| data.join("crystalgym/store.sqlite"))
-        .ok_or_else(|| TrainingError::Configuration {
-            origin: "evaluation.store".to_owned(),
-            message: "'default' needs XDG_DATA_HOME or HOME; name a file or 'none'".to_owned(),
-        })
 }
 
 fn named_task(name: &str) -> Result<TaskConfig, TrainingError> {

@@ -1,3 +1,5 @@
+//! What may be another when a run goes on.
+
 use std::{collections::BTreeMap, path::Path};
 
 use toml::{Table, Value};

@@ -1,3 +1,5 @@
+//! What can go wrong with a training run.
+
 use std::{io, path::PathBuf};
 
 /// What can go wrong with a training run, outside of the calculations themselves.

@@ -1,10 +1,15 @@
+//! Settings from several sources, the later ones on top.
+
 use std::{collections::BTreeMap, fs::File, io::Read, path::Path};
 
+use crystalgym_networks::NetworkConfig;
 use serde::{Serialize, de::DeserializeOwned};
 use toml::{Table, Value};
 
-use crate::{RunFolder, TrainingError};
+use crate::TrainingError;
 
+/// Largest configuration that is read.
+pub(crate) const MOST_CONFIG_BYTES: u64 = 1 << 20;
 /// Parts that the key of an assignment can have; the deepest setting has four.
 const MOST_PARTS: usize = 16;
 
@@ -24,7 +29,7 @@ impl ConfigLayers {
     /// column if it is no TOML.
     pub fn add_file(&mut self, path: &Path) -> Result<(), TrainingError> {
         let mut text = String::new();
-        let most = RunFolder::MOST_CONFIG_BYTES;
+        let most = MOST_CONFIG_BYTES;
         File::open(path)
             .and_then(|file| file.take(most + 1).read_to_string(&mut text))
             .map_err(TrainingError::io(path))?;
@@ -74,14 +79,24 @@ impl ConfigLayers {
         if path.iter().any(|part| part.is_empty()) {
             return Err(bad(format!("'{key}' has an empty part")));
         }
-        let value = parse_value(text.trim());
+        let origin = format!("--set {assignment}");
+        self.push(origin, &path, parse_value(text.trim()));
+        Ok(())
+    }
+
+    /// Sets one `dotted.key` to a value that the program has chosen.
+    pub fn set(&mut self, key: &str, value: impl Into<Value>) {
+        let path: Vec<&str> = key.split('.').collect();
+        self.push(key.to_owned(), &path, value.into());
+    }
+
+    fn push(&mut self, origin: String, path: &[&str], value: Value) {
         let nested = path.iter().rev().fold(value, |value, part| {
             Value::Table(Table::from_iter([((*part).to_owned(), value)]))
         });
         if let Value::Table(table) = nested {
-            self.layers.push((format!("--set {assignment}"), table));
+            self.layers.push((origin, table));
         }
-        Ok(())
     }
 
     /// Lays the layers of another on top.
@@ -95,9 +110,12 @@ impl ConfigLayers {
     /// [`TrainingError::Configuration`] with the source, the field and what would be right.
     pub fn resolve<T: DeserializeOwned>(&self, base: Table) -> Result<T, TrainingError> {
         let mut merged = base;
+        let mut said = Table::new();
         for (_, layer) in &self.layers {
-            merge(&mut merged, layer);
+            merge(&mut said, layer);
         }
+        forget_other_kinds(&mut merged, &said);
+        merge(&mut merged, &said);
         serde_path_to_error::deserialize(Value::Table(merged)).map_err(|error| {
             let field = error.path().to_string();
             let message = error.inner().to_string();
@@ -221,8 +239,22 @@ fn merge(base: &mut Table, layer: &Table) {
     }
 }
 
+/// Empties the tables of `base` that are of another kind than what the layers say in the end: the
+/// fields of one kind of network are unknown to another, whose defaults are its own.
+fn forget_other_kinds(base: &mut Table, said: &Table) {
+    for (key, value) in said {
+        if let (Some(Value::Table(below)), Value::Table(above)) = (base.get_mut(key), value) {
+            match above.get(NetworkConfig::ARCHITECTURE) {
+                Some(kind) if below.get(NetworkConfig::ARCHITECTURE) != Some(kind) => below.clear(),
+                _ => forget_other_kinds(below, above),
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use crystalgym_networks::{MegnetShape, PerceptronShape};
     use serde::{Deserialize, Serialize};
 
     use super::*;
@@ -296,6 +328,58 @@ mod tests {
         assert!(error.contains("--set inner.rte=1.0"), "{error}");
         assert!(
             error.contains("`rte`") && error.contains("`rate`"),
+            "{error}"
+        );
+    }
+
+    /// Another kind of network has defaults of its own; the order of the layers does not matter.
+    #[test]
+    fn another_kind_of_network_starts_from_its_own_defaults() {
+        let resolve = |assignments: &[&str]| {
+            let mut layers = ConfigLayers::default();
+            for assignment in assignments {
+                layers.add_assignment(assignment).unwrap();
+            }
+            layers.resolve_table("network", &NetworkConfig::default())
+        };
+        let perceptron = |hidden| {
+            NetworkConfig::Perceptron(PerceptronShape {
+                hidden,
+                ..PerceptronShape::default()
+            })
+        };
+        let (kind, hidden) = ("network.architecture=perceptron", "network.hidden=24");
+        let default = PerceptronShape::default().hidden;
+        assert_eq!(resolve(&[kind]).unwrap(), perceptron(default));
+        assert_eq!(resolve(&[kind, hidden]).unwrap(), perceptron(24));
+        assert_eq!(resolve(&[hidden, kind]).unwrap(), perceptron(24));
+
+        let wide = NetworkConfig::Megnet(MegnetShape {
+            hidden: 24,
+            ..MegnetShape::default()
+        });
+        assert_eq!(resolve(&[hidden]).unwrap(), wide);
+        assert_eq!(
+            resolve(&["network.architecture=megnet", hidden]).unwrap(),
+            wide
+        );
+        assert_eq!(
+            resolve(&[kind, "network.architecture=megnet", hidden]).unwrap(),
+            wide
+        );
+
+        let error = resolve(&[kind, "network.blocks=2"])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("--set network.blocks=2: field 'network'"),
+            "{error}"
+        );
+        let error = resolve(&["network.architecture=tree"])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("'tree', expected megnet or perceptron"),
             "{error}"
         );
     }

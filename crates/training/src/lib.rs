@@ -8,7 +8,8 @@ mod best;
 mod checkpoints;
 mod config;
 mod config_change;
-mod episodes;
+mod episode_row;
+mod episode_table;
 mod error;
 mod layers;
 mod load;
@@ -18,6 +19,7 @@ mod run_folder;
 mod run_log;
 mod run_state;
 mod statistics;
+mod store_choice;
 mod tensorboard;
 mod trust;
 
@@ -25,10 +27,10 @@ pub use benchmark::{LearningMeasure, exact_optimum, measure_learning};
 pub use best::{BestCrystal, BestCrystals};
 pub use checkpoints::checkpointed_episodes;
 pub use config::{
-    Algorithm, AlgorithmConfig, EvaluationConfig, OutputConfig, Preset, TrainingConfig,
-    default_store_path, first_task,
+    Algorithm, AlgorithmConfig, EvaluationConfig, OutputConfig, Preset, TrainingConfig, first_task,
 };
-pub use episodes::{EpisodeRow, EpisodeTable, episode_rows, read_episodes};
+pub use episode_row::{EpisodeRow, RowSource, episode_rows, read_episodes};
+pub use episode_table::EpisodeTable;
 pub use error::TrainingError;
 pub use layers::ConfigLayers;
 pub use load::TrainedAgent;
@@ -36,5 +38,6 @@ pub use policy_evaluation::PolicyEvaluation;
 pub use run::{EVALUATION_SEED_OFFSET, RunEnd, TrainingRun};
 pub use run_folder::RunFolder;
 pub use statistics::RunStatistics;
+pub use store_choice::{default_store_path, open_store};
 pub use tensorboard::EventWriter;
 pub use trust::Trust;

@@ -1,8 +1,7 @@
 use std::{path::Path, sync::Arc};
 
-use crystalgym_agents::{Agent, Evaluator, load_agent};
+use crystalgym_agents::LoadedAgent;
 use crystalgym_environment::Task;
-use crystalgym_evaluation::RigidCalculator;
 
 use crate::{
     RunFolder, TrainingConfig, TrainingError,
@@ -17,7 +16,7 @@ pub struct TrainedAgent {
     /// What it was trained on.
     pub task: Arc<Task>,
     /// As the newest whole checkpoint has it.
-    pub agent: Box<dyn Agent>,
+    pub agent: LoadedAgent,
     /// What the user should hear about it, such as a checkpoint that was passed over.
     pub notes: Vec<String>,
     pub(crate) folder: RunFolder,
@@ -41,14 +40,7 @@ impl TrainedAgent {
         check_unchanged(&config, &found.state.config, folder.path())?;
         config.check()?;
         let task = Arc::new(Task::new(&config.task)?);
-        // Episodes that were under way when it was saved are evaluated by something that costs
-        // nothing; their rewards reach nobody.
-        let evaluator = Evaluator {
-            calculator: Arc::new(RigidCalculator),
-            store: None,
-            workers: 1,
-        };
-        let agent = load_agent(&found.path, Arc::clone(&task), &evaluator)?;
+        let agent = LoadedAgent::read(&found.path, &task)?;
         Ok(Self {
             notes: word_about(&found.damaged, &found.path),
             config,

@@ -1,3 +1,5 @@
+//! Evaluates the agent of a run.
+
 use std::sync::Arc;
 
 use crystalgym_agents::{PolicyMode, Rollout, evaluate_policy};

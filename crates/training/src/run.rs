@@ -1,3 +1,5 @@
+//! A training run from its start to its end, stops in between included.
+
 use std::{
     fs::{self, File},
     io,
@@ -6,9 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crystalgym_agents::{
-    Agent, Evaluator, PolicyMode, Progress, Rollout, evaluate_policy, load_agent,
-};
+use crystalgym_agents::{Agent, Evaluator, PolicyMode, Progress, Rollout, evaluate_policy};
 use crystalgym_environment::Task;
 use crystalgym_evaluation::ResultStore;
 
@@ -33,7 +33,7 @@ pub struct TrainingRun {
     config: TrainingConfig,
     task: Arc<Task>,
     evaluator: Evaluator,
-    agent: Box<dyn Agent>,
+    agent: Agent,
     table: EpisodeTable,
     events: EventWriter,
     statistics: RunStatistics,
@@ -87,7 +87,7 @@ impl TrainingRun {
         config: TrainingConfig,
         folder: RunFolder,
         ready: Ready,
-        agent: Box<dyn Agent>,
+        agent: Agent,
     ) -> Result<Self, TrainingError> {
         refuse_obstacle(&folder)?;
         let lock = folder.lock()?;
@@ -105,7 +105,7 @@ impl TrainingRun {
         config: TrainingConfig,
         folder: RunFolder,
         ready: Ready,
-        agent: Box<dyn Agent>,
+        agent: Agent,
         lock: File,
     ) -> Result<Self, TrainingError> {
         folder.sweep()?;
@@ -154,14 +154,15 @@ impl TrainingRun {
             return Self::begin_tables(config, folder, ready, agent, lock);
         };
         let Ready { task, evaluator } = ready;
-        let agent = load_agent(&found.path, Arc::clone(&task), &evaluator)?;
-        let state = found
-            .state
-            .checked(agent.as_ref(), &task)
-            .map_err(|message| TrainingError::RunFolder {
-                path: found.path.join(RunFolder::STATE),
-                message,
-            })?;
+        let agent = Agent::load(&found.path, Arc::clone(&task), &evaluator)?;
+        let state =
+            found
+                .state
+                .checked(&agent, &task)
+                .map_err(|message| TrainingError::RunFolder {
+                    path: found.path.join(RunFolder::STATE),
+                    message,
+                })?;
         let table = EpisodeTable::reopen(&folder, state.episodes_length)?;
         let events = EventWriter::reopen(&folder, &state.events_file, state.events_length)
             .map_err(folder.io(&state.events_file))?;
@@ -244,11 +245,11 @@ impl TrainingRun {
                 Progress::Continue => {}
             }
             if agent.steps() >= saved_at.saturating_add(every) {
-                save(&folder, &config, agent.as_ref(), &mut log)?;
+                save(&folder, &config, &agent, &mut log)?;
                 saved_at = agent.steps();
             }
         };
-        save(&folder, &config, agent.as_ref(), &mut log)?;
+        save(&folder, &config, &agent, &mut log)?;
         report(agent.steps(), &log.statistics);
         let rollouts = if finished && config.output.evaluation_rollouts > 0 {
             let seed = config.seed().wrapping_add(EVALUATION_SEED_OFFSET);
@@ -297,9 +298,9 @@ impl Ready {
         Ok(Self { task, evaluator })
     }
 
-    fn new_agent(&self, config: &TrainingConfig) -> Result<Box<dyn Agent>, TrainingError> {
+    fn new_agent(&self, config: &TrainingConfig) -> Result<Agent, TrainingError> {
         let task = Arc::clone(&self.task);
-        Ok(config.agent().build(task, &self.evaluator)?)
+        Ok(Agent::new(&config.agent(), task, &self.evaluator)?)
     }
 }
 
@@ -334,14 +335,15 @@ fn new_folder(parent: &Path, name: &str) -> Result<PathBuf, TrainingError> {
 fn save(
     folder: &RunFolder,
     config: &TrainingConfig,
-    agent: &dyn Agent,
+    agent: &Agent,
     log: &mut RunLog<'_>,
 ) -> Result<(), TrainingError> {
     let state = log.sync(config).map_err(TrainingError::io(folder.path()))?;
-    write_checkpoint(folder, agent, &state, config.output.checkpoints_kept)?;
+    let (steps, kept) = (agent.steps(), config.output.checkpoints_kept);
+    write_checkpoint(folder, steps, &|path| agent.save(path), &state, kept)?;
     state.statistics.best.write(folder)
 }
 
 pub(crate) fn elements_of(task: &Task) -> Vec<crystalgym_crystal::Element> {
-    task.actions().elements().to_vec()
+    task.elements().elements().to_vec()
 }

@@ -17,7 +17,7 @@ use std::{
 
 use crystalgym_crystal::{EnclosedFolder, EntryKind};
 
-use crate::{EpisodeRow, TrainingConfig, TrainingError, episodes};
+use crate::{EpisodeRow, TrainingConfig, TrainingError, episode_row, layers::MOST_CONFIG_BYTES};
 
 /// The folder of a run, which may come from somebody else: its contents are reached as
 /// [`EnclosedFolder`] says.
@@ -41,8 +41,6 @@ impl RunFolder {
     pub(crate) const STATE: &'static str = "run.json";
     /// Sizes and checksums, in each checkpoint.
     pub(crate) const MANIFEST: &'static str = "manifest.json";
-    /// Largest configuration that is read.
-    pub(crate) const MOST_CONFIG_BYTES: u64 = 1 << 20;
     const LOCK: &'static str = ".lock";
 
     /// The run in this folder, or one that is to be.
@@ -69,7 +67,7 @@ impl RunFolder {
     pub fn config(&self) -> Result<TrainingConfig, TrainingError> {
         let text = self
             .folder
-            .read_text(Self::CONFIG, Self::MOST_CONFIG_BYTES)
+            .read_text(Self::CONFIG, MOST_CONFIG_BYTES)
             .map_err(self.io(Self::CONFIG))?;
         TrainingConfig::from_toml(&text, &self.folder.join(Self::CONFIG))
     }
@@ -86,7 +84,10 @@ impl RunFolder {
             .folder
             .open(Self::EPISODES)
             .map_err(self.io(Self::EPISODES))?;
-        Ok(episodes::rows_of(file, &self.folder.join(Self::EPISODES)))
+        Ok(episode_row::rows_of(
+            file,
+            &self.folder.join(Self::EPISODES),
+        ))
     }
 
     /// Its table of episodes as a whole.

@@ -1,11 +1,14 @@
+//! Writes what an agent does while it learns.
+
 use std::{collections::BTreeMap, io, time::Instant};
 
 use crystalgym_agents::{Observer, Update};
-use crystalgym_environment::FinishedEpisode;
-use crystalgym_evaluation::{Outcome, Source};
+use crystalgym_environment::{Appraisal, FinishedEpisode};
+use crystalgym_evaluation::Outcome;
 
 use crate::{
-    EpisodeRow, EpisodeTable, EventWriter, RunStatistics, TrainingConfig, checkpoints::RunState,
+    EpisodeRow, EpisodeTable, EventWriter, RowSource, RunStatistics, TrainingConfig,
+    checkpoints::RunState,
 };
 
 /// Gradient steps between points of the loss curves.
@@ -71,16 +74,16 @@ impl<'a> RunLog<'a> {
             ("charts/episodic_return".to_owned(), episode.reward),
             (
                 "charts/episodic_length".to_owned(),
-                episode.state.node_types.len() as f64,
+                episode.episode.actions.len() as f64,
             ),
             ("charts/SPS".to_owned(), rate),
             (
                 "dft/calls".to_owned(),
-                self.statistics.from_source(Source::Computed.name()) as f64,
+                self.statistics.from_source(RowSource::Computed) as f64,
             ),
             (
                 "dft/store_hits".to_owned(),
-                self.statistics.from_source(Source::Store.name()) as f64,
+                self.statistics.from_source(RowSource::Store) as f64,
             ),
             ("dft/seconds".to_owned(), row.calculation_seconds),
             (
@@ -91,14 +94,10 @@ impl<'a> RunLog<'a> {
         if let Some(value) = row.value {
             scalars.insert(format!("charts/{}", row.property), value);
         }
-        if !row.failure.is_empty() {
-            let count = self
-                .statistics
-                .failures
-                .get(&row.failure)
-                .copied()
-                .unwrap_or(0);
-            scalars.insert(format!("dft/failures/{}", row.failure), count as f64);
+        if let Some(code) = row.failure {
+            let count = self.statistics.failures.get(code.name());
+            let count = count.copied().unwrap_or(0) as f64;
+            scalars.insert(format!("dft/failures/{code}"), count);
         }
         for (tag, value) in scalars {
             self.events.scalar(&tag, step, value)?;
@@ -122,8 +121,9 @@ impl<'a> RunLog<'a> {
 
 impl Observer for RunLog<'_> {
     fn episode_finished(&mut self, step: u64, episode: &FinishedEpisode) {
-        if let Some(error) = &episode.store_error {
-            self.store_error = Some(error.clone());
+        let evaluation = episode.appraisal.evaluation();
+        if let Some(error) = evaluation.and_then(|evaluation| evaluation.store_error.clone()) {
+            self.store_error = Some(error);
         }
         let result = self.log_episode(step, episode);
         self.keep_first_error(result);
@@ -148,23 +148,27 @@ fn episode_row(step: u64, episode: &FinishedEpisode) -> EpisodeRow {
         .iter()
         .map(|e| e.symbol())
         .collect();
-    let (scf_iterations, failure, property_value) = match &episode.outcome {
-        Outcome::Success(values) => (values.scf_iterations, "", Some(values.value)),
-        Outcome::Failure(failure) => (failure.scf_iterations, failure.code.name(), None),
+    let (scf_iterations, failure, property_value) = match &episode.appraisal {
+        Appraisal::Computed(evaluation) => match &evaluation.outcome {
+            Outcome::Success(values) => (values.scf_iterations, None, Some(values.value)),
+            Outcome::Failure(failure) => (failure.scf_iterations, Some(failure.code), None),
+        },
+        Appraisal::Predicted(prediction) => (0, None, Some(prediction.value)),
     };
+    let evaluation = episode.appraisal.evaluation();
     EpisodeRow {
         episode: episode.number,
         step,
         environment: episode.environment,
         skeleton: episode.crystal.skeleton().label.clone(),
         elements: symbols.join(" "),
-        property: episode.property.name().to_owned(),
+        property: episode.task.property(),
         target: episode.target,
         value: property_value,
         episodic_return: episode.reward,
-        failure: failure.to_owned(),
-        source: episode.source.name().to_owned(),
+        failure,
+        source: (&episode.appraisal).into(),
         scf_iterations,
-        calculation_seconds: episode.outcome.seconds(),
+        calculation_seconds: evaluation.map_or(0.0, |e| e.outcome.seconds()),
     }
 }

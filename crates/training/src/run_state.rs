@@ -2,16 +2,16 @@
 
 use crystalgym_agents::Agent;
 use crystalgym_environment::Task;
-use crystalgym_evaluation::{FailureCode, Source};
+use crystalgym_evaluation::FailureCode;
 
-use crate::{RunStatistics, checkpoints::RunState, statistics::WINDOW};
+use crate::{RowSource, RunStatistics, checkpoints::RunState, statistics::WINDOW};
 
 impl RunState {
     /// The state, if it can be that of a run of this agent on this task.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(crate) fn checked(self, agent: &dyn Agent, task: &Task) -> Result<Self, String> {
+    pub(crate) fn checked(self, agent: &Agent, task: &Task) -> Result<Self, String> {
         if agent.settings() != self.config.agent() {
             return Err("the agent's settings are not those of the run".to_owned());
         }
@@ -33,11 +33,9 @@ impl RunState {
             let mut counts = counts.values();
             counts.try_fold(0_u64, |sum, count| sum.checked_add(*count))
         };
-        let known_sources = sources.keys().all(|name| {
-            [Source::Computed, Source::Store, Source::Coalesced]
-                .iter()
-                .any(|known| known.name() == name)
-        });
+        let known_sources = sources
+            .keys()
+            .all(|name| RowSource::ALL.iter().any(|known| known.name() == name));
         if !known_sources || sum(&sources) != Some(episodes) {
             return Err(format!("sources {sources:?} of {episodes} episodes"));
         }

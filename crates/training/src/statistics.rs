@@ -1,8 +1,10 @@
+//! What a run has done so far, in numbers.
+
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BestCrystals, EpisodeRow};
+use crate::{BestCrystals, EpisodeRow, RowSource};
 
 /// Episodes over which the mean return is taken, as in Gymnasium's episode statistics.
 pub(crate) const WINDOW: usize = 100;
@@ -37,9 +39,10 @@ impl RunStatistics {
     pub fn record(&mut self, row: &EpisodeRow) {
         self.steps = row.step;
         self.episodes += 1;
-        *self.sources.entry(row.source.clone()).or_default() += 1;
-        if !row.failure.is_empty() {
-            *self.failures.entry(row.failure.clone()).or_default() += 1;
+        let source = row.source.name().to_owned();
+        *self.sources.entry(source).or_default() += 1;
+        if let Some(code) = row.failure {
+            *self.failures.entry(code.name().to_owned()).or_default() += 1;
         }
         if self.recent_returns.len() == WINDOW {
             self.recent_returns.pop_front();
@@ -48,8 +51,8 @@ impl RunStatistics {
     }
 
     /// Results that came from `source`.
-    pub fn from_source(&self, source: &str) -> u64 {
-        self.sources.get(source).copied().unwrap_or(0)
+    pub fn from_source(&self, source: RowSource) -> u64 {
+        self.sources.get(source.name()).copied().unwrap_or(0)
     }
 
     /// Mean return of the last 100 episodes, if there is one.

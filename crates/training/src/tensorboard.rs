@@ -1,3 +1,5 @@
+//! Event files that TensorBoard shows.
+
 use std::{
     fs::File,
     io::{self, BufWriter, Seek, Write},

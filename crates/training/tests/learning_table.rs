@@ -53,11 +53,9 @@ fn standard_presets_learn_as_fast_as_the_table_says() {
         let task = Arc::new(Task::new(&config.task).unwrap());
         let evaluator = config.evaluator().unwrap();
         let agent = config.agent().with_seed(index as u64 + 1);
-        let mut agent = agent.build(Arc::clone(&task), &evaluator).unwrap();
         // The best of all fillings, by enumeration in `bench agents`.
         let optimum = 1.0;
-        let measure =
-            measure_learning(agent.as_mut(), &task, &evaluator, optimum, u64::MAX).unwrap();
+        let measure = measure_learning(&agent, &task, &evaluator, optimum, u64::MAX).unwrap();
         assert!(measure.reached.is_some(), "{algorithm}: {measure:?}");
         if same_arithmetic() {
             assert_eq!(measure.reached, Some(expected), "{algorithm}: {measure:?}");

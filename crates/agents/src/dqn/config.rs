@@ -1,9 +1,11 @@
 //! Settings of DQN and Rainbow.
 
+use crystalgym_environment::published_steps;
 use crystalgym_evaluation::Property;
+use crystalgym_networks::NetworkConfig;
 use serde::{Deserialize, Serialize};
 
-use crate::{AgentError, CollectConfig, LinearSchedule, NetworkConfig, RelabelConfig, check};
+use crate::{AgentError, LinearSchedule, RelabelConfig, check};
 
 /// What the mean of the advantages runs over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -109,11 +111,7 @@ impl DqnConfig {
     /// drawn when they are used.
     pub fn paper(property: Property) -> Self {
         Self {
-            total_steps: if property == Property::BandGap {
-                200_000
-            } else {
-                100_000
-            },
+            total_steps: published_steps(property),
             seed: 1,
             environments: 1,
             in_flight: 0,
@@ -211,15 +209,6 @@ impl DqnConfig {
         }
     }
 
-    pub(crate) fn collect(&self) -> CollectConfig {
-        CollectConfig {
-            total_steps: self.total_steps,
-            seed: self.seed,
-            environments: self.environments,
-            in_flight: self.in_flight,
-        }
-    }
-
     /// β by environment step.
     pub fn importance(&self) -> LinearSchedule {
         LinearSchedule {
@@ -250,7 +239,6 @@ impl DqnConfig {
     /// # Errors
     /// [`AgentError::Config`] names the first field that cannot be right.
     pub(crate) fn check(&self) -> Result<(), AgentError> {
-        self.collect().check()?;
         self.network.check()?;
         self.relabel.check()?;
         check::counts(&[

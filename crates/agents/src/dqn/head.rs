@@ -10,7 +10,7 @@ use crate::Support;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Head {
     actions: usize,
-    /// Numbers an action.
+    /// Numbers per action.
     width: usize,
     dueling: Option<AdvantageMean>,
     /// The returns of a distribution, if one is learned.
@@ -21,28 +21,34 @@ impl Head {
     pub(crate) fn new(config: &DqnConfig, task: &Task) -> Self {
         let distributional = config.atoms > 1;
         Self {
-            actions: task.actions().len(),
+            actions: task.n_actions(),
             width: config.atoms,
             dueling: config.dueling.then_some(config.dueling_mean),
-            support: distributional.then(|| Support::of_rewards(task.property(), config.atoms)),
+            support: distributional
+                .then(|| Support::of_rewards(task.objective().reward(), config.atoms)),
         }
+    }
+
+    /// Number of actions.
+    pub(crate) fn actions(&self) -> usize {
+        self.actions
     }
 
     pub(crate) fn support(&self) -> Option<Support> {
         self.support
     }
 
-    /// Outputs that the network needs a state.
+    /// Outputs that the network needs per state.
     pub(crate) fn n_outputs(&self) -> usize {
         (self.actions + usize::from(self.dueling.is_some())) * self.width
     }
 
-    /// Numbers a row of [`Self::combine`].
+    /// Numbers per row of [`Self::combine`].
     pub(crate) fn row(&self) -> usize {
         self.actions * self.width
     }
 
-    /// Numbers an action, in a row of [`Self::combine`].
+    /// Numbers per action, in a row of [`Self::combine`].
     pub(crate) fn width(&self) -> usize {
         self.width
     }

@@ -1,6 +1,6 @@
 //! Gradient steps of DQN and Rainbow.
 
-use crystalgym_environment::{State, Task};
+use crystalgym_environment::{Action, Observation, State, Task};
 use crystalgym_networks::{Adam, AdamConfig, Gradients, GraphNetwork, Noisy};
 use rand_pcg::Pcg64;
 
@@ -28,7 +28,7 @@ enum TdTarget {
 }
 
 /// The two networks and the optimiser.
-pub(crate) struct Learner<N: GraphNetwork> {
+pub(crate) struct ValueNetworks<N: GraphNetwork> {
     pub(crate) online: Noisy<N>,
     pub(crate) target: Noisy<N>,
     pub(crate) head: Head,
@@ -37,7 +37,7 @@ pub(crate) struct Learner<N: GraphNetwork> {
     gradients: Gradients,
 }
 
-impl<N: GraphNetwork + Clone> Learner<N> {
+impl<N: GraphNetwork> ValueNetworks<N> {
     pub(crate) fn new(
         online: Noisy<N>,
         head: Head,
@@ -57,21 +57,12 @@ impl<N: GraphNetwork + Clone> Learner<N> {
         })
     }
 
-    /// The allowed action of the highest value for each state, with the present noise.
+    /// The allowed action of the highest value for each observation, with the present noise.
     pub(crate) fn greedy_actions(
         &mut self,
-        task: &Task,
-        states: &[&State],
-        target: f64,
-    ) -> Result<Vec<Option<u8>>, AgentError> {
-        greedy_actions(
-            task,
-            &self.online,
-            &self.head,
-            &mut self.workspace,
-            states,
-            target,
-        )
+        seen: &[Observation<'_>],
+    ) -> Result<Vec<Option<Action>>, AgentError> {
+        greedy_actions(&self.online, &self.head, &mut self.workspace, seen)
     }
 
     /// One step down the gradient of the weighted mean of `(Q(s, a) − y)²` with
@@ -138,7 +129,7 @@ impl<N: GraphNetwork + Clone> Learner<N> {
 
     /// Moves the target network towards the online one; all the way with rate 1.
     pub(crate) fn update_target(&mut self, rate: f64) -> Result<(), AgentError> {
-        crate::network_config::polyak_update(
+        crate::networks::polyak_update(
             self.target.parameters_mut(),
             self.online.parameters(),
             rate,
@@ -170,11 +161,11 @@ impl<N: GraphNetwork + Clone> Learner<N> {
         let combined = self.head.combine(&outputs);
         let chooser = chooser.unwrap_or_else(|| self.head.values(&combined));
 
-        let actions = task.actions().len();
+        let actions = self.head.actions();
         let (row, width) = (self.head.row(), self.head.width());
         let mut best = next.iter().enumerate().map(|(index, (state, _))| {
             let values = &chooser[index * actions..(index + 1) * actions];
-            masked_argmax(values, state.action_mask(task)).map(|action| {
+            masked_argmax(values, task.allowed(state)).map(|action| {
                 let start = index * row + action * width;
                 &combined[start..start + width]
             })
@@ -231,25 +222,22 @@ fn cross_entropy(
     (value, loss, divergence)
 }
 
-/// The allowed action of the highest value for each state.
+/// The allowed action of the highest value for each observation.
 pub(crate) fn greedy_actions<N: GraphNetwork>(
-    task: &Task,
     network: &N,
     head: &Head,
     workspace: &mut N::Workspace,
-    states: &[&State],
-    target: f64,
-) -> Result<Vec<Option<u8>>, AgentError> {
-    let batch = StateBatch::new(task, states.iter().map(|state| (*state, target)));
-    let outputs = batch.forward(network, workspace)?;
-    let values = head.values(&head.combine(&outputs));
-    let actions = values
-        .chunks_exact(task.actions().len())
-        .zip(states)
-        .map(|(values, state)| {
-            masked_argmax(values, state.action_mask(task)).map(|action| action as u8)
-        });
-    Ok(actions.collect())
+    seen: &[Observation<'_>],
+) -> Result<Vec<Option<Action>>, AgentError> {
+    if seen.is_empty() {
+        return Ok(Vec::new());
+    }
+    let outputs = network.forward(seen, workspace)?;
+    let values = head.values(&head.combine(outputs));
+    let actions = values.chunks_exact(head.actions()).zip(seen);
+    Ok(actions
+        .map(|(values, seen)| masked_argmax(values, seen.allowed).map(|action| action as Action))
+        .collect())
 }
 
 #[cfg(test)]

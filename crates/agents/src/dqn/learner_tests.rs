@@ -1,13 +1,12 @@
 //! Tests of the gradient steps against values worked out by hand.
 
 use crystalgym_crystal::Element;
-use crystalgym_environment::{State, TaskConfig, initial_state, transition};
-use crystalgym_networks::Megnet;
+use crystalgym_environment::{State, TaskConfig};
+use crystalgym_networks::{MegnetShape, Network, NetworkConfig};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
 use super::*;
-use crate::{NetworkConfig, templates};
 
 fn elements(symbols: &[&str]) -> Vec<Element> {
     symbols
@@ -30,26 +29,24 @@ fn masked_task() -> Task {
     .unwrap()
 }
 
-fn learner(task: &Task, config: &DqnConfig, seed: u64) -> Learner<Megnet> {
+fn learner(task: &Task, config: &DqnConfig, seed: u64) -> ValueNetworks<Network> {
     let n_outputs = Head::new(config, task).n_outputs();
-    let shape = config.network.megnet(task, n_outputs);
     let mut rng = Pcg64::seed_from_u64(seed);
-    let network = Megnet::new(shape.clone(), templates(task, &shape), &mut rng).unwrap();
+    let mut network = || config.network.build(task, n_outputs, &mut rng).unwrap();
     let head = Head::new(config, task);
-    let mut learner = Learner::new(Noisy::silent(network), head, config).unwrap();
+    let mut learner = ValueNetworks::new(Noisy::silent(network()), head, config).unwrap();
     // Online and target networks that differ.
-    let other = Megnet::new(shape.clone(), templates(task, &shape), &mut rng).unwrap();
-    learner.online = Noisy::silent(other);
+    learner.online = Noisy::silent(network());
     learner
 }
 
 fn config() -> DqnConfig {
     DqnConfig {
-        network: NetworkConfig {
+        network: NetworkConfig::Megnet(MegnetShape {
             hidden: 8,
             blocks: 1,
-            ..NetworkConfig::default()
-        },
+            ..MegnetShape::default()
+        }),
         max_gradient_norm: None,
         ..DqnConfig::standard()
     }
@@ -57,10 +54,10 @@ fn config() -> DqnConfig {
 
 /// A transition in the middle of an episode and one at its end.
 fn batch(task: &Task) -> Vec<Transition> {
-    let mut state = initial_state(task, &mut Pcg64::seed_from_u64(1));
+    let mut state = task.initial_state(&mut Pcg64::seed_from_u64(1));
     let mut states: Vec<State> = vec![state.clone()];
-    for action in [1, 0, 2, 0] {
-        transition(task, &mut state, action).unwrap();
+    for action in [1_i64, 0, 2, 0] {
+        task.apply(&mut state, action).unwrap();
         states.push(state.clone());
     }
     let between = Transition {
@@ -81,7 +78,7 @@ fn batch(task: &Task) -> Vec<Transition> {
     vec![between, last]
 }
 
-fn q(network: &Noisy<Megnet>, task: &Task, state: &State) -> Vec<f32> {
+fn q(network: &Noisy<Network>, task: &Task, state: &State) -> Vec<f32> {
     let mut workspace = network.workspace(1).unwrap();
     StateBatch::new(task, [(state, 3.0)])
         .forward(network, &mut workspace)
@@ -112,7 +109,7 @@ fn targets_bootstrap_from_the_best_allowed_action() {
     let batch = batch(&task);
     let batch: Vec<&Transition> = batch.iter().collect();
     let next = batch[0].next.as_ref().unwrap();
-    assert_eq!(next.action_mask(&task), [true, false, true]);
+    assert_eq!(task.allowed(next), [true, false, true]);
     let mut forbidden_was_best = false;
     let mut choices_differed = false;
     for seed in 0..20 {
@@ -143,8 +140,8 @@ fn targets_bootstrap_from_the_best_allowed_action() {
 /// The loss of transitions as defined, from single forward passes: the weighted mean of the squared
 /// error, or of the cross-entropy.
 fn loss(
-    learner: &Learner<Megnet>,
-    online: &Noisy<Megnet>,
+    learner: &ValueNetworks<Network>,
+    online: &Noisy<Network>,
     task: &Task,
     batch: &Batch<'_>,
     td_targets: &[TdTarget],
@@ -296,15 +293,21 @@ fn target_updates_copy_or_blend() {
 #[test]
 fn a_network_whose_values_are_no_numbers_chooses_nothing() {
     let task = masked_task();
-    let Learner {
+    let ValueNetworks {
         mut online,
         mut workspace,
         head,
         ..
     } = learner(&task, &config(), 7);
-    let state = initial_state(&task, &mut Pcg64::seed_from_u64(1));
+    let state = task.initial_state(&mut Pcg64::seed_from_u64(1));
     online.parameters_mut().values_mut().fill(f32::NAN);
     online.remove_noise();
-    let actions = greedy_actions(&task, &online, &head, &mut workspace, &[&state], 3.0).unwrap();
+    let actions = greedy_actions(
+        &online,
+        &head,
+        &mut workspace,
+        &[task.observe_for(&state, 3.0)],
+    )
+    .unwrap();
     assert_eq!(actions, [None]);
 }

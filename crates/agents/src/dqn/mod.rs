@@ -5,31 +5,32 @@ mod head;
 mod learner;
 mod saved;
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
-use crystalgym_environment::{FinishedEpisode, State, Task, random::uniform_unit};
-use crystalgym_networks::{GraphNetwork, Megnet, Noisy};
+use crystalgym_environment::{
+    Action, FinishedEpisode, Observation, Task,
+    random::{random_choice, uniform_unit},
+};
+use crystalgym_networks::{GraphNetwork, Network, Noisy};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
 pub use self::config::{AdvantageMean, DqnConfig};
 
-use self::{head::Head, learner::Learner};
+use self::{head::Head, learner::ValueNetworks};
 use crate::{
-    Agent, AgentConfig, AgentError, Evaluator, Observer, Policy, PolicyMode, Progress,
-    ReplayBuffer, Update, agent_seed,
-    collect::{self, Collector, Cycle},
-    network_config,
-    search::random_action,
+    AgentConfig, AgentError, Learner, Observer, Policy, PolicyMode, ReplayBuffer, Update,
+    agent_seed,
+    checkpoint::{CheckpointFile, Memory},
+    networks::{self, BuildNetwork},
 };
 
 /// Deep Q-learning (Mnih et al. 2015) with the options of Rainbow (Hessel et al. 2018).
-pub struct Dqn {
+pub struct Dqn<N: GraphNetwork = Network> {
     name: &'static str,
     config: DqnConfig,
     task: Arc<Task>,
-    collector: Collector,
-    learner: Learner<Megnet>,
+    networks: ValueNetworks<N>,
     replay: ReplayBuffer,
     rng: Pcg64,
     /// Environment step up to which learning is done.
@@ -38,55 +39,60 @@ pub struct Dqn {
 }
 
 impl Dqn {
-    /// An agent at the start of its run.
+    /// A learner that knows nothing yet.
     ///
     /// # Errors
     /// [`AgentError::Config`] or [`AgentError::Network`] for settings that cannot be.
-    pub fn new(
-        config: DqnConfig,
-        task: Arc<Task>,
-        evaluator: &Evaluator,
-    ) -> Result<Self, AgentError> {
-        Self::named("dqn", config, task, evaluator)
+    pub fn new(config: DqnConfig, task: Arc<Task>) -> Result<Self, AgentError> {
+        Self::named("dqn", config, task)
     }
 
     /// The same under the name `rainbow`.
     ///
     /// # Errors
     /// As [`Self::new`].
-    pub fn rainbow(
-        config: DqnConfig,
-        task: Arc<Task>,
-        evaluator: &Evaluator,
-    ) -> Result<Self, AgentError> {
-        Self::named("rainbow", config, task, evaluator)
+    pub fn rainbow(config: DqnConfig, task: Arc<Task>) -> Result<Self, AgentError> {
+        Self::named("rainbow", config, task)
     }
 
-    fn named(
+    fn named(name: &'static str, config: DqnConfig, task: Arc<Task>) -> Result<Self, AgentError> {
+        let (shape, on) = (config.network.clone(), Arc::clone(&task));
+        Self::with_networks(name, config, task, &mut |n_outputs, rng| {
+            shape.build(&on, n_outputs, rng)
+        })
+    }
+}
+
+impl<N: GraphNetwork> Dqn<N> {
+    /// A learner on networks of any kind.
+    ///
+    /// # Errors
+    /// As [`Dqn::new`].
+    pub fn with_networks(
         name: &'static str,
         config: DqnConfig,
         task: Arc<Task>,
-        evaluator: &Evaluator,
+        build: BuildNetwork<'_, N>,
     ) -> Result<Self, AgentError> {
         config.check()?;
-        for (field, states) in [
-            ("batch_size", config.batch_size),
-            ("environments", config.environments),
-        ] {
-            config.network.check_batch(&task, field, states)?;
-        }
         let mut rng = Pcg64::seed_from_u64(agent_seed(config.seed));
         let head = Head::new(&config, &task);
-        let network = config.network.build(&task, head.n_outputs(), &mut rng)?;
+        let network = build(head.n_outputs(), &mut rng)?;
+        networks::check_batches(
+            &network,
+            &[
+                ("batch_size", config.batch_size),
+                ("environments", config.environments),
+            ],
+        )?;
         let network = if config.noisy {
-            Noisy::new(network, network_config::LAST_LAYERS, config.noisy_sigma)
+            Noisy::new(network, config.noisy_sigma)
         } else {
             Noisy::silent(network)
         };
         Ok(Self {
             name,
-            collector: Collector::new(config.collect(), &task, evaluator),
-            learner: Learner::new(network, head, &config)?,
+            networks: ValueNetworks::new(network, head, &config)?,
             replay: if config.prioritized {
                 ReplayBuffer::prioritized(config.replay_capacity, config.priority_exponent)
             } else {
@@ -106,8 +112,8 @@ impl Dqn {
     }
 
     /// The network that is trained, without noise.
-    pub fn network(&self) -> &Megnet {
-        self.learner.online.network()
+    pub fn network(&self) -> &N {
+        self.networks.online.network()
     }
 
     /// What there is to learn from.
@@ -121,13 +127,17 @@ impl Dqn {
         let beta = config.importance().at(step);
         let batch = self.replay.sample(config.batch_size, beta, &mut self.rng);
         let losses =
-            self.learner
+            self.networks
                 .update(&self.task, &batch, config, learning_rate, &mut self.rng)?;
         let places = batch.places;
         self.replay.set_errors(&places, &losses.errors);
         self.updates += 1;
         if !(losses.td_loss.is_finite() && losses.gradient_norm.is_finite()) {
-            return Err(self.diverged("the loss", losses.td_loss));
+            return Err(AgentError::Diverged {
+                step,
+                what: "the loss",
+                found: losses.td_loss,
+            });
         }
         observer.updated(&Update {
             step,
@@ -142,19 +152,15 @@ impl Dqn {
         });
         Ok(())
     }
-
-    fn diverged(&self, what: &'static str, found: f64) -> AgentError {
-        AgentError::Diverged {
-            step: self.collector.steps(),
-            what,
-            found,
-        }
-    }
 }
 
-impl Cycle for Dqn {
-    fn collector(&mut self) -> &mut Collector {
-        &mut self.collector
+impl<N: GraphNetwork> Learner for Dqn<N> {
+    fn settings(&self) -> AgentConfig {
+        let config = self.config.clone();
+        match self.name {
+            "rainbow" => AgentConfig::Rainbow(config),
+            _ => AgentConfig::Dqn(config),
+        }
     }
 
     fn remember(&mut self, episode: &FinishedEpisode) -> Result<(), AgentError> {
@@ -166,13 +172,12 @@ impl Cycle for Dqn {
             config.n_step,
             config.discount,
             &mut self.rng,
-        );
-        Ok(())
+        )
     }
 
     /// Learns for every environment step since the last time.
-    fn learn(&mut self, observer: &mut dyn Observer) -> Result<(), AgentError> {
-        while self.learned_until < self.collector.steps() {
+    fn learn(&mut self, until: u64, observer: &mut dyn Observer) -> Result<(), AgentError> {
+        while self.learned_until < until {
             self.learned_until += 1;
             let step = self.learned_until;
             if step <= self.config.learning_starts || self.replay.is_empty() {
@@ -184,67 +189,44 @@ impl Cycle for Dqn {
                 }
             }
             if step.is_multiple_of(self.config.target_every) {
-                self.learner.update_target(self.config.target_rate)?;
+                self.networks.update_target(self.config.target_rate)?;
             }
         }
         Ok(())
     }
 
     /// Chooses at random with probability ε, otherwise the action of the highest value.
-    fn act(&mut self) -> Result<Vec<u8>, AgentError> {
-        let epsilon = self.config.epsilon().at(self.collector.steps());
-        self.learner.online.resample(&mut self.rng);
-        let states = self.collector.states();
-        let target = self.task.target();
-        let greedy = |states: &[&State]| self.learner.greedy_actions(&self.task, states, target);
-        let actions = explore(&self.task, &states, epsilon, &mut self.rng, greedy)?;
-        self.learner.online.remove_noise();
-        actions
-            .into_iter()
-            .map(|action| action.ok_or_else(|| self.diverged("the best action value", f64::NAN)))
-            .collect()
-    }
-}
-
-impl Agent for Dqn {
-    fn name(&self) -> &'static str {
-        self.name
+    fn act(&mut self, step: u64, seen: &[Observation<'_>]) -> Result<Vec<Action>, AgentError> {
+        let epsilon = self.config.epsilon().at(step);
+        self.networks.online.resample(&mut self.rng);
+        let greedy = |seen: &[Observation<'_>]| self.networks.greedy_actions(seen);
+        let actions = explore(seen, epsilon, &mut self.rng, greedy)?;
+        self.networks.online.remove_noise();
+        chosen(actions, step)
     }
 
-    fn settings(&self) -> AgentConfig {
-        let config = self.config.clone();
-        match self.name {
-            "rainbow" => AgentConfig::Rainbow(config),
-            _ => AgentConfig::Dqn(config),
-        }
+    fn memory(&self) -> Result<Memory, AgentError> {
+        self.saved()
     }
 
-    fn step(&mut self, observer: &mut dyn Observer) -> Result<Progress, AgentError> {
-        collect::step(self, observer)
+    fn restore(&mut self, file: &CheckpointFile) -> Result<(), AgentError> {
+        self.restore_from(file)
     }
 
-    fn steps(&self) -> u64 {
-        self.collector.steps()
-    }
-
-    fn total_steps(&self) -> u64 {
-        self.collector.total_steps()
-    }
-
-    fn save(&self, folder: &Path) -> Result<(), AgentError> {
-        self.save_to(folder)
-    }
-
-    fn policy(&self, task: &Arc<Task>, mode: PolicyMode) -> Result<Box<dyn Policy>, AgentError> {
-        let network = network_config::for_task(self.network(), task, &self.task)?;
+    fn policy(
+        &self,
+        task: &Arc<Task>,
+        mode: PolicyMode,
+        step: u64,
+    ) -> Result<Box<dyn Policy>, AgentError> {
+        let network = networks::for_task(self.network(), task, &self.task)?;
         let (epsilon, seed) = match mode {
             PolicyMode::Greedy => (0.0, 0),
-            PolicyMode::Sampled { seed } => (self.config.epsilon().at(self.steps()), seed),
+            PolicyMode::Sampled { seed } => (self.config.epsilon().at(step), seed),
         };
         Ok(Box::new(ValuePolicy {
-            task: Arc::clone(task),
             workspace: network.workspace(self.config.threads)?,
-            head: self.learner.head,
+            head: self.networks.head,
             network,
             epsilon,
             rng: Pcg64::seed_from_u64(seed),
@@ -253,63 +235,55 @@ impl Agent for Dqn {
 }
 
 /// Takes the action of the highest value, or with probability ε a random one.
-struct ValuePolicy {
-    task: Arc<Task>,
-    network: Megnet,
-    workspace: <Megnet as GraphNetwork>::Workspace,
+struct ValuePolicy<N: GraphNetwork> {
+    network: N,
+    workspace: N::Workspace,
     head: Head,
     epsilon: f64,
     rng: Pcg64,
 }
 
-impl Policy for ValuePolicy {
-    fn act(&mut self, states: &[&State], target: f64) -> Result<Vec<u8>, AgentError> {
-        let greedy = |states: &[&State]| {
-            learner::greedy_actions(
-                &self.task,
-                &self.network,
-                &self.head,
-                &mut self.workspace,
-                states,
-                target,
-            )
+impl<N: GraphNetwork> Policy for ValuePolicy<N> {
+    fn act(&mut self, seen: &[Observation<'_>]) -> Result<Vec<Action>, AgentError> {
+        let greedy = |seen: &[Observation<'_>]| {
+            learner::greedy_actions(&self.network, &self.head, &mut self.workspace, seen)
         };
-        explore(&self.task, states, self.epsilon, &mut self.rng, greedy)?
-            .into_iter()
-            .map(|action| {
-                action.ok_or(AgentError::Diverged {
-                    step: 0,
-                    what: "the best action value",
-                    found: f64::NAN,
-                })
-            })
-            .collect()
+        chosen(explore(seen, self.epsilon, &mut self.rng, greedy)?, 0)
     }
 }
 
 /// An allowed action at random with probability ε, what `greedy` says otherwise.
 fn explore(
-    task: &Task,
-    states: &[&State],
+    seen: &[Observation<'_>],
     epsilon: f64,
     rng: &mut Pcg64,
-    greedy: impl FnOnce(&[&State]) -> Result<Vec<Option<u8>>, AgentError>,
-) -> Result<Vec<Option<u8>>, AgentError> {
-    let random: Vec<Option<u8>> = states
+    greedy: impl FnOnce(&[Observation<'_>]) -> Result<Vec<Option<Action>>, AgentError>,
+) -> Result<Vec<Option<Action>>, AgentError> {
+    let random: Vec<Option<Action>> = seen
         .iter()
-        .map(|state| {
+        .map(|seen| {
             let explores = uniform_unit(rng) < epsilon;
-            explores.then(|| random_action(state.action_mask(task), rng))
+            explores.then(|| random_choice(seen.allowed, rng) as Action)
         })
         .collect();
-    let exploiting: Vec<&State> = states
+    let exploiting: Vec<Observation<'_>> = seen
         .iter()
         .zip(&random)
-        .filter_map(|(state, random)| random.is_none().then_some(*state))
+        .filter_map(|(seen, random)| random.is_none().then_some(*seen))
         .collect();
-    let mut chosen = greedy(&exploiting)?.into_iter();
+    let mut best = greedy(&exploiting)?.into_iter();
     let actions = random.into_iter();
     Ok(actions
-        .map(|random| random.or_else(|| chosen.next().flatten()))
+        .map(|random| random.or_else(|| best.next().flatten()))
         .collect())
+}
+
+/// All actions, unless the values of one are no numbers.
+fn chosen(actions: Vec<Option<Action>>, step: u64) -> Result<Vec<Action>, AgentError> {
+    let all: Option<Vec<Action>> = actions.into_iter().collect();
+    all.ok_or(AgentError::Diverged {
+        step,
+        what: "the best action value",
+        found: f64::NAN,
+    })
 }

@@ -1,9 +1,10 @@
 //! Settings of PPO.
 
 use crystalgym_evaluation::Property;
+use crystalgym_networks::NetworkConfig;
 use serde::{Deserialize, Serialize};
 
-use crate::{AgentError, CollectConfig, LinearSchedule, NetworkConfig, check};
+use crate::{AgentError, LinearSchedule, check};
 
 /// Settings of [`Ppo`](crate::Ppo); the default is [`PpoConfig::standard`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -120,15 +121,6 @@ impl PpoConfig {
         }
     }
 
-    pub(crate) fn collect(&self) -> CollectConfig {
-        CollectConfig {
-            total_steps: self.total_steps,
-            seed: self.seed,
-            environments: self.environments,
-            in_flight: self.in_flight,
-        }
-    }
-
     /// Learning rate by environment step.
     pub fn learning_rates(&self) -> LinearSchedule {
         LinearSchedule {
@@ -150,7 +142,6 @@ impl PpoConfig {
     /// # Errors
     /// [`AgentError::Config`] names the first field that cannot be right.
     pub(crate) fn check(&self) -> Result<(), AgentError> {
-        self.collect().check()?;
         self.network.check()?;
         check::counts(&[
             ("threads", (self.threads as u64, check::THREADS)),

@@ -1,6 +1,6 @@
 //! Gradient steps of PPO.
 
-use crystalgym_environment::{State, Task};
+use crystalgym_environment::{Observation, State, Task};
 use crystalgym_networks::{Adam, AdamConfig, Gradients, GraphNetwork};
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
 use crate::{AgentError, MaskedCategorical, batch::StateBatch, categorical_policy::policies};
 
 /// Actor, critic and their optimisers.
-pub(super) struct Learner<N: GraphNetwork> {
+pub(super) struct ActorCritic<N: GraphNetwork> {
     pub(super) actor: N,
     pub(super) critic: N,
     pub(super) actor_adam: Adam,
@@ -23,7 +23,7 @@ pub(super) struct Learner<N: GraphNetwork> {
     critic_gradients: Gradients,
 }
 
-impl<N: GraphNetwork> Learner<N> {
+impl<N: GraphNetwork> ActorCritic<N> {
     pub(super) fn new(actor: N, critic: N, config: &PpoConfig) -> Result<Self, AgentError> {
         let adam = AdamConfig {
             epsilon: config.adam_epsilon,
@@ -41,14 +41,12 @@ impl<N: GraphNetwork> Learner<N> {
         })
     }
 
-    /// The policy in each state; `None` where the logits are no numbers.
+    /// The policy for each observation; `None` where the logits are no numbers.
     pub(super) fn policies(
         &mut self,
-        task: &Task,
-        states: &[&State],
-        target: f64,
+        seen: &[Observation<'_>],
     ) -> Result<Vec<Option<MaskedCategorical>>, AgentError> {
-        policies(task, &self.actor, &mut self.actor_workspace, states, target)
+        policies(&self.actor, &mut self.actor_workspace, seen)
     }
 
     /// `V` of each state.
@@ -101,7 +99,7 @@ impl<N: GraphNetwork> Learner<N> {
             let (logits, grad) = (&logits[place.clone()], &mut grad_logits[place]);
             let action = usize::from(sample.action);
             // A stale observation may be of a site where the action is forbidden.
-            let mask = sample.state.action_mask(task);
+            let mask = task.allowed(&sample.state);
             let Some(policy) = MaskedCategorical::new(logits, mask) else {
                 return Ok(vec![("a logit of the policy", f64::NAN)]);
             };

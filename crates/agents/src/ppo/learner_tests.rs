@@ -1,12 +1,11 @@
 //! Tests of the gradient steps against the loss as defined.
 
-use crystalgym_environment::{TaskConfig, initial_state, transition};
-use crystalgym_networks::Megnet;
+use crystalgym_environment::{Action, TaskConfig};
+use crystalgym_networks::{MegnetShape, Network, NetworkConfig};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
 use super::*;
-use crate::NetworkConfig;
 
 fn task() -> Task {
     let elements = |symbols: &[&str]| symbols.iter().map(|s| s.parse().unwrap()).collect();
@@ -24,48 +23,56 @@ fn task() -> Task {
 
 fn config() -> PpoConfig {
     PpoConfig {
-        network: NetworkConfig {
+        network: NetworkConfig::Megnet(MegnetShape {
             hidden: 8,
             blocks: 1,
-            ..NetworkConfig::default()
-        },
+            ..MegnetShape::default()
+        }),
         max_gradient_norm: None,
         normalize_advantages: false,
         ..PpoConfig::standard()
     }
 }
 
-fn learner(task: &Task, config: &PpoConfig) -> Learner<Megnet> {
+fn learner(task: &Task, config: &PpoConfig) -> ActorCritic<Network> {
     let mut rng = Pcg64::seed_from_u64(4);
     let actor = config.network.build(task, 3, &mut rng).unwrap();
     let critic = config.network.build(task, 1, &mut rng).unwrap();
-    Learner::new(actor, critic, config).unwrap()
+    ActorCritic::new(actor, critic, config).unwrap()
 }
 
 /// Three steps of an episode with probabilities and values near those of the networks.
-fn samples(task: &Task, learner: &mut Learner<Megnet>) -> Vec<Sample> {
-    let mut state = initial_state(task, &mut Pcg64::seed_from_u64(1));
+fn samples(task: &Task, learner: &mut ActorCritic<Network>) -> Vec<Sample> {
+    let mut state = task.initial_state(&mut Pcg64::seed_from_u64(1));
     let mut samples = Vec::new();
     for (action, shift) in [(1, 0.02), (0, -0.05), (2, 0.4)] {
-        let policy = learner.policies(task, &[&state], 3.0).unwrap().remove(0);
+        let policy = learner
+            .policies(&[task.observe_for(&state, 3.0)])
+            .unwrap()
+            .remove(0);
         let log_probability = policy.unwrap().log_probabilities()[action];
         samples.push(Sample {
             state: state.clone(),
             target: 3.0,
-            action: action as u8,
+            action: action as Action,
             log_probability: log_probability + shift,
             value: learner.values(task, &[state.clone()], 3.0).unwrap()[0] - shift,
             advantage: 0.5 - 10.0 * shift,
         });
-        transition(task, &mut state, action as u8).unwrap();
+        task.apply(&mut state, action as i64).unwrap();
     }
     samples
 }
 
 /// The whole loss as defined, from single forward passes.
-fn loss(task: &Task, learner: &mut Learner<Megnet>, samples: &[Sample], config: &PpoConfig) -> f64 {
+fn loss(
+    task: &Task,
+    learner: &mut ActorCritic<Network>,
+    samples: &[Sample],
+    config: &PpoConfig,
+) -> f64 {
     let terms = samples.iter().map(|sample| {
-        let policies = learner.policies(task, &[&sample.state], sample.target);
+        let policies = learner.policies(&[task.observe_for(&sample.state, sample.target)]);
         let policy = policies.unwrap().remove(0).unwrap();
         let states = std::slice::from_ref(&sample.state);
         let value = learner.values(task, states, sample.target).unwrap()[0];

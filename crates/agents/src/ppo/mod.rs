@@ -6,23 +6,25 @@ mod loss;
 mod sample;
 mod saved;
 
-use std::{collections::VecDeque, path::Path, sync::Arc};
+use std::{collections::VecDeque, sync::Arc};
 
-use crystalgym_environment::{FinishedEpisode, State, Task};
-use crystalgym_networks::Megnet;
+use crystalgym_environment::{
+    Action, FinishedEpisode, Observation, State, Task, VectorEnvironment, random::uniform_below,
+};
+use crystalgym_networks::{GraphNetwork, Network};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
 
 pub use self::config::PpoConfig;
 
-use self::{learner::Learner, sample::Sample};
+use self::{learner::ActorCritic, sample::Sample};
 use crate::{
-    Agent, AgentConfig, AgentError, Evaluator, Observer, Policy, PolicyMode, Progress, Update,
-    agent_seed,
+    AgentConfig, AgentError, Learner, Observer, Policy, PolicyMode, Update, agent_seed,
     categorical_policy::CategoricalPolicy,
-    collect::{self, Collector, Cycle},
+    checkpoint::{CheckpointFile, Memory},
     generalized_advantages,
+    networks::{self, BuildNetwork},
 };
 
 /// `ln π(a)` of the actions of episodes that have no reward yet.
@@ -39,11 +41,10 @@ struct Traces {
 /// Rewards come late and at once, so whole episodes are collected. Those that were still being
 /// calculated when the policy changed are learned from all the same: the ratio is taken with the
 /// probabilities of the policy that acted.
-pub struct Ppo {
+pub struct Ppo<N: GraphNetwork = Network> {
     config: PpoConfig,
     task: Arc<Task>,
-    collector: Collector,
-    learner: Learner<Megnet>,
+    networks: ActorCritic<N>,
     traces: Traces,
     /// What arrived since the last update.
     samples: VecDeque<Sample>,
@@ -54,33 +55,44 @@ pub struct Ppo {
 }
 
 impl Ppo {
-    /// An agent at the start of its run.
+    /// A learner that knows nothing yet.
     ///
     /// # Errors
     /// [`AgentError::Config`] or [`AgentError::Network`] for settings that cannot be.
-    pub fn new(
+    pub fn new(config: PpoConfig, task: Arc<Task>) -> Result<Self, AgentError> {
+        let (shape, on) = (config.network.clone(), Arc::clone(&task));
+        Self::with_networks(config, task, &mut |n_outputs, rng| {
+            shape.build(&on, n_outputs, rng)
+        })
+    }
+}
+
+impl<N: GraphNetwork> Ppo<N> {
+    /// A learner on networks of any kind: the actor, then the critic.
+    ///
+    /// # Errors
+    /// As [`Ppo::new`].
+    pub fn with_networks(
         config: PpoConfig,
         task: Arc<Task>,
-        evaluator: &Evaluator,
+        build: BuildNetwork<'_, N>,
     ) -> Result<Self, AgentError> {
         config.check()?;
-        for (field, states) in [
-            (
-                "rollout_steps",
-                config.rollout_steps.div_ceil(config.minibatches),
-            ),
-            ("environments", config.environments),
-        ] {
-            config.network.check_batch(&task, field, states)?;
-        }
         let mut rng = Pcg64::seed_from_u64(agent_seed(config.seed));
-        let actor = config
-            .network
-            .build(&task, task.actions().len(), &mut rng)?;
-        let critic = config.network.build(&task, 1, &mut rng)?;
+        let actor = build(task.n_actions(), &mut rng)?;
+        let critic = build(1, &mut rng)?;
+        networks::check_batches(
+            &actor,
+            &[
+                (
+                    "rollout_steps",
+                    config.rollout_steps.div_ceil(config.minibatches),
+                ),
+                ("environments", config.environments),
+            ],
+        )?;
         Ok(Self {
-            collector: Collector::new(config.collect(), &task, evaluator),
-            learner: Learner::new(actor, critic, &config)?,
+            networks: ActorCritic::new(actor, critic, &config)?,
             traces: Traces {
                 current: vec![Vec::new(); config.environments],
                 ended: VecDeque::new(),
@@ -100,8 +112,8 @@ impl Ppo {
     }
 
     /// The network whose outputs are the logits of the policy.
-    pub fn actor(&self) -> &Megnet {
-        &self.learner.actor
+    pub fn actor(&self) -> &N {
+        &self.networks.actor
     }
 
     /// One gradient step on the samples at these places, which are number `start` and on of the
@@ -111,9 +123,9 @@ impl Ppo {
         rollout: &[Sample],
         places: &[usize],
         start: usize,
+        step: u64,
         observer: &mut dyn Observer,
     ) -> Result<(), AgentError> {
-        let step = self.collector.steps();
         let minibatch: Vec<&Sample> = places.iter().map(|&place| &rollout[place]).collect();
         // The published minibatches took the observations in the order of the run, not shuffled.
         let stale = self.first_observations.get(start..start + minibatch.len());
@@ -122,7 +134,7 @@ impl Ppo {
             self.config.entropy_coefficients().at(step),
         );
         let losses = self
-            .learner
+            .networks
             .update(&self.task, &minibatch, stale, &self.config, rates)?;
         self.updates += 1;
         if let Some((what, found)) = losses.iter().find(|(_, value)| !value.is_finite()) {
@@ -142,26 +154,27 @@ impl Ppo {
 }
 
 /// The steps of an episode with their advantages.
-fn samples(
+fn samples<N: GraphNetwork>(
     task: &Task,
-    learner: &mut Learner<Megnet>,
+    networks: &mut ActorCritic<N>,
     config: &PpoConfig,
     episode: &FinishedEpisode,
     trace: &[f64],
 ) -> Result<Vec<Sample>, AgentError> {
-    let steps = usize::from(episode.state.step);
-    let states: Vec<State> = (0..steps)
-        .map(|step| episode.state.rewound(task, steps - step))
-        .collect();
-    let values = learner.values(task, &states, episode.target)?;
-    let mut rewards = vec![0.0; steps];
-    rewards[steps - 1] = episode.reward;
+    let actions = &episode.episode.actions;
+    let mut states = episode.episode.states(task)?;
+    // The last state has no action.
+    states.truncate(actions.len());
+    let values = networks.values(task, &states, episode.target)?;
+    let mut rewards = vec![0.0; actions.len()];
+    if let Some(last) = rewards.last_mut() {
+        *last = episode.reward;
+    }
     let advantages = generalized_advantages(&rewards, &values, config.discount, config.gae_lambda);
-    let order = task.traversal(episode.state.skeleton.into(), episode.state.start.into());
     let samples = states.into_iter().enumerate().map(|(step, state)| Sample {
         state,
         target: episode.target,
-        action: episode.state.node_types[usize::from(order[step])],
+        action: actions[step],
         log_probability: trace[step],
         value: values[step],
         advantage: advantages[step],
@@ -173,26 +186,27 @@ fn samples(
 fn shuffled(n: usize, rng: &mut Pcg64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..n).collect();
     for last in (1..n).rev() {
-        let other = crystalgym_environment::random::uniform_below(rng, last + 1);
+        let other = uniform_below(rng, last + 1);
         order.swap(last, other);
     }
     order
 }
 
-impl Cycle for Ppo {
-    fn collector(&mut self) -> &mut Collector {
-        &mut self.collector
+impl<N: GraphNetwork> Learner for Ppo<N> {
+    fn settings(&self) -> AgentConfig {
+        AgentConfig::Ppo(self.config.clone())
     }
 
     fn remember(&mut self, episode: &FinishedEpisode) -> Result<(), AgentError> {
         let trace = self.traces.ended.pop_front().unwrap_or_default();
-        let new = samples(&self.task, &mut self.learner, &self.config, episode, &trace)?;
-        self.samples.extend(new);
+        let (config, networks) = (&self.config, &mut self.networks);
+        self.samples
+            .extend(samples(&self.task, networks, config, episode, &trace)?);
         Ok(())
     }
 
     /// Learns from every rollout that is complete.
-    fn learn(&mut self, observer: &mut dyn Observer) -> Result<(), AgentError> {
+    fn learn(&mut self, step: u64, observer: &mut dyn Observer) -> Result<(), AgentError> {
         let size = self.config.rollout_steps;
         while self.samples.len() >= size {
             let rollout: Vec<Sample> = self.samples.drain(..size).collect();
@@ -206,7 +220,7 @@ impl Cycle for Ppo {
                 let order = shuffled(size, &mut self.rng);
                 let minibatch = size.div_ceil(self.config.minibatches);
                 for (index, places) in order.chunks(minibatch).enumerate() {
-                    self.update(&rollout, places, index * minibatch, observer)?;
+                    self.update(&rollout, places, index * minibatch, step, observer)?;
                 }
             }
         }
@@ -214,58 +228,45 @@ impl Cycle for Ppo {
     }
 
     /// Draws an action for every environment from the policy.
-    fn act(&mut self) -> Result<Vec<u8>, AgentError> {
-        let states = self.collector.states();
-        let policies = self
-            .learner
-            .policies(&self.task, &states, self.task.target())?;
-        let mut actions = Vec::with_capacity(states.len());
-        for (index, (state, policy)) in states.iter().zip(policies).enumerate() {
+    fn act(&mut self, step: u64, seen: &[Observation<'_>]) -> Result<Vec<Action>, AgentError> {
+        let policies = self.networks.policies(seen)?;
+        let mut actions = Vec::with_capacity(seen.len());
+        for ((seen, policy), trace) in seen.iter().zip(policies).zip(&mut self.traces.current) {
             let policy = policy.ok_or(AgentError::Diverged {
-                step: self.collector.steps(),
+                step,
                 what: "a logit of the policy",
                 found: f64::NAN,
             })?;
             let action = policy.sample(&mut self.rng);
-            let trace = &mut self.traces.current[index];
             trace.push(policy.log_probabilities()[action]);
-            if trace.len() == state.node_types.len() {
+            if trace.len() == seen.steps {
                 self.traces.ended.push_back(std::mem::take(trace));
             }
-            actions.push(action as u8);
+            actions.push(action as Action);
         }
         Ok(actions)
     }
-}
 
-impl Agent for Ppo {
-    fn name(&self) -> &'static str {
-        "ppo"
+    fn memory(&self) -> Result<Memory, AgentError> {
+        self.saved()
     }
 
-    fn settings(&self) -> AgentConfig {
-        AgentConfig::Ppo(self.config.clone())
+    fn restore(&mut self, file: &CheckpointFile) -> Result<(), AgentError> {
+        self.restore_from(file)
     }
 
-    fn step(&mut self, observer: &mut dyn Observer) -> Result<Progress, AgentError> {
-        collect::step(self, observer)
+    fn fits(&self, environment: &VectorEnvironment) -> Result<(), String> {
+        self.traces_fit(environment)
     }
 
-    fn steps(&self) -> u64 {
-        self.collector.steps()
-    }
-
-    fn total_steps(&self) -> u64 {
-        self.collector.total_steps()
-    }
-
-    fn save(&self, folder: &Path) -> Result<(), AgentError> {
-        self.save_to(folder)
-    }
-
-    fn policy(&self, task: &Arc<Task>, mode: PolicyMode) -> Result<Box<dyn Policy>, AgentError> {
-        let threads = self.config.threads;
-        let policy = CategoricalPolicy::new(self.actor(), &self.task, task, mode, threads)?;
+    fn policy(
+        &self,
+        task: &Arc<Task>,
+        mode: PolicyMode,
+        _step: u64,
+    ) -> Result<Box<dyn Policy>, AgentError> {
+        let network = networks::for_task(self.actor(), task, &self.task)?;
+        let policy = CategoricalPolicy::new(network, mode, self.config.threads)?;
         Ok(Box::new(policy))
     }
 }

@@ -1,10 +1,10 @@
-use crystalgym_environment::{FinishedEpisode, State};
+use crystalgym_environment::{Episode, FinishedEpisode};
 
-/// A filled skeleton and what it earned for a target.
+/// What was done in an episode and what it earned for a target.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Experience {
-    /// The last state of the episode.
-    pub state: State,
+    /// The start and the actions.
+    pub episode: Episode,
     /// Target that the reward belongs to, in the property's unit.
     pub target: f64,
     /// Reward of the last step.
@@ -14,7 +14,7 @@ pub struct Experience {
 impl From<&FinishedEpisode> for Experience {
     fn from(episode: &FinishedEpisode) -> Self {
         Self {
-            state: episode.state.clone(),
+            episode: episode.episode.clone(),
             target: episode.target,
             reward: episode.reward,
         }

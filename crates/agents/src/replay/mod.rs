@@ -5,11 +5,11 @@ mod prioritized;
 mod relabel;
 mod sum_tree;
 
-use crystalgym_environment::{FinishedEpisode, State, Task, is_terminal, random::uniform_below};
+use crystalgym_environment::{Action, FinishedEpisode, State, Task, random::uniform_below};
 use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
 
-use crate::check::sane;
+use crate::{AgentError, check::sane};
 
 pub use self::{
     experience::Experience, prioritized::Priorities, relabel::RelabelConfig, sum_tree::SumTree,
@@ -21,7 +21,7 @@ pub struct Transition {
     /// State before the action.
     pub state: State,
     /// The action.
-    pub action: u8,
+    pub action: Action,
     /// Discounted sum of the rewards on the way, `Σ_k γᵏ r_k`.
     pub reward: f64,
     /// State at the end of the way; `None` if the episode ended before or there.
@@ -37,33 +37,41 @@ pub struct Transition {
 /// Episodes arrive whole, when their reward is known, so there is no window to keep between steps.
 /// All rewards but the last are zero, so a transition that reaches the end from step `t` of `N`
 /// has the return `γ^(N−1−t) r`, and any other has none.
+///
+/// # Errors
+/// [`AgentError::Environment`] for an episode of another task.
 pub fn episode_transitions(
     task: &Task,
-    episode: &Experience,
+    experience: &Experience,
     n_step: usize,
     discount: f64,
-) -> Vec<Transition> {
-    let steps = usize::from(episode.state.step);
+) -> Result<Vec<Transition>, AgentError> {
+    let Experience {
+        episode,
+        target,
+        reward,
+    } = experience;
+    let states = episode.states(task)?;
+    let steps = episode.actions.len();
     let n_step = n_step.max(1);
-    (0..steps)
-        .filter_map(|step| {
-            let left = steps - step;
-            let ends = n_step >= left;
-            let way = n_step.min(left);
-            Some(Transition {
-                state: episode.state.rewound(task, left),
-                action: episode.state.rewound(task, left - 1).last_action(task)?,
-                reward: if ends {
-                    discount.powi(left as i32 - 1) * episode.reward
-                } else {
-                    0.0
-                },
-                next: (!ends).then(|| episode.state.rewound(task, left - way)),
-                discount: discount.powi(way as i32),
-                target: episode.target,
-            })
-        })
-        .collect()
+    let transitions = episode.actions.iter().enumerate().map(|(step, &action)| {
+        let left = steps - step;
+        let ends = n_step >= left;
+        let way = n_step.min(left);
+        Transition {
+            state: states[step].clone(),
+            action,
+            reward: if ends {
+                discount.powi(left as i32 - 1) * reward
+            } else {
+                0.0
+            },
+            next: (!ends).then(|| states[step + way].clone()),
+            discount: discount.powi(way as i32),
+            target: *target,
+        }
+    });
+    Ok(transitions.collect())
 }
 
 /// The last transitions up to a fixed number; the oldest makes room for the newest.
@@ -109,6 +117,9 @@ impl ReplayBuffer {
     }
 
     /// Adds the `n_step` transitions of a finished episode and of its relabelled copies.
+    ///
+    /// # Errors
+    /// As [`episode_transitions`].
     pub fn remember(
         &mut self,
         task: &Task,
@@ -117,13 +128,14 @@ impl ReplayBuffer {
         n_step: usize,
         discount: f64,
         rng: &mut Pcg64,
-    ) {
+    ) -> Result<(), AgentError> {
         let copies = relabel.copies(task, episode, rng);
         for experience in std::iter::once(Experience::from(episode)).chain(copies) {
-            for transition in episode_transitions(task, &experience, n_step, discount) {
+            for transition in episode_transitions(task, &experience, n_step, discount)? {
                 self.push(transition);
             }
         }
+        Ok(())
     }
 
     /// Adds a transition.
@@ -191,11 +203,11 @@ impl ReplayBuffer {
             _ => return Err("replay: priorities are missing, or not to be there".to_owned()),
         }
         for (index, transition) in self.transitions.iter().enumerate() {
-            let under_way = |state: &State| state.belongs_to(task) && !is_terminal(state);
+            let under_way = |state: &State| task.can_hold(state) && !task.is_terminal(state);
             let numbers = [transition.reward, transition.discount, transition.target];
             let fits = under_way(&transition.state)
                 && transition.next.as_ref().is_none_or(under_way)
-                && usize::from(transition.action) < task.actions().len()
+                && usize::from(transition.action) < task.n_actions()
                 && (0.0..=1.0).contains(&transition.discount)
                 && sane(numbers);
             if !fits {

@@ -1,9 +1,8 @@
 //! What one evaluated crystal teaches beyond its own episode.
 
 use crystalgym_environment::{
-    FinishedEpisode, State, Task,
+    Episode, FinishedEpisode, State, Task,
     random::{uniform_below, uniform_unit},
-    reward,
 };
 use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
@@ -20,7 +19,7 @@ use crate::{AgentError, check};
 pub struct RelabelConfig {
     /// Further copies of each episode; 0 switches relabelling off.
     pub copies: usize,
-    /// Whether a copy is filled in another order, from a start site drawn anew: the crystal, and
+    /// Whether a copy is made in another order, from a start site drawn anew: the crystal, and
     /// so the reward, is the same for every order. These are all the orders that an episode can
     /// have, since the traversal follows from its start site.
     pub order: bool,
@@ -63,33 +62,35 @@ impl RelabelConfig {
         episode: &FinishedEpisode,
         rng: &mut Pcg64,
     ) -> Vec<Experience> {
+        let reward = task.objective().reward();
         let copy = |_| {
-            let mut state = episode.state.clone();
+            let (mut start, mut end) = (episode.episode.start.clone(), episode.state.clone());
             if self.symmetry {
-                let skeleton = &task.skeletons()[usize::from(state.skeleton)];
+                let skeleton = &task.skeletons()[usize::from(start.skeleton)];
                 let permutations = &skeleton.symmetry.site_permutations;
                 let permutation = &permutations[uniform_below(rng, permutations.len())];
-                state = permuted(&state, permutation);
+                start = permuted(&start, permutation);
+                end = permuted(&end, permutation);
             }
-            if self.order && task.start_site().is_none() {
-                state.start = uniform_below(rng, state.node_types.len()) as u16;
+            if self.order && task.board().start_site().is_none() {
+                start.start = uniform_below(rng, start.node_types.len()) as u16;
             }
             let target = match self.targets {
                 Some([low, high]) => low + (high - low) * uniform_unit(rng),
                 None => episode.target,
             };
-            let reward = reward(task.property(), target, &episode.outcome);
-            Experience {
-                state,
+            // An image may start from, or end at, what the task does not allow.
+            let history = task
+                .process()
+                .history(task.board(), &start, &end.node_types);
+            let actions = history.filter(|_| task.can_hold(&start))?;
+            Some(Experience {
+                episode: Episode { start, actions },
                 target,
-                reward,
-            }
+                reward: reward.of_appraisal(target, &episode.appraisal),
+            })
         };
-        (0..self.copies)
-            .map(copy)
-            // An image may put an element where the task forbids it.
-            .filter(|copy| obeys_masks(task, &copy.state))
-            .collect()
+        (0..self.copies).filter_map(copy).collect()
     }
 }
 
@@ -102,19 +103,12 @@ fn permuted(state: &State, permutation: &[usize]) -> State {
     moved
 }
 
-fn obeys_masks(task: &Task, state: &State) -> bool {
-    let sites = state.node_types.iter().enumerate();
-    sites
-        .into_iter()
-        .all(|(site, &action)| task.allowed_at(site)[usize::from(action)])
-}
-
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
+    use std::{collections::HashSet, sync::Arc};
 
-    use crystalgym_environment::TaskConfig;
-    use crystalgym_evaluation::{Failure, FailureCode, Outcome, Source, Values};
+    use crystalgym_environment::{Appraisal, TaskConfig};
+    use crystalgym_evaluation::{Evaluation, Failure, FailureCode, Outcome, Source, Values};
     use rand::SeedableRng;
 
     use super::*;
@@ -127,27 +121,34 @@ mod tests {
         .unwrap()
     }
 
-    fn finished() -> State {
-        State {
-            skeleton: 0,
-            start: 2,
-            step: 5,
-            node_types: vec![3, 9, 8, 10, 11].into(),
-        }
+    /// From site 2 to the end, in the order of the traversal.
+    fn finished(task: &Task) -> (Episode, State) {
+        let filling = [3, 9, 8, 10, 11];
+        let mut start = task.initial_state(&mut Pcg64::seed_from_u64(1));
+        start.start = 2;
+        let order = task.board().traversal(0, 2).iter();
+        let actions = order.map(|&site| filling[usize::from(site)]).collect();
+        let episode = Episode { start, actions };
+        let state = episode.last_state(task).unwrap();
+        (episode, state)
     }
 
     fn episode(task: &Task, outcome: Outcome) -> FinishedEpisode {
+        let (episode, state) = finished(task);
         FinishedEpisode {
             number: 1,
             environment: 0,
-            state: finished(),
-            crystal: task.crystal(0, &finished().node_types).unwrap(),
-            property: task.property(),
+            task: Arc::new(task.clone()),
+            episode,
+            crystal: task.crystal(0, &state.node_types).unwrap(),
+            state,
             target: 3.0,
             reward: 0.5,
-            outcome,
-            source: Source::Computed,
-            store_error: None,
+            appraisal: Appraisal::Computed(Box::new(Evaluation {
+                outcome,
+                source: Source::Computed,
+                store_error: None,
+            })),
         }
     }
 
@@ -173,9 +174,13 @@ mod tests {
             let crystal = task.crystal(0, &state.node_types).unwrap();
             crystal.canonical().elements().to_vec()
         };
-        let expected = canonical(&finished());
-        assert!(copies.iter().all(|copy| canonical(&copy.state) == expected));
-        let images: HashSet<_> = copies.iter().map(|copy| copy.state.clone()).collect();
+        let expected = canonical(&finished(&task).1);
+        let ends = copies.iter();
+        let ends: Vec<State> = ends
+            .map(|copy| copy.episode.last_state(&task).unwrap())
+            .collect();
+        assert!(ends.iter().all(|end| canonical(end) == expected));
+        let images: HashSet<_> = ends.iter().collect();
         // The three equal sites of a perovskite in every order.
         assert_eq!(images.len(), 6);
     }
@@ -191,10 +196,12 @@ mod tests {
         };
         let mut rng = Pcg64::seed_from_u64(1);
         let copies = config.copies(&task, &episode(&task, outcome()), &mut rng);
-        let starts: HashSet<u16> = copies.iter().map(|copy| copy.state.start).collect();
+        let starts = copies.iter().map(|copy| copy.episode.start.start);
+        let starts: HashSet<u16> = starts.collect();
         assert_eq!(starts.len(), 5);
         for copy in &copies {
-            assert_eq!(copy.state.node_types, finished().node_types);
+            let end = copy.episode.last_state(&task).unwrap();
+            assert_eq!(end.node_types, finished(&task).1.node_types);
             assert!((2.0..6.0).contains(&copy.target));
             // The published density reward, written out.
             let expected = (-(2.5 - copy.target).powi(2) / copy.target).exp();

@@ -1,7 +1,9 @@
 //! Tests of the replay against transitions written out by hand.
 
-use crystalgym_environment::{TaskConfig, initial_state, is_terminal, reward, transition};
-use crystalgym_evaluation::{Outcome, Property, Source, Values};
+use std::sync::Arc;
+
+use crystalgym_environment::{Appraisal, Episode, TaskConfig};
+use crystalgym_evaluation::{Evaluation, Outcome, Source, Values};
 use rand::SeedableRng;
 
 use super::*;
@@ -13,31 +15,37 @@ fn episode() -> (Task, FinishedEpisode, Vec<State>) {
         ..TaskConfig::default()
     })
     .unwrap();
-    let mut states = vec![initial_state(&task, &mut Pcg64::seed_from_u64(4))];
+    let mut states = vec![task.initial_state(&mut Pcg64::seed_from_u64(4))];
     for action in [3, 1, 4, 1] {
         let mut state = states.last().unwrap().clone();
-        transition(&task, &mut state, action).unwrap();
+        task.apply(&mut state, action).unwrap();
         states.push(state);
     }
     let state = states.last().unwrap().clone();
-    assert!(is_terminal(&state));
+    assert!(task.is_terminal(&state));
     let crystal = task.crystal(0, &state.node_types).unwrap();
     let outcome = Outcome::Success(Values {
         value: 3.0,
         ..Values::default()
     });
-    assert_eq!(reward(Property::Density, 3.0, &outcome), 1.0);
+    assert_eq!(task.objective().reward().of_outcome(3.0, &outcome), 1.0);
     let episode = FinishedEpisode {
         number: 1,
         environment: 0,
+        task: Arc::new(task.clone()),
+        episode: Episode {
+            start: states[0].clone(),
+            actions: vec![3, 1, 4, 1],
+        },
         state,
         crystal,
         target: 3.0,
-        property: Property::Density,
         reward: 0.8,
-        outcome,
-        source: Source::Computed,
-        store_error: None,
+        appraisal: Appraisal::Computed(Box::new(Evaluation {
+            outcome,
+            source: Source::Computed,
+            store_error: None,
+        })),
     };
     (task, episode, states)
 }
@@ -69,7 +77,7 @@ fn n_step_transitions_carry_the_discounted_return() {
         }
     };
     for n_step in [1, 2, 4, 9] {
-        let transitions = episode_transitions(&task, &(&episode).into(), n_step, 0.5);
+        let transitions = episode_transitions(&task, &(&episode).into(), n_step, 0.5).unwrap();
         let found: Vec<_> = transitions
             .iter()
             .map(|t| {
@@ -82,7 +90,7 @@ fn n_step_transitions_carry_the_discounted_return() {
             })
             .collect();
         assert_eq!(found, expected(n_step), "n = {n_step}");
-        let actions: Vec<u8> = transitions.iter().map(|t| t.action).collect();
+        let actions: Vec<Action> = transitions.iter().map(|t| t.action).collect();
         assert_eq!(actions, [3, 1, 4, 1]);
         assert!(
             transitions
@@ -96,7 +104,7 @@ fn n_step_transitions_carry_the_discounted_return() {
 #[test]
 fn the_oldest_transition_makes_room() {
     let (task, episode, _) = episode();
-    let transition = &episode_transitions(&task, &(&episode).into(), 1, 1.0)[0];
+    let transition = &episode_transitions(&task, &(&episode).into(), 1, 1.0).unwrap()[0];
     let mut buffer = ReplayBuffer::new(3);
     assert!(
         buffer
@@ -123,6 +131,7 @@ fn samples_are_uniform_and_with_replacement() {
     let (task, episode, _) = episode();
     let mut buffer = ReplayBuffer::new(4);
     for (index, transition) in episode_transitions(&task, &(&episode).into(), 1, 1.0)
+        .unwrap()
         .into_iter()
         .enumerate()
     {
@@ -151,7 +160,7 @@ fn samples_are_uniform_and_with_replacement() {
 fn a_buffer_of_another_task_is_noticed() {
     let (task, episode, _) = episode();
     let mut buffer = ReplayBuffer::new(4);
-    for transition in episode_transitions(&task, &(&episode).into(), 1, 1.0) {
+    for transition in episode_transitions(&task, &(&episode).into(), 1, 1.0).unwrap() {
         buffer.push(transition);
     }
     let other = Task::new(&TaskConfig {
@@ -175,7 +184,7 @@ fn a_buffer_of_another_task_is_noticed() {
 fn an_edited_buffer_is_refused_and_takes_no_memory() {
     let (task, episode, _) = episode();
     let mut buffer = ReplayBuffer::prioritized(8, 0.5);
-    for transition in episode_transitions(&task, &(&episode).into(), 1, 1.0) {
+    for transition in episode_transitions(&task, &(&episode).into(), 1, 1.0).unwrap() {
         buffer.push(transition);
     }
     let empty = ReplayBuffer::prioritized(8, 0.5);

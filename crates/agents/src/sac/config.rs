@@ -1,9 +1,10 @@
 //! Settings of discrete SAC.
 
 use crystalgym_evaluation::Property;
+use crystalgym_networks::NetworkConfig;
 use serde::{Deserialize, Serialize};
 
-use crate::{AgentError, CollectConfig, LinearSchedule, NetworkConfig, RelabelConfig, check};
+use crate::{AgentError, LinearSchedule, RelabelConfig, check};
 
 /// What becomes of the two critics' values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -177,15 +178,6 @@ impl SacConfig {
         }
     }
 
-    pub(crate) fn collect(&self) -> CollectConfig {
-        CollectConfig {
-            total_steps: self.total_steps,
-            seed: self.seed,
-            environments: self.environments,
-            in_flight: self.in_flight,
-        }
-    }
-
     fn schedule(&self, start: f64, end: f64, fraction: f64) -> LinearSchedule {
         LinearSchedule {
             start,
@@ -216,7 +208,6 @@ impl SacConfig {
     /// # Errors
     /// [`AgentError::Config`] names the first field that cannot be right.
     pub(crate) fn check(&self) -> Result<(), AgentError> {
-        self.collect().check()?;
         self.network.check()?;
         self.relabel.check()?;
         check::counts(&[

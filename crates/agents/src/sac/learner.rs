@@ -1,6 +1,6 @@
 //! Gradient steps of discrete SAC.
 
-use crystalgym_environment::{State, Task};
+use crystalgym_environment::{Observation, State, Task};
 use crystalgym_networks::{Adam, AdamConfig, Gradients, GraphNetwork};
 
 use super::{
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     AgentError, MaskedCategorical, Transition, batch::StateBatch, categorical_policy::policies,
-    network_config::polyak_update,
+    networks::polyak_update,
 };
 
 /// A network and its optimiser.
@@ -89,13 +89,13 @@ pub(super) struct Losses {
 }
 
 /// Actor, two critics and their targets.
-pub(super) struct Learner<N: GraphNetwork> {
+pub(super) struct SoftActorCritic<N: GraphNetwork> {
     pub(super) actor: Trained<N>,
     pub(super) critics: [Trained<N>; 2],
     pub(super) targets: [N; 2],
 }
 
-impl<N: GraphNetwork + Clone> Learner<N> {
+impl<N: GraphNetwork> SoftActorCritic<N> {
     pub(super) fn new(actor: N, critics: [N; 2], config: &SacConfig) -> Result<Self, AgentError> {
         let targets = critics.clone();
         let [first, second] = critics;
@@ -106,17 +106,15 @@ impl<N: GraphNetwork + Clone> Learner<N> {
         })
     }
 
-    /// The policy in each state; `None` where the logits are no numbers.
+    /// The policy for each observation; `None` where the logits are no numbers.
     pub(super) fn policies(
         &mut self,
-        task: &Task,
-        states: &[&State],
-        target: f64,
+        seen: &[Observation<'_>],
     ) -> Result<Vec<Option<MaskedCategorical>>, AgentError> {
         let Trained {
             network, workspace, ..
         } = &mut self.actor;
-        policies(task, network, workspace, states, target)
+        policies(network, workspace, seen)
     }
 
     /// A step of the critics, then one of the actor.
@@ -169,10 +167,10 @@ impl<N: GraphNetwork + Clone> Learner<N> {
         } else {
             0.0
         };
-        let actions = task.actions().len();
+        let actions = task.n_actions();
         let mut values = next.iter().enumerate().map(|(row, (state, _))| {
             let row = row * actions..(row + 1) * actions;
-            MaskedCategorical::new(&logits[row.clone()], state.action_mask(task))
+            MaskedCategorical::new(&logits[row.clone()], task.allowed(state))
                 .map_or(f64::NAN, |policy| soft_value(&policy, &q[row], temperature))
         });
         let y = transitions.iter().map(|t| match t.next {
@@ -231,7 +229,7 @@ impl<N: GraphNetwork + Clone> Learner<N> {
             &second.forward(states)?,
         );
         let logits = self.actor.forward(states)?;
-        let actions = task.actions().len();
+        let actions = task.n_actions();
         let mean = 1.0 / transitions.len() as f64;
         let scale = if config.divide_by_actions {
             mean / actions as f64
@@ -241,7 +239,7 @@ impl<N: GraphNetwork + Clone> Learner<N> {
         let mut grad = vec![0.0_f32; logits.len()];
         for (row, transition) in transitions.iter().enumerate() {
             let row = row * actions..(row + 1) * actions;
-            let mask = transition.state.action_mask(task);
+            let mask = task.allowed(&transition.state);
             let Some(policy) = MaskedCategorical::new(&logits[row.clone()], mask) else {
                 losses.actor_loss = f64::NAN;
                 return Ok(());

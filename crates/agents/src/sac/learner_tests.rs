@@ -1,12 +1,12 @@
 //! Tests of the gradient steps against the losses as defined.
 
-use crystalgym_environment::{TaskConfig, initial_state, transition};
-use crystalgym_networks::Megnet;
+use crystalgym_environment::TaskConfig;
+use crystalgym_networks::{MegnetShape, Network, NetworkConfig};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
 use super::*;
-use crate::{CriticCombination, NetworkConfig};
+use crate::CriticCombination;
 
 fn task() -> Task {
     let elements = |symbols: &[&str]| symbols.iter().map(|s| s.parse().unwrap()).collect();
@@ -24,11 +24,11 @@ fn task() -> Task {
 
 fn config() -> SacConfig {
     SacConfig {
-        network: NetworkConfig {
+        network: NetworkConfig::Megnet(MegnetShape {
             hidden: 8,
             blocks: 1,
-            ..NetworkConfig::default()
-        },
+            ..MegnetShape::default()
+        }),
         max_gradient_norm: None,
         critic_entropy: true,
         ..SacConfig::standard()
@@ -42,23 +42,23 @@ const RATES: Rates = Rates {
     target_entropy: 0.5,
 };
 
-fn learner(task: &Task, config: &SacConfig) -> Learner<Megnet> {
+fn learner(task: &Task, config: &SacConfig) -> SoftActorCritic<Network> {
     let mut rng = Pcg64::seed_from_u64(4);
     let mut network = || config.network.build(task, 3, &mut rng).unwrap();
     let actor = network();
     let critics = [network(), network()];
     let targets = [network(), network()];
-    let mut learner = Learner::new(actor, critics, config).unwrap();
+    let mut learner = SoftActorCritic::new(actor, critics, config).unwrap();
     learner.targets = targets;
     learner
 }
 
 /// A transition in the middle of an episode and one at its end.
 fn transitions(task: &Task) -> [Transition; 2] {
-    let mut state = initial_state(task, &mut Pcg64::seed_from_u64(1));
+    let mut state = task.initial_state(&mut Pcg64::seed_from_u64(1));
     let mut states = vec![state.clone()];
     for action in [1, 0, 2, 0] {
-        transition(task, &mut state, action).unwrap();
+        task.apply(&mut state, action.into()).unwrap();
         states.push(state.clone());
     }
     let between = Transition {
@@ -79,7 +79,7 @@ fn transitions(task: &Task) -> [Transition; 2] {
     [between, last]
 }
 
-fn outputs(network: &Megnet, task: &Task, state: &State) -> Vec<f32> {
+fn outputs(network: &Network, task: &Task, state: &State) -> Vec<f32> {
     let mut workspace = network.workspace(1).unwrap();
     let batch = StateBatch::new(task, [(state, 3.0)]);
     batch.forward(network, &mut workspace).unwrap()
@@ -87,13 +87,13 @@ fn outputs(network: &Megnet, task: &Task, state: &State) -> Vec<f32> {
 
 /// `π` of the allowed actions, and the two networks' values, of one state.
 fn parts(
-    learner: &Learner<Megnet>,
-    networks: [&Megnet; 2],
+    learner: &SoftActorCritic<Network>,
+    networks: [&Network; 2],
     task: &Task,
     state: &State,
 ) -> Vec<(f64, [f64; 2])> {
     let logits = outputs(&learner.actor.network, task, state);
-    let mask = state.action_mask(task);
+    let mask = task.allowed(state);
     let powers: Vec<f64> = logits.iter().map(|z| f64::from(*z).exp()).collect();
     let sum: f64 = (0..3).filter(|a| mask[*a]).map(|a| powers[a]).sum();
     let q = networks.map(|network| outputs(network, task, state));
@@ -110,7 +110,7 @@ fn td_targets_are_soft_values_of_the_allowed_actions() {
     let task = task();
     let [between, last] = transitions(&task);
     let next = between.next.as_ref().unwrap();
-    assert_eq!(next.action_mask(&task), [true, false, true]);
+    assert_eq!(task.allowed(next), [true, false, true]);
     for critics in [CriticCombination::Min, CriticCombination::Mean] {
         for critic_entropy in [true, false] {
             let config = SacConfig {
@@ -152,22 +152,23 @@ fn updates_descend_the_losses() {
     let critic_before = learner.critics[0].network.clone();
     learner.update(&task, &batch, &config, RATES).unwrap();
 
-    let slope = |network: &Megnet, gradients: &Gradients, loss: &mut dyn FnMut(&Megnet) -> f64| {
-        let (norm, length) = (gradients.norm(), 1e-3);
-        let losses = [1.0, -1.0].map(|sign| {
-            let mut moved = network.clone();
-            let values = moved.parameters_mut().values_mut().iter_mut();
-            for (value, gradient) in values.zip(gradients.values()) {
-                *value += (sign * length * f64::from(*gradient) / norm) as f32;
-            }
-            loss(&moved)
-        });
-        let slope = (losses[0] - losses[1]) / (2.0 * length);
-        assert!(
-            (slope - norm).abs() < 1e-2 * norm,
-            "{slope}, gradient {norm}"
-        );
-    };
+    let slope =
+        |network: &Network, gradients: &Gradients, loss: &mut dyn FnMut(&Network) -> f64| {
+            let (norm, length) = (gradients.norm(), 1e-3);
+            let losses = [1.0, -1.0].map(|sign| {
+                let mut moved = network.clone();
+                let values = moved.parameters_mut().values_mut().iter_mut();
+                for (value, gradient) in values.zip(gradients.values()) {
+                    *value += (sign * length * f64::from(*gradient) / norm) as f32;
+                }
+                loss(&moved)
+            });
+            let slope = (losses[0] - losses[1]) / (2.0 * length);
+            assert!(
+                (slope - norm).abs() < 1e-2 * norm,
+                "{slope}, gradient {norm}"
+            );
+        };
     let critic_gradients = learner.critics[0].gradients.clone();
     slope(&critic_before, &critic_gradients, &mut |critic| {
         let errors = batch.iter().zip(&y).map(|(t, y)| {

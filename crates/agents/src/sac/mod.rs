@@ -6,35 +6,34 @@ mod loss;
 mod saved;
 mod temperature;
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
-use crystalgym_environment::{FinishedEpisode, Task};
-use crystalgym_networks::Megnet;
+use crystalgym_environment::{Action, FinishedEpisode, Observation, Task, random::random_choice};
+use crystalgym_networks::{GraphNetwork, Network};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
 pub use self::config::{CriticCombination, SacConfig};
 
 use self::{
-    learner::{Learner, Rates},
+    learner::{Rates, SoftActorCritic},
     loss::temperature_slope,
     temperature::Temperature,
 };
 use crate::{
-    Agent, AgentConfig, AgentError, Evaluator, Observer, Policy, PolicyMode, Progress,
-    ReplayBuffer, Update, agent_seed,
+    AgentConfig, AgentError, Learner, Observer, Policy, PolicyMode, ReplayBuffer, Update,
+    agent_seed,
     categorical_policy::CategoricalPolicy,
-    collect::{self, Collector, Cycle},
-    search::random_action,
+    checkpoint::{CheckpointFile, Memory},
+    networks::{self, BuildNetwork},
 };
 
 /// Soft actor-critic for discrete actions (Christodoulou 2019), with remedies for its known
 /// troubles as options.
-pub struct Sac {
+pub struct Sac<N: GraphNetwork = Network> {
     config: SacConfig,
     task: Arc<Task>,
-    collector: Collector,
-    learner: Learner<Megnet>,
+    networks: SoftActorCritic<N>,
     replay: ReplayBuffer,
     temperature: Temperature,
     rng: Pcg64,
@@ -44,29 +43,42 @@ pub struct Sac {
 }
 
 impl Sac {
-    /// An agent at the start of its run.
+    /// A learner that knows nothing yet.
     ///
     /// # Errors
     /// [`AgentError::Config`] or [`AgentError::Network`] for settings that cannot be.
-    pub fn new(
+    pub fn new(config: SacConfig, task: Arc<Task>) -> Result<Self, AgentError> {
+        let (shape, on) = (config.network.clone(), Arc::clone(&task));
+        Self::with_networks(config, task, &mut |n_outputs, rng| {
+            shape.build(&on, n_outputs, rng)
+        })
+    }
+}
+
+impl<N: GraphNetwork> Sac<N> {
+    /// A learner on networks of any kind: the actor, then the two critics.
+    ///
+    /// # Errors
+    /// As [`Sac::new`].
+    pub fn with_networks(
         config: SacConfig,
         task: Arc<Task>,
-        evaluator: &Evaluator,
+        build: BuildNetwork<'_, N>,
     ) -> Result<Self, AgentError> {
         config.check()?;
-        for (field, states) in [
-            ("batch_size", config.batch_size),
-            ("environments", config.environments),
-        ] {
-            config.network.check_batch(&task, field, states)?;
-        }
         let mut rng = Pcg64::seed_from_u64(agent_seed(config.seed));
-        let actions = task.actions().len();
-        let mut network = || config.network.build(&task, actions, &mut rng);
+        let actions = task.n_actions();
+        let mut network = || build(actions, &mut rng);
         let (actor, critics) = (network()?, [network()?, network()?]);
+        networks::check_batches(
+            &actor,
+            &[
+                ("batch_size", config.batch_size),
+                ("environments", config.environments),
+            ],
+        )?;
         Ok(Self {
-            collector: Collector::new(config.collect(), &task, evaluator),
-            learner: Learner::new(actor, critics, &config)?,
+            networks: SoftActorCritic::new(actor, critics, &config)?,
             replay: ReplayBuffer::new(config.replay_capacity),
             temperature: Temperature::new(config.temperature),
             rng,
@@ -83,8 +95,8 @@ impl Sac {
     }
 
     /// The network whose outputs are the logits of the policy.
-    pub fn actor(&self) -> &Megnet {
-        &self.learner.actor.network
+    pub fn actor(&self) -> &N {
+        &self.networks.actor.network
     }
 
     fn update(&mut self, step: u64, observer: &mut dyn Observer) -> Result<(), AgentError> {
@@ -102,7 +114,7 @@ impl Sac {
         };
         let batch = self.replay.sample(config.batch_size, 0.0, &mut self.rng);
         let losses = self
-            .learner
+            .networks
             .update(&self.task, &batch.transitions, config, rates)?;
         if config.tune_temperature {
             let slope = temperature_slope(rates.temperature, losses.entropy, losses.target_entropy);
@@ -135,9 +147,9 @@ impl Sac {
     }
 }
 
-impl Cycle for Sac {
-    fn collector(&mut self) -> &mut Collector {
-        &mut self.collector
+impl<N: GraphNetwork> Learner for Sac<N> {
+    fn settings(&self) -> AgentConfig {
+        AgentConfig::Sac(self.config.clone())
     }
 
     fn remember(&mut self, episode: &FinishedEpisode) -> Result<(), AgentError> {
@@ -149,13 +161,12 @@ impl Cycle for Sac {
             config.n_step,
             config.discount,
             &mut self.rng,
-        );
-        Ok(())
+        )
     }
 
     /// Learns for every environment step since the last time.
-    fn learn(&mut self, observer: &mut dyn Observer) -> Result<(), AgentError> {
-        while self.learned_until < self.collector.steps() {
+    fn learn(&mut self, until: u64, observer: &mut dyn Observer) -> Result<(), AgentError> {
+        while self.learned_until < until {
             self.learned_until += 1;
             let step = self.learned_until;
             if step <= self.config.learning_starts || self.replay.is_empty() {
@@ -167,24 +178,21 @@ impl Cycle for Sac {
                 }
             }
             if step.is_multiple_of(self.config.target_every) {
-                self.learner.update_targets(self.config.target_rate)?;
+                self.networks.update_targets(self.config.target_rate)?;
             }
         }
         Ok(())
     }
 
     /// Random actions until learning starts, then draws from the policy.
-    fn act(&mut self) -> Result<Vec<u8>, AgentError> {
-        let step = self.collector.steps();
-        let states = self.collector.states();
+    fn act(&mut self, step: u64, seen: &[Observation<'_>]) -> Result<Vec<Action>, AgentError> {
         if step < self.config.learning_starts {
-            let masks = states.iter().map(|state| state.action_mask(&self.task));
+            let masks = seen.iter().map(|seen| seen.allowed);
             return Ok(masks
-                .map(|mask| random_action(mask, &mut self.rng))
+                .map(|allowed| random_choice(allowed, &mut self.rng) as Action)
                 .collect());
         }
-        let target = self.task.target();
-        let policies = self.learner.policies(&self.task, &states, target)?;
+        let policies = self.networks.policies(seen)?;
         policies
             .into_iter()
             .map(|policy| {
@@ -193,40 +201,27 @@ impl Cycle for Sac {
                     what: "a logit of the policy",
                     found: f64::NAN,
                 })?;
-                Ok(policy.sample(&mut self.rng) as u8)
+                Ok(policy.sample(&mut self.rng) as Action)
             })
             .collect()
     }
-}
 
-impl Agent for Sac {
-    fn name(&self) -> &'static str {
-        "sac"
+    fn memory(&self) -> Result<Memory, AgentError> {
+        self.saved()
     }
 
-    fn settings(&self) -> AgentConfig {
-        AgentConfig::Sac(self.config.clone())
+    fn restore(&mut self, file: &CheckpointFile) -> Result<(), AgentError> {
+        self.restore_from(file)
     }
 
-    fn step(&mut self, observer: &mut dyn Observer) -> Result<Progress, AgentError> {
-        collect::step(self, observer)
-    }
-
-    fn steps(&self) -> u64 {
-        self.collector.steps()
-    }
-
-    fn total_steps(&self) -> u64 {
-        self.collector.total_steps()
-    }
-
-    fn save(&self, folder: &Path) -> Result<(), AgentError> {
-        self.save_to(folder)
-    }
-
-    fn policy(&self, task: &Arc<Task>, mode: PolicyMode) -> Result<Box<dyn Policy>, AgentError> {
-        let threads = self.config.threads;
-        let policy = CategoricalPolicy::new(self.actor(), &self.task, task, mode, threads)?;
+    fn policy(
+        &self,
+        task: &Arc<Task>,
+        mode: PolicyMode,
+        _step: u64,
+    ) -> Result<Box<dyn Policy>, AgentError> {
+        let network = networks::for_task(self.actor(), task, &self.task)?;
+        let policy = CategoricalPolicy::new(network, mode, self.config.threads)?;
         Ok(Box::new(policy))
     }
 }

@@ -1,14 +1,15 @@
-use std::{borrow::Cow, path::Path, sync::Arc};
+//! What SAC needs to go on.
 
-use crystalgym_environment::{Task, VectorSnapshot};
+use std::borrow::Cow;
+
 use crystalgym_networks::{Checkpoint, GraphNetwork};
 use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
 
-use super::{Sac, SacConfig, Temperature};
+use super::{Sac, Temperature};
 use crate::{
-    AgentError, Evaluator, ReplayBuffer,
-    checkpoint::{TaskIdentity, check_progress, invalid, read_checkpoint, write_checkpoint},
+    AgentError, ReplayBuffer,
+    checkpoint::{CheckpointFile, Memory, check_progress, invalid},
 };
 
 /// Names of the two critics in the file of networks.
@@ -17,93 +18,63 @@ const CRITICS: [&str; 2] = ["critic_1", "critic_2"];
 /// Everything but the networks.
 #[derive(Serialize, Deserialize)]
 struct Saved<'a> {
-    config: SacConfig,
-    task: TaskIdentity,
     learned_until: u64,
     updates: u64,
     temperature: Temperature,
     rng: Pcg64,
-    environment: VectorSnapshot,
     replay: Cow<'a, ReplayBuffer>,
 }
 
-impl Sac {
-    pub(super) fn save_to(&self, folder: &Path) -> Result<(), AgentError> {
+impl<N: GraphNetwork> Sac<N> {
+    pub(super) fn saved(&self) -> Result<Memory, AgentError> {
         let mut networks = Checkpoint::new();
-        let learner = &self.learner;
-        let trained = std::iter::once(("actor", &learner.actor));
-        for (name, trained) in trained.chain(CRITICS.into_iter().zip(&learner.critics)) {
+        let own = &self.networks;
+        let trained = std::iter::once(("actor", &own.actor));
+        for (name, trained) in trained.chain(CRITICS.into_iter().zip(&own.critics)) {
             let parameters = trained.network.parameters();
             networks.insert_parameters(name, parameters);
             networks.insert_adam(&format!("{name}_adam"), &trained.adam, parameters);
         }
-        for (name, target) in CRITICS.into_iter().zip(&learner.targets) {
+        for (name, target) in CRITICS.into_iter().zip(&own.targets) {
             networks.insert_parameters(&format!("{name}_target"), target.parameters());
         }
         let saved = Saved {
-            config: self.config.clone(),
-            task: TaskIdentity::new(&self.task),
             learned_until: self.learned_until,
             updates: self.updates,
             temperature: self.temperature.clone(),
             rng: self.rng.clone(),
-            environment: self.collector.snapshot(),
             replay: Cow::Borrowed(&self.replay),
         };
-        write_checkpoint(
-            folder,
-            "sac",
-            self.collector.steps(),
-            Some(&networks),
-            &saved,
-        )
+        Memory::new(&saved, Some(networks))
     }
 
-    /// An agent that goes on where the saved one was, with the saved settings.
-    ///
-    /// Episodes that were being calculated are calculated again, or found in the store.
-    ///
-    /// # Errors
-    /// [`AgentError::Io`] or [`AgentError::Checkpoint`] if the folder holds no whole checkpoint of
-    /// this algorithm and task.
-    pub fn load(folder: &Path, task: Arc<Task>, evaluator: &Evaluator) -> Result<Self, AgentError> {
-        let (saved, networks) = read_checkpoint::<Saved>(folder, "sac")?;
-        saved.task.check(&TaskIdentity::new(&task), folder)?;
-        let networks = networks.ok_or_else(|| invalid(folder, "the networks are missing"))?;
-        let mut agent = Self::new(saved.config, task, evaluator)?;
-        let learner = &mut agent.learner;
-        let trained = std::iter::once(("actor", &mut learner.actor));
-        for (name, trained) in trained.chain(CRITICS.into_iter().zip(&mut learner.critics)) {
-            networks.restore_parameters(name, trained.network.parameters_mut())?;
+    pub(super) fn restore_from(&mut self, file: &CheckpointFile) -> Result<(), AgentError> {
+        let bad = |message: String| invalid(file.folder(), message);
+        let (saved, read) = (file.memory::<Saved>()?, file.networks()?);
+        let own = &mut self.networks;
+        let trained = std::iter::once(("actor", &mut own.actor));
+        for (name, trained) in trained.chain(CRITICS.into_iter().zip(&mut own.critics)) {
+            read.restore_parameters(name, trained.network.parameters_mut())?;
             let parameters = trained.network.parameters();
-            networks.restore_adam(&format!("{name}_adam"), &mut trained.adam, parameters)?;
+            read.restore_adam(&format!("{name}_adam"), &mut trained.adam, parameters)?;
         }
-        for (name, target) in CRITICS.into_iter().zip(&mut learner.targets) {
-            networks.restore_parameters(&format!("{name}_target"), target.parameters_mut())?;
+        for (name, target) in CRITICS.into_iter().zip(&mut own.targets) {
+            read.restore_parameters(&format!("{name}_target"), target.parameters_mut())?;
         }
-        saved
-            .replay
-            .check(&agent.task, &agent.replay)
-            .map_err(|message| invalid(folder, message))?;
-        agent.replay = saved.replay.into_owned();
-        saved
-            .temperature
-            .check()
-            .map_err(|message| invalid(folder, message))?;
-        agent.temperature = saved.temperature;
-        agent.rng = saved.rng;
-        agent.learned_until = saved.learned_until;
-        agent.updates = saved.updates;
-        agent.collector.restore(saved.environment)?;
-        let config = &agent.config;
+        saved.replay.check(&self.task, &self.replay).map_err(bad)?;
+        self.replay = saved.replay.into_owned();
+        saved.temperature.check().map_err(bad)?;
+        self.temperature = saved.temperature;
+        self.rng = saved.rng;
+        self.learned_until = saved.learned_until;
+        self.updates = saved.updates;
         check_progress(
-            agent.collector.steps(),
-            config.environments,
-            agent.learned_until,
-            agent.updates,
-            config.gradient_steps,
+            file.info().step,
+            self.config.environments,
+            self.learned_until,
+            self.updates,
+            self.config.gradient_steps,
         )
-        .map_err(|message| invalid(folder, message))?;
-        Ok(agent)
+        .map_err(bad)
     }
 }

@@ -1,3 +1,5 @@
+//! The temperature of SAC.
+
 use serde::{Deserialize, Serialize};
 
 use crate::check::sane;

@@ -8,73 +8,42 @@ use crystalgym_environment::{
 };
 use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{
-    Filling, Proposer, RandomSearchConfig, Search,
-    known::{Known, fits},
-    random_action, random_filling,
+    config::GeneticConfig,
+    filling::{Filling, fits, random_element, random_filling},
+    knowledge::{read, written},
+    known::Known,
+    proposer::Proposer,
 };
-use crate::{AgentConfig, AgentError, CollectConfig, check};
-
-/// A genetic algorithm over fillings: tournament selection, uniform crossover and mutation site by
-/// site (Eiben and Smith, Introduction to Evolutionary Computing, 2015).
-pub type GeneticSearch = Search<GeneticProposer>;
-
-/// Settings of [`GeneticSearch`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct GeneticConfig {
-    /// Environment steps of the run, rounded up to a multiple of `environments`.
-    pub total_steps: u64,
-    /// Seed of everything random.
-    pub seed: u64,
-    /// Environments side by side.
-    pub environments: usize,
-    /// Finished episodes whose rewards may still be missing.
-    pub in_flight: usize,
-    /// Fillings of each skeleton that are kept to breed from; the first ones are random.
-    pub population: usize,
-    /// Fillings among which the better one becomes a parent.
-    pub tournament: usize,
-    /// Chance that a child has two parents, site by site from either.
-    pub crossover_probability: f64,
-    /// Chance that a site of a child gets an element at random; at least one site of a child of
-    /// one parent does.
-    pub mutation_probability: f64,
-}
-
-impl Default for GeneticConfig {
-    fn default() -> Self {
-        let RandomSearchConfig {
-            total_steps,
-            seed,
-            environments,
-            in_flight,
-        } = RandomSearchConfig::default();
-        Self {
-            total_steps,
-            seed,
-            environments,
-            in_flight,
-            population: 30,
-            tournament: 3,
-            crossover_probability: 0.7,
-            mutation_probability: 0.2,
-        }
-    }
-}
+use crate::{AgentConfig, AgentError};
 
 /// A steady-state genetic algorithm: each result may replace the worst of the population, so that
 /// nothing waits for a generation.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct GeneticProposer {
     config: GeneticConfig,
+    progress: Evolution,
+}
+
+/// What a genetic search has learned.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Evolution {
     /// Best first, by skeleton.
     populations: BTreeMap<u16, Vec<(f64, Filling)>>,
     known: Known,
 }
 
 impl GeneticProposer {
+    /// A proposer that knows nothing yet.
+    pub fn new(config: GeneticConfig) -> Self {
+        Self {
+            config,
+            progress: Evolution::default(),
+        }
+    }
+
     fn child(
         config: &GeneticConfig,
         task: &Task,
@@ -94,88 +63,75 @@ impl GeneticProposer {
                 *action = father[site];
             }
             if uniform_unit(rng) < config.mutation_probability {
-                *action = random_action(task.allowed_at(site), rng);
+                *action = random_element(task, site, rng);
             }
         }
         if !crossed {
             let site = uniform_below(rng, child.len());
-            child[site] = random_action(task.allowed_at(site), rng);
+            child[site] = random_element(task, site, rng);
         }
         child
     }
 }
 
 impl Proposer for GeneticProposer {
-    type Config = GeneticConfig;
-
-    const NAME: &'static str = "genetic";
-
-    fn check(config: &GeneticConfig) -> Result<(), AgentError> {
-        check::counts(&[
-            ("population", (config.population as u64, 1..=1_000_000)),
-            ("tournament", (config.tournament as u64, check::REPEATS)),
-        ])?;
-        check::fractions(&[
-            ("crossover_probability", config.crossover_probability),
-            ("mutation_probability", config.mutation_probability),
-        ])
+    fn settings(&self) -> AgentConfig {
+        AgentConfig::Genetic(self.config.clone())
     }
 
-    fn settings(config: &GeneticConfig) -> AgentConfig {
-        AgentConfig::Genetic(config.clone())
-    }
-
-    fn new(config: &GeneticConfig) -> Self {
-        Self {
-            config: config.clone(),
-            populations: BTreeMap::new(),
-            known: Known::default(),
-        }
-    }
-
-    fn collect_config(config: &GeneticConfig) -> CollectConfig {
-        CollectConfig {
-            total_steps: config.total_steps,
-            seed: config.seed,
-            environments: config.environments,
-            in_flight: config.in_flight,
-        }
-    }
-
-    fn propose(&mut self, task: &Task, skeleton: u16, rng: &mut Pcg64) -> Filling {
-        let population = self.populations.entry(skeleton).or_default();
+    fn propose(
+        &mut self,
+        task: &Task,
+        skeleton: u16,
+        rng: &mut Pcg64,
+    ) -> Result<Filling, AgentError> {
+        let Evolution { populations, known } = &mut self.progress;
+        let population = populations.entry(skeleton).or_default();
         let config = &self.config;
-        self.known.first_new(task, skeleton, rng, |rng| {
+        Ok(known.first_new(task, skeleton, rng, |rng| {
             if population.len() < config.population {
                 random_filling(task, skeleton, rng)
             } else {
                 Self::child(config, task, population, rng)
             }
-        })
+        }))
     }
 
-    fn learn(&mut self, _task: &Task, episode: &FinishedEpisode) {
-        let population = self.populations.entry(episode.state.skeleton).or_default();
+    fn learn(&mut self, _task: &Task, episode: &FinishedEpisode) -> Result<(), AgentError> {
+        let populations = &mut self.progress.populations;
+        let population = populations.entry(episode.state.skeleton).or_default();
         let place = population.partition_point(|(reward, _)| *reward >= episode.reward);
         let filling = episode.state.node_types.clone();
         population.insert(place, (episode.reward, filling));
         population.truncate(self.config.population);
+        Ok(())
     }
 
     fn best(&self, skeleton: u16) -> Option<&Filling> {
-        Some(&self.populations.get(&skeleton)?.first()?.1)
+        Some(&self.progress.populations.get(&skeleton)?.first()?.1)
     }
 
-    fn fits(&self, config: &GeneticConfig, task: &Task) -> bool {
-        let mut all = self.populations.iter();
-        self.config == *config
-            && self.known.belongs_to(task)
-            && all.all(|(skeleton, population)| {
-                population.len() <= config.population
-                    && population.is_sorted_by(|a, b| a.0 >= b.0)
-                    && population.iter().all(|(reward, filling)| {
-                        reward.is_finite() && fits(task, *skeleton, filling)
-                    })
-            })
+    fn knowledge(&self) -> Result<Value, AgentError> {
+        written(&self.progress)
+    }
+
+    fn restore(&mut self, knowledge: Value, task: &Task) -> Result<(), String> {
+        let most = self.config.population;
+        self.progress = read(knowledge, |progress: &Evolution| {
+            let mut all = progress.populations.iter();
+            progress.known.belongs_to(task)
+                && all.all(|(skeleton, population)| {
+                    population.len() <= most
+                        && population.is_sorted_by(|a, b| a.0 >= b.0)
+                        && population.iter().all(|(reward, filling)| {
+                            reward.is_finite() && fits(task, *skeleton, filling)
+                        })
+                })
+        })?;
+        Ok(())
+    }
+
+    fn copy(&self) -> Box<dyn Proposer> {
+        Box::new(self.clone())
     }
 }

@@ -7,7 +7,7 @@ use crystalgym_environment::Task;
 use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
 
-use super::{Filling, random_filling};
+use super::filling::{Filling, fits, random_filling};
 
 /// Proposals in a row that were known before a search gives up avoiding known ones.
 const ATTEMPTS: usize = 50;
@@ -15,14 +15,14 @@ const ATTEMPTS: usize = 50;
 /// Fillings that were proposed, by skeleton and in canonical form, so that no calculation is spent
 /// on a crystal twice.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(crate) struct Known {
+pub(super) struct Known {
     by_skeleton: BTreeMap<u16, BTreeSet<Filling>>,
 }
 
 impl Known {
     /// The first of many drawn fillings that has not been proposed before; if all were, a random
     /// one.
-    pub(crate) fn first_new(
+    pub(super) fn first_new(
         &mut self,
         task: &Task,
         skeleton: u16,
@@ -42,7 +42,7 @@ impl Known {
     }
 
     /// Whether all fillings can be of this task's skeletons.
-    pub(crate) fn belongs_to(&self, task: &Task) -> bool {
+    pub(super) fn belongs_to(&self, task: &Task) -> bool {
         let mut all = self.by_skeleton.iter();
         all.all(|(skeleton, fillings)| fillings.iter().all(|f| fits(task, *skeleton, f)))
     }
@@ -59,17 +59,8 @@ fn canonical(task: &Task, skeleton: u16, filling: &Filling) -> Filling {
 fn actions_of(task: &Task, crystal: &Crystal) -> Option<Filling> {
     let elements = crystal.elements().iter();
     elements
-        .map(|element| task.actions().action_of(*element))
+        .map(|element| task.elements().action_of(*element))
         .collect()
-}
-
-/// Whether a filling can be one of this skeleton.
-pub(crate) fn fits(task: &Task, skeleton: u16, filling: &Filling) -> bool {
-    let skeleton = task.skeletons().get(usize::from(skeleton));
-    skeleton.is_some_and(|skeleton| skeleton.sites() == filling.len())
-        && filling
-            .iter()
-            .all(|action| usize::from(*action) < task.actions().len())
 }
 
 #[cfg(test)]

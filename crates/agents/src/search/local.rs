@@ -5,56 +5,28 @@ use std::collections::BTreeMap;
 use crystalgym_environment::{FinishedEpisode, Task, random::uniform_below};
 use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{
-    Filling, Proposer, RandomSearchConfig, Search,
-    known::{Known, fits},
-    random::BestBySkeleton,
-    random_action, random_filling,
+    best::BestBySkeleton,
+    config::LocalSearchConfig,
+    filling::{Filling, fits, random_element, random_filling},
+    knowledge::{read, written},
+    known::Known,
+    proposer::Proposer,
 };
-use crate::{AgentConfig, AgentError, CollectConfig, check};
-
-/// Hill climbing with random restarts.
-pub type LocalSearch = Search<LocalProposer>;
-
-/// Settings of [`LocalSearch`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct LocalSearchConfig {
-    /// Environment steps of the run, rounded up to a multiple of `environments`.
-    pub total_steps: u64,
-    /// Seed of everything random.
-    pub seed: u64,
-    /// Environments side by side.
-    pub environments: usize,
-    /// Finished episodes whose rewards may still be missing.
-    pub in_flight: usize,
-    /// Neighbours without improvement after which the search starts anew from a random filling.
-    pub patience: usize,
-}
-
-impl Default for LocalSearchConfig {
-    fn default() -> Self {
-        let RandomSearchConfig {
-            total_steps,
-            seed,
-            environments,
-            in_flight,
-        } = RandomSearchConfig::default();
-        Self {
-            total_steps,
-            seed,
-            environments,
-            in_flight,
-            patience: 60,
-        }
-    }
-}
+use crate::{AgentConfig, AgentError};
 
 /// First-improvement hill climbing: a neighbour has another element on one site.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct LocalProposer {
-    patience: usize,
+    config: LocalSearchConfig,
+    progress: ClimbingProgress,
+}
+
+/// What a local search has learned.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct ClimbingProgress {
     climbs: BTreeMap<u16, Climb>,
     best: BestBySkeleton,
     known: Known,
@@ -69,53 +41,45 @@ struct Climb {
     failures: usize,
 }
 
-impl Proposer for LocalProposer {
-    type Config = LocalSearchConfig;
-
-    const NAME: &'static str = "local_search";
-
-    fn check(config: &LocalSearchConfig) -> Result<(), AgentError> {
-        check::counts(&[("patience", (config.patience as u64, check::STEPS))])
-    }
-
-    fn settings(config: &LocalSearchConfig) -> AgentConfig {
-        AgentConfig::LocalSearch(config.clone())
-    }
-
-    fn new(config: &LocalSearchConfig) -> Self {
+impl LocalProposer {
+    /// A proposer that knows nothing yet.
+    pub fn new(config: LocalSearchConfig) -> Self {
         Self {
-            patience: config.patience,
-            climbs: BTreeMap::new(),
-            best: BestBySkeleton::default(),
-            known: Known::default(),
+            config,
+            progress: ClimbingProgress::default(),
         }
     }
+}
 
-    fn collect_config(config: &LocalSearchConfig) -> CollectConfig {
-        CollectConfig {
-            total_steps: config.total_steps,
-            seed: config.seed,
-            environments: config.environments,
-            in_flight: config.in_flight,
-        }
+impl Proposer for LocalProposer {
+    fn settings(&self) -> AgentConfig {
+        AgentConfig::LocalSearch(self.config.clone())
     }
 
-    fn propose(&mut self, task: &Task, skeleton: u16, rng: &mut Pcg64) -> Filling {
-        let here = self.climbs.entry(skeleton).or_default().here.as_ref();
-        self.known.first_new(task, skeleton, rng, |rng| match here {
+    fn propose(
+        &mut self,
+        task: &Task,
+        skeleton: u16,
+        rng: &mut Pcg64,
+    ) -> Result<Filling, AgentError> {
+        let ClimbingProgress { climbs, known, .. } = &mut self.progress;
+        let here = climbs.entry(skeleton).or_default().here.as_ref();
+        let draw = |rng: &mut Pcg64| match here {
             None => random_filling(task, skeleton, rng),
             Some((_, filling)) => {
                 let mut neighbour = filling.clone();
                 let site = uniform_below(rng, neighbour.len());
-                neighbour[site] = random_action(task.allowed_at(site), rng);
+                neighbour[site] = random_element(task, site, rng);
                 neighbour
             }
-        })
+        };
+        Ok(known.first_new(task, skeleton, rng, draw))
     }
 
-    fn learn(&mut self, _task: &Task, episode: &FinishedEpisode) {
-        self.best.offer(episode);
-        let climb = self.climbs.entry(episode.state.skeleton).or_default();
+    fn learn(&mut self, _task: &Task, episode: &FinishedEpisode) -> Result<(), AgentError> {
+        let ClimbingProgress { climbs, best, .. } = &mut self.progress;
+        best.offer(episode);
+        let climb = climbs.entry(episode.state.skeleton).or_default();
         let better = climb
             .here
             .as_ref()
@@ -125,26 +89,38 @@ impl Proposer for LocalProposer {
             climb.failures = 0;
         } else {
             climb.failures += 1;
-            if climb.failures >= self.patience {
+            if climb.failures >= self.config.patience {
                 *climb = Climb::default();
             }
         }
+        Ok(())
     }
 
     fn best(&self, skeleton: u16) -> Option<&Filling> {
-        self.best.get(skeleton)
+        self.progress.best.get(skeleton)
     }
 
-    fn fits(&self, config: &LocalSearchConfig, task: &Task) -> bool {
-        let mut climbs = self.climbs.iter();
-        self.patience == config.patience
-            && self.best.belongs_to(task)
-            && self.known.belongs_to(task)
-            && climbs.all(|(skeleton, climb)| {
-                climb.failures < self.patience.max(1)
-                    && climb.here.as_ref().is_none_or(|(reward, filling)| {
-                        reward.is_finite() && fits(task, *skeleton, filling)
-                    })
-            })
+    fn knowledge(&self) -> Result<Value, AgentError> {
+        written(&self.progress)
+    }
+
+    fn restore(&mut self, knowledge: Value, task: &Task) -> Result<(), String> {
+        let patience = self.config.patience.max(1);
+        self.progress = read(knowledge, |progress: &ClimbingProgress| {
+            let mut climbs = progress.climbs.iter();
+            progress.best.belongs_to(task)
+                && progress.known.belongs_to(task)
+                && climbs.all(|(skeleton, climb)| {
+                    climb.failures < patience
+                        && climb.here.as_ref().is_none_or(|(reward, filling)| {
+                            reward.is_finite() && fits(task, *skeleton, filling)
+                        })
+                })
+        })?;
+        Ok(())
+    }
+
+    fn copy(&self) -> Box<dyn Proposer> {
+        Box::new(self.clone())
     }
 }

@@ -7,12 +7,13 @@
 
 use std::{sync::Arc, thread, time::Duration};
 
-use crystalgym_agents::{Agent, DqnConfig, Evaluator, NetworkConfig, Observer, Progress, Update};
+use crystalgym_agents::{Agent, Dqn, DqnConfig, Evaluator, Learner, Observer, Progress, Update};
 use crystalgym_crystal::{Crystal, Element};
 use crystalgym_environment::{FinishedEpisode, Task, TaskConfig};
 use crystalgym_evaluation::{
     Calculator, CancelToken, Fingerprint, Outcome, Property, RigidCalculator,
 };
+use crystalgym_networks::{MegnetShape, NetworkConfig};
 
 /// Density by mass and volume, at once.
 pub(crate) fn rigid() -> Evaluator {
@@ -63,6 +64,21 @@ pub(crate) fn task(config: TaskConfig) -> Arc<Task> {
     Arc::new(Task::new(&config).unwrap())
 }
 
+/// A network with one block.
+pub(crate) fn small_network(hidden: usize) -> NetworkConfig {
+    NetworkConfig::Megnet(MegnetShape {
+        hidden,
+        blocks: 1,
+        ..MegnetShape::default()
+    })
+}
+
+/// An agent that knows nothing yet.
+pub(crate) fn dqn(config: DqnConfig, task: Arc<Task>, evaluator: &Evaluator) -> Agent<Dqn> {
+    let learner = Box::new(Dqn::new(config, Arc::clone(&task)).unwrap());
+    Agent::with_learner(learner, task, evaluator)
+}
+
 /// A small network and a short run.
 pub(crate) fn short_run() -> DqnConfig {
     DqnConfig {
@@ -72,11 +88,7 @@ pub(crate) fn short_run() -> DqnConfig {
         in_flight: 4,
         replay_capacity: 150,
         batch_size: 8,
-        network: NetworkConfig {
-            hidden: 8,
-            blocks: 1,
-            ..NetworkConfig::default()
-        },
+        network: small_network(8),
         ..DqnConfig::standard()
     }
 }
@@ -105,12 +117,16 @@ impl Observer for Record {
 }
 
 /// Steps until the run is finished or `until` environment steps are taken.
-pub(crate) fn drive(agent: &mut dyn Agent, observer: &mut dyn Observer, until: u64) {
+pub(crate) fn drive<L: Learner + ?Sized>(
+    agent: &mut Agent<L>,
+    observer: &mut dyn Observer,
+    until: u64,
+) {
     while agent.steps() < until {
         assert_eq!(agent.step(observer).unwrap(), Progress::Continue);
     }
 }
 
-pub(crate) fn finish(agent: &mut dyn Agent, observer: &mut dyn Observer) {
+pub(crate) fn finish<L: Learner + ?Sized>(agent: &mut Agent<L>, observer: &mut dyn Observer) {
     while agent.step(observer).unwrap() == Progress::Continue {}
 }

@@ -1,3 +1,5 @@
+//! Formation energies of the crystals that a benchmark's agents made.
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,

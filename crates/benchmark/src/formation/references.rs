@@ -1,3 +1,5 @@
+//! Energies of the elements, which formation energies are measured from.
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},

@@ -1,3 +1,5 @@
+//! Structures of the elements in their ground states, from the literature.
+
 use crystalgym_crystal::{CrystalError, Element, Lattice, Structure};
 
 /// A structure that an element's energy is taken from.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crystalgym_crystal::Element;
-use crystalgym_evaluation::{CalculatorConfig, CalculatorName, FailureCode, Property};
+use crystalgym_evaluation::{CalculatorConfig, FailureCode, Property};
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
@@ -11,8 +11,8 @@ use sha2::{Digest, Sha256};
 
 use super::{
     compositions::{Composition, Compositions},
+    elements::action_elements,
     file::{ResultFile, ResultJob},
-    write::action_elements,
 };
 
 /// A value or a failure.
@@ -58,14 +58,6 @@ pub fn calculators(file: &ResultFile) -> Vec<(Property, &CalculatorConfig, &str)
     found
 }
 
-/// Whether it takes microseconds to compute a crystal again.
-pub(super) fn is_instant(config: &CalculatorConfig) -> bool {
-    matches!(
-        config.name,
-        CalculatorName::Rigid | CalculatorName::Empirical
-    )
-}
-
 /// What a file says of the crystals that one calculator computed.
 pub(super) struct Claims {
     /// Those of all action sets.
@@ -88,7 +80,7 @@ impl Claims {
             elements: BTreeSet::new(),
             outcomes: BTreeMap::new(),
             ranked: BTreeMap::new(),
-            instant: is_instant(calculator.1),
+            instant: calculator.1.name.is_instant(),
         };
         for job in file.jobs.iter().filter(|job| origin(job) == calculator) {
             claims

@@ -1,3 +1,5 @@
+//! Canonical fillings of built-in skeletons, as rows of a result name them.
+
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,

@@ -1,24 +1,25 @@
+//! Whether a result agrees with itself, with the experiments and with this version.
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     path::Path,
 };
 
 use crystalgym_crystal::Element;
-use crystalgym_environment::{TaskConfig, reward};
+use crystalgym_environment::{Reward, TaskConfig};
 use crystalgym_evaluation::{Failure, FailureCode, GthCutoff, Outcome, Property, Source, Values};
 use crystalgym_training::{ConfigLayers, TrainingConfig};
 
 use super::{
-    claims::is_instant,
     compositions::{Composition, Compositions},
+    elements::action_elements,
     file::{Measures, ResultFile, ResultJob, portable},
     identity::run_identity,
     rows::measure,
-    write::action_elements,
 };
 use crate::{
     Job, Selection, experiments,
-    reader::{LARGEST_VALUE, LONGEST_CALCULATION},
+    limits::{LARGEST_VALUE, LONGEST_CALCULATION},
     runner::ROLLOUTS,
 };
 
@@ -250,7 +251,7 @@ impl Checker {
                 );
                 self.found(&format!("{row}.step"), message);
             }
-            let instant = is_instant(&job.settings.calculator);
+            let instant = job.settings.calculator.name.is_instant();
             let longest = if instant { 0.0 } else { LONGEST_CALCULATION };
             if !(0.0..=longest).contains(&episode.seconds) {
                 let message = match instant {
@@ -361,7 +362,7 @@ impl Checker {
                 return self.found(at, message);
             }
         };
-        let expected = reward(job.property, job.target, &outcome);
+        let expected = Reward::of(job.property).of_outcome(job.target, &outcome);
         let deviation = (row.episodic_return - expected).abs();
         if deviation.is_nan() || deviation > RETURN_TOLERANCE * expected.abs().max(1.0) {
             let message = format!(

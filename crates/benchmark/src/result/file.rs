@@ -1,3 +1,5 @@
+//! The file of a benchmark's result: its parts, and how it is read.
+
 use std::{collections::BTreeMap, path::Path};
 
 use crystalgym_environment::TaskConfig;
@@ -7,7 +9,7 @@ use crystalgym_evaluation::{
 use crystalgym_training::{Algorithm, EpisodeRow, Preset};
 use serde::{Deserialize, Serialize};
 
-use super::read::{few_members, few_texts};
+use super::bounded::{few_members, few_texts};
 use crate::{EvaluationRow, JobManifest, JobMeasure, JobStatus, Scale};
 
 /// What a benchmark found; `docs/schema/benchmark-result.v1.json` describes the file.
@@ -191,21 +193,18 @@ pub(super) fn portable(config: &CalculatorConfig) -> CalculatorConfig {
 impl ResultJob {
     /// The rows that a benchmark folder holds of the job.
     pub(super) fn rows(&self) -> (Vec<EpisodeRow>, Vec<EvaluationRow>) {
-        let code = |failure: Option<FailureCode>| {
-            failure.map_or_else(String::new, |code| code.name().to_owned())
-        };
         let episodes = (1..).zip(&self.episodes).map(|(number, row)| EpisodeRow {
             episode: number,
             step: row.step,
             environment: 0,
             skeleton: row.skeleton.clone(),
             elements: row.elements.clone(),
-            property: self.property.name().to_owned(),
+            property: self.property,
             target: self.target,
             value: row.value,
             episodic_return: row.episodic_return,
-            failure: code(row.failure),
-            source: row.source.name().to_owned(),
+            failure: row.failure,
+            source: row.source.into(),
             scf_iterations: 0,
             calculation_seconds: row.seconds,
         });
@@ -216,7 +215,7 @@ impl ResultJob {
             elements: row.elements.clone(),
             value: row.value,
             episodic_return: row.episodic_return,
-            failure: code(row.failure),
+            failure: row.failure,
         });
         (episodes.collect(), rollouts.collect())
     }

@@ -1,3 +1,5 @@
+//! Verified results ranked side by side.
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -7,9 +9,7 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    file::{ResultFile, ResultJob},
-    identity::run_identity,
-    read::SealedResult,
+    file::ResultFile, groups::ranked_groups, identity::run_identity, read::SealedResult,
     verification::Verification,
 };
 use crate::{BenchmarkError, LeftOut, Table, interquartile_mean, interquartile_mean_interval};
@@ -182,34 +182,6 @@ fn verified(path: &Path) -> Result<(SealedResult, Verification), String> {
     };
     record.covers(&result)?;
     Ok((result, record))
-}
-
-/// Experiment, property, scale, calculator and algorithm with its preset.
-type GroupKey = (String, String, String, String, String);
-
-/// The jobs of each row of a leaderboard: alike in everything but skeletons and seed.
-pub(super) fn ranked_groups(file: &ResultFile) -> BTreeMap<GroupKey, Vec<&ResultJob>> {
-    let mut groups: BTreeMap<GroupKey, Vec<&ResultJob>> = BTreeMap::new();
-    for job in &file.jobs {
-        let preset = serde_json::to_value(job.preset).unwrap_or_default();
-        let key = (
-            job.experiment.clone(),
-            job.property.to_string(),
-            job.scale.name().to_owned(),
-            format!(
-                "{} {}",
-                job.settings.calculator.name.name(),
-                job.fingerprint
-            ),
-            format!(
-                "{} ({})",
-                job.algorithm.name(),
-                preset.as_str().unwrap_or_default()
-            ),
-        );
-        groups.entry(key).or_default().push(job);
-    }
-    groups
 }
 
 fn rows(file: &ResultFile, record: &Verification, file_name: &str) -> Vec<LeaderboardRow> {

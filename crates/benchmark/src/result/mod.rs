@@ -4,10 +4,13 @@
 //! agree with itself?) → [`verify`] (does the calculator say the same, and the agent?) →
 //! [`Leaderboard`].
 
+mod bounded;
 mod claims;
 mod compositions;
 mod consistency;
+mod elements;
 mod file;
+mod groups;
 mod identity;
 mod leaderboard;
 mod read;

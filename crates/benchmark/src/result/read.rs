@@ -1,15 +1,13 @@
 //! Reading a result file of somebody else: with bounds on what it may take.
 
 use std::{
-    fmt,
     fs::File,
     io::{self, Read},
-    marker::PhantomData,
     path::{Path, PathBuf},
 };
 
 use flate2::read::MultiGzDecoder;
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
 
 use super::{file::ResultFile, identity::content_sha256};
 use crate::BenchmarkError;
@@ -23,8 +21,6 @@ const SMALL_BYTES: u64 = 1 << 20;
 /// Bytes of text that a value takes at least on the mean: a row has some 18, and what has less is
 /// made to take much memory.
 const LEAST_BYTES_OF_A_VALUE: u64 = 8;
-/// Most members of a list or table that is no list of rows.
-const MOST_MEMBERS: usize = 256;
 
 /// A result file as it lies on disk, with its checksum.
 #[derive(Debug, Clone, PartialEq)]
@@ -108,60 +104,4 @@ fn read_up_to(reader: impl Read, most: u64) -> io::Result<Vec<u8>> {
         return Err(io::Error::new(io::ErrorKind::InvalidData, message));
     }
     Ok(text)
-}
-
-/// A list of texts that is not one of rows.
-pub(super) fn few_texts<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Vec<String>, D::Error> {
-    struct Visitor;
-    impl<'de> de::Visitor<'de> for Visitor {
-        type Value = Vec<String>;
-
-        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write!(formatter, "a list of at most {MOST_MEMBERS} texts")
-        }
-
-        fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Vec<String>, A::Error> {
-            let mut texts = Vec::new();
-            while let Some(text) = list.next_element()? {
-                if texts.len() == MOST_MEMBERS {
-                    return Err(de::Error::invalid_length(MOST_MEMBERS + 1, &self));
-                }
-                texts.push(text);
-            }
-            Ok(texts)
-        }
-    }
-    deserializer.deserialize_seq(Visitor)
-}
-
-/// A table that is not one of rows.
-pub(super) fn few_members<'de, D, V, M>(deserializer: D) -> Result<M, D::Error>
-where
-    D: Deserializer<'de>,
-    V: Deserialize<'de>,
-    M: FromIterator<(String, V)>,
-{
-    struct Visitor<V>(PhantomData<V>);
-    impl<'de, V: Deserialize<'de>> de::Visitor<'de> for Visitor<V> {
-        type Value = Vec<(String, V)>;
-
-        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write!(formatter, "a table of at most {MOST_MEMBERS} members")
-        }
-
-        fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut members = Vec::new();
-            while let Some(member) = map.next_entry()? {
-                if members.len() == MOST_MEMBERS {
-                    return Err(de::Error::invalid_length(MOST_MEMBERS + 1, &self));
-                }
-                members.push(member);
-            }
-            Ok(members)
-        }
-    }
-    let members = deserializer.deserialize_map(Visitor(PhantomData))?;
-    Ok(members.into_iter().collect())
 }

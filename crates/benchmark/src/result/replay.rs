@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crystalgym_agents::{Evaluator, Observer, PolicyMode, Progress, evaluate_policy};
+use crystalgym_agents::{Agent, Evaluator, Observer, PolicyMode, Progress, evaluate_policy};
 use crystalgym_crystal::{Crystal, Element};
 use crystalgym_environment::{FinishedEpisode, Task};
 use crystalgym_evaluation::{
@@ -40,7 +40,7 @@ pub(super) fn replay(
         workers: 1,
     };
     let task = Arc::new(Task::new(&config.task)?);
-    let mut agent = config.agent().build(Arc::clone(&task), &evaluator)?;
+    let mut agent = Agent::new(&config.agent(), Arc::clone(&task), &evaluator)?;
     let mut episodes = Compared {
         rows: &job.episodes,
         next: 0,

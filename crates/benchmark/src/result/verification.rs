@@ -18,14 +18,14 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    claims::{Choice, Claims, Found, calculators, draws, is_instant},
+    claims::{Choice, Claims, Found, calculators, draws},
     compositions::{Composition, Compositions},
     consistency::problems,
+    elements::sorted,
     file::ResultJob,
-    leaderboard::ranked_groups,
+    groups::ranked_groups,
     read::SealedResult,
     replay::replay,
-    write::sorted,
 };
 use crate::BenchmarkError;
 
@@ -257,7 +257,7 @@ impl Verification {
                 let Some(claimed) = claims.outcomes.get(&crystal) else {
                     continue;
                 };
-                let instant = is_instant(config);
+                let instant = config.name.is_instant();
                 let holds = self.checks.iter().filter(named).any(|check| {
                     let (_, verdict) = verdict(property, instant, *claimed, check.found);
                     check.claimed == *claimed && verdict.holds()
@@ -349,7 +349,7 @@ pub fn verify(
             else {
                 return Ok(None);
             };
-            let instant = is_instant(config);
+            let instant = config.name.is_instant();
             let check = compare(property, instant, composition, choice, claimed, &outcome);
             (options.report)(&check);
             match choice {
@@ -462,16 +462,13 @@ fn evaluate_within(
 ///
 /// The same version on the same kind of processor gives the same bits. Another kind adds numbers up
 /// in another order, so that an SCF may stop an iteration earlier or later: values then differ by
-/// what its convergence leaves open. Making that ten times finer or coarser moved four gaps by up to
-/// 0.6 meV, three densities by 2e-7 and three bulk moduli by 5e-5 of themselves.
+/// what its convergence leaves open ([`Property::facts`]).
 ///
 /// Instant calculators add nothing up in iterations: theirs are a few roundings.
 fn tolerance(property: Property, instant: bool, value: f64) -> f64 {
-    match property {
-        _ if instant => 4.0 * f64::EPSILON * value.abs(),
-        Property::BandGap => 2e-3,
-        Property::Density => 1e-5 * value.abs(),
-        _ => 0.01 + 1e-3 * value.abs(),
+    match instant {
+        true => 4.0 * f64::EPSILON * value.abs(),
+        false => property.facts().tolerance.at(value),
     }
 }
 

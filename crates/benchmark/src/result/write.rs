@@ -1,3 +1,5 @@
+//! Writes a benchmark folder as one result file.
+
 use std::{
     collections::BTreeSet,
     fs::{self, Permissions},
@@ -7,16 +9,13 @@ use std::{
 };
 
 use crystalgym_crystal::Element;
-use crystalgym_environment::{ActionSet, EnvironmentError, TaskConfig};
-use crystalgym_evaluation::{
-    CalculatorConfig, FailureCode, Property, QeSettings, Source, UnknownFailureCode,
-};
-use crystalgym_training::{EpisodeRow, RunFolder, TrainingConfig, TrainingError};
+use crystalgym_evaluation::{CalculatorConfig, Property, QeSettings, Source};
+use crystalgym_training::{EpisodeRow, RowSource, RunFolder, TrainingConfig, TrainingError};
 use flate2::{Compression, read::MultiGzDecoder, write::GzEncoder};
 
 use super::{
-    claims::is_instant,
     compositions::Compositions,
+    elements::action_elements,
     file::{
         Measures, ResultEpisode, ResultFile, ResultJob, ResultRollout, ResultSettings, portable,
     },
@@ -167,7 +166,7 @@ impl JobWriter {
             crystals.insert(self.compositions.of(skeleton, elements).map_err(bad)?);
         }
         let fingerprint = self.fingerprint(&config, manifest.property)?;
-        let instant = is_instant(&config.calculator);
+        let instant = config.calculator.name.is_instant();
         Ok(ResultJob {
             id: manifest.id.clone(),
             experiment: manifest.experiment.clone(),
@@ -190,9 +189,7 @@ impl JobWriter {
             episodes: (episodes.iter().map(|row| result_episode(row, instant)))
                 .collect::<Result<_, _>>()
                 .map_err(bad)?,
-            rollouts: (rollouts.iter().map(result_rollout))
-                .collect::<Result<_, _>>()
-                .map_err(bad)?,
+            rollouts: rollouts.iter().map(result_rollout).collect(),
         })
     }
 
@@ -225,22 +222,6 @@ impl JobWriter {
     }
 }
 
-/// The elements of a task's action set, in ascending order.
-pub(super) fn action_elements(task: &TaskConfig) -> Result<Vec<Element>, EnvironmentError> {
-    let actions = match task.elements.is_empty() {
-        true => ActionSet::published(&task.actions)?,
-        false => ActionSet::custom(task.elements.clone())?,
-    };
-    Ok(sorted(actions.elements()))
-}
-
-/// Fingerprints list elements as they come.
-pub(super) fn sorted(elements: &[Element]) -> Vec<Element> {
-    let mut elements = elements.to_vec();
-    elements.sort_unstable();
-    elements
-}
-
 /// The wall time of an instant calculator says nothing.
 fn result_episode(row: &EpisodeRow, instant: bool) -> Result<ResultEpisode, String> {
     Ok(ResultEpisode {
@@ -248,9 +229,9 @@ fn result_episode(row: &EpisodeRow, instant: bool) -> Result<ResultEpisode, Stri
         skeleton: row.skeleton.clone(),
         elements: row.elements.clone(),
         value: row.value,
-        failure: failure(&row.failure)?,
+        failure: row.failure,
         episodic_return: row.episodic_return,
-        source: source(&row.source)?,
+        source: source(row.source)?,
         seconds: if instant {
             0.0
         } else {
@@ -259,30 +240,25 @@ fn result_episode(row: &EpisodeRow, instant: bool) -> Result<ResultEpisode, Stri
     })
 }
 
-fn result_rollout(row: &EvaluationRow) -> Result<ResultRollout, String> {
-    Ok(ResultRollout {
+fn result_rollout(row: &EvaluationRow) -> ResultRollout {
+    ResultRollout {
         mode: row.mode.clone(),
         held_out: row.held_out,
         skeleton: row.skeleton.clone(),
         elements: row.elements.clone(),
         value: row.value,
-        failure: failure(&row.failure)?,
+        failure: row.failure,
         episodic_return: row.episodic_return,
-    })
-}
-
-fn failure(name: &str) -> Result<Option<FailureCode>, String> {
-    match name {
-        "" => Ok(None),
-        _ => name
-            .parse()
-            .map(Some)
-            .map_err(|error: UnknownFailureCode| error.to_string()),
     }
 }
 
-fn source(name: &str) -> Result<Source, String> {
-    let known = [Source::Computed, Source::Store, Source::Coalesced];
-    let found = known.into_iter().find(|source| source.name() == name);
-    found.ok_or_else(|| format!("unknown source '{name}' of an episode"))
+fn source(source: RowSource) -> Result<Source, String> {
+    match source {
+        RowSource::Computed => Ok(Source::Computed),
+        RowSource::Store => Ok(Source::Store),
+        RowSource::Coalesced => Ok(Source::Coalesced),
+        RowSource::Predicted => {
+            Err("an episode was guessed by a model, expected calculations alone".to_owned())
+        }
+    }
 }

@@ -1,6 +1,8 @@
+//! `crystalgym evaluate`: one property of one crystal.
+
 use std::{
     io::{self, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::ExitCode,
     sync::Arc,
     thread,
@@ -12,10 +14,9 @@ use clap::Args;
 use crystalgym_crystal::{Crystal, Element, SYMMETRY_TOLERANCE_ANG, Skeleton, Structure};
 use crystalgym_environment::find_skeleton;
 use crystalgym_evaluation::{
-    Calculator, CalculatorConfig, CancelToken, Evaluation, Outcome, Property, ResultStore, Values,
-    evaluate,
+    CalculatorConfig, CancelToken, Evaluation, Outcome, Property, Values, evaluate,
 };
-use crystalgym_training::{ConfigLayers, default_store_path};
+use crystalgym_training::{ConfigLayers, open_store};
 use serde_json::json;
 
 use crate::{signals::StopFlag, terminal};
@@ -32,7 +33,7 @@ pub(crate) struct EvaluateArguments {
     /// Its elements in site order, such as Cl,F,Na,Li.
     #[arg(long, value_delimiter = ',', requires = "skeleton")]
     elements: Vec<String>,
-    /// band_gap, bulk_modulus or density.
+    /// band_gap, bulk_modulus, density or shear_modulus.
     #[arg(long)]
     property: Property,
     #[command(flatten)]
@@ -79,34 +80,15 @@ impl CalculatorArguments {
         for file in &self.config {
             layers.add_file(file)?;
         }
-        layers.add_assignment(&format!(
-            "calculator.name={}",
-            toml_string(&self.calculator)
-        ))?;
+        layers.set("calculator.name", self.calculator.as_str());
         if let Some(family) = &self.pseudo {
-            layers.add_assignment(&format!(
-                "calculator.pseudopotentials={}",
-                toml_string(family)
-            ))?;
+            layers.set("calculator.pseudopotentials", family.as_str());
         }
         for assignment in &self.set {
             layers.add_assignment(&format!("calculator.{assignment}"))?;
         }
         Ok(layers.resolve_table("calculator", &CalculatorConfig::default())?)
     }
-}
-
-/// The store that `default`, `none` or a path means; none for a calculator that needs none.
-pub(crate) fn open_store(
-    name: &str,
-    calculator: &dyn Calculator,
-) -> anyhow::Result<Option<ResultStore>> {
-    Ok(match name {
-        _ if calculator.is_instant() => None,
-        "none" => None,
-        "default" => Some(ResultStore::open(&default_store_path()?)?),
-        path => Some(ResultStore::open(Path::new(path))?),
-    })
 }
 
 pub(crate) fn run(arguments: &EvaluateArguments) -> anyhow::Result<ExitCode> {
@@ -170,11 +152,6 @@ fn crystal(arguments: &EvaluateArguments) -> anyhow::Result<Crystal> {
         .map(|symbol| symbol.trim().parse::<Element>())
         .collect::<Result<_, _>>()?;
     Ok(Crystal::new(find_skeleton(name)?, elements)?)
-}
-
-/// A text as a TOML string, whatever it holds.
-fn toml_string(text: &str) -> String {
-    toml::Value::from(text).to_string()
 }
 
 fn print(

@@ -1,3 +1,5 @@
+//! `crystalgym list`: skeletons, action sets, tasks, calculators and failure codes.
+
 use std::{
     io::{self, Write},
     process::ExitCode,
@@ -145,12 +147,12 @@ fn calculators() -> Table {
         ],
         vec![
             json!("native"),
-            json!("band_gap bulk_modulus density"),
+            json!("band_gap bulk_modulus density shear_modulus"),
             json!("the project's own plane-wave engine with built-in GTH pseudopotentials"),
         ],
         vec![
             json!("qe"),
-            json!("band_gap bulk_modulus density"),
+            json!("band_gap bulk_modulus density shear_modulus"),
             json!("Quantum ESPRESSO pw.x, which must be installed, with a pseudopotential family"),
         ],
     ];

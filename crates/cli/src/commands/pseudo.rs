@@ -1,3 +1,5 @@
+//! `crystalgym pseudo`: checks, installs and writes pseudopotentials.
+
 use std::{
     fs,
     io::Write,

@@ -1,3 +1,5 @@
+//! `crystalgym rollout`: crystals that a trained agent makes.
+
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::Args;

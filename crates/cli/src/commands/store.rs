@@ -1,3 +1,5 @@
+//! `crystalgym store`: counts, checks and exports the results of a store.
+
 use std::{
     io::{self, Write},
     path::{Path, PathBuf},

@@ -1,3 +1,5 @@
+//! `crystalgym train`: starts a training run, or goes on with one.
+
 use std::{
     io::{self, Write},
     path::{Path, PathBuf},

@@ -1,6 +1,9 @@
 //! Extended XYZ as ASE reads it: frames of a count, a comment line of `key=value`, and the atoms.
 
-use super::{element_of, frames::pick, number, parse_error, three_numbers};
+use super::{
+    fields::{element_of, number, parse_error, three_numbers},
+    frames::pick,
+};
 use crate::{CrystalError, Element, Lattice, Structure};
 
 const FORMAT: &str = "extxyz";
@@ -20,7 +23,10 @@ pub(super) fn read(text: &str, index: Option<usize>) -> Result<Structure, Crysta
             let message = format!("'{count_text}' is no number of atoms");
             parse_error(FORMAT, first + 1, message)
         })?;
-        let left = lines.len().saturating_sub(first + 2);
+        let Some(left) = lines.len().checked_sub(first + 2) else {
+            let message = "the file ends before the comment line";
+            return Err(parse_error(FORMAT, lines.len() + 1, message));
+        };
         if count > left {
             let message = format!("the file ends after {left} of {count} atoms");
             return Err(parse_error(FORMAT, lines.len() + 1, message));

@@ -10,7 +10,10 @@ use serde::{
     },
 };
 
-use super::{element_of, frames::pick, parse_error};
+use super::{
+    fields::{element_of, parse_error},
+    frames::pick,
+};
 use crate::{CrystalError, Element, Lattice, Structure};
 
 const FORMAT: &str = "JSON";

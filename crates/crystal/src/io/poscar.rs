@@ -1,6 +1,9 @@
 //! POSCAR, CONTCAR and XDATCAR of VASP, one structure or several in a row.
 
-use super::{element_of, frames::pick, number, parse_error, three_numbers};
+use super::{
+    fields::{element_of, number, parse_error, three_numbers},
+    frames::pick,
+};
 use crate::{CrystalError, Element, Lattice, Structure, matrix::determinant};
 
 const FORMAT: &str = "POSCAR";

@@ -1,3 +1,5 @@
+//! The bytes of a file, up to a limit.
+
 use std::{
     fs::{self, File},
     io::{self, Read},

@@ -1,3 +1,5 @@
+//! All formats of structure files: round trips, damaged text, and errors that name the line.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -2,8 +2,13 @@
 
 use rustfft::num_complex::Complex64;
 
-use super::fft::{FftBox, OccupiedColumns, good_fft_size};
+use super::{
+    by_length::sort_by_length,
+    fft::{FftBox, OccupiedColumns, good_fft_size},
+};
 use crate::{
+    DftError,
+    cancellation::Cancellation,
     cell::Cell,
     vector::{Vector3, dot},
 };
@@ -38,16 +43,24 @@ const SHELL_TOLERANCE: f64 = 1e-9;
 
 impl DensityGrid {
     /// The sphere of `ecut` (hartree) in the smallest box that holds it.
-    pub(crate) fn new(cell: Cell, ecut: f64) -> Self {
-        let (miller, g2) = sphere(&cell, ecut);
+    ///
+    /// # Errors
+    /// [`DftError::Cancelled`].
+    pub(crate) fn new(
+        cell: Cell,
+        ecut: f64,
+        cancellation: Cancellation<'_>,
+    ) -> Result<Self, DftError> {
+        let (miller, g2) = sphere(&cell, ecut, cancellation)?;
         let fft = FftBox::new(box_sides(&miller).map(good_fft_size));
-        let positions_of = |sign: i32| -> Vec<u32> {
+        let positions_of = |sign: i32| -> Result<Vec<u32>, DftError> {
+            cancellation.check()?;
             let places = miller
                 .iter()
                 .filter_map(|&m| fft.position(m.map(|x| sign * x)));
-            places.map(|position| position as u32).collect()
+            Ok(places.map(|position| position as u32).collect())
         };
-        let positions = positions_of(1);
+        let positions = positions_of(1)?;
         debug_assert_eq!(positions.len(), miller.len());
         let occupied = OccupiedColumns::of_positions(fft.dims(), &positions);
         let mut shell = Vec::with_capacity(g2.len());
@@ -59,13 +72,14 @@ impl DensityGrid {
             }
             shell.push((shell_g2.len() - 1) as u32);
         }
-        Self {
+        cancellation.check()?;
+        Ok(Self {
             cell,
             g_cart: miller
                 .iter()
                 .map(|m| cell.wave_vector(m.map(f64::from)))
                 .collect(),
-            opposite_positions: positions_of(-1),
+            opposite_positions: positions_of(-1)?,
             fft,
             miller,
             g2,
@@ -73,7 +87,7 @@ impl DensityGrid {
             shell_g: shell_g2.into_iter().map(f64::sqrt).collect(),
             positions,
             occupied,
-        }
+        })
     }
 
     /// One G of each pair ±G, by its index, with the index of its opposite; G = 0, which is its
@@ -182,12 +196,18 @@ impl DensityGrid {
 }
 
 /// Miller indices and |G|² of all G with `G²/2 ≤ ecut`, by length, then by index.
-fn sphere(cell: &Cell, ecut: f64) -> (Vec<[i32; 3]>, Vec<f64>) {
+fn sphere(
+    cell: &Cell,
+    ecut: f64,
+    cancellation: Cancellation<'_>,
+) -> Result<(Vec<[i32; 3]>, Vec<f64>), DftError> {
+    let mut pace = cancellation.pace();
     let limit2 = 2.0 * ecut;
     let limits = miller_limits(cell, limit2.sqrt());
     let mut vectors = Vec::new();
     for i in -limits[0]..=limits[0] {
         for j in -limits[1]..=limits[1] {
+            pace.spend(2 * limits[2] as usize + 1)?;
             for k in -limits[2]..=limits[2] {
                 let g = cell.wave_vector([i, j, k].map(f64::from));
                 let g2 = dot(g, g);
@@ -197,10 +217,8 @@ fn sphere(cell: &Cell, ecut: f64) -> (Vec<[i32; 3]>, Vec<f64>) {
             }
         }
     }
-    // Lengths that differ by rounding only must not decide the order.
-    let rounded = |g2: f64| (g2 * 1e8).round() as u64;
-    vectors.sort_by_key(|&(g2, m)| (rounded(g2), m));
-    vectors.into_iter().map(|(g2, m)| (m, g2)).unzip()
+    sort_by_length(&mut vectors, cancellation)?;
+    Ok(vectors.into_iter().map(|(g2, m)| (m, g2)).unzip())
 }
 
 /// Sides of the smallest box that holds the given Miller indices.

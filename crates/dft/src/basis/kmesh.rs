@@ -1,5 +1,7 @@
+//! Meshes of k-points and their irreducible points.
+
 use super::k_point::KPoint;
-use crate::{symmetry::SymmetryOperation, vector::Vector3};
+use crate::{DftError, cancellation::Cancellation, symmetry::SymmetryOperation, vector::Vector3};
 
 /// A Monkhorst–Pack mesh: `k = (n + s/2) / N` along each reciprocal lattice vector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,17 +59,16 @@ impl KMesh {
 /// The points of the mesh that none of the operations, nor time reversal (k → −k), turns into
 /// each other. The operations must leave the mesh as it is ([`KMesh::is_invariant_under`]).
 pub fn irreducible_k_points(mesh: KMesh, operations: &[SymmetryOperation]) -> Vec<KPoint> {
-    irreducible_k_points_unless(&|| false, mesh, operations).unwrap_or_default()
+    irreducible_k_points_unless(Cancellation::NEVER, mesh, operations).unwrap_or_default()
 }
 
-/// As [`irreducible_k_points`]; `None` once it is cancelled.
+/// As [`irreducible_k_points`], unless it is cancelled.
 pub(crate) fn irreducible_k_points_unless(
-    is_cancelled: &dyn Fn() -> bool,
+    cancellation: Cancellation<'_>,
     mesh: KMesh,
     operations: &[SymmetryOperation],
-) -> Option<Vec<KPoint>> {
-    /// Points between two questions, some milliseconds.
-    const POINTS_AT_ONCE: usize = 1024;
+) -> Result<Vec<KPoint>, DftError> {
+    let mut pace = cancellation.pace();
     let [n1, n2, n3] = mesh.divisions.map(|n| n as usize);
     let total = n1 * n2 * n3;
     let position = |index: usize| -> Vector3 {
@@ -77,12 +78,11 @@ pub(crate) fn irreducible_k_points_unless(
     let mut taken = vec![false; total];
     let mut points = Vec::new();
     for first in 0..total {
-        if first % POINTS_AT_ONCE == 0 && is_cancelled() {
-            return None;
-        }
+        pace.spend(1)?;
         if taken[first] {
             continue;
         }
+        pace.spend(8 * operations.len())?;
         taken[first] = true;
         let mut star = 1;
         let k = position(first);
@@ -102,7 +102,7 @@ pub(crate) fn irreducible_k_points_unless(
             weight: f64::from(star) / total as f64,
         });
     }
-    Some(points)
+    Ok(points)
 }
 
 #[cfg(test)]

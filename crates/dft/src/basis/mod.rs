@@ -1,6 +1,8 @@
 //! Discretisation: G-spheres, FFT boxes, k-points.
 
+mod by_length;
 mod density_grid;
+mod discretisation;
 mod fft;
 mod k_point;
 mod kmesh;
@@ -8,11 +10,13 @@ mod plane_wave_basis;
 mod set_up;
 mod wave_basis;
 
+pub use discretisation::Discretisation;
 pub use k_point::KPoint;
 pub use kmesh::{KMesh, irreducible_k_points};
-pub use plane_wave_basis::{Discretisation, PlaneWaveBasis};
+pub use plane_wave_basis::PlaneWaveBasis;
 pub use set_up::SetUp;
 
 pub(crate) use density_grid::DensityGrid;
 pub(crate) use fft::{FftBox, FftScratch, Precision};
+pub(crate) use kmesh::irreducible_k_points_unless;
 pub(crate) use wave_basis::{WaveBasis, WaveGrid};

@@ -3,32 +3,17 @@
 use std::sync::Arc;
 
 use super::{
-    DensityGrid, KMesh, KPoint, WaveBasis, WaveGrid,
-    kmesh::{irreducible_k_points, irreducible_k_points_unless},
+    DensityGrid, Discretisation, KMesh, KPoint, WaveBasis, WaveGrid, irreducible_k_points_unless,
     set_up::{MOST_OPERATIONS, SetUp},
 };
 use crate::{
     DftError,
     atom_symmetrizer::AtomSymmetrizer,
+    cancellation::Cancellation,
     model::Model,
     symmetrizer::Symmetrizer,
-    symmetry::{SymmetryOperation, image_of_atoms, space_group_operations},
+    symmetry::{SymmetryOperation, image_of_atoms, space_group_operations_unless},
 };
-
-/// Choices that turn a model into finite matrices.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Discretisation {
-    /// Kinetic-energy cutoff of the wavefunctions in hartree.
-    pub ecut_ha: f64,
-    /// Cutoff of density and potentials in hartree, at least four times the other (which is
-    /// where a norm-conserving density ends).
-    pub ecut_density_ha: f64,
-    /// Mesh of k-points.
-    pub k_mesh: KMesh,
-    /// Whether the crystal's symmetry, as far as the mesh has it too, reduces the mesh and is
-    /// imposed on the density. Time reversal is always used.
-    pub use_symmetry: bool,
-}
 
 /// A hair more than asked for, so that rounding never cuts a star of waves in two.
 const CUTOFF_SLACK: f64 = 1.0 + 1e-10;
@@ -99,35 +84,34 @@ impl PlaneWaveBasis {
                 expected: "three numbers from 1 to 1000",
             });
         }
-        set_up.check_cancelled()?;
+        let cancellation = set_up.cancellation();
+        cancellation.check()?;
         let mesh_points: f64 = k_mesh.divisions.map(f64::from).iter().product();
         set_up.check_memory(&model, &discretisation, mesh_points / MOST_OPERATIONS)?;
         let operations = if use_symmetry {
-            let mut operations = space_group_operations(&model);
+            let mut operations = space_group_operations_unless(cancellation, &model)?;
             operations.retain(|operation| k_mesh.is_invariant_under(operation));
             operations
         } else {
             vec![SymmetryOperation::identity()]
         };
-        let is_cancelled = || set_up.check_cancelled().is_err();
-        let k_points = irreducible_k_points_unless(&is_cancelled, k_mesh, &operations)
-            .ok_or(DftError::Cancelled)?;
+        let k_points = irreducible_k_points_unless(cancellation, k_mesh, &operations)?;
         set_up.check_memory(&model, &discretisation, k_points.len() as f64)?;
         let slack = CUTOFF_SLACK;
-        let density_grid = DensityGrid::new(model.cell, ecut_density_ha * slack);
+        let density_grid = DensityGrid::new(model.cell, ecut_density_ha * slack, cancellation)?;
+        cancellation.check()?;
         let wave_grid = WaveGrid::new(ecut_ha * slack, &density_grid);
-        set_up.check_cancelled()?;
-        let mut waves = Vec::with_capacity(k_points.len());
-        for k_point in k_points {
-            set_up.check_cancelled()?;
-            let ecut = ecut_ha * slack;
-            waves.push(WaveBasis::new(&model.cell, k_point, ecut, &wave_grid.fft));
-        }
+        let (cell, fft, ecut) = (&model.cell, &wave_grid.fft, ecut_ha * slack);
+        let at = |k_point| WaveBasis::new(cell, k_point, ecut, fft, cancellation);
+        let waves = k_points
+            .into_iter()
+            .map(at)
+            .collect::<Result<Vec<_>, _>>()?;
         let inversion = operations.iter().find(|operation| operation.is_inversion());
         Ok(Self {
             inversion: inversion.and_then(|operation| image_of_atoms(&model, operation)),
-            symmetrizer: Symmetrizer::new(&density_grid, &operations),
-            atom_symmetrizer: AtomSymmetrizer::new(&model, &operations),
+            symmetrizer: Symmetrizer::new(&density_grid, &operations, cancellation)?,
+            atom_symmetrizer: AtomSymmetrizer::new(&model, &operations, cancellation)?,
             model,
             discretisation,
             density_grid,
@@ -138,7 +122,10 @@ impl PlaneWaveBasis {
     }
 
     /// The same with about half as many k-points along each axis, where that saves most of the work.
-    pub(crate) fn coarser(&self) -> Option<Self> {
+    ///
+    /// # Errors
+    /// [`DftError::Cancelled`].
+    pub(crate) fn coarser(&self, cancellation: Cancellation<'_>) -> Result<Option<Self>, DftError> {
         let mesh = self.discretisation.k_mesh;
         let k_mesh = KMesh {
             divisions: mesh.divisions.map(|n| (n / 2).max(1)),
@@ -146,22 +133,30 @@ impl PlaneWaveBasis {
         };
         let invariant = |operation: &SymmetryOperation| k_mesh.is_invariant_under(operation);
         if !self.operations.iter().all(invariant) {
-            return None;
+            return Ok(None);
         }
         let ecut = self.discretisation.ecut_ha * CUTOFF_SLACK;
         let (cell, grid) = (&self.model.cell, &self.wave_grid);
-        let waves: Vec<WaveBasis> = irreducible_k_points(k_mesh, &self.operations)
-            .into_iter()
-            .map(|k_point| WaveBasis::new(cell, k_point, ecut, &grid.fft))
-            .collect();
-        (waves.len() * COARSE_SAVING <= self.waves.len()).then(|| Self {
+        let k_points = irreducible_k_points_unless(cancellation, k_mesh, &self.operations)?;
+        if k_points.len() * COARSE_SAVING > self.waves.len() {
+            return Ok(None);
+        }
+        let at = |k_point| WaveBasis::new(cell, k_point, ecut, &grid.fft, cancellation);
+        let waves = k_points.into_iter().map(at).collect::<Result<_, _>>()?;
+        Ok(Some(Self {
             waves,
             discretisation: Discretisation {
                 k_mesh,
                 ..self.discretisation
             },
-            ..self.clone()
-        })
+            model: Arc::clone(&self.model),
+            density_grid: self.density_grid.clone(),
+            wave_grid: self.wave_grid.clone(),
+            operations: self.operations.clone(),
+            inversion: self.inversion.clone(),
+            symmetrizer: self.symmetrizer.clone(),
+            atom_symmetrizer: self.atom_symmetrizer.clone(),
+        }))
     }
 
     /// The model.

@@ -3,7 +3,7 @@
 use std::{f64::consts::PI, num::NonZeroUsize};
 
 use super::{Discretisation, density_grid::miller_limits};
-use crate::{DftError, model::Model, occupation::Occupations};
+use crate::{DftError, cancellation::Cancellation, model::Model, occupation::Occupations};
 
 const GIB: f64 = (1u64 << 30) as f64;
 /// Bytes of a complex number.
@@ -47,11 +47,9 @@ impl SetUp<'_> {
     /// The default limit in GiB.
     pub const MEMORY_LIMIT_GIB: f64 = 8.0;
 
-    pub(super) fn check_cancelled(&self) -> Result<(), DftError> {
-        match self.is_cancelled {
-            Some(asked) if asked() => Err(DftError::Cancelled),
-            _ => Ok(()),
-        }
+    pub(super) fn cancellation(&self) -> Cancellation<'_> {
+        self.is_cancelled
+            .map_or(Cancellation::NEVER, Cancellation::by)
     }
 
     /// Refuses a calculation with this many k-points if it needs more memory than it may have.

@@ -3,11 +3,14 @@
 use rustfft::num_complex::{Complex, Complex64};
 
 use super::{
+    by_length::sort_by_length,
     density_grid::{DensityGrid, box_sides, miller_limits},
     fft::{FftBox, OccupiedColumns, Precision, fast_fft_size},
     k_point::KPoint,
 };
 use crate::{
+    DftError,
+    cancellation::Cancellation,
     cell::Cell,
     vector::{Vector3, dot},
 };
@@ -29,13 +32,23 @@ pub(crate) struct WaveBasis {
 }
 
 impl WaveBasis {
-    pub(crate) fn new(cell: &Cell, k_point: KPoint, ecut: f64, fft: &FftBox) -> Self {
+    /// # Errors
+    /// [`DftError::Cancelled`].
+    pub(crate) fn new(
+        cell: &Cell,
+        k_point: KPoint,
+        ecut: f64,
+        fft: &FftBox,
+        cancellation: Cancellation<'_>,
+    ) -> Result<Self, DftError> {
+        let mut pace = cancellation.pace();
         let k_cart = cell.wave_vector(k_point.frac);
         let reach = (2.0 * ecut).sqrt() + dot(k_cart, k_cart).sqrt();
         let limits = miller_limits(cell, reach);
         let mut waves = Vec::new();
         for i in -limits[0]..=limits[0] {
             for j in -limits[1]..=limits[1] {
+                pace.spend(2 * limits[2] as usize + 1)?;
                 for k in -limits[2]..=limits[2] {
                     let m = [i, j, k];
                     let q = wave_vector(cell, k_point, m);
@@ -46,8 +59,7 @@ impl WaveBasis {
                 }
             }
         }
-        let rounded = |kinetic: f64| (kinetic * 1e8).round() as u64;
-        waves.sort_by_key(|&(kinetic, m)| (rounded(kinetic), m));
+        sort_by_length(&mut waves, cancellation)?;
         let miller: Vec<[i32; 3]> = waves.iter().map(|wave| wave.1).collect();
         // The box holds all differences of these waves, so every one has its place.
         let positions: Vec<u32> = miller
@@ -56,13 +68,13 @@ impl WaveBasis {
             .map(|position| position as u32)
             .collect();
         debug_assert_eq!(positions.len(), miller.len());
-        Self {
+        Ok(Self {
             k_point,
             kinetic: waves.iter().map(|wave| wave.0).collect(),
             occupied: OccupiedColumns::of_positions(fft.dims(), &positions),
             miller,
             positions,
-        }
+        })
     }
 
     /// Number of plane waves.

@@ -1,7 +1,10 @@
 //! Block Davidson iteration (E. R. Davidson, J. Comput. Phys. 17, 87 (1975)).
 
 use super::{Operator, columns::Columns, orthonormalization::orthonormalize_against};
-use crate::linear_algebra::{Scalar, norm2};
+use crate::{
+    cancellation::Cancellation,
+    linear_algebra::{Scalar, norm2},
+};
 
 /// When to stop.
 #[derive(Clone)]
@@ -15,8 +18,8 @@ pub(crate) struct DavidsonSettings<'a> {
     pub(crate) max_iterations: usize,
     /// Size of the subspace in units of the number of bands, before it is collapsed.
     pub(crate) subspace_factor: usize,
-    /// Asked before each extension: once true, there is no solution.
-    pub(crate) is_cancelled: Option<&'a (dyn Fn() -> bool + Sync)>,
+    /// Asked before each extension: once requested, there is no solution.
+    pub(crate) cancellation: Cancellation<'a>,
 }
 
 /// What the iteration found.
@@ -64,7 +67,7 @@ impl<S: Scalar> Subspace<S> {
     }
 
     /// Adds what is new in the columns of `block`, which it destroys, to the basis; returns how many
-    /// vectors that were, or `None` if the linear algebra breaks down.
+    /// vectors that were, or `None` if the linear algebra breaks down or it is cancelled.
     fn extend(
         &mut self,
         operator: &mut impl Operator<Scalar = S>,
@@ -77,7 +80,7 @@ impl<S: Scalar> Subspace<S> {
         let start = self.hv.len();
         self.hv.resize(start + new.vectors.len(), S::from_real(0.0));
         let h_new = &mut self.hv[start..];
-        operator.apply(&new.vectors, &new.projections, h_new);
+        operator.apply(&new.vectors, &new.projections, h_new)?;
         let border = S::adjoint_product(&self.v.vectors, h_new, self.v.n);
         self.h = bordered(&self.h, &border, old, added);
         *block = new.vectors;
@@ -149,7 +152,7 @@ pub(crate) fn davidson<S: Scalar>(
     let (mut values, mut coefficients) = lowest(space.solve()?, bands);
 
     for iteration in 0.. {
-        if settings.is_cancelled.is_some_and(|asked| asked()) {
+        if settings.cancellation.is_requested() {
             return None;
         }
         // Their memory serves for what is to extend the space.

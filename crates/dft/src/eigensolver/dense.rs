@@ -1,7 +1,10 @@
 use rustfft::num_complex::Complex64;
 
 use super::{DavidsonSettings, EigenSolution, Operator, Workspace, davidson};
-use crate::linear_algebra::{ONE, ZERO};
+use crate::{
+    cancellation::Cancellation,
+    linear_algebra::{ONE, ZERO},
+};
 
 /// The lowest bands by the iterative solver, all of them converged as far as double precision goes.
 pub(crate) fn solved_to_the_end(
@@ -14,7 +17,7 @@ pub(crate) fn solved_to_the_end(
         residual2_limits: &vec![1e-20; bands],
         max_iterations: 60,
         subspace_factor: 4,
-        is_cancelled: None,
+        cancellation: Cancellation::NEVER,
     };
     let solution = davidson(operator, psi, &settings, &mut Workspace::default()).unwrap();
     assert_eq!(solution.unconverged, 0);
@@ -27,7 +30,7 @@ pub(crate) fn dense_matrix(operator: &mut impl Operator<Scalar = Complex64>) -> 
     let unit = unit_matrix(operator.len());
     let projections = operator.project(&unit);
     let mut matrix = vec![ZERO; unit.len()];
-    operator.apply(&unit, &projections, &mut matrix);
+    operator.apply(&unit, &projections, &mut matrix).unwrap();
     matrix
 }
 

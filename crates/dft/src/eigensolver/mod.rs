@@ -32,13 +32,13 @@ pub(crate) trait Operator {
     /// `B†ψ`
     fn project(&self, psi: &[Self::Scalar]) -> Vec<Self::Scalar>;
 
-    /// `out ← H ψ`, where `projections` are `B†ψ`.
+    /// `out ← H ψ`, where `projections` are `B†ψ`; `None` if it is cancelled.
     fn apply(
         &mut self,
         psi: &[Self::Scalar],
         projections: &[Self::Scalar],
         out: &mut [Self::Scalar],
-    );
+    ) -> Option<()>;
 
     /// `q p` for projections p; `None` where S is the identity.
     fn overlap_coefficients(&self, projections: &[Self::Scalar]) -> Option<Vec<Self::Scalar>>;

@@ -85,8 +85,9 @@ mod tests {
             Complex64::adjoint_product(&self.projector, psi, N)
         }
 
-        fn apply(&mut self, _: &[Complex64], _: &[Complex64], out: &mut [Complex64]) {
+        fn apply(&mut self, _: &[Complex64], _: &[Complex64], out: &mut [Complex64]) -> Option<()> {
             out.fill(Complex64::new(0.0, 0.0));
+            Some(())
         }
 
         fn overlap_coefficients(&self, projections: &[Complex64]) -> Option<Vec<Complex64>> {

@@ -15,6 +15,7 @@ use std::num::NonZeroUsize;
 use crate::{
     DftError,
     basis::PlaneWaveBasis,
+    cancellation::Cancellation,
     scf::ScfResult,
     vector::{Matrix3, Vector3},
 };
@@ -22,7 +23,7 @@ use crate::{
 pub use band_edges::BandEdges;
 pub use charge_density::ChargeDensity;
 pub use forces::forces;
-pub use stress::{pressure, stress};
+pub use stress::{pressure, stress, stress_unless};
 pub use variable_cell_step::{MovedCrystal, first_variable_cell_step};
 
 /// [`forces`] and [`stress`] with what they share computed once.
@@ -34,9 +35,27 @@ pub fn forces_and_stress(
     result: &ScfResult,
     threads: NonZeroUsize,
 ) -> Result<(Vec<Vector3>, Matrix3), DftError> {
-    let state = ground_state::GroundState::new(basis, result, threads)?;
-    Ok((forces::forces_of(&state), stress::stress_of(&state)))
+    forces_and_stress_unless(Cancellation::NEVER, basis, result, threads)
 }
+
+/// As [`forces_and_stress`], unless it is cancelled.
+///
+/// # Errors
+/// [`DftError::NoBands`] and [`DftError::Cancelled`].
+pub fn forces_and_stress_unless(
+    cancellation: Cancellation<'_>,
+    basis: &PlaneWaveBasis,
+    result: &ScfResult,
+    threads: NonZeroUsize,
+) -> Result<(Vec<Vector3>, Matrix3), DftError> {
+    let state = ground_state::GroundState::new(basis, result, threads, cancellation)?;
+    Ok((forces::forces_of(&state)?, stress::stress_of(&state)?))
+}
+
+#[cfg(test)]
+pub(crate) use self::{
+    forces::TERMS as FORCE_TERMS, ground_state::GroundState, stress::TERMS as STRESS_TERMS,
+};
 
 #[cfg(test)]
 mod tests;

@@ -1,3 +1,5 @@
+//! Projections of the bands, with the weights that forces and stress need.
+
 use rustfft::num_complex::Complex64;
 
 use super::ground_state::GroundState;

@@ -9,6 +9,7 @@ use super::{forces, ground_state::GroundState, pressure, stress};
 use crate::{
     Atom, Cell, Discretisation, KMesh, Model, Occupations, PlaneWaveBasis, ScfControl, ScfOptions,
     ScfResult, Smearing,
+    cancellation::Cancellation,
     density::Density,
     pseudo::Pseudopotential,
     scf::FixedTerms,
@@ -114,7 +115,7 @@ fn deformed(basis: &PlaneWaveBasis, strain: Matrix3, moves: &[Vector3]) -> Plane
 /// the overlap, which changes with cell and atoms, is held by the eigenvalues as Lagrange
 /// multipliers: `E − Σ f ε ⟨ψ|S|ψ⟩`.
 fn frozen_energy(basis: &PlaneWaveBasis, result: &ScfResult) -> f64 {
-    let terms = FixedTerms::new(basis, &|| false).unwrap();
+    let terms = FixedTerms::new(basis, Cancellation::NEVER).unwrap();
     let (bands, occupations) = (result.bands.as_ref().unwrap(), &result.occupations);
     let bands_at = |k: usize| bands.first(k, occupations[k].len() * basis.waves[k].len());
     let projectors: Vec<Projectors<Complex64>> = (basis.waves.iter())
@@ -123,8 +124,19 @@ fn frozen_energy(basis: &PlaneWaveBasis, result: &ScfResult) -> f64 {
     let projections: Vec<Vec<Complex64>> = (projectors.iter().enumerate())
         .map(|(k, projectors)| projectors.project(&bands_at(k)))
         .collect();
-    let density = Density::of_bands(basis, &terms, bands, &projections, occupations, ONE);
-    let kohn_sham = terms.evaluate(basis, &density, ONE);
+    let density = Density::of_bands(
+        basis,
+        &terms,
+        bands,
+        &projections,
+        occupations,
+        ONE,
+        Cancellation::NEVER,
+    )
+    .unwrap();
+    let kohn_sham = terms
+        .evaluate(basis, &density, ONE, Cancellation::NEVER)
+        .unwrap();
     let grid = &basis.density_grid;
     let mut energy = grid.integrate_product(&terms.local, &density.field)
         + hartree_energy(grid, &density.field)
@@ -178,8 +190,8 @@ fn check(basis: &PlaneWaveBasis, result: &ScfResult, limit_ha: f64) {
             "the stress gives {found} Ha along {strain:?}, differences {expected}: {error:e}"
         );
     }
-    let state = GroundState::new(basis, result, ONE).unwrap();
-    let found = forces::raw_forces(&state);
+    let state = GroundState::new(basis, result, ONE, Cancellation::NEVER).unwrap();
+    let found = forces::raw_forces(&state).unwrap();
     for moves in [
         [[0.6, -0.2, 0.3], [0.1, 0.5, -0.4]],
         [[-0.1, 0.4, 0.5], [0.7, 0.2, 0.3]],

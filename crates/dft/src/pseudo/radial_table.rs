@@ -31,11 +31,13 @@ impl RadialTable {
     ///
     /// Each j_l(qr) is computed once for all functions of that l; equal to direct integration of
     /// one function after the other up to rounding.
-    pub(super) fn of_radial_functions(
+    /// `spend` is called before each node with the steps that it takes, and can end the work.
+    pub(super) fn of_radial_functions<E>(
         mesh: &RadialMesh,
         q_max: f64,
         functions: &[Integrand<'_>],
-    ) -> Vec<Self> {
+        mut spend: impl FnMut(usize) -> Result<(), E>,
+    ) -> Result<Vec<Self>, E> {
         let l_max = functions.iter().map(|f| f.l).max().unwrap_or(0);
         let weighted: Vec<Vec<f64>> = functions.iter().map(|f| f.weighted(mesh)).collect();
         let points = weighted.iter().map(Vec::len).max().unwrap_or(0);
@@ -46,6 +48,7 @@ impl RadialTable {
         let mut bessel = vec![vec![0.0; points]; l_max + 1];
         let mut at_one_point = vec![0.0; l_max + 1];
         for i in 0..Self::count(q_max) {
+            spend(points * (functions.len() + 10 * bessel.len()))?;
             let q = i as f64 * SPACING;
             for (k, &r) in mesh.r[..points].iter().enumerate() {
                 spherical_bessel_all(q * r, &mut at_one_point);
@@ -58,7 +61,7 @@ impl RadialTable {
                 table.values.push(products.sum());
             }
         }
-        tables
+        Ok(tables)
     }
 
     /// Number of nodes for a table up to `q_max`.

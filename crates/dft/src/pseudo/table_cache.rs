@@ -23,20 +23,21 @@ pub(super) struct TableCache {
     pub(super) augmentation: Mutex<Option<(f64, Arc<Vec<RadialTable>>)>>,
 }
 
-/// Tables reach to the next whole bohr⁻¹, so that nearly the same cutoffs share them.
-pub(super) fn found_or_made<T>(
+/// Tables reach to the next whole bohr⁻¹, so that nearly the same cutoffs share them; what could not
+/// be made is not kept.
+pub(super) fn found_or_made<T, E>(
     cached: &Mutex<Option<(f64, Arc<T>)>>,
     q_max: f64,
-    make: impl FnOnce(f64) -> T,
-) -> Arc<T> {
+    make: impl FnOnce(f64) -> Result<T, E>,
+) -> Result<Arc<T>, E> {
     let mut cached = cached.lock().unwrap_or_else(PoisonError::into_inner);
     match &*cached {
-        Some((reach, tables)) if *reach >= q_max => Arc::clone(tables),
+        Some((reach, tables)) if *reach >= q_max => Ok(Arc::clone(tables)),
         _ => {
             let reach = q_max.ceil();
-            let tables = Arc::new(make(reach));
+            let tables = Arc::new(make(reach)?);
             *cached = Some((reach, Arc::clone(&tables)));
-            tables
+            Ok(tables)
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     DftError,
     bands::Bands,
     basis::{PlaneWaveBasis, WaveBasis},
+    cancellation::Cancellation,
     density::Density,
     hamiltonian::{BandScalar, RealSpace},
     parallel::parallel_map,
@@ -31,11 +32,11 @@ impl Density {
     pub(crate) fn of_atoms(
         basis: &PlaneWaveBasis,
         terms: &FixedTerms,
-        is_cancelled: &dyn Fn() -> bool,
+        cancellation: Cancellation<'_>,
     ) -> Result<Self, DftError> {
         let model = &basis.model;
-        let mut field = atomic_density_unless(is_cancelled, model, &basis.density_grid)?;
-        basis.symmetrizer.symmetrize(&mut field);
+        let mut field = atomic_density_unless(cancellation, model, &basis.density_grid)?;
+        basis.symmetrizer.symmetrize(&mut field, cancellation)?;
         let projector_occupations = match &terms.one_centre {
             Some(one_centre) => one_centre.atomic_occupations(model),
             None => ProjectorMatrices::zeros(projector_sides(model)),
@@ -50,6 +51,9 @@ impl Density {
     /// `⟨β_i|ψ_nk⟩`, one column per band.
     ///
     /// k-points are added up in their order, whatever the number of threads.
+    ///
+    /// # Errors
+    /// [`DftError::Cancelled`].
     pub(crate) fn of_bands<S: BandScalar>(
         basis: &PlaneWaveBasis,
         terms: &FixedTerms,
@@ -57,9 +61,10 @@ impl Density {
         projections: &[Vec<S>],
         occupations: &[Vec<f64>],
         threads: NonZeroUsize,
-    ) -> Self {
-        let mut field = smooth_density(basis, bands, occupations, threads);
-        basis.symmetrizer.symmetrize(&mut field);
+        cancellation: Cancellation<'_>,
+    ) -> Result<Self, DftError> {
+        let mut field = smooth_density(basis, bands, occupations, threads, cancellation)?;
+        basis.symmetrizer.symmetrize(&mut field, cancellation)?;
         let mut projector_occupations = ProjectorMatrices::zeros(projector_sides(&basis.model));
         if let Some(augmentation) = &terms.augmentation {
             let at_k_points = basis.waves.iter().zip(projections).zip(occupations);
@@ -75,12 +80,13 @@ impl Density {
                 &projector_occupations,
                 threads,
                 &mut field,
-            );
+                cancellation,
+            )?;
         }
-        Self {
+        Ok(Self {
             field,
             projector_occupations,
-        }
+        })
     }
 }
 
@@ -90,7 +96,8 @@ fn smooth_density<S: BandScalar>(
     bands: &Bands<S>,
     occupations: &[Vec<f64>],
     threads: NonZeroUsize,
-) -> Vec<Complex64> {
+    cancellation: Cancellation<'_>,
+) -> Result<Vec<Complex64>, DftError> {
     let grid = &basis.wave_grid;
     let volume = basis.model.cell.volume();
     let density_at = |((k, waves), occupations): ((usize, &WaveBasis), &Vec<f64>)| {
@@ -111,20 +118,19 @@ fn smooth_density<S: BandScalar>(
             &columns,
             &weights,
             &mut density,
-        );
-        density
+            cancellation,
+        )?;
+        Ok::<_, DftError>(density)
     };
     let mut work = (basis.waves.iter().enumerate()).zip(occupations).peekable();
     let mut sum = vec![0.0; grid.fft.len()];
     while work.peek().is_some() {
         let some = work.by_ref().take(DENSITIES_PER_THREAD * threads.get());
         for density in parallel_map(threads, some, density_at) {
-            for (sum, rho) in sum.iter_mut().zip(density) {
+            for (sum, rho) in sum.iter_mut().zip(density?) {
                 *sum += rho;
             }
         }
     }
-    basis
-        .wave_grid
-        .field_to_reciprocal(&sum, &basis.density_grid)
+    Ok(grid.field_to_reciprocal(&sum, &basis.density_grid))
 }

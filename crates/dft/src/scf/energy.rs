@@ -6,7 +6,8 @@ use rustfft::num_complex::Complex64;
 
 use crate::{
     DftError,
-    basis::{DensityGrid, PlaneWaveBasis},
+    basis::{DensityGrid, PlaneWaveBasis, WaveBasis},
+    cancellation::Cancellation,
     density::Density,
     terms::{
         augmentation::AugmentationCharges,
@@ -88,35 +89,52 @@ impl FixedTerms {
     /// [`DftError::Cancelled`].
     pub(crate) fn new(
         basis: &PlaneWaveBasis,
-        is_cancelled: &dyn Fn() -> bool,
+        cancellation: Cancellation<'_>,
     ) -> Result<Self, DftError> {
         let model = &basis.model;
         let grid = &basis.density_grid;
-        let local = local_potential(model, grid, is_cancelled)?;
-        let core = core_density(model, grid, is_cancelled)?;
-        let augmentation = AugmentationCharges::new(model, &basis.density_grid);
+        let local = local_potential(model, grid, cancellation)?;
+        let core = core_density(model, grid, cancellation)?;
+        let augmentation = AugmentationCharges::new(model, grid, cancellation)?;
+        // Kept with the pseudopotentials, for the projectors and orbitals at all k-points.
+        let q_max = basis.waves.iter().map(WaveBasis::q_max).fold(0.0, f64::max);
+        for species in &model.species {
+            species.wave_tables_unless(cancellation, q_max)?;
+        }
         Ok(Self {
             local,
             core,
             bare_coupling: bare_coupling(model),
             overlap: augmentation.as_ref().map(AugmentationCharges::overlap),
             augmentation,
-            one_centre: OneCentreTerms::new(model),
-            ewald_ha: ewald_energy(model),
+            one_centre: OneCentreTerms::new(model, cancellation)?,
+            ewald_ha: ewald_energy(model, cancellation)?,
         })
     }
 
     /// `V_loc + V_H[ρ] + V_xc[ρ]`, the couplings of the projectors, and the energies whose
     /// derivatives they are.
+    ///
+    /// # Errors
+    /// [`DftError::Cancelled`].
     pub(crate) fn evaluate(
         &self,
         basis: &PlaneWaveBasis,
         density: &Density,
         threads: NonZeroUsize,
-    ) -> KohnShamPotential {
+        cancellation: Cancellation<'_>,
+    ) -> Result<KohnShamPotential, DftError> {
         let grid: &DensityGrid = &basis.density_grid;
         let core = self.core.as_deref();
-        let xc = exchange_correlation(basis.model.functional, grid, &density.field, core, threads);
+        let xc = exchange_correlation(
+            basis.model.functional,
+            grid,
+            &density.field,
+            core,
+            threads,
+            cancellation,
+        )?;
+        cancellation.check()?;
         let mut potential = xc.potential.clone();
         let hartree = hartree_potential(grid, &density.field);
         for ((v, hartree), local) in potential.iter_mut().zip(hartree).zip(&self.local) {
@@ -124,20 +142,21 @@ impl FixedTerms {
         }
         let mut coupling = self.bare_coupling.clone();
         if let Some(augmentation) = &self.augmentation {
-            augmentation.add_coupling(grid, &potential, threads, &mut coupling);
+            augmentation.add_coupling(grid, &potential, threads, &mut coupling, cancellation)?;
         }
         let one_centre = (self.one_centre.as_ref())
-            .map(|terms| terms.evaluate(&density.projector_occupations, threads));
+            .map(|terms| terms.evaluate(&density.projector_occupations, threads, cancellation))
+            .transpose()?;
         if let Some(one_centre) = &one_centre {
             coupling.add(&one_centre.coupling);
         }
-        KohnShamPotential {
+        Ok(KohnShamPotential {
             xc_ha: xc.energy,
             one_centre_ha: one_centre.as_ref().map_or(0.0, |found| found.energy_ha),
             one_centre_coupling: one_centre.map(|found| found.coupling),
             xc_potential: xc.potential,
             potential,
             coupling,
-        }
+        })
     }
 }

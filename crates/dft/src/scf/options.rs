@@ -1,6 +1,9 @@
+//! Choices of the self-consistency loop, and how the caller takes part in it.
+
 use std::num::NonZeroUsize;
 
 use super::{Mixing, ScfIteration};
+use crate::cancellation::Cancellation;
 
 /// Choices of the loop.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,8 +51,9 @@ pub struct ScfControl<'a> {
     pub progress: Option<&'a mut dyn FnMut(&ScfIteration)>,
 }
 
-impl ScfControl<'_> {
-    pub(super) fn cancelled(&self) -> bool {
-        self.is_cancelled.is_some_and(|asked| asked())
+impl<'a> ScfControl<'a> {
+    pub(super) fn cancellation(&self) -> Cancellation<'a> {
+        self.is_cancelled
+            .map_or(Cancellation::NEVER, Cancellation::by)
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     DftError,
     bands::Bands,
     basis::{KPoint, PlaneWaveBasis, Precision},
+    cancellation::Cancellation,
     density::Density,
     eigensolver::{DavidsonSettings, EigenSolution, Workspace, davidson},
     hamiltonian::{BandScalar, Hamiltonian, Operators},
@@ -104,20 +105,32 @@ pub(super) fn solve<S: BandScalar>(
     options: &ScfOptions,
     control: ScfControl<'_>,
 ) -> Result<ScfResult, DftError> {
-    let is_cancelled = || control.cancelled();
-    let terms = FixedTerms::new(basis, &is_cancelled)?;
+    let cancellation = control.cancellation();
+    let terms = FixedTerms::new(basis, cancellation)?;
     let mut mixer = Mixer::new(options.mixing);
     let mut preparation = Vec::new();
     let threads = options.threads;
     let from = |basis: &PlaneWaveBasis, density: Density, residual2: f64| {
-        State::<S>::new(basis, plan, known, density, residual2, threads)
+        State::<S>::new(
+            basis,
+            plan,
+            known,
+            density,
+            residual2,
+            threads,
+            cancellation,
+        )
     };
     let mut state = match known {
-        Some(known) => from(basis, known.density(basis), KNOWN_RESIDUAL2),
+        Some(known) => from(basis, known.density(basis, cancellation)?, KNOWN_RESIDUAL2)?,
         None => {
-            let atoms = Density::of_atoms(basis, &terms, &is_cancelled)?;
-            match options.coarse_start.then(|| basis.coarser()).flatten() {
-                None => from(basis, atoms, ATOMIC_RESIDUAL2),
+            let atoms = Density::of_atoms(basis, &terms, cancellation)?;
+            let coarse = match options.coarse_start {
+                true => basis.coarser(cancellation)?,
+                false => None,
+            };
+            match coarse {
+                None => from(basis, atoms, ATOMIC_RESIDUAL2)?,
                 Some(coarse) => {
                     let options = ScfOptions {
                         convergence_ha: COARSE_CONVERGENCE_HA.max(options.convergence_ha),
@@ -130,13 +143,13 @@ pub(super) fn solve<S: BandScalar>(
                     };
                     let (density, history) = {
                         // What else there is goes before the larger mesh needs the memory.
-                        let mut state = from(&coarse, atoms, ATOMIC_RESIDUAL2);
+                        let mut state = from(&coarse, atoms, ATOMIC_RESIDUAL2)?;
                         iterate(&coarse, &terms, &options, quiet, &mut mixer, &mut state);
                         (state.density, state.history)
                     };
                     mixer.restart();
                     preparation = history;
-                    from(basis, density, KNOWN_RESIDUAL2)
+                    from(basis, density, KNOWN_RESIDUAL2)?
                 }
             }
         }
@@ -199,7 +212,8 @@ impl<'a, S: BandScalar> State<'a, S> {
         density: Density,
         residual2: f64,
         threads: NonZeroUsize,
-    ) -> Self {
+        cancellation: Cancellation<'_>,
+    ) -> Result<Self, DftError> {
         let mut occupations = vec![vec![2.0; plan.sought]; basis.waves.len()];
         if basis.model.occupations == Occupations::Fixed {
             let pairs = (basis.model.electron_count() / 2.0).round() as usize;
@@ -207,9 +221,14 @@ impl<'a, S: BandScalar> State<'a, S> {
                 bands[pairs..].fill(0.0);
             }
         }
-        Self {
+        Ok(Self {
             density,
-            projectors: ProjectorSet::new(basis, plan.memory.projector_bytes, threads),
+            projectors: ProjectorSet::new(
+                basis,
+                plan.memory.projector_bytes,
+                threads,
+                cancellation,
+            )?,
             known,
             bands: None,
             plan,
@@ -219,7 +238,7 @@ impl<'a, S: BandScalar> State<'a, S> {
             fermi_level_ha: None,
             energies: EnergyParts::default(),
             history: Vec::new(),
-        }
+        })
     }
 }
 
@@ -235,10 +254,14 @@ fn iterate<S: BandScalar>(
     let k_points = basis.k_points();
     let grid = &basis.density_grid;
     let mut density_in = state.density.clone();
+    let cancellation = control.cancellation();
 
     while state.history.len() < options.max_iterations {
         // ρ_in → V → ψ, ε
-        let input = terms.evaluate(basis, &density_in, options.threads);
+        let Ok(input) = terms.evaluate(basis, &density_in, options.threads, cancellation) else {
+            state.bands = None;
+            return ScfEnd::Cancelled;
+        };
         state.plan.memory.give_back_free_memory();
         let last = state.history.last();
         let last_error = last.map_or(f64::INFINITY, |last| last.estimated_error_ha);
@@ -248,26 +271,30 @@ fn iterate<S: BandScalar>(
             true => solve_bands::<S, f32>,
             false => solve_bands::<S, f64>,
         };
-        let Some(solved) = solve(basis, terms, &input, options.threads, &control, state) else {
-            return match control.cancelled() {
+        let Some(solved) = solve(basis, terms, &input, options.threads, cancellation, state) else {
+            return match cancellation.is_requested() {
                 true => ScfEnd::Cancelled,
                 false => ScfEnd::DiagonalizationFailed,
             };
         };
         // ψ, ε → f → ρ_out
-        state.eigenvalues_ha = solved.eigenvalues_ha;
-        let levels = &state.eigenvalues_ha;
+        let levels = &solved.eigenvalues_ha;
         let filling = fill_bands(basis.model.occupations, electrons, &k_points, levels);
-        state.occupations = filling.occupation;
-        state.fermi_level_ha = filling.fermi_level;
-        state.density = Density::of_bands(
+        let Ok(density) = Density::of_bands(
             basis,
             terms,
             &solved.bands,
             &solved.projections,
-            &state.occupations,
+            &filling.occupation,
             options.threads,
-        );
+            cancellation,
+        ) else {
+            return ScfEnd::Cancelled;
+        };
+        state.eigenvalues_ha = solved.eigenvalues_ha;
+        state.occupations = filling.occupation;
+        state.fermi_level_ha = filling.fermi_level;
+        state.density = density;
         state.bands = Some(solved.bands);
 
         // E[ρ_out], exchange and correlation to first order in ρ_out − ρ_in
@@ -364,12 +391,11 @@ fn solve_bands<S: BandScalar, T: Precision>(
     terms: &FixedTerms,
     input: &KohnShamPotential,
     threads: NonZeroUsize,
-    control: &ScfControl<'_>,
+    cancellation: Cancellation<'_>,
     state: &mut State<'_, S>,
 ) -> Option<SolvedBands<S>> {
     let overlap = terms.overlap.as_ref();
     let operators = Operators::<T>::new::<S>(basis, &input.potential, &input.coupling, overlap);
-    let is_cancelled = control.is_cancelled;
     let (plan, residual2) = (state.plan, state.residual2);
     let (known, projectors) = (state.known, &state.projectors);
     let lengths = basis.waves.iter().map(|waves| plan.total() * waves.len());
@@ -391,7 +417,7 @@ fn solve_bands<S: BandScalar, T: Precision>(
         work,
         memory,
         |memory, ((k, waves), (mut place, occupations))| {
-            if is_cancelled.is_some_and(|asked| asked()) {
+            if cancellation.is_requested() {
                 return None;
             }
             let psi = &mut memory.psi;
@@ -414,11 +440,17 @@ fn solve_bands<S: BandScalar, T: Precision>(
                 residual2_limits: &limits,
                 max_iterations: 30,
                 subspace_factor: plan.memory.subspace_factor,
-                is_cancelled,
+                cancellation,
             };
             let projectors = projectors.at(basis, k, &mut memory.projectors);
             plan.memory.give_back_free_memory();
-            let mut hamiltonian = Hamiltonian::new(waves, &basis.wave_grid, &operators, projectors);
+            let mut hamiltonian = Hamiltonian::new(
+                waves,
+                &basis.wave_grid,
+                &operators,
+                projectors,
+                cancellation,
+            );
             let solution = davidson(&mut hamiltonian, psi, &settings, &mut memory.workspace)?;
             place.set(psi);
             Some(solution)

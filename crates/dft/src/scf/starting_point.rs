@@ -6,12 +6,14 @@ use rustfft::num_complex::{Complex32, Complex64};
 
 use super::ScfResult;
 use crate::{
+    DftError,
     basis::{PlaneWaveBasis, WaveBasis},
+    cancellation::Cancellation,
     density::Density,
     hamiltonian::BandScalar,
     linear_algebra::Scalar,
     model::Model,
-    terms::local::atomic_density,
+    terms::local::{atomic_density, atomic_density_unless},
     terms::projector_matrices::ProjectorMatrices,
 };
 
@@ -87,22 +89,36 @@ impl StartingPoint {
 
     /// The atoms' density in the wanted cell, and what bonding did, taken along at equal fractional
     /// positions: `ρ_atoms(G) + (ρ₀ − ρ_atoms,0)(G) Ω₀/Ω`.
-    pub(crate) fn density(&self, wanted: &PlaneWaveBasis) -> Density {
+    ///
+    /// # Errors
+    /// [`DftError::Cancelled`].
+    pub(crate) fn density(
+        &self,
+        wanted: &PlaneWaveBasis,
+        cancellation: Cancellation<'_>,
+    ) -> Result<Density, DftError> {
+        /// Steps to find one plane wave among the others.
+        const STEPS_PER_WAVE: usize = 16;
+        let mut pace = cancellation.pace();
         let grid = &wanted.density_grid;
         let scale = self.model.cell.volume() / grid.cell.volume();
-        let mut field = atomic_density(&wanted.model, grid);
-        let known = self.miller.iter().zip(&self.bonding);
-        let bonding_at: HashMap<&[i32; 3], &Complex64> = known.collect();
+        let mut field = atomic_density_unless(cancellation, &wanted.model, grid)?;
+        let mut bonding_at = HashMap::with_capacity(self.miller.len());
+        for (miller, bonding) in self.miller.iter().zip(&self.bonding) {
+            pace.spend(STEPS_PER_WAVE)?;
+            bonding_at.insert(miller, bonding);
+        }
         for (rho, miller) in field.iter_mut().zip(&grid.miller) {
+            pace.spend(STEPS_PER_WAVE)?;
             if let Some(bonding) = bonding_at.get(miller) {
                 *rho += **bonding * scale;
             }
         }
-        wanted.symmetrizer.symmetrize(&mut field);
-        Density {
+        wanted.symmetrizer.symmetrize(&mut field, cancellation)?;
+        Ok(Density {
             field,
             projector_occupations: self.projector_occupations.clone(),
-        }
+        })
     }
 
     /// The known bands at the k-point of this index: coefficients of equal Miller indices. `None`

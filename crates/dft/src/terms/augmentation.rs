@@ -12,7 +12,9 @@ use std::{num::NonZeroUsize, sync::Arc};
 use rustfft::num_complex::Complex64;
 
 use crate::{
+    DftError,
     basis::DensityGrid,
+    cancellation::Cancellation,
     linear_algebra::ZERO,
     model::Model,
     parallel::parallel_map,
@@ -50,24 +52,30 @@ struct SpeciesCharges {
 
 impl AugmentationCharges {
     /// `None` if no species has augmentation charges.
-    pub(crate) fn new(model: &Model, grid: &DensityGrid) -> Option<Self> {
-        let species: Vec<Option<SpeciesCharges>> = model
-            .species
-            .iter()
-            .map(|species| SpeciesCharges::new(species, grid))
-            .collect();
-        let l_max = species
-            .iter()
-            .flatten()
-            .map(|s| s.expansion.l_max())
-            .max()?;
+    ///
+    /// # Errors
+    /// [`DftError::Cancelled`].
+    pub(crate) fn new(
+        model: &Model,
+        grid: &DensityGrid,
+        cancellation: Cancellation<'_>,
+    ) -> Result<Option<Self>, DftError> {
+        let species: Vec<Option<SpeciesCharges>> = (model.species.iter())
+            .map(|species| SpeciesCharges::new(species, grid, cancellation))
+            .collect::<Result<_, _>>()?;
+        let of_species = species.iter().flatten();
+        let Some(l_max) = of_species.map(|s| s.expansion.l_max()).max() else {
+            return Ok(None);
+        };
+        let mut pace = cancellation.pace();
         let half = grid.opposite_pairs();
         let harmonic_count = (l_max + 1) * (l_max + 1);
         let mut harmonics = Vec::with_capacity(half.len() * harmonic_count);
         for &(g, _) in &half {
+            pace.spend(harmonic_count)?;
             harmonics.extend(real_spherical_harmonics(l_max, grid.g_cart[g as usize]));
         }
-        Some(Self {
+        Ok(Some(Self {
             harmonics,
             harmonic_count,
             half,
@@ -76,7 +84,7 @@ impl AugmentationCharges {
                 .collect(),
             sides: projector_sides(model),
             species,
-        })
+        }))
     }
 
     /// The overlaps q_ij of all atoms.
@@ -98,12 +106,14 @@ impl AugmentationCharges {
         occupations: &ProjectorMatrices,
         threads: NonZeroUsize,
         density: &mut [Complex64],
-    ) {
+        cancellation: Cancellation<'_>,
+    ) -> Result<(), DftError> {
         let by_atom: Vec<Option<HarmonicTable>> = (self.atoms.iter().zip(occupations.blocks()))
             .map(|((species, _), block)| Some(self.species[*species].as_ref()?.table(block)))
             .collect();
         let scale = 1.0 / grid.cell.volume();
-        let sums = parallel_map(threads, self.chunks(), |(half, harmonics)| {
+        let of_chunk = |(half, harmonics): (&[(u32, u32)], &[f64])| {
+            cancellation.check()?;
             let mut sums = vec![ZERO; half.len()];
             let mut moments = vec![0.0; self.harmonic_count];
             for ((species, phases), table) in self.atoms.iter().zip(&by_atom) {
@@ -123,14 +133,18 @@ impl AugmentationCharges {
                     *sum += value * phases.phase(grid.miller[g]) * scale;
                 }
             }
-            sums
-        });
+            Ok(sums)
+        };
+        let sums: Vec<Vec<Complex64>> = parallel_map(threads, self.chunks(), of_chunk)
+            .into_iter()
+            .collect::<Result<_, DftError>>()?;
         for (&(g, opposite), value) in self.half.iter().zip(sums.into_iter().flatten()) {
             density[g as usize] += value;
             if opposite != g {
                 density[opposite as usize] += value.conj();
             }
         }
+        Ok(())
     }
 
     /// `coupling_ij += ∫ V Q_ij d³r`
@@ -140,12 +154,14 @@ impl AugmentationCharges {
         potential: &[Complex64],
         threads: NonZeroUsize,
         coupling: &mut ProjectorMatrices,
-    ) {
+        cancellation: Cancellation<'_>,
+    ) -> Result<(), DftError> {
         let work = self.atoms.iter().zip(coupling.blocks_mut());
-        parallel_map(threads, work, |((species, phases), block)| {
+        let done = parallel_map(threads, work, |((species, phases), block)| {
             let Some(charges) = &self.species[*species] else {
-                return;
+                return Ok(());
             };
+            let mut pace = cancellation.pace();
             let (expansion, tables) = (&charges.expansion, &charges.tables);
             let mut table = HarmonicTable::zeros(expansion, tables);
             let mut of_shell = vec![0.0; self.harmonic_count];
@@ -153,6 +169,7 @@ impl AugmentationCharges {
             let points = waves.zip(self.harmonics.chunks_exact(self.harmonic_count));
             let mut points = points.peekable();
             while let Some((&(g, opposite), y)) = points.next() {
+                pace.spend(self.harmonic_count)?;
                 let weight = if opposite == g { 1.0 } else { 2.0 };
                 let g = g as usize;
                 let z = potential[g].conj() * phases.phase(grid.miller[g]) * weight;
@@ -168,7 +185,9 @@ impl AugmentationCharges {
             }
             let by_moment = table.moments(expansion, tables);
             expansion.add_coupling(&by_moment, block);
+            Ok(())
         });
+        done.into_iter().collect()
     }
 
     /// The half sphere in pieces for the threads, each with its harmonics.
@@ -181,10 +200,16 @@ impl AugmentationCharges {
 }
 
 impl SpeciesCharges {
-    fn new(species: &Pseudopotential, grid: &DensityGrid) -> Option<Self> {
-        let expansion = PairExpansion::new(species)?;
+    fn new(
+        species: &Pseudopotential,
+        grid: &DensityGrid,
+        cancellation: Cancellation<'_>,
+    ) -> Result<Option<Self>, DftError> {
+        let Some(expansion) = PairExpansion::new(species) else {
+            return Ok(None);
+        };
         let q_max = grid.shell_g.last().copied().unwrap_or(0.0);
-        let tables = species.augmentation_tables(q_max);
+        let tables = species.augmentation_tables_unless(cancellation, q_max)?;
         // ∫ Q_ij is Q_ij(G = 0), of which only L = 0 is left, with Y_00 = 1/√4π.
         let mut at_zero = vec![0.0; expansion.moment_count()];
         for (function, &l) in expansion.function_l().iter().enumerate() {
@@ -196,11 +221,11 @@ impl SpeciesCharges {
         let side: usize = species.projector_l().iter().map(|l| 2 * l + 1).sum();
         let mut overlap = vec![0.0; side * side];
         expansion.add_coupling(&at_zero, &mut overlap);
-        Some(Self {
+        Ok(Some(Self {
             expansion,
             tables,
             overlap,
-        })
+        }))
     }
 
     /// `Σ_f Q_f(q) B_fM` of each LM.

@@ -5,6 +5,8 @@ use std::f64::consts::PI;
 use rustfft::num_complex::Complex64;
 
 use crate::{
+    DftError,
+    cancellation::Cancellation,
     cell::Cell,
     model::Model,
     vector::{Vector3, dot, norm, subtract},
@@ -14,8 +16,11 @@ use crate::{
 const EXPONENT_LIMIT: f64 = 40.0;
 
 /// Energy of the ions in hartree.
-pub(crate) fn ewald_energy(model: &Model) -> f64 {
-    PointCharges::of(model).energy()
+///
+/// # Errors
+/// [`DftError::Cancelled`].
+pub(crate) fn ewald_energy(model: &Model, cancellation: Cancellation<'_>) -> Result<f64, DftError> {
+    PointCharges::of(model).energy(cancellation)
 }
 
 /// Point charges in a neutralising background.
@@ -52,20 +57,23 @@ impl PointCharges {
 
     /// `E = ½ Σ' ZᵢZⱼ erfc(√η r)/r + 2π/Ω Σ_{G≠0} e^{−G²/4η}/G² |S(G)|² − √(η/π) ΣZ² − π/(2Ωη) (ΣZ)²`
     /// in hartree.
-    pub(crate) fn energy(&self) -> f64 {
+    ///
+    /// # Errors
+    /// [`DftError::Cancelled`].
+    pub(crate) fn energy(&self, cancellation: Cancellation<'_>) -> Result<f64, DftError> {
         let (eta, volume) = (self.eta, self.cell.volume());
         let total: f64 = self.charges.iter().sum();
         let squares: f64 = self.charges.iter().map(|z| z * z).sum();
         let (mut reciprocal_sum, mut real_sum) = (0.0, 0.0);
-        self.visit_reciprocal(|_, _, _, damping, structure| {
+        self.visit_reciprocal(cancellation, |_, _, _, damping, structure| {
             reciprocal_sum += damping * structure.norm_sqr();
-        });
-        self.visit_pairs(|pair| {
+        })?;
+        self.visit_pairs(cancellation, |pair| {
             real_sum += pair.product * libm::erfc(eta.sqrt() * pair.r) / pair.r;
-        });
-        0.5 * real_sum + 2.0 * PI / volume * reciprocal_sum
+        })?;
+        Ok(0.5 * real_sum + 2.0 * PI / volume * reciprocal_sum
             - (eta / PI).sqrt() * squares
-            - PI / (2.0 * volume * eta) * total * total
+            - PI / (2.0 * volume * eta) * total * total)
     }
 
     /// `d/dr [erfc(√η r)/r]`
@@ -81,10 +89,15 @@ impl PointCharges {
     }
 
     /// Calls `visit(m, G, G², e^{−G²/4η}/G², S(G))` for all G ≠ 0 of the reciprocal sum.
+    ///
+    /// # Errors
+    /// [`DftError::Cancelled`].
     pub(crate) fn visit_reciprocal(
         &self,
+        cancellation: Cancellation<'_>,
         mut visit: impl FnMut([i32; 3], Vector3, f64, f64, Complex64),
-    ) {
+    ) -> Result<(), DftError> {
+        let mut pace = cancellation.pace();
         let g_max = (4.0 * self.eta * EXPONENT_LIMIT).sqrt();
         visit_lattice(
             self.cell.reciprocal(),
@@ -93,19 +106,29 @@ impl PointCharges {
             |m, g| {
                 let g2 = dot(g, g);
                 if m == [0; 3] || g2 > g_max * g_max {
-                    return;
+                    return Ok(());
                 }
+                pace.spend(8 * self.charges.len())?;
                 let structure = (0..self.charges.len())
                     .map(|i| self.phase(i, m) * self.charges[i])
                     .sum();
                 let damping = (-g2 / (4.0 * self.eta)).exp() / g2;
                 visit(m, g, g2, damping, structure);
+                Ok(())
             },
-        );
+        )
     }
 
     /// Calls `visit` for all ordered pairs of the real-space sum.
-    pub(crate) fn visit_pairs(&self, mut visit: impl FnMut(Pair)) {
+    ///
+    /// # Errors
+    /// [`DftError::Cancelled`].
+    pub(crate) fn visit_pairs(
+        &self,
+        cancellation: Cancellation<'_>,
+        mut visit: impl FnMut(Pair),
+    ) -> Result<(), DftError> {
+        let mut pace = cancellation.pace();
         let r_max = (EXPONENT_LIMIT / self.eta).sqrt();
         let sites = || self.frac.iter().zip(&self.charges);
         for (home, (xi, zi)) in sites().enumerate() {
@@ -117,6 +140,7 @@ impl PointCharges {
                     self.cell.reciprocal(),
                     reach,
                     |_, lattice| {
+                        pace.spend(8)?;
                         let apart: Vector3 = std::array::from_fn(|i| lattice[i] + apart[i]);
                         let r = norm(apart);
                         if r > 1e-8 && r < r_max {
@@ -127,10 +151,12 @@ impl PointCharges {
                                 product: zi * zj,
                             });
                         }
+                        Ok(())
                     },
-                );
+                )?;
             }
         }
+        Ok(())
     }
 }
 
@@ -140,17 +166,18 @@ fn visit_lattice(
     rows: [Vector3; 3],
     dual: [Vector3; 3],
     reach: f64,
-    mut visit: impl FnMut([i32; 3], Vector3),
-) {
+    mut visit: impl FnMut([i32; 3], Vector3) -> Result<(), DftError>,
+) -> Result<(), DftError> {
     let limits = dual.map(|v| (norm(v) * reach / (2.0 * PI)).floor() as i32);
     for i in -limits[0]..=limits[0] {
         for j in -limits[1]..=limits[1] {
             for k in -limits[2]..=limits[2] {
                 let n = [i, j, k];
-                visit(n, crate::vector::combine_rows(n.map(f64::from), rows));
+                visit(n, crate::vector::combine_rows(n.map(f64::from), rows))?;
             }
         }
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -177,7 +204,7 @@ mod tests {
                     charges: vec![1.0, -1.0],
                     eta,
                 };
-                let energy = charges.energy();
+                let energy = charges.energy(Cancellation::NEVER).unwrap();
                 assert!((-energy * nearest - madelung).abs() < 1e-12, "{energy}");
             }
         }
@@ -197,7 +224,7 @@ mod tests {
             charges: vec![1.0],
             eta: 0.3,
         };
-        let energy = charges.energy();
+        let energy = charges.energy(Cancellation::NEVER).unwrap();
         assert!(
             (energy * r_s + 0.895_929_255_682).abs() < 1e-11,
             "{}",

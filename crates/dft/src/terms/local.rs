@@ -2,31 +2,34 @@
 
 use rustfft::num_complex::Complex64;
 
-use crate::{DftError, basis::DensityGrid, model::Model, structure_factor::StructurePhases};
+use crate::{
+    DftError, basis::DensityGrid, cancellation::Cancellation, model::Model,
+    structure_factor::StructurePhases,
+};
 
 /// V(G) in hartree.
 pub(crate) fn local_potential(
     model: &Model,
     grid: &DensityGrid,
-    is_cancelled: &dyn Fn() -> bool,
+    cancellation: Cancellation<'_>,
 ) -> Result<Vec<Complex64>, DftError> {
-    sum_unless(is_cancelled, model, grid, |species, g| {
+    sum_over_atoms(cancellation, model, grid, |species, g| {
         model.species[species].local(g)
     })
 }
 
 /// Sum of the atoms' valence densities, in bohr⁻³, scaled to the number of electrons.
 pub(crate) fn atomic_density(model: &Model, grid: &DensityGrid) -> Vec<Complex64> {
-    atomic_density_unless(&|| false, model, grid).unwrap_or_default()
+    atomic_density_unless(Cancellation::NEVER, model, grid).unwrap_or_default()
 }
 
 /// As [`atomic_density`], unless it is cancelled.
 pub(crate) fn atomic_density_unless(
-    is_cancelled: &dyn Fn() -> bool,
+    cancellation: Cancellation<'_>,
     model: &Model,
     grid: &DensityGrid,
 ) -> Result<Vec<Complex64>, DftError> {
-    let mut density = sum_unless(is_cancelled, model, grid, |species, g| {
+    let mut density = sum_over_atoms(cancellation, model, grid, |species, g| {
         model.species[species].atomic_density(g)
     })?;
     let found = density[0].re * model.cell.volume();
@@ -47,14 +50,14 @@ pub(crate) fn atomic_density_unless(
 pub(crate) fn core_density(
     model: &Model,
     grid: &DensityGrid,
-    is_cancelled: &dyn Fn() -> bool,
+    cancellation: Cancellation<'_>,
 ) -> Result<Option<Vec<Complex64>>, DftError> {
     model
         .species
         .iter()
         .any(|species| species.has_core_charge())
         .then(|| {
-            sum_unless(is_cancelled, model, grid, |species, g| {
+            sum_over_atoms(cancellation, model, grid, |species, g| {
                 model.species[species].core_density(g)
             })
         })
@@ -62,23 +65,18 @@ pub(crate) fn core_density(
 }
 
 /// `Ω⁻¹ Σ_species f(|G|) Σ_atoms e^{−iG·τ}`; f is evaluated once a shell.
+///
+/// # Errors
+/// [`DftError::Cancelled`].
 pub(crate) fn sum_over_atoms(
-    model: &Model,
-    grid: &DensityGrid,
-    form_factor: impl Fn(usize, f64) -> f64,
-) -> Vec<Complex64> {
-    sum_unless(&|| false, model, grid, form_factor).unwrap_or_default()
-}
-
-/// As [`sum_over_atoms`], unless it is cancelled.
-fn sum_unless(
-    is_cancelled: &dyn Fn() -> bool,
+    cancellation: Cancellation<'_>,
     model: &Model,
     grid: &DensityGrid,
     form_factor: impl Fn(usize, f64) -> f64,
 ) -> Result<Vec<Complex64>, DftError> {
-    /// Shells between two questions, some milliseconds.
-    const SHELLS_AT_ONCE: usize = 256;
+    /// Steps of a form factor that is integrated over a radial mesh.
+    const STEPS_PER_SHELL: usize = 4096;
+    let mut pace = cancellation.pace();
     let mut field = vec![Complex64::new(0.0, 0.0); grid.len()];
     for species in 0..model.species.len() {
         let atoms = || model.atoms.iter().filter(|atom| atom.species == species);
@@ -86,19 +84,14 @@ fn sum_unless(
             continue;
         }
         let mut by_shell: Vec<f64> = Vec::with_capacity(grid.shell_g.len());
-        for shells in grid.shell_g.chunks(SHELLS_AT_ONCE) {
-            if is_cancelled() {
-                return Err(DftError::Cancelled);
-            }
-            let factors = shells.iter().map(|&g| form_factor(species, g));
-            by_shell.extend(factors.map(|factor| factor / model.cell.volume()));
+        for &g in &grid.shell_g {
+            pace.spend(STEPS_PER_SHELL)?;
+            by_shell.push(form_factor(species, g) / model.cell.volume());
         }
         for atom in atoms() {
-            if is_cancelled() {
-                return Err(DftError::Cancelled);
-            }
             let phases = StructurePhases::new(atom.frac, &grid.miller);
             for (g, value) in field.iter_mut().enumerate() {
+                pace.spend(1)?;
                 *value += by_shell[grid.shell[g] as usize] * phases.phase(grid.miller[g]);
             }
         }

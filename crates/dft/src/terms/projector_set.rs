@@ -3,7 +3,9 @@
 use std::num::NonZeroUsize;
 
 use crate::{
+    DftError,
     basis::PlaneWaveBasis,
+    cancellation::Cancellation,
     parallel::parallel_map,
     terms::{
         atomic_columns::AtomicScalar, nonlocal::Projectors, projector_channels::projector_sides,
@@ -19,16 +21,28 @@ pub(crate) struct ProjectorSet<S> {
 
 impl<S: AtomicScalar + Send + Sync> ProjectorSet<S> {
     /// Keeps at most so many bytes.
-    pub(crate) fn new(basis: &PlaneWaveBasis, most_bytes: usize, threads: NonZeroUsize) -> Self {
+    ///
+    /// # Errors
+    /// [`DftError::Cancelled`].
+    pub(crate) fn new(
+        basis: &PlaneWaveBasis,
+        most_bytes: usize,
+        threads: NonZeroUsize,
+        cancellation: Cancellation<'_>,
+    ) -> Result<Self, DftError> {
         let columns: usize = projector_sides(&basis.model).into_iter().sum();
         let mut bytes = 0;
         let kept = basis.waves.iter().take_while(|waves| {
             bytes += columns * waves.len() * size_of::<S>();
             bytes <= most_bytes
         });
-        Self {
-            kept: parallel_map(threads, kept, |waves| Projectors::new(basis, waves)),
-        }
+        let kept = parallel_map(threads, kept, |waves| {
+            cancellation.check()?;
+            Ok(Projectors::new(basis, waves))
+        });
+        Ok(Self {
+            kept: kept.into_iter().collect::<Result<_, DftError>>()?,
+        })
     }
 
     /// Those at the k-point with this index; made in `spare` if they are not kept.
@@ -85,8 +99,10 @@ mod tests {
             use_symmetry: true,
         };
         let basis = PlaneWaveBasis::new(Arc::new(model), discretisation).unwrap();
-        let set =
-            |most_bytes| ProjectorSet::<Complex64>::new(&basis, most_bytes, NonZeroUsize::MIN);
+        let set = |most_bytes| {
+            let (one, never) = (NonZeroUsize::MIN, Cancellation::NEVER);
+            ProjectorSet::<Complex64>::new(&basis, most_bytes, one, never).unwrap()
+        };
         let all = set(usize::MAX);
         assert_eq!(all.kept.len(), basis.waves.len());
         let columns: usize = projector_sides(&basis.model).into_iter().sum();

@@ -14,6 +14,7 @@ use crate::{
     Atom, Cell, Discretisation, KMesh, Model, Occupations, PlaneWaveBasis,
     bands::{Bands, KeptPrecision},
     basis::Precision,
+    cancellation::Cancellation,
     density::Density,
     eigensolver::{Operator, dense_matrix, solved_to_the_end},
     hamiltonian::{Hamiltonian, Operators},
@@ -109,10 +110,21 @@ fn potentials_are_derivatives_of_energies() {
         Functional::Pbe,
         Functional::PbeSol,
     ] {
-        let found =
-            slope(&|rho| exchange_correlation(functional, grid, rho, None, ONE_THREAD).energy);
-        let potential =
-            exchange_correlation(functional, grid, &density, None, ONE_THREAD).potential;
+        let found = slope(&|rho| {
+            exchange_correlation(functional, grid, rho, None, ONE_THREAD, Cancellation::NEVER)
+                .unwrap()
+                .energy
+        });
+        let potential = exchange_correlation(
+            functional,
+            grid,
+            &density,
+            None,
+            ONE_THREAD,
+            Cancellation::NEVER,
+        )
+        .unwrap()
+        .potential;
         let expected = grid.integrate_product(&potential, &change);
         assert!(
             (found - expected).abs() < 1e-7,
@@ -125,9 +137,11 @@ fn potentials_are_derivatives_of_energies() {
 #[test]
 fn transforms_in_single_precision_round() {
     let basis = basis();
-    let terms = FixedTerms::new(&basis, &|| false).unwrap();
-    let density = Density::of_atoms(&basis, &terms, &|| false).unwrap();
-    let kohn_sham = terms.evaluate(&basis, &density, ONE_THREAD);
+    let terms = FixedTerms::new(&basis, Cancellation::NEVER).unwrap();
+    let density = Density::of_atoms(&basis, &terms, Cancellation::NEVER).unwrap();
+    let kohn_sham = terms
+        .evaluate(&basis, &density, ONE_THREAD, Cancellation::NEVER)
+        .unwrap();
     let waves = &basis.waves[0];
     let projectors = Projectors::<Complex64>::new(&basis, waves);
     let psi: Vec<Complex64> = crate::scf::starting_bands(&basis, waves, 4, 0);
@@ -139,10 +153,17 @@ fn transforms_in_single_precision_round() {
     ) -> Vec<Complex64> {
         let (potential, coupling) = (&kohn_sham.potential, &kohn_sham.coupling);
         let operators = Operators::<T>::new::<Complex64>(basis, potential, coupling, None);
-        let mut hamiltonian =
-            Hamiltonian::new(&basis.waves[0], &basis.wave_grid, &operators, projectors);
+        let mut hamiltonian = Hamiltonian::new(
+            &basis.waves[0],
+            &basis.wave_grid,
+            &operators,
+            projectors,
+            Cancellation::NEVER,
+        );
         let mut out = vec![ZERO; psi.len()];
-        hamiltonian.apply(psi, &projectors.project(psi), &mut out);
+        hamiltonian
+            .apply(psi, &projectors.project(psi), &mut out)
+            .unwrap();
         out
     }
     let double = applied::<f64>(&basis, &kohn_sham, &projectors, &psi);
@@ -157,15 +178,23 @@ fn transforms_in_single_precision_round() {
 #[test]
 fn davidson_agrees_with_dense_diagonalisation() {
     let basis = basis();
-    let terms = FixedTerms::new(&basis, &|| false).unwrap();
-    let density = Density::of_atoms(&basis, &terms, &|| false).unwrap();
-    let kohn_sham = terms.evaluate(&basis, &density, ONE_THREAD);
+    let terms = FixedTerms::new(&basis, Cancellation::NEVER).unwrap();
+    let density = Density::of_atoms(&basis, &terms, Cancellation::NEVER).unwrap();
+    let kohn_sham = terms
+        .evaluate(&basis, &density, ONE_THREAD, Cancellation::NEVER)
+        .unwrap();
     let operators =
         Operators::<f64>::new::<Complex64>(&basis, &kohn_sham.potential, &kohn_sham.coupling, None);
     let waves = &basis.waves[0];
     let n = waves.len();
     let projectors = Projectors::<Complex64>::new(&basis, waves);
-    let mut hamiltonian = Hamiltonian::new(waves, &basis.wave_grid, &operators, &projectors);
+    let mut hamiltonian = Hamiltonian::new(
+        waves,
+        &basis.wave_grid,
+        &operators,
+        &projectors,
+        Cancellation::NEVER,
+    );
     let matrix = dense_matrix(&mut hamiltonian);
     for j in 0..n {
         for i in 0..n {
@@ -206,7 +235,9 @@ fn davidson_agrees_with_dense_diagonalisation() {
             &[projectors.project(psi)],
             &density,
             ONE_THREAD,
-        );
+            Cancellation::NEVER,
+        )
+        .unwrap();
         let grid = &basis.density_grid;
         let local = grid.integrate_product(&kohn_sham.potential, &density.field);
         let sum = kinetic_energy(waves, psi) + local + nonlocal[band];
@@ -228,7 +259,13 @@ fn free_electrons() {
     let coupling = bare_coupling(&basis.model);
     let potential = vec![Complex64::new(0.0, 0.0); basis.density_grid.len()];
     let operators = Operators::<f64>::new::<Complex64>(&basis, &potential, &coupling, None);
-    let mut hamiltonian = Hamiltonian::new(waves, &basis.wave_grid, &operators, &projectors);
+    let mut hamiltonian = Hamiltonian::new(
+        waves,
+        &basis.wave_grid,
+        &operators,
+        &projectors,
+        Cancellation::NEVER,
+    );
     let mut psi = crate::scf::starting_bands(&basis, waves, 5, 3);
     let solution = solved_to_the_end(&mut hamiltonian, &mut psi, 5);
     for (found, expected) in solution.values.iter().zip(&waves.kinetic) {

@@ -6,7 +6,9 @@ use std::num::NonZeroUsize;
 use rustfft::num_complex::Complex64;
 
 use crate::{
+    DftError,
     basis::DensityGrid,
+    cancellation::Cancellation,
     parallel::{parallel_map, parallel_pair},
     xc::Functional,
 };
@@ -19,13 +21,18 @@ pub(crate) struct ExchangeCorrelation {
 }
 
 /// Evaluates the functional for a valence density, the core density added.
+///
+/// # Errors
+/// [`DftError::Cancelled`].
 pub(crate) fn exchange_correlation(
     functional: Functional,
     grid: &DensityGrid,
     density: &[Complex64],
     core: Option<&[Complex64]>,
     threads: NonZeroUsize,
-) -> ExchangeCorrelation {
+    cancellation: Cancellation<'_>,
+) -> Result<ExchangeCorrelation, DftError> {
+    cancellation.check()?;
     let total: Vec<Complex64> = match core {
         Some(core) => density.iter().zip(core).map(|(a, b)| a + b).collect(),
         None => density.to_vec(),
@@ -33,20 +40,31 @@ pub(crate) fn exchange_correlation(
     if !functional.needs_gradient() {
         let rho = grid.to_real(&total);
         let mut potential = vec![0.0; rho.len()];
-        let energy = evaluate_points(functional, &rho, None, &mut potential, threads);
-        return ExchangeCorrelation {
+        let energy = evaluate_points(
+            functional,
+            &rho,
+            None,
+            &mut potential,
+            threads,
+            cancellation,
+        )?;
+        return Ok(ExchangeCorrelation {
             energy: energy * grid.cell.volume() / rho.len() as f64,
             potential: grid.to_reciprocal(&potential),
-        };
+        });
     }
     // ρ and its derivatives, and then v and h, two to a transform.
-    let real = |a: &[Complex64], b: &[Complex64]| split(grid.to_real_pair(a, Some(b)));
+    let real = |a: &[Complex64], b: &[Complex64]| {
+        cancellation.check()?;
+        Ok::<_, DftError>(split(grid.to_real_pair(a, Some(b))))
+    };
     let derivative = |axis| derivative(grid, &total, axis);
-    let ((rho, x), (y, z)) = parallel_pair(
+    let (first, second) = parallel_pair(
         threads,
         || real(&total, &derivative(0)),
         || real(&derivative(1), &derivative(2)),
     );
+    let ((rho, x), (y, z)) = (first?, second?);
     let mut gradient = [x, y, z];
     let mut potential = vec![0.0; rho.len()];
     let energy = evaluate_points(
@@ -55,23 +73,25 @@ pub(crate) fn exchange_correlation(
         Some(&mut gradient),
         &mut potential,
         threads,
-    );
+        cancellation,
+    )?;
     let [x, y, z] = &gradient;
-    let ((mut potential, x), (y, z)) = parallel_pair(
-        threads,
-        || grid.pair_to_reciprocal(&potential, x),
-        || grid.pair_to_reciprocal(y, z),
-    );
+    let reciprocal = |a: &[f64], b: &[f64]| {
+        cancellation.check()?;
+        Ok::<_, DftError>(grid.pair_to_reciprocal(a, b))
+    };
+    let (first, second) = parallel_pair(threads, || reciprocal(&potential, x), || reciprocal(y, z));
+    let ((mut potential, x), (y, z)) = (first?, second?);
     // v − ∇·h, h cut off at the G-sphere.
     let divergence = grid.g_cart.iter().zip(x.iter().zip(y.iter().zip(&z)));
     for (v, (g, (x, (y, z)))) in potential.iter_mut().zip(divergence) {
         let flow = x * g[0] + y * g[1] + z * g[2];
         *v -= Complex64::new(-flow.im, flow.re);
     }
-    ExchangeCorrelation {
+    Ok(ExchangeCorrelation {
         energy: energy * grid.cell.volume() / rho.len() as f64,
         potential,
-    }
+    })
 }
 
 /// Real and imaginary parts.
@@ -91,17 +111,19 @@ fn evaluate_points(
     gradient: Option<&mut [Vec<f64>; 3]>,
     potential: &mut [f64],
     threads: NonZeroUsize,
-) -> f64 {
+    cancellation: Cancellation<'_>,
+) -> Result<f64, DftError> {
     let chunks = (potential.chunks_mut(POINTS_PER_CHUNK)).zip(rho.chunks(POINTS_PER_CHUNK));
-    let energies: Vec<f64> = match gradient {
+    let energies: Vec<Result<f64, DftError>> = match gradient {
         None => parallel_map(threads, chunks, |(potential, rho)| {
+            cancellation.check()?;
             let mut energy = 0.0;
             for (v, &rho) in potential.iter_mut().zip(rho) {
                 let point = functional.evaluate(rho, 0.0);
                 energy += point.energy;
                 *v = point.v_rho;
             }
-            energy
+            Ok(energy)
         }),
         Some([x, y, z]) => {
             let gradient = x
@@ -112,6 +134,7 @@ fn evaluate_points(
                 threads,
                 chunks.zip(gradient),
                 |((potential, rho), ((x, y), z))| {
+                    cancellation.check()?;
                     let mut energy = 0.0;
                     for (point, (v, &rho)) in potential.iter_mut().zip(rho).enumerate() {
                         let along = [&mut x[point], &mut y[point], &mut z[point]];
@@ -123,12 +146,12 @@ fn evaluate_points(
                             *d *= 2.0 * xc.v_sigma;
                         }
                     }
-                    energy
+                    Ok(energy)
                 },
             )
         }
     };
-    energies.iter().sum()
+    energies.into_iter().sum()
 }
 
 /// `∇f = Σ_G iG f(G) e^{iGr}`

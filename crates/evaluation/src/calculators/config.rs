@@ -1,3 +1,5 @@
+//! Which calculator, with which settings, as configurations say it.
+
 use std::sync::Arc;
 
 use crystalgym_pseudopotential::PseudopotentialFamily;
@@ -49,6 +51,14 @@ impl CalculatorName {
             Self::Empirical => "empirical",
             Self::Qe => "qe",
             Self::Native => "native",
+        }
+    }
+
+    /// Whether it takes microseconds to compute a crystal again.
+    pub fn is_instant(self) -> bool {
+        match self {
+            Self::Rigid | Self::Empirical => true,
+            Self::Qe | Self::Native => false,
         }
     }
 }

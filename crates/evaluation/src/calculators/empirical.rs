@@ -1,3 +1,5 @@
+//! Properties from textbook formulas, without DFT.
+
 use crystalgym_crystal::{Crystal, DirectedEdge, Element};
 
 use crate::{
@@ -26,6 +28,7 @@ const GAP_PER_ELECTRONEGATIVITY_EV: f64 = 3.72;
 const COHEN_SCALE: f64 = 1971.0;
 const COHEN_IONICITY: f64 = 220.0;
 const COHEN_EXPONENT: f64 = 3.5;
+const NO_SHEAR: &str = "it has no formula for the shear modulus";
 
 impl Calculator for EmpiricalCalculator {
     fn name(&self) -> &str {
@@ -37,8 +40,15 @@ impl Calculator for EmpiricalCalculator {
     }
 
     fn check(&self, elements: &[Element], property: Property) -> Result<(), CalculatorError> {
-        if property == Property::Density {
-            return Ok(());
+        match property {
+            Property::Density => return Ok(()),
+            Property::ShearModulus => {
+                return Err(CalculatorError {
+                    calculator: self.name().to_owned(),
+                    message: NO_SHEAR.to_owned(),
+                });
+            }
+            Property::BandGap | Property::BulkModulus => {}
         }
         elements.iter().try_for_each(|&element| {
             described(element).map(|_| ()).map_err(|message| {
@@ -68,6 +78,7 @@ impl Calculator for EmpiricalCalculator {
                 let length_ang = a.radius_ang + b.radius_ang;
                 (COHEN_SCALE - COHEN_IONICITY * ionicity) / length_ang.powf(COHEN_EXPONENT)
             }),
+            Property::ShearModulus => Err(NO_SHEAR.to_owned()),
         };
         match value {
             Ok(value) => Outcome::Success(Values {

@@ -1,3 +1,7 @@
+//! Properties by the user's pw.x.
+
+mod shear_modulus;
+
 use std::{
     collections::BTreeMap,
     path::PathBuf,
@@ -16,7 +20,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use super::native::odd_limit;
 use crate::{
     Calculator, CalculatorError, CancelToken, EquationOfStateFit, EquationOfStateLimits, Failure,
-    FailureCode, Fingerprint, Outcome, Property, Values, fit_murnaghan,
+    FailureCode, Fingerprint, Ions, Outcome, Property, Values,
+    elasticity::{DEFAULT_ELASTIC_STRAIN, ELASTIC_STRAIN},
+    fit_murnaghan,
 };
 
 /// Volumes of the equation of state relative to the cell's.
@@ -35,6 +41,10 @@ pub struct QeSettings {
     pub pw: PwSettings,
     /// What a fitted equation of state must fulfil (standard profile).
     pub equation_of_state: EquationOfStateLimits,
+    /// Amplitude of the strains that a shear modulus is measured with.
+    pub elastic_strain: f64,
+    /// What the atoms do in strained cells, for the shear modulus.
+    pub ions: Ions,
     /// Wall time of one pw.x run in seconds; none for no limit.
     pub time_limit_seconds: Option<f64>,
     /// Folder for scratch folders; the system's temporary folder if none.
@@ -56,7 +66,9 @@ impl QeSettings {
             let range = SettingRange::TIME_SECONDS;
             ("time_limit_seconds", limit, range)
         });
-        let odd = limit.filter(|(_, value, range)| !range.contains(*value));
+        let strain = ("elastic_strain", self.elastic_strain, ELASTIC_STRAIN);
+        let mut numbers = limit.into_iter().chain([strain]);
+        let odd = numbers.find(|(_, value, range)| !range.contains(*value));
         match odd.or_else(|| odd_limit(&self.equation_of_state)) {
             None => Ok(()),
             Some((field, value, range)) => Err(InvalidPwSettings {
@@ -90,6 +102,8 @@ impl Default for QeSettings {
             ev_command: vec!["ev.x".to_owned()],
             pw: PwSettings::default(),
             equation_of_state: EquationOfStateLimits::default(),
+            elastic_strain: DEFAULT_ELASTIC_STRAIN,
+            ions: Ions::default(),
             time_limit_seconds: Some(3600.0),
             scratch: None,
             keep_scratch: false,
@@ -105,6 +119,7 @@ impl Default for QeSettings {
 /// | band gap | one SCF | fixed |
 /// | bulk modulus | five SCF at 0.98 to 1.02 of the volume | smearing |
 /// | density | one BFGS step of ions and cell | smearing |
+/// | shear modulus | one SCF, and two for each strain that symmetry needs | smearing |
 ///
 /// The [`Profile`] decides the details. `standard` turns the exactly symmetric cell along pw.x's
 /// axes, counts bands by valence electrons, fits Murnaghan's equation of state to true volumes and
@@ -178,6 +193,8 @@ struct Identity<'a> {
     pw: &'a PwSettings,
     #[serde(skip_serializing_if = "Option::is_none")]
     equation_of_state: Option<&'a EquationOfStateLimits>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strains: Option<(f64, Ions)>,
     pseudopotentials_md5: BTreeMap<&'static str, String>,
 }
 
@@ -193,6 +210,8 @@ impl Calculator for QeCalculator {
             pw: &self.settings.pw,
             equation_of_state: (property == Property::BulkModulus)
                 .then_some(&self.settings.equation_of_state),
+            strains: (property == Property::ShearModulus)
+                .then_some((self.settings.elastic_strain, self.settings.ions)),
             pseudopotentials_md5: elements
                 .iter()
                 .map(|&element| {
@@ -226,7 +245,7 @@ impl Calculator for QeCalculator {
     }
 
     fn evaluate(&self, crystal: &Crystal, property: Property, cancel: &CancelToken) -> Outcome {
-        let mut evaluation = Evaluation {
+        let mut computation = Computation {
             calculator: self,
             crystal,
             cancel,
@@ -234,25 +253,25 @@ impl Calculator for QeCalculator {
             scf_iterations: 0,
             seconds: 0.0,
         };
-        match evaluation.compute(property) {
+        match computation.compute(property) {
             Ok(values) => Outcome::Success(Values {
                 volume_ang3: crystal.skeleton().lattice.volume(),
                 rigid_density_g_cm3: crystal.rigid_density_g_cm3(),
-                scf_iterations: evaluation.scf_iterations,
-                seconds: evaluation.seconds,
+                scf_iterations: computation.scf_iterations,
+                seconds: computation.seconds,
                 ..values
             }),
             Err(failure) => Outcome::Failure(Failure {
-                scf_iterations: evaluation.scf_iterations,
-                seconds: evaluation.seconds,
+                scf_iterations: computation.scf_iterations,
+                seconds: computation.seconds,
                 ..failure
             }),
         }
     }
 }
 
-/// One evaluation under way.
-struct Evaluation<'a> {
+/// One computation under way.
+struct Computation<'a> {
     calculator: &'a QeCalculator,
     crystal: &'a Crystal,
     cancel: &'a CancelToken,
@@ -261,7 +280,7 @@ struct Evaluation<'a> {
     seconds: f64,
 }
 
-impl Evaluation<'_> {
+impl Computation<'_> {
     fn compute(&mut self, property: Property) -> Result<Values, Failure> {
         self.pseudopotentials = self.find_pseudopotentials()?;
         let species: Vec<PwSpecies> = self
@@ -275,6 +294,7 @@ impl Evaluation<'_> {
         let structure = self.structure()?;
         let decks = Decks::new(&structure, &species, &self.calculator.settings.pw);
         match property {
+            Property::ShearModulus => self.shear_modulus(&structure, &decks),
             Property::BandGap => self.band_gap(&decks),
             Property::BulkModulus => self.bulk_modulus(&decks),
             Property::Density => self.density(&decks),

@@ -1,3 +1,5 @@
+//! Density from mass and volume alone, without DFT.
+
 use crystalgym_crystal::{Crystal, Element};
 
 use crate::{

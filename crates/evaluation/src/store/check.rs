@@ -1,3 +1,5 @@
+//! Looks through a store: its results, their numbers, and what is damaged.
+
 use super::{
     ResultStore, StoreError,
     row::{COLUMNS, DamagedResult, StoredResult, read},

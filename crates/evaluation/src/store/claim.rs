@@ -1,3 +1,5 @@
+//! Claims: who computes a result, and who waits for it.
+
 use std::{
     thread,
     time::{Duration, Instant},
@@ -8,7 +10,8 @@ use rusqlite::{OptionalExtension, TransactionBehavior, params};
 use super::{
     ResultStore, StoreError, StoreKey,
     lease::{RecordedClaim, Watch},
-    select_outcome,
+    row::select_outcome,
+    shared::is_busy,
 };
 use crate::{CancelToken, Outcome};
 
@@ -182,7 +185,7 @@ impl ResultStore {
         loop {
             match self.shared.beat() {
                 Ok(()) => return Ok(()),
-                Err(source) if super::is_busy(&source) && Instant::now() < deadline => {
+                Err(source) if is_busy(&source) && Instant::now() < deadline => {
                     thread::sleep(FIRST_PAUSE);
                 }
                 Err(source) => return Err(self.shared.error(source)),

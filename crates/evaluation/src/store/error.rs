@@ -1,3 +1,5 @@
+//! What can be wrong with a store.
+
 use std::path::PathBuf;
 
 /// What can be wrong with a store.

@@ -1,3 +1,5 @@
+//! Results of a store as CSV, JSON lines and extxyz.
+
 use std::{
     io::{self, Write},
     str::FromStr,

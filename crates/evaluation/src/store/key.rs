@@ -1,9 +1,10 @@
+//! The key of a result: all that its outcome depends on.
+
 use std::fmt::Write;
 
 use crystalgym_crystal::{CanonicalCrystal, Crystal, Structure, StructureFormat};
 use sha2::{Digest, Sha256};
 
-use super::StoredResult;
 use crate::{Calculator, Fingerprint, Outcome, Property, identity::Identity};
 
 /// All that an outcome depends on, and its hash.
@@ -104,9 +105,9 @@ impl StoreKey {
         }
     }
 
-    /// Whether a stored result with the same formula is of this crystal.
-    pub(super) fn is_crystal_of(&self, stored: &StoredResult) -> bool {
-        let structure = Structure::from_text(&stored.structure, StructureFormat::Json);
+    /// Whether a stored structure (JSON) with the same formula is of this crystal.
+    pub(super) fn is_crystal_of(&self, stored: &str) -> bool {
+        let structure = Structure::from_text(stored, StructureFormat::Json);
         let there = structure.and_then(|structure| CanonicalCrystal::of(&structure));
         match (&self.canonical, there) {
             (Some(here), Ok(there)) => there.cells() == 1 && here.is_same_crystal(&there),

@@ -1,4 +1,4 @@
-//! What a store remembers while its file cannot be written, and the thread that puts it right.
+//! What a store remembers while its file cannot be written.
 //!
 //! The file can become full, locked or read-only at any moment. Then nothing waits for it: a claim
 //! holds in memory, a result is delivered, kept here and written when that is possible again, and a
@@ -7,14 +7,13 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    thread::{self, JoinHandle},
     time::Duration,
 };
 
-use super::{Shared, StoreError, StoreKey, process_identity::this_process};
+use super::{StoreError, StoreKey, process_identity::this_process};
 use crate::Outcome;
 
 /// How long the heartbeat, and every access while the file gives trouble, waits for a lock: a run
@@ -31,7 +30,7 @@ pub(super) struct Memory {
     claims: AtomicU64,
     state: Mutex<State>,
     /// Signalled at the end of the store.
-    ended: Condvar,
+    pub(super) ended: Condvar,
     /// Whether the last try to write failed.
     trouble: AtomicBool,
     /// Whether somebody has been told of it.
@@ -39,14 +38,14 @@ pub(super) struct Memory {
 }
 
 #[derive(Debug, Default)]
-struct State {
+pub(super) struct State {
     /// Claims of this store's workers: key to owner.
     held: HashMap<String, String>,
     /// Claims given up whose rows are still there.
     given_up: Vec<ClaimRow>,
     /// Results that could not be written, by key.
     unwritten: HashMap<String, (StoreKey, Outcome)>,
-    ending: bool,
+    pub(super) ending: bool,
 }
 
 /// What is to be written at a beat.
@@ -72,7 +71,7 @@ impl Memory {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -132,7 +131,7 @@ impl Memory {
         (!self.reported.swap(true, Ordering::Relaxed)).then_some(error)
     }
 
-    fn work(&self) -> Work {
+    pub(super) fn work(&self) -> Work {
         let state = self.state();
         let row = |(key, owner): (&String, &String)| (key.clone(), owner.clone());
         Work {
@@ -143,7 +142,7 @@ impl Memory {
     }
 
     /// Forgets what has been written.
-    fn done(&self, work: &Work) {
+    pub(super) fn done(&self, work: &Work) {
         let mut state = self.state();
         for (key, _) in &work.results {
             state.unwritten.remove(key.hash());
@@ -162,64 +161,5 @@ impl Memory {
             self.trouble.store(false, Ordering::Relaxed);
             self.reported.store(false, Ordering::Relaxed);
         }
-    }
-}
-
-impl Shared {
-    /// Writes all that waits, and renews the claims that are held.
-    pub(super) fn beat(&self) -> Result<(), rusqlite::Error> {
-        let work = self.memory.work();
-        let nothing =
-            work.results.is_empty() && work.given_up.is_empty() && work.renewed.is_empty();
-        if nothing {
-            return Ok(());
-        }
-        if self.memory.has_trouble() {
-            self.shrink_log();
-        }
-        self.write(&work)?;
-        self.memory.done(&work);
-        Ok(())
-    }
-}
-
-/// The thread that renews claims and writes what could not be written.
-#[derive(Debug)]
-pub(super) struct Heartbeat {
-    thread: JoinHandle<()>,
-}
-
-impl Heartbeat {
-    pub(super) fn start(shared: Arc<Shared>) -> Option<Self> {
-        let pause = shared.times.renewal();
-        let beat = move || {
-            let mut state = shared.memory.state();
-            while !state.ending {
-                let waited = shared.memory.ended.wait_timeout(state, pause);
-                let (woken, timed) = waited.unwrap_or_else(PoisonError::into_inner);
-                if timed.timed_out() && !woken.ending {
-                    drop(woken);
-                    // What fails now is tried again at the next beat; who has a result is told.
-                    let _ = shared.beat();
-                    state = shared.memory.state();
-                } else {
-                    state = woken;
-                }
-            }
-        };
-        // Without it claims are not renewed: at worst something is computed twice.
-        let thread = thread::Builder::new()
-            .name("store heartbeat".to_owned())
-            .spawn(beat)
-            .ok()?;
-        Some(Self { thread })
-    }
-
-    /// Ends the thread and waits for it.
-    pub(super) fn stop(self, memory: &Memory) {
-        memory.state().ending = true;
-        memory.ended.notify_all();
-        // Nothing in it panics.
-        let _ = self.thread.join();
     }
 }

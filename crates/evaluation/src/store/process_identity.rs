@@ -1,3 +1,5 @@
+//! Names of processes, and whether a named one has ended.
+
 use std::fs;
 
 /// A text that names this process among all that ever ran on this machine: boot, process number,

@@ -217,7 +217,7 @@ pub(super) fn select_outcome(
     ])?;
     while let Some(row) = rows.next()? {
         if let Some(result) = read(row)?.whole()
-            && key.is_crystal_of(&result)
+            && key.is_crystal_of(&result.structure)
         {
             return Ok(Some(result.outcome));
         }

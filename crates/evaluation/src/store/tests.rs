@@ -1,3 +1,5 @@
+//! Results that are shared by threads and processes, and survive their ends.
+
 use std::{
     io::{BufRead as _, BufReader, Read as _},
     os::unix::process::ExitStatusExt as _,

@@ -1,11 +1,11 @@
 //! The backward pass of MEGNet.
 
+use super::config::MegnetConfig;
 use super::{
     forward::{Activations, edge_items, node_items},
     layout::{Block, FOCUS_EMBEDDING, Layout, NODE_EMBEDDING},
 };
 use crate::{
-    MegnetConfig,
     buffer::Buffer,
     kernels::{self, Gather, Start},
     layers::{BackwardWeights, Flow, Mlp},

@@ -1,12 +1,17 @@
 //! The forward pass of MEGNet.
 
+use crystalgym_environment::Observation;
+
+use super::{
+    config::{InputStyle, MegnetConfig},
+    template::GraphTemplate,
+};
 use super::{
     index::BatchIndex,
     layout::{Block, FOCUS_EMBEDDING, Layout, NODE_EMBEDDING},
     set2set::{Items, Set2SetCache},
 };
 use crate::{
-    GraphState, GraphTemplate, InputStyle, MegnetConfig,
     buffer::Buffer,
     kernels::{self, Gather, Start},
     layers::{Linear, MlpCache, Weights},
@@ -75,7 +80,7 @@ impl Activations {
         layout: &Layout,
         weights: Weights<'_>,
         templates: &[GraphTemplate],
-        states: &[GraphState<'_>],
+        states: &[Observation<'_>],
         outputs: &mut [f32],
     ) {
         self.index.build(config, templates, states);
@@ -98,7 +103,7 @@ impl Activations {
         layout: &Layout,
         weights: Weights<'_>,
         templates: &[GraphTemplate],
-        states: &[GraphState<'_>],
+        states: &[Observation<'_>],
     ) {
         let index = &self.index;
         layout.edge_encoder.forward(
@@ -132,19 +137,13 @@ impl Activations {
             lattice.copy_from_slice(&template.lattice_inputs);
             match (config.inputs, layout.focus_embedding) {
                 (InputStyle::Published, Some(table)) => {
-                    rest[0] = state.target;
+                    rest[0] = state.target as f32;
                     let start = table + state.focus * FOCUS_EMBEDDING;
                     rest[1..].copy_from_slice(&weights.values[start..start + FOCUS_EMBEDDING]);
                 }
                 _ => {
-                    let blank = config.n_actions;
-                    let filled = state
-                        .node_types
-                        .iter()
-                        .filter(|&&t| usize::from(t) != blank)
-                        .count();
-                    rest[0] = state.target / config.target_scale as f32;
-                    rest[1] = filled as f32 / state.node_types.len() as f32;
+                    rest[0] = state.target as f32 / config.target_scale as f32;
+                    rest[1] = state.step as f32 / state.steps as f32;
                 }
             }
         }

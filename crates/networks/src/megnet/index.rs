@@ -1,7 +1,13 @@
 //! Which rows of a batch belong together.
 
+use crystalgym_environment::Observation;
+
 use super::layout::NODE_EMBEDDING;
-use crate::{GraphState, GraphTemplate, InputStyle, MegnetConfig, buffer::Buffer};
+use super::{
+    config::{InputStyle, MegnetConfig},
+    template::GraphTemplate,
+};
+use crate::buffer::Buffer;
 
 /// How the rows of edges, nodes and graphs of a batch hang together.
 ///
@@ -66,7 +72,7 @@ impl BatchIndex {
         &mut self,
         config: &MegnetConfig,
         templates: &[GraphTemplate],
-        states: &[GraphState<'_>],
+        states: &[Observation<'_>],
     ) {
         self.clear(config, templates);
         self.graphs = states.len();
@@ -141,7 +147,7 @@ impl BatchIndex {
         &mut self,
         config: &MegnetConfig,
         graph: u32,
-        state: &GraphState<'_>,
+        state: &Observation<'_>,
         template: &GraphTemplate,
     ) {
         self.node_starts.push(self.node_graph.len() as u32);

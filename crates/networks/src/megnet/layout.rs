@@ -1,7 +1,7 @@
 //! Names and shapes of the parameters of MEGNet.
 
+use super::config::{InputStyle, MegnetConfig};
 use crate::{
-    InputStyle, MegnetConfig,
     layers::{LayoutBuilder, Linear, Mlp},
     parameters::{Initial, ParameterInfo},
 };
@@ -10,6 +10,11 @@ use crate::{
 pub(super) const NODE_EMBEDDING: usize = 16;
 /// Width of the embedding of the focus' site index ([`InputStyle::Published`]).
 pub(super) const FOCUS_EMBEDDING: usize = 8;
+
+/// Name of the perceptron behind the readouts.
+const OUTPUT: &str = "output_proj";
+/// What the names of its layers begin with.
+pub(super) const LAST_LAYERS: &str = "output_proj.";
 
 /// Where each layer's parameters lie; names as in matgl's MEGNet.
 #[derive(Debug, Clone)]
@@ -25,8 +30,6 @@ pub(super) struct Layout {
     pub(super) edge_readout: Set2Set,
     pub(super) node_readout: Set2Set,
     pub(super) output: Mlp,
-    /// All weight matrices: place, inputs, outputs.
-    pub(super) matrices: Vec<(usize, usize, usize)>,
 }
 
 /// Layers of one interaction block.
@@ -119,16 +122,10 @@ impl Layout {
         let edge_readout = Set2Set::new(&mut builder, "edge_s2s", hidden);
         let node_readout = Set2Set::new(&mut builder, "node_s2s", hidden);
         let output = builder.mlp(
-            "output_proj",
+            OUTPUT,
             &[5 * hidden, hidden, hidden / 2, config.n_outputs],
             false,
         );
-        let entries = builder.finish();
-        let matrices = entries
-            .iter()
-            .filter(|info| info.transposed)
-            .map(|info| (info.offset, info.shape[1], info.shape[0]))
-            .collect();
         let layout = Self {
             node_embedding,
             focus_embedding,
@@ -139,9 +136,8 @@ impl Layout {
             edge_readout,
             node_readout,
             output,
-            matrices,
         };
-        (layout, entries)
+        (layout, builder.finish())
     }
 }
 

@@ -8,7 +8,8 @@ pub mod reference;
 use std::sync::Arc;
 
 use crystalgym_crystal::{CrystalGraph, DirectedEdge, Lattice};
-use crystalgym_networks::{GraphState, GraphTemplate, Megnet, MegnetConfig};
+use crystalgym_environment::Observation;
+use crystalgym_networks::{GraphTemplate, Megnet, MegnetConfig};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
@@ -116,16 +117,21 @@ pub struct OwnedState {
     pub skeleton: usize,
     pub node_types: Vec<u8>,
     pub focus: usize,
-    pub target: f32,
+    pub step: usize,
+    pub target: f64,
 }
 
 impl OwnedState {
-    pub fn state(&self) -> GraphState<'_> {
-        GraphState {
+    pub fn state(&self) -> Observation<'_> {
+        Observation {
             skeleton: self.skeleton,
             node_types: &self.node_types,
+            elements: &[],
             focus: self.focus,
+            step: self.step,
+            steps: self.node_types.len(),
             target: self.target,
+            allowed: &[],
         }
     }
 }
@@ -136,24 +142,26 @@ pub fn states(graphs: &[TestGraph], n_actions: usize, count: usize) -> Vec<Owned
         .map(|i| {
             let skeleton = i % graphs.len();
             let sites = graphs[skeleton].graph.sites;
-            let node_types = (0..sites)
+            let node_types: Vec<u8> = (0..sites)
                 .map(|site| {
                     let blank = (site + i / graphs.len()) % sites >= (i * 7) % (sites + 1);
                     let action = (i * 31 + site * 17 + i * site) % n_actions;
                     if blank { n_actions as u8 } else { action as u8 }
                 })
                 .collect();
+            let filled = node_types.iter().filter(|&&t| usize::from(t) < n_actions);
             OwnedState {
                 skeleton,
-                node_types,
                 focus: (i * 3) % sites,
-                target: 1.5 + i as f32 * 0.1,
+                step: filled.count(),
+                node_types,
+                target: f64::from(1.5 + i as f32 * 0.1),
             }
         })
         .collect()
 }
 
-pub fn views(states: &[OwnedState]) -> Vec<GraphState<'_>> {
+pub fn views(states: &[OwnedState]) -> Vec<Observation<'_>> {
     states.iter().map(OwnedState::state).collect()
 }
 

@@ -141,7 +141,7 @@ pub fn forward(
         })
         .collect();
     let (lengths, angles) = (graph.lattice.lengths(), graph.lattice.angles());
-    let target = f64::from(state.target);
+    let target = f64::from(state.target as f32);
     let sites = state.node_types.len() as f64;
     let mut x: Vec<f64>;
     if published {

@@ -1,3 +1,5 @@
+//! The download of an archive.
+
 use std::{
     fs::File,
     io::{Read, Write},
@@ -7,6 +9,7 @@ use std::{
 
 use ureq::Agent;
 
+use super::limits::too_large;
 use crate::PseudopotentialError;
 
 /// Longest wait for a connection or for the head of an answer.
@@ -43,7 +46,7 @@ pub(super) fn download(
     if let Some(total) = total
         && total > limit
     {
-        return Err(failed(super::too_large(total, limit)));
+        return Err(failed(too_large(total, limit)));
     }
     let mut body = response.body_mut().with_config().limit(u64::MAX).reader();
     let mut file = File::create_new(path).map_err(PseudopotentialError::io(path))?;
@@ -58,7 +61,7 @@ pub(super) fn download(
         }
         read += count as u64;
         if read > limit {
-            return Err(failed(super::too_large(read, limit)));
+            return Err(failed(too_large(read, limit)));
         }
         file.write_all(&buffer[..count])
             .map_err(PseudopotentialError::io(path))?;

@@ -5,6 +5,7 @@
 //! target as it was.
 
 mod download;
+mod limits;
 mod unpack;
 
 use std::{
@@ -14,6 +15,8 @@ use std::{
 };
 
 use crystalgym_crystal::Element;
+pub use limits::ArchiveLimits;
+use limits::too_large;
 
 use crate::{Manifest, ManifestEntry, PseudopotentialError, UpfHeader};
 
@@ -24,31 +27,6 @@ pub enum ArchiveSource {
     Url(String),
     /// A file.
     File(PathBuf),
-}
-
-/// Sizes beyond which an archive is refused; the defaults are several times the largest published
-/// family.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ArchiveLimits {
-    /// Of the compressed archive, in bytes.
-    pub archive_bytes: u64,
-    /// Of one unpacked file, in bytes.
-    pub file_bytes: u64,
-    /// Of everything unpacked, in bytes.
-    pub total_bytes: u64,
-    /// Number of entries.
-    pub entries: usize,
-}
-
-impl Default for ArchiveLimits {
-    fn default() -> Self {
-        Self {
-            archive_bytes: 512 << 20,
-            file_bytes: 32 << 20,
-            total_bytes: 512 << 20,
-            entries: 2000,
-        }
-    }
 }
 
 /// What to install, from where and to where.
@@ -296,8 +274,4 @@ fn sync_folder(folder: &Path) -> Result<(), PseudopotentialError> {
     File::open(folder)
         .and_then(|file| file.sync_all())
         .map_err(PseudopotentialError::io(folder))
-}
-
-fn too_large(found: u64, limit: u64) -> String {
-    format!("{found} bytes are more than the limit of {limit}")
 }

@@ -1,3 +1,5 @@
+//! The unpacking of an archive that nobody has to trust.
+
 use std::{
     collections::BTreeSet,
     fs::File,
@@ -10,12 +12,11 @@ use flate2::read::GzDecoder;
 use md5::{Digest, Md5};
 use tar::EntryType;
 
-use super::{ArchiveLimits, too_large};
+use super::limits::{ArchiveLimits, too_large};
 use crate::{
     Manifest, PseudopotentialError,
     checksum::{hex, md5_hex},
-    family::is_upf_name,
-    manifest::is_plain_file_name,
+    file_names::{is_plain_file_name, is_upf_name},
 };
 
 /// Names and times of one entry take less.

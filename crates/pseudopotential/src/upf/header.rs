@@ -1,3 +1,5 @@
+//! Headers of UPF files.
+
 use std::path::Path;
 
 use crystalgym_crystal::Element;

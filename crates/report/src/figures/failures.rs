@@ -5,10 +5,7 @@ use std::collections::BTreeMap;
 use crystalgym_evaluation::Property;
 use crystalgym_training::Algorithm;
 
-use super::{
-    tasks::algorithms,
-    text::{percent, property_name},
-};
+use super::{tasks::algorithms, text::percent};
 use crate::{
     axis::Axis,
     canvas::{Anchor, Canvas},
@@ -49,14 +46,14 @@ pub(super) fn figure(runs: &[Run<'_>], stamp: &str) -> Option<Figure> {
     for (property, counts) in &properties {
         let counts: Vec<&Counts<'_>> = counts.values().collect();
         let codes = codes(&counts);
-        panels.push(panel(property_name(*property), &codes, &counts).into());
+        panels.push(panel(property.facts().title, &codes, &counts).into());
         for code in &codes {
             for (algorithm, by_code, episodes) in &counts {
                 let count = by_code.get(code).copied().unwrap_or(0);
                 let share = percent(count as f64 / (*episodes).max(1) as f64);
                 let name = style_of(*algorithm).name;
                 if *code == ANY {
-                    sentences.push(format!("{}, {name}: {share}", property_name(*property)));
+                    sentences.push(format!("{}, {name}: {share}", property.facts().title));
                 }
                 table.push(vec![
                     property.to_string(),

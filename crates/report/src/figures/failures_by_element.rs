@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crystalgym_crystal::Element;
 use crystalgym_evaluation::Property;
 
-use super::text::{percent, property_name};
+use super::text::percent;
 use crate::{
     canvas::{Anchor, Canvas, short},
     data::Run,
@@ -33,7 +33,7 @@ pub(super) fn figure(runs: &[Run<'_>], stamp: &str) -> Option<Figure> {
     let mut table = Vec::new();
     let mut sentences = Vec::new();
     for (property, elements) in &properties {
-        panels.push(panel(property_name(*property), elements).into());
+        panels.push(panel(property.facts().title, elements).into());
         let mut worst: Vec<(f64, Element)> = Vec::new();
         for (element, (failed, all)) in elements {
             let share = *failed as f64 / (*all).max(1) as f64;
@@ -50,7 +50,7 @@ pub(super) fn figure(runs: &[Run<'_>], stamp: &str) -> Option<Figure> {
         let worst: Vec<String> = (worst.iter().take(3))
             .map(|(share, element)| format!("{element} {}", percent(*share)))
             .collect();
-        let name = property_name(*property);
+        let name = property.facts().title;
         sentences.push(format!("{name}, most with {}", worst.join(", ")));
     }
     if table.is_empty() {

@@ -6,7 +6,7 @@ use crystalgym_benchmark::{JobMeasure, interquartile_mean, interquartile_mean_in
 use crystalgym_evaluation::Property;
 use crystalgym_training::Algorithm;
 
-use super::text::{four, property_name};
+use super::text::four;
 use crate::{
     axis::{Axis, extent, padded},
     canvas::{Anchor, Canvas},
@@ -57,7 +57,7 @@ pub(super) fn figure(jobs: &[JobMeasure], stamp: &str) -> Option<Figure> {
                 })
             })
             .collect();
-        let title = format!("{} ({experiment})", property_name(property));
+        let title = format!("{} ({experiment})", property.facts().title);
         panels.push(panel(&title, &rows).into());
         for row in rows {
             let name = style_of(row.algorithm).name;

@@ -8,7 +8,7 @@ use crystalgym_evaluation::Property;
 use super::{
     by_skeleton::Columns,
     tasks::algorithms,
-    text::{file_safe, four, property_name},
+    text::{file_safe, four},
 };
 use crate::{
     axis::spread,
@@ -79,7 +79,7 @@ impl Measure {
                 }
             }
             let target = jobs.first().map_or(0.0, |job| job.manifest.target);
-            let (name, unit) = (property_name(*property), property.unit());
+            let (name, unit) = (property.facts().title, property.unit());
             let title = format!("{name}, target {target} {unit}");
             panels.push(columns.panel(&title, self.y_label).into());
             for (column, algorithm, values) in columns.iter() {

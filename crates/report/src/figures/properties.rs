@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     histogram::Histogram,
     tasks::{TaskRuns, by_task},
-    text::{four, property_name},
+    text::four,
 };
 use crate::{
     axis::{Axis, Frame},
@@ -82,7 +82,7 @@ fn figure(task: &TaskRuns<'_, '_>, stamp: &str) -> Option<Figure> {
             }
         }
     }
-    let (name, unit) = (property_name(task.property), task.property.unit());
+    let (name, unit) = (task.property.facts().title, task.property.unit());
     Some(Figure {
         name: format!("properties-{}", task.name()),
         section: Section::Properties,
@@ -143,7 +143,7 @@ fn panel(
     let frame = Frame {
         x,
         y,
-        x_label: &format!("{} ({unit})", property_name(task.property)),
+        x_label: &format!("{} ({unit})", task.property.facts().title),
         y_label: "Episodes (%)",
     };
     frame.draw(&mut canvas);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crystalgym_evaluation::Property;
 use crystalgym_training::Algorithm;
 
-use super::text::{file_safe, property_name};
+use super::text::file_safe;
 use crate::{data::Run, palette::rank};
 
 /// Runs of the same experiment and property.
@@ -19,7 +19,7 @@ pub(super) struct TaskRuns<'a, 'b> {
 impl TaskRuns<'_, '_> {
     /// `density, target 3 g/cm³ (paper-exp1)`.
     pub(super) fn title(&self) -> String {
-        let property = property_name(self.property);
+        let property = self.property.facts().title;
         let (target, unit) = (self.target, self.property.unit());
         match self.experiment {
             "run" => format!("{property}, target {target} {unit}"),

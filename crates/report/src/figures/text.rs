@@ -1,7 +1,5 @@
 //! Names and numbers as figures show them.
 
-use crystalgym_evaluation::Property;
-
 /// A name of an experiment, which comes from a file, without what could lead a path or a reference
 /// elsewhere.
 pub(super) fn file_safe(name: &str) -> String {
@@ -9,16 +7,6 @@ pub(super) fn file_safe(name: &str) -> String {
     name.chars()
         .map(|c| if safe(c) { c } else { '_' })
         .collect()
-}
-
-/// For a person.
-pub(super) fn property_name(property: Property) -> &'static str {
-    match property {
-        Property::BandGap => "Band gap",
-        Property::BulkModulus => "Bulk modulus",
-        Property::Density => "Density",
-        other => other.name(),
-    }
 }
 
 /// Four decimals, as in the tables.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use crystalgym_evaluation::Property;
 
-use super::text::property_name;
 use crate::{
     axis::{Axis, compact, extent},
     canvas::{Anchor, Canvas},
@@ -37,7 +36,7 @@ pub(super) fn figure(runs: &[Run<'_>], stamp: &str) -> Option<Figure> {
             seconds.sort_by(f32::total_cmp);
             let sum: f64 = seconds.iter().map(|s| f64::from(*s)).sum();
             Row {
-                name: format!("{}, {skeletons}", property_name(property)),
+                name: format!("{}, {skeletons}", property.facts().title),
                 count: seconds.len(),
                 mean: sum / seconds.len() as f64,
                 quantiles: QUANTILES.map(|share| quantile(&seconds, share)),

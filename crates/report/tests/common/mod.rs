@@ -33,7 +33,7 @@ pub(crate) fn small() -> Size {
 pub(crate) fn jobs(folder: &Path, size: &Size) -> Vec<Job> {
     let mut layers = ConfigLayers::default();
     layers.add_assignment("calculator.name=empirical").unwrap();
-    let [easy, .., hard_mixed, _] = experiments();
+    let [easy, .., hard_mixed, _, _] = experiments();
     let selection = Selection {
         experiments: vec![easy, hard_mixed],
         properties: size.properties.clone(),

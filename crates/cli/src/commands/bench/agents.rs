@@ -1,3 +1,5 @@
+//! `crystalgym bench agents`: how fast agents come near an optimum that is known.
+
 use std::{io::Write, process::ExitCode, sync::Arc, time::Instant};
 
 use anyhow::Context;
@@ -101,14 +103,7 @@ fn measure(
         .map(|index| {
             let seed = arguments.first_seed.saturating_add(index);
             let agent = config.agent().with_seed(seed);
-            let mut agent = agent.build(Arc::clone(&task), &evaluator)?;
-            Ok(measure_learning(
-                agent.as_mut(),
-                &task,
-                &evaluator,
-                optimum,
-                most,
-            )?)
+            Ok(measure_learning(&agent, &task, &evaluator, optimum, most)?)
         })
         .collect::<anyhow::Result<Vec<LearningMeasure>>>()?;
     let counts = |of: fn(&LearningMeasure) -> Option<u64>| {

@@ -1,3 +1,5 @@
+//! `crystalgym bench coverage`: how often a calculator gives a value for random crystals.
+
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
@@ -15,15 +17,12 @@ use crystalgym_environment::{ActionSet, random::uniform_below};
 use crystalgym_evaluation::{
     Calculator, CancelToken, Evaluation, Outcome, Property, ResultStore, evaluate,
 };
+use crystalgym_training::open_store;
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
 use super::verdicts::{Verdict, read_verdicts, write_comparison};
-use crate::{
-    commands::evaluate::{CalculatorArguments, open_store},
-    signals::StopFlag,
-    terminal,
-};
+use crate::{commands::evaluate::CalculatorArguments, signals::StopFlag, terminal};
 
 /// Arguments of `crystalgym bench coverage`.
 #[derive(Debug, Args)]
@@ -40,7 +39,7 @@ pub(crate) struct CoverageArguments {
     /// `small`, `medium` or `large`.
     #[arg(long, default_value = "small")]
     actions: String,
-    /// band_gap, bulk_modulus or density.
+    /// band_gap, bulk_modulus, density or shear_modulus.
     #[arg(long, default_value = "band_gap")]
     property: Property,
     #[command(flatten)]

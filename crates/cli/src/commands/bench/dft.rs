@@ -1,3 +1,5 @@
+//! `crystalgym bench dft`: values and times of the built-in engine beside those of pw.x.
+
 use std::{fs, io::Write, num::NonZeroUsize, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
@@ -17,7 +19,7 @@ use crate::{signals::StopFlag, terminal};
 /// Arguments of `crystalgym bench dft`.
 #[derive(Debug, Args)]
 pub(crate) struct DftArguments {
-    /// band_gap, bulk_modulus or density, separated by commas.
+    /// band_gap, bulk_modulus, density or shear_modulus, separated by commas.
     #[arg(
         long,
         value_delimiter = ',',
@@ -174,7 +176,6 @@ impl Comparison {
                 ecutwfc_ry: Some(pw.ecutwfc_ry),
                 ecutrho_ry: Some(pw.ecutrho_ry),
                 kppa: pw.kppa,
-                smearing: pw.smearing,
                 degauss_ry: pw.degauss_ry,
                 convergence_ry: pw.conv_thr_ry,
                 derivative_convergence_ry: pw.equation_of_state_conv_thr_ry,

@@ -1,3 +1,5 @@
+//! `crystalgym bench leaderboard`: ranks the verified results of a folder.
+
 use std::{io::Write as _, path::PathBuf, process::ExitCode};
 
 use anyhow::Context as _;

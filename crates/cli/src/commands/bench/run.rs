@@ -1,3 +1,5 @@
+//! `crystalgym bench run`: runs experiments, or says what they would cost.
+
 use std::{
     io::Write,
     path::PathBuf,

@@ -1,3 +1,5 @@
+//! `crystalgym bench verify`: computes crystals of a result again, and trains some jobs again.
+
 use std::{
     hash::{BuildHasher, Hasher, RandomState},
     io::{self, Write},

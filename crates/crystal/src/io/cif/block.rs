@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use super::{
-    FORMAT,
+    error::parse_error,
     syntax::{Token, tokenize},
 };
-use crate::{CrystalError, io::parse_error};
+use crate::CrystalError;
 
 /// What stands between one `data_` and the next; names of items are [`canonical`].
 #[derive(Default)]
@@ -59,7 +59,7 @@ impl<'a> Block<'a> {
                 "{tag} is '{}', but on line {} it is '{}': expected one value",
                 other.text, first.line, first.text
             );
-            return Err(parse_error(FORMAT, other.line, message));
+            return Err(parse_error(other.line, message));
         }
         Ok(values.first().copied())
     }
@@ -92,7 +92,7 @@ impl<'a> Block<'a> {
         let item = items.filter(|_| table.is_some()).map(|token| token.line);
         if let Some(line) = other.or(item) {
             let message = format!("{tag} stands in a second loop, expected one loop of sites");
-            return Err(parse_error(FORMAT, line, message));
+            return Err(parse_error(line, message));
         }
         let Some(item) = items else {
             return Ok(table.cloned());
@@ -180,13 +180,13 @@ pub(super) fn parse(text: &str) -> Result<Vec<Block<'_>>, CrystalError> {
             let (width, count) = (table.tags.len(), table.values.len());
             if width == 0 || count % width != 0 {
                 let message = format!("the loop has {width} columns but {count} values");
-                return Err(parse_error(FORMAT, token.line, message));
+                return Err(parse_error(token.line, message));
             }
             block.loops.push(table);
         } else if token.is_tag() {
-            let mut value = tokens.next_if(Token::is_value).ok_or_else(|| {
-                parse_error(FORMAT, token.line, format!("{} has no value", token.text))
-            })?;
+            let mut value = tokens
+                .next_if(Token::is_value)
+                .ok_or_else(|| parse_error(token.line, format!("{} has no value", token.text)))?;
             // A name with blanks that lacks its quotes: P 21/c.
             while let Some(next) = tokens.next_if(|next| {
                 next.is_value() && !next.quoted && !value.quoted && next.line == value.line
@@ -200,7 +200,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Block<'_>>, CrystalError> {
                 .push(value);
         } else if token.is_value() {
             let message = format!("'{}' stands where a tag should be", token.text);
-            return Err(parse_error(FORMAT, token.line, message));
+            return Err(parse_error(token.line, message));
         }
     }
     blocks.retain(|block| !block.is_empty());

@@ -1,7 +1,7 @@
 //! Cartesian positions, where a file has no others.
 
-use super::{FORMAT, block::Block, value::Value};
-use crate::{CrystalError, Lattice, io::parse_error, matrix};
+use super::{block::Block, error::parse_error, value::Value};
+use crate::{CrystalError, Lattice, matrix};
 
 /// From Cartesian to fractional positions.
 pub(super) struct Cartesian {
@@ -48,7 +48,7 @@ impl Cartesian {
             }
             let number = |tag: &str| match block.item(tag)? {
                 Some(token) => Ok(Value::of(&token, tag)?.number),
-                None => Err(parse_error(FORMAT, line, format!("{tag} is missing"))),
+                None => Err(parse_error(line, format!("{tag} is missing"))),
             };
             let mut rotation = [[0.0; 3]; 3];
             let mut shift = [0.0; 3];
@@ -76,7 +76,7 @@ impl Cartesian {
                 let message = format!(
                     "the matrix {stem}.. has not the volume of the cell: {unit} cells, expected 1"
                 );
-                return Err(parse_error(FORMAT, line, message));
+                return Err(parse_error(line, message));
             }
             return Ok(Self { rotation, shift });
         }
@@ -88,7 +88,7 @@ impl Cartesian {
         {
             let message = "positions are Cartesian and the cell has not only right angles: \
                            expected _atom_site_fract_x, or _atom_sites_Cartn_tran_matrix_11 …";
-            return Err(parse_error(FORMAT, line, message));
+            return Err(parse_error(line, message));
         }
         let [a, b, c] = lengths.map(|length| 1.0 / length);
         Ok(Self {

@@ -1,6 +1,5 @@
 //! Elements of type symbols and of labels.
 
-use super::facts::Facts;
 use crate::Element;
 
 /// Plutonium; heavier elements are written Nh, not NH.
@@ -44,13 +43,17 @@ pub(super) fn of_type_symbol(text: &str) -> Option<Element> {
 /// The element that a label such as Na1, O1W, CL2 or H12B starts with.
 ///
 /// Two capitals that are both an element and start with one, NA or CA, are read as the formula
-/// says, or else as one element unless there is hydrogen, where labels such as CA and HO are usual.
-pub(super) fn of_label(text: &str, facts: &Facts, organic: bool) -> Option<Element> {
+/// says (`stated`: whether it has an element; `None` without a formula), or else as one element unless
+/// there is hydrogen, where labels such as CA and HO are usual.
+pub(super) fn of_label(
+    text: &str,
+    organic: bool,
+    stated: impl Fn(Element) -> Option<bool>,
+) -> Option<Element> {
     let end = text
         .find(|c: char| !c.is_ascii_alphabetic())
         .unwrap_or(text.len());
     let letters = &text[..end];
-    let stated = |element: &Element| facts.states(*element);
     let one = letters.get(..1).and_then(of_symbol);
     let two = letters.get(..2).and_then(of_type_symbol);
     let proper_case = letters
@@ -58,7 +61,7 @@ pub(super) fn of_label(text: &str, facts: &Facts, organic: bool) -> Option<Eleme
         .is_some_and(|second| second.chars().all(|c| c.is_ascii_lowercase()));
     match (one, two) {
         (_, Some(two)) if letters.len() == 2 && proper_case => Some(two),
-        (Some(one), Some(two)) => match (stated(&one), stated(&two)) {
+        (Some(one), Some(two)) => match (stated(one), stated(two)) {
             (Some(true), Some(false)) => Some(one),
             (Some(false), Some(true)) => Some(two),
             _ if letters.len() == 2 && !organic => Some(two),
@@ -66,7 +69,7 @@ pub(super) fn of_label(text: &str, facts: &Facts, organic: bool) -> Option<Eleme
         },
         (Some(one), None) if letters.len() <= 2 => Some(one),
         (None, Some(two)) if letters.len() == 2 => Some(two),
-        (Some(one), None) => Some(one).filter(|one| stated(one) == Some(true)),
+        (Some(one), None) => Some(one).filter(|&one| stated(one) == Some(true)),
         (None, _) => None,
     }
 }

@@ -6,15 +6,15 @@
 //! image of its own; one that is closer than any two atoms and farther than rounding is an error.
 
 use super::{
-    FORMAT,
+    error::parse_error,
+    expanded::{Expanded, Orbit},
     operation::{Operation, wrap},
     sites::Site,
     symmetry::Reading,
 };
 use crate::{
-    CrystalError, Element, Lattice, SYMMETRY_TOLERANCE_ANG,
+    CrystalError, Lattice, SYMMETRY_TOLERANCE_ANG,
     coincidence::CLOSEST_SITES_ANG,
-    io::parse_error,
     matrix::{add, dot, multiply, scale, subtract, transpose},
 };
 
@@ -28,25 +28,6 @@ const CELL_TOLERANCE: f64 = 0.01;
 /// Sites of the largest cell that is made.
 const MOST_SITES: usize = 2_000_000;
 
-/// The atoms of a cell, and what became of each listed site.
-#[derive(Debug)]
-pub(super) struct Expanded {
-    pub elements: Vec<Element>,
-    pub frac_coords: Vec<[f64; 3]>,
-    pub orbits: Vec<Orbit>,
-    /// Number of operations, and of translations among them.
-    pub operations: usize,
-    pub centrings: usize,
-}
-
-/// The images of one listed site.
-#[derive(Debug)]
-pub(super) struct Orbit {
-    pub label: String,
-    pub sites: usize,
-    pub stated_multiplicity: Option<f64>,
-}
-
 /// All atoms under one reading of the symmetry.
 ///
 /// # Errors
@@ -58,7 +39,7 @@ pub(super) fn expand(
     line: usize,
 ) -> Result<Expanded, CrystalError> {
     let operations = &reading.operations;
-    check_cell(lattice, reading).map_err(|message| parse_error(FORMAT, line, message))?;
+    check_cell(lattice, reading).map_err(|message| parse_error(line, message))?;
     let identity = Operation::IDENTITY.rotation;
     let mut crystal = Expanded {
         elements: Vec::new(),
@@ -71,7 +52,7 @@ pub(super) fn expand(
     // Reach in Å of every atom so far, and which site it comes from.
     let mut origins: Vec<(f64, usize)> = Vec::new();
     for (index, site) in sites.iter().enumerate() {
-        let error = |message: String| parse_error(FORMAT, site.line, message);
+        let error = |message: String| parse_error(site.line, message);
         let (position, stabilizer) = snap(lattice, site, operations).map_err(error)?;
         let images = images(lattice, position, operations, &stabilizer);
         crystal.orbits.push(Orbit {

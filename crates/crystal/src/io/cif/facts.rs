@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{block::Block, element_names::of_type_symbol, expand::Expanded, shown, value::Value};
+use super::{
+    block::Block, element_names::of_type_symbol, error::shown, expanded::Expanded, value::Value,
+};
 use crate::{CrystalError, Element, Lattice, structure::mass_density_g_cm3};
 
 /// Relative deviation up to which counts of atoms agree.

@@ -7,7 +7,9 @@
 mod block;
 mod cartesian;
 mod element_names;
+mod error;
 mod expand;
+mod expanded;
 mod facts;
 mod group_type;
 mod names;
@@ -22,20 +24,19 @@ mod write;
 mod tests;
 
 use block::Block;
-use expand::{Expanded, expand};
+use error::parse_error;
+use expand::expand;
+use expanded::Expanded;
 use facts::Facts;
 use symmetry::Reading;
 use value::Value;
 
 pub(super) use write::write;
 
-use super::parse_error;
 use crate::{
     CrystalError, Lattice, Structure,
     matrix::{dot, subtract},
 };
-
-const FORMAT: &str = "CIF";
 
 /// The crystal of a CIF: the only one, or that with `index`, counted from 0 among the blocks that
 /// have both a cell and sites.
@@ -61,7 +62,7 @@ fn read_lines(text: &str, index: Option<usize>) -> Result<Structure, CrystalErro
                 .iter()
                 .find(|block| !block.values("_atom_site_label").is_empty())
                 .unwrap_or(first),
-            None => return Err(parse_error(FORMAT, 1, "no data: expected data_ and a cell")),
+            None => return Err(parse_error(1, "no data: expected data_ and a cell")),
         },
         ([only], None) => only,
         (several, None) => {
@@ -76,14 +77,14 @@ fn read_lines(text: &str, index: Option<usize>) -> Result<Structure, CrystalErro
                 several.len(),
                 names.join(", ")
             );
-            return Err(parse_error(FORMAT, several[1].line, message));
+            return Err(parse_error(several[1].line, message));
         }
         (several, Some(index)) => several.get(index).ok_or_else(|| {
             let message = format!(
                 "block {index} was asked for, but {} hold a crystal: expected an index below that",
                 several.len()
             );
-            parse_error(FORMAT, 1, message)
+            parse_error(1, message)
         })?,
     };
     structure_of(block)
@@ -105,7 +106,7 @@ fn structure_of(block: &Block) -> Result<Structure, CrystalError> {
             Ok(()) => Ok(crystal),
             Err(message) => {
                 let message = format!("read with {}, {message}", reading.name);
-                Err(parse_error(FORMAT, block.line, message))
+                Err(parse_error(block.line, message))
             }
         });
         match crystal {
@@ -130,7 +131,7 @@ fn structure_of(block: &Block) -> Result<Structure, CrystalError> {
              'F d -3 m :2'",
             names.join(" and ")
         );
-        return Err(parse_error(FORMAT, block.line, message));
+        return Err(parse_error(block.line, message));
     }
     match (crystals.pop(), refused.len()) {
         (Some((_, crystal)), _) => Ok(Structure {
@@ -148,7 +149,7 @@ fn structure_of(block: &Block) -> Result<Structure, CrystalError> {
                 })
                 .collect();
             let message = format!("no reading of the symmetry holds: {}", reasons.join("; "));
-            Err(parse_error(FORMAT, block.line, message))
+            Err(parse_error(block.line, message))
         }
     }
 }
@@ -170,15 +171,6 @@ fn same(lattice: &Lattice, a: &Expanded, b: &Expanded) -> bool {
             .iter()
             .zip(&a.frac_coords)
             .all(|(element, x)| has(*element, *x))
-}
-
-/// The start of a value, for errors: values can be megabytes long.
-fn shown(text: &str) -> String {
-    const LENGTH: usize = 60;
-    if text.chars().nth(LENGTH).is_none() {
-        return text.to_owned();
-    }
-    text.chars().take(LENGTH).chain(['…']).collect()
 }
 
 /// Modulated and composite crystals have no cell that repeats.
@@ -215,7 +207,7 @@ fn modulated(line: usize, tag: &str, value: &str) -> CrystalError {
     let message = format!(
         "{tag} is '{value}': modulated structures have no cell that repeats, expected a periodic one"
     );
-    parse_error(FORMAT, line, message)
+    parse_error(line, message)
 }
 
 /// The cell of the six parameters.
@@ -223,7 +215,7 @@ fn cell(block: &Block) -> Result<Lattice, CrystalError> {
     let parameter = |tag: &str, largest: f64| {
         let token = block
             .item(tag)?
-            .ok_or_else(|| parse_error(FORMAT, block.line, format!("{tag} is missing")))?;
+            .ok_or_else(|| parse_error(block.line, format!("{tag} is missing")))?;
         let value = Value::of(&token, tag)?.number;
         if value > 0.0 && value < largest {
             return Ok((value, token.line));
@@ -234,7 +226,7 @@ fn cell(block: &Block) -> Result<Lattice, CrystalError> {
             "above 0 Å".to_owned()
         };
         let message = format!("{tag} is '{}', expected a number {bound}", token.text);
-        Err(parse_error(FORMAT, token.line, message))
+        Err(parse_error(token.line, message))
     };
     let length = |axis: char| parameter(&format!("_cell_length_{axis}"), f64::INFINITY);
     let angle = |axis: &str| parameter(&format!("_cell_angle_{axis}"), 180.0);
@@ -247,7 +239,7 @@ fn cell(block: &Block) -> Result<Lattice, CrystalError> {
             "the angles {angles:?} span no cell, expected a sum below 360 and each below the sum \
              of the others"
         );
-        return Err(parse_error(FORMAT, line, message));
+        return Err(parse_error(line, message));
     }
     Lattice::from_parameters(lengths, angles)
 }

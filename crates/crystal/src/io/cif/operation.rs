@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::shown;
+use super::error::shown;
 use crate::matrix::{self, Matrix3};
 
 /// `x' = rotation · x + translation` in fractional coordinates, the translation in [0, 1).

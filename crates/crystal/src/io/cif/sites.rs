@@ -1,16 +1,15 @@
 //! The listed sites: elements, positions and how exactly they are written, occupancies.
 
 use super::{
-    FORMAT,
     block::{Block, Table},
     cartesian::Cartesian,
     element_names::{of_label, of_type_symbol},
+    error::{parse_error, shown},
     facts::Facts,
-    shown,
     syntax::Token,
     value::Value,
 };
-use crate::{CrystalError, Element, Lattice, io::parse_error, matrix};
+use crate::{CrystalError, Element, Lattice, matrix};
 
 /// Whole cells beyond which a fractional coordinate has lost its digits.
 const FARTHEST_FRAC: f64 = 1e5;
@@ -40,7 +39,7 @@ pub(super) fn read(
     lattice: &Lattice,
     facts: &Facts,
 ) -> Result<Vec<Site>, CrystalError> {
-    let missing = |line: usize, tag: &str| parse_error(FORMAT, line, format!("{tag} is missing"));
+    let missing = |line: usize, tag: &str| parse_error(line, format!("{tag} is missing"));
     let (table, axes, to_frac) = match block.table("_atom_site_fract_x", "_atom_site_")? {
         Some(table) => (table, ["fract_x", "fract_y", "fract_z"], None),
         None => {
@@ -81,7 +80,7 @@ pub(super) fn read(
                 "{} hydrogen atoms are attached to site {} without positions: expected every atom",
                 hydrogens.text, symbol.text
             );
-            return Err(parse_error(FORMAT, hydrogens.line, message));
+            return Err(parse_error(hydrogens.line, message));
         }
         let mut written = [Value::exact(0.0); 3];
         for ((written, column), axis) in written.iter_mut().zip(axis_columns).zip(axes) {
@@ -98,7 +97,7 @@ pub(super) fn read(
                 "site {} lies {far:e} cells from the origin, expected at most {FARTHEST_FRAC}",
                 shown(symbol.text)
             );
-            return Err(parse_error(FORMAT, row[axis_columns[0]].line, message));
+            return Err(parse_error(row[axis_columns[0]].line, message));
         }
         sites.push(Site {
             label: shown(columns.label(row).unwrap_or(symbol).text),
@@ -115,7 +114,7 @@ pub(super) fn read(
     }
     if sites.is_empty() {
         let message = "no site: expected at least one";
-        return Err(parse_error(FORMAT, table.line, message));
+        return Err(parse_error(table.line, message));
     }
     Ok(sites)
 }
@@ -142,7 +141,7 @@ impl Columns {
                 let message = format!(
                     "{tag} stands in another loop than the positions, expected one loop of sites"
                 );
-                return Err(parse_error(FORMAT, value.line, message));
+                return Err(parse_error(value.line, message));
             }
             Ok(found)
         };
@@ -185,15 +184,18 @@ impl Columns {
             .filter(|symbol| !symbol.is_null());
         let (token, element) = match (by_type, self.label(row)) {
             (Some(token), _) => (token, of_type_symbol(token.text.trim())),
-            (None, Some(token)) => (token, of_label(token.text.trim(), facts, organic)),
-            (None, None) => return Err(parse_error(FORMAT, 1, "a site has no label")),
+            (None, Some(token)) => (
+                token,
+                of_label(token.text.trim(), organic, |element| facts.states(element)),
+            ),
+            (None, None) => return Err(parse_error(1, "a site has no label")),
         };
         element.ok_or_else(|| {
             let message = format!(
                 "'{}' names no element: expected H, He, … Og in _atom_site_type_symbol",
                 shown(token.text)
             );
-            parse_error(FORMAT, token.line, message)
+            parse_error(token.line, message)
         })
     }
 
@@ -218,7 +220,7 @@ impl Columns {
                      disordered structures cannot be read",
                     key.1
                 );
-                return Err(parse_error(FORMAT, row[group].line, message));
+                return Err(parse_error(row[group].line, message));
             }
             if !groups.contains(&key) {
                 groups.push(key);
@@ -245,7 +247,7 @@ fn is_occupied(symbol: Token, occupancy: Option<Token>) -> Result<bool, CrystalE
             "site {} is occupied by {}, expected 1: disordered sites cannot be read",
             symbol.text, occupancy.text
         );
-        return Err(parse_error(FORMAT, occupancy.line, message));
+        return Err(parse_error(occupancy.line, message));
     }
     Ok(true)
 }

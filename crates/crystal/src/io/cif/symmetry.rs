@@ -5,15 +5,14 @@
 //! the sites, the cell and the stated composition must leave one.
 
 use super::{
-    FORMAT,
     block::{Block, is_operation_tag},
+    error::{parse_error, shown},
     group_type::type_number,
     names::{self, SettingEntry},
     operation::{Operation, group_of, same_group},
-    shown,
     syntax::Token,
 };
-use crate::{CrystalError, Lattice, io::parse_error, matrix::add};
+use crate::{CrystalError, Lattice, matrix::add};
 
 /// More operations than any setting has, with room for supercells of four.
 const MOST_OPERATIONS: usize = 4 * 192;
@@ -59,7 +58,7 @@ impl Statement<'_> {
                 shown(self.token.text),
                 shown(code.text)
             );
-            return Err(parse_error(FORMAT, code.line, message));
+            return Err(parse_error(code.line, message));
         }
         if settings.is_empty() {
             settings.extend(names::settings().filter(|e| e.number == number && coded(e)));
@@ -181,7 +180,7 @@ fn said<'a>(block: &Block<'a>) -> Result<Said<'a>, CrystalError> {
             let settings = number.map(names::from_number).unwrap_or_default();
             if settings.is_empty() {
                 let message = format!("{tag} is '{}', expected 1 to 230", shown(token.text));
-                return Err(parse_error(FORMAT, token.line, message));
+                return Err(parse_error(token.line, message));
             }
             said.numbers.push(Statement {
                 token,
@@ -192,7 +191,7 @@ fn said<'a>(block: &Block<'a>) -> Result<Said<'a>, CrystalError> {
         for value in &values[1..] {
             if (tag.contains("h_m") || tag.contains("hall")) && value.text != token.text {
                 let message = format!("{tag} is both '{}' and '{}'", token.text, value.text);
-                return Err(parse_error(FORMAT, value.line, message));
+                return Err(parse_error(value.line, message));
             }
         }
     }
@@ -215,7 +214,7 @@ fn said<'a>(block: &Block<'a>) -> Result<Said<'a>, CrystalError> {
         };
         said.listed.push(Reading {
             name: format!("the operations of {tag}"),
-            operations: group.map_err(|message| parse_error(FORMAT, line, message))?,
+            operations: group.map_err(|message| parse_error(line, message))?,
             is_setting: false,
         });
     }
@@ -226,7 +225,7 @@ fn parsed(values: &[Token]) -> Result<Vec<Operation>, CrystalError> {
     values
         .iter()
         .map(|token| {
-            Operation::parse(token.text).map_err(|message| parse_error(FORMAT, token.line, message))
+            Operation::parse(token.text).map_err(|message| parse_error(token.line, message))
         })
         .collect()
 }
@@ -366,7 +365,7 @@ fn not_understood(name: &Token) -> CrystalError {
          'F m -3 m', 'P 1 21/n 1' or 'F d -3 m :2', or a loop of _space_group_symop_operation_xyz",
         shown(name.text)
     );
-    parse_error(FORMAT, name.line, message)
+    parse_error(name.line, message)
 }
 
 /// P 1, unless the block says in some other way that there is symmetry.
@@ -389,7 +388,7 @@ fn nothing_says_otherwise(block: &Block, said: &Said) -> Result<Vec<Reading>, Cr
                      space group: expected a loop of _space_group_symop_operation_xyz",
                     token.text
                 );
-                return Err(parse_error(FORMAT, token.line, message));
+                return Err(parse_error(token.line, message));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Words, quoted strings and text fields of CIF 1.1 and 2.0, as slices of the text.
 
-use super::FORMAT;
-use crate::{CrystalError, io::parse_error};
+use super::error::parse_error;
+use crate::CrystalError;
 
 /// A word or a string, and where it stands.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -131,7 +131,7 @@ impl<'a> Lexer<'a> {
     fn unclosed(&self, closing: &str) -> CrystalError {
         let start = self.rest().lines().next().unwrap_or_default();
         let message = format!("the string {start} has no closing {}", closing.trim());
-        parse_error(FORMAT, self.line, message)
+        parse_error(self.line, message)
     }
 
     fn delimited(&mut self, opening: usize, closing: &str) -> Result<Token<'a>, CrystalError> {

@@ -1,7 +1,10 @@
 //! Numbers of a CIF: with their uncertainty, and how far the true value may lie from the text.
 
-use super::{FORMAT, shown, syntax::Token};
-use crate::{CrystalError, io::parse_error};
+use super::{
+    error::{parse_error, shown},
+    syntax::Token,
+};
+use crate::CrystalError;
 
 /// A number as it is written.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,7 +31,7 @@ impl Value {
                 "{what} is '{}', expected a finite number",
                 shown(token.text)
             );
-            parse_error(FORMAT, token.line, message)
+            parse_error(token.line, message)
         })
     }
 

@@ -13,10 +13,23 @@ use super::ground_state::GroundState;
 use crate::{
     DftError,
     basis::PlaneWaveBasis,
+    cancellation::Cancellation,
     scf::ScfResult,
     symmetry::image_of_atoms,
     vector::{Vector3, dot},
 };
+
+/// The forces of one term of the energy.
+pub(crate) type Term = fn(&GroundState<'_>) -> Result<Vec<Vector3>, DftError>;
+
+/// All terms that forces come from.
+pub(crate) const TERMS: [Term; 5] = [
+    local::local,
+    local::core_correction,
+    nonlocal::nonlocal,
+    augmentation::augmentation,
+    ewald::ewald,
+];
 
 /// The forces on the atoms `F = −∂E/∂τ` in hartree/bohr, Cartesian, one per atom.
 ///
@@ -34,11 +47,14 @@ pub fn forces(
     result: &ScfResult,
     threads: NonZeroUsize,
 ) -> Result<Vec<Vector3>, DftError> {
-    Ok(forces_of(&GroundState::new(basis, result, threads)?))
+    let state = GroundState::new(basis, result, threads, Cancellation::NEVER)?;
+    forces_of(&state)
 }
 
-pub(super) fn forces_of(state: &GroundState<'_>) -> Vec<Vector3> {
-    let total = raw_forces(state);
+/// # Errors
+/// [`DftError::Cancelled`].
+pub(super) fn forces_of(state: &GroundState<'_>) -> Result<Vec<Vector3>, DftError> {
+    let total = raw_forces(state)?;
     let mut forces = symmetrized(state.basis, &total);
     let count = forces.len() as f64;
     let mean: Vector3 =
@@ -48,22 +64,17 @@ pub(super) fn forces_of(state: &GroundState<'_>) -> Vec<Vector3> {
             *force -= mean;
         }
     }
-    forces
+    Ok(forces)
 }
 
 /// The forces as they are computed, neither symmetrised nor freed of their mean.
-pub(super) fn raw_forces(state: &GroundState<'_>) -> Vec<Vector3> {
-    let model = &state.basis.model;
-    sum_of_forces(
-        model.atoms.len(),
-        [
-            local::local(state),
-            local::core_correction(state),
-            nonlocal::nonlocal(state),
-            augmentation::augmentation(state),
-            ewald::ewald(model),
-        ],
-    )
+///
+/// # Errors
+/// [`DftError::Cancelled`].
+pub(super) fn raw_forces(state: &GroundState<'_>) -> Result<Vec<Vector3>, DftError> {
+    let of_terms = TERMS.iter().map(|term| term(state));
+    let of_terms: Vec<Vec<Vector3>> = of_terms.collect::<Result<_, _>>()?;
+    Ok(sum_of_forces(state.basis.model.atoms.len(), of_terms))
 }
 
 /// `F_b ← N⁻¹ Σ_ops R F_a`, a the atom that the operation moves to b.

@@ -1,4 +1,7 @@
+//! Stress of the augmentation charges.
+
 use crate::{
+    DftError,
     properties::{
         augmentation_moments::AugmentationMoments, ground_state::GroundState, strain::add_outer,
     },
@@ -6,19 +9,24 @@ use crate::{
     vector::{Matrix3, dot},
 };
 
+/// Steps of the change of one atom's charge at one plane wave.
+const STEPS_PER_WAVE: usize = 64;
+
 /// `∂E/∂ε_ab = −Σ_G Re V* e^{−iG·τ} Σ_ij ρ_ij G_b ∂_a Q_ij(G)`: the change of the augmentation
 /// charges' shape, their electrons held. That of ρ_ij belongs to the non-local term.
-pub(super) fn augmentation(state: &GroundState<'_>) -> Matrix3 {
+pub(super) fn augmentation(state: &GroundState<'_>) -> Result<Matrix3, DftError> {
     let grid = &state.basis.density_grid;
     let occupations = &state.result.density.projector_occupations;
+    let mut pace = state.cancellation.pace();
     let mut atoms = AugmentationMoments::of_atoms(&state.basis.model, grid, occupations);
     let mut sum = [[0.0; 3]; 3];
     let Some(l_max) = atoms.iter().map(|atom| atom.l_max).max() else {
-        return sum;
+        return Ok(sum);
     };
     let potential = &state.kohn_sham.potential;
     // G = 0 comes first and has no strain.
     for (index, _) in grid.opposite_pairs().into_iter().skip(1) {
+        pace.spend(STEPS_PER_WAVE * atoms.len())?;
         let index = index as usize;
         let (g, shell) = (grid.g_cart[index], grid.shell[index]);
         let of_shell = grid.shell_g[shell as usize];
@@ -35,5 +43,5 @@ pub(super) fn augmentation(state: &GroundState<'_>) -> Matrix3 {
             add_outer(&mut sum, -1.0, slope, g);
         }
     }
-    sum
+    Ok(sum)
 }

@@ -1,4 +1,7 @@
+//! Stress of the kinetic energy.
+
 use crate::{
+    DftError,
     parallel::parallel_map,
     properties::{
         ground_state::GroundState,
@@ -8,8 +11,9 @@ use crate::{
 };
 
 /// `∂E/∂ε_ab = −Σ f q_a q_b |c(G)|²`, q = k + G: a strain shortens the wave vectors.
-pub(super) fn kinetic(state: &GroundState<'_>) -> Matrix3 {
+pub(super) fn kinetic(state: &GroundState<'_>) -> Result<Matrix3, DftError> {
     let by_k_point = parallel_map(state.threads, 0..state.basis.waves.len(), |k| {
+        state.cancellation.check()?;
         let waves = &state.basis.waves[k];
         let bands = state.bands_at(k);
         let occupations = &state.result.occupations[k];
@@ -31,7 +35,8 @@ pub(super) fn kinetic(state: &GroundState<'_>) -> Matrix3 {
         {
             add_outer(&mut sum, -charge, q, q);
         }
-        sum
+        Ok(sum)
     });
-    sum_of_tensors(by_k_point)
+    let by_k_point: Vec<_> = by_k_point.into_iter().collect::<Result<_, DftError>>()?;
+    Ok(sum_of_tensors(by_k_point))
 }

@@ -1,6 +1,9 @@
+//! Stress of the local potential.
+
 use rustfft::num_complex::Complex64;
 
 use crate::{
+    DftError,
     basis::DensityGrid,
     properties::{
         ground_state::GroundState,
@@ -11,18 +14,18 @@ use crate::{
 };
 
 /// `∂E/∂ε_ab = −E δ_ab − Ω Σ_G Re ρ* (dV/d|G|) G_a G_b / |G|`, the electrons Ωρ(G) held.
-pub(super) fn local(state: &GroundState<'_>) -> Matrix3 {
+pub(super) fn local(state: &GroundState<'_>) -> Result<Matrix3, DftError> {
     let (model, grid) = (&state.basis.model, &state.basis.density_grid);
     let density = &state.result.density.field;
-    let derivative = sum_over_atoms(model, grid, |species, g| {
+    let derivative = sum_over_atoms(state.cancellation, model, grid, |species, g| {
         model.species[species].local_derivative(g)
-    });
+    })?;
     let mut sum = form_factor_strain(grid, density, &derivative);
     add_diagonal(
         &mut sum,
         -grid.integrate_product(&state.terms.local, density),
     );
-    sum
+    Ok(sum)
 }
 
 /// `−Ω Σ_{G≠0} Re f* h G_a G_b / |G|`, where h is the derivative of a field by |G|.

@@ -15,7 +15,23 @@ use super::{
     ground_state::GroundState,
     strain::{sum_of_tensors, symmetric_part},
 };
-use crate::{DftError, basis::PlaneWaveBasis, scf::ScfResult, vector::Matrix3};
+use crate::{
+    DftError, basis::PlaneWaveBasis, cancellation::Cancellation, scf::ScfResult, vector::Matrix3,
+};
+
+/// `∂E/∂ε` of one term of the energy.
+pub(crate) type Term = fn(&GroundState<'_>) -> Result<Matrix3, DftError>;
+
+/// All terms that depend on the strain.
+pub(crate) const TERMS: [Term; 7] = [
+    kinetic::kinetic,
+    hartree::hartree,
+    local::local,
+    xc::exchange_correlation,
+    nonlocal::nonlocal,
+    augmentation::augmentation,
+    ewald::ewald,
+];
 
 /// The stress tensor `σ = Ω⁻¹ ∂E/∂ε` in hartree/bohr³, Cartesian, positive under tension.
 ///
@@ -34,7 +50,20 @@ pub fn stress(
     result: &ScfResult,
     threads: NonZeroUsize,
 ) -> Result<Matrix3, DftError> {
-    Ok(stress_of(&GroundState::new(basis, result, threads)?))
+    stress_unless(Cancellation::NEVER, basis, result, threads)
+}
+
+/// As [`stress`], unless it is cancelled.
+///
+/// # Errors
+/// [`DftError::NoBands`] and [`DftError::Cancelled`].
+pub fn stress_unless(
+    cancellation: Cancellation<'_>,
+    basis: &PlaneWaveBasis,
+    result: &ScfResult,
+    threads: NonZeroUsize,
+) -> Result<Matrix3, DftError> {
+    stress_of(&GroundState::new(basis, result, threads, cancellation)?)
 }
 
 /// Pressure in hartree/bohr³ of a [`stress`]: `−tr σ/3`, positive when the cell wants to expand.
@@ -42,18 +71,15 @@ pub fn pressure(stress: &Matrix3) -> f64 {
     -(stress[0][0] + stress[1][1] + stress[2][2]) / 3.0
 }
 
-pub(super) fn stress_of(state: &GroundState<'_>) -> Matrix3 {
-    let total = symmetric_part(sum_of_tensors([
-        kinetic::kinetic(state),
-        hartree::hartree(state),
-        local::local(state),
-        xc::exchange_correlation(state),
-        nonlocal::nonlocal(state),
-        augmentation::augmentation(state),
-        ewald::ewald(&state.basis.model),
-    ]));
+/// # Errors
+/// [`DftError::Cancelled`].
+pub(super) fn stress_of(state: &GroundState<'_>) -> Result<Matrix3, DftError> {
+    let of_terms = TERMS.iter().map(|term| term(state));
+    let of_terms: Vec<Matrix3> = of_terms.collect::<Result<_, _>>()?;
+    let total = symmetric_part(sum_of_tensors(of_terms));
     let volume = state.basis.model.cell.volume();
-    symmetrized(state.basis, total.map(|row| row.map(|x| x / volume)))
+    let stress = total.map(|row| row.map(|x| x / volume));
+    Ok(symmetrized(state.basis, stress))
 }
 
 /// `N⁻¹ Σ_ops R σ Rᵀ`

@@ -3,6 +3,7 @@
 use rustfft::num_complex::Complex64;
 
 use crate::{
+    DftError,
     basis::WaveBasis,
     linear_algebra::Scalar,
     model::Model,
@@ -22,20 +23,22 @@ use crate::{
 ///
 /// D holds the augmentation charges' `∫ V Q` and PAW's one-centre couplings; `ε_n q_ij` keeps the
 /// bands orthonormal as the overlap changes with the cell.
-pub(super) fn nonlocal(state: &GroundState<'_>) -> Matrix3 {
+pub(super) fn nonlocal(state: &GroundState<'_>) -> Result<Matrix3, DftError> {
     let model = &state.basis.model;
     let work = 0..state.basis.waves.len();
     let by_k_point = parallel_map(state.threads, work, |k| {
+        state.cancellation.check()?;
         let waves = &state.basis.waves[k];
         let bands = state.bands_at(k);
         let found = coupled_projections(state, k);
         let mut sum = [[0.0; 3]; 3];
         if found.coupled.is_empty() {
-            return sum;
+            return Ok(sum);
         }
         let q_cart = waves.q_cart(&model.cell);
         let parts = species_parts(model, waves, &q_cart);
         for (a, b) in COMPONENTS {
+            state.cancellation.check()?;
             let strained = strained_projectors(model, &waves.miller, &q_cart, &parts, (a, b));
             let projections = Complex64::adjoint_product(&strained, &bands, waves.len());
             let value = 2.0 * real_product(&projections, &found.coupled);
@@ -46,9 +49,10 @@ pub(super) fn nonlocal(state: &GroundState<'_>) -> Matrix3 {
         }
         // β ∝ Ω^{−1/2}
         add_diagonal(&mut sum, -real_product(&found.projections, &found.coupled));
-        sum
+        Ok(sum)
     });
-    sum_of_tensors(by_k_point)
+    let by_k_point: Vec<_> = by_k_point.into_iter().collect::<Result<_, DftError>>()?;
+    Ok(sum_of_tensors(by_k_point))
 }
 
 /// `Σ Re a* b`

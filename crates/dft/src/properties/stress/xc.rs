@@ -1,5 +1,8 @@
+//! Stress of exchange and correlation.
+
 use super::local::form_factor_strain;
 use crate::{
+    DftError,
     properties::{
         ground_state::GroundState,
         strain::{add_diagonal, add_outer},
@@ -8,9 +11,12 @@ use crate::{
     vector::Matrix3,
 };
 
+/// Steps of the functional at one point.
+const STEPS_PER_POINT: usize = 16;
+
 /// `∂E/∂ε_ab = (E − ∫ V ρ) δ_ab − 2 ∫ ∂f/∂σ ∂_aρ ∂_bρ − Ω Σ_G Re V* (dρ_core/d|G|) G_a G_b / |G|`,
 /// ρ with the core density, the electrons Ωρ(G) held.
-pub(super) fn exchange_correlation(state: &GroundState<'_>) -> Matrix3 {
+pub(super) fn exchange_correlation(state: &GroundState<'_>) -> Result<Matrix3, DftError> {
     let (model, grid) = (&state.basis.model, &state.basis.density_grid);
     let potential = &state.kohn_sham.xc_potential;
     let mut density = state.result.density.field.clone();
@@ -19,9 +25,9 @@ pub(super) fn exchange_correlation(state: &GroundState<'_>) -> Matrix3 {
         for (rho, core) in density.iter_mut().zip(core) {
             *rho += core;
         }
-        let derivative = sum_over_atoms(model, grid, |species, g| {
+        let derivative = sum_over_atoms(state.cancellation, model, grid, |species, g| {
             model.species[species].core_density_derivative(g)
-        });
+        })?;
         sum = form_factor_strain(grid, potential, &derivative);
     }
     add_diagonal(
@@ -29,15 +35,19 @@ pub(super) fn exchange_correlation(state: &GroundState<'_>) -> Matrix3 {
         state.kohn_sham.xc_ha - grid.integrate_product(potential, &density),
     );
     if model.functional.needs_gradient() {
+        state.cancellation.check()?;
         let values = grid.to_real(&density);
+        state.cancellation.check()?;
         let slopes = gradient(grid, &density);
+        let mut pace = state.cancellation.pace();
         let share = grid.cell.volume() / values.len() as f64;
         for (r, &rho) in values.iter().enumerate() {
+            pace.spend(STEPS_PER_POINT)?;
             let slope = [0, 1, 2].map(|axis| slopes[axis][r]);
             let sigma = slope.iter().map(|x| x * x).sum();
             let v_sigma = model.functional.evaluate(rho, sigma).v_sigma;
             add_outer(&mut sum, -2.0 * share * v_sigma, slope, slope);
         }
     }
-    sum
+    Ok(sum)
 }

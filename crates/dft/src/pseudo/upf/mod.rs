@@ -1,6 +1,7 @@
 //! UPF files, versions 1 and 2.
 
 mod check;
+mod physics;
 mod raw;
 mod spin_orbit;
 mod version_1;
@@ -9,17 +10,11 @@ mod version_2;
 use std::path::Path;
 
 use crystalgym_pseudopotential::upf::{
-    Section, UpfError, UpfHeader, UpfVersion, find, read_file, require, text_of,
+    UpfError, UpfHeader, UpfVersion, find, read_file, require, text_of,
 };
+use physics::Physics;
 
-use super::{
-    error::PseudoError,
-    types::{Pseudopotential, PseudopotentialKind},
-};
-use crate::xc::Functional;
-
-/// Largest angular momentum of projectors and orbitals.
-const L_LIMIT: usize = 3;
+use super::{error::PseudoError, types::Pseudopotential};
 
 impl Pseudopotential {
     /// Reads a UPF file.
@@ -81,39 +76,4 @@ fn read(content: &[u8]) -> Result<Pseudopotential, UpfError> {
         spin_orbit::average(&mut raw, &momenta)?;
     }
     Ok(raw.into_pseudopotential())
-}
-
-/// What the header means to the engine.
-#[derive(Debug, Clone, Copy)]
-struct Physics {
-    kind: PseudopotentialKind,
-    functional: Functional,
-}
-
-impl Physics {
-    fn of(header: &UpfHeader, section: &Section<'_>) -> Result<Self, UpfError> {
-        let unsupported = |message: &str| Err(UpfError::unsupported("PP_HEADER", message));
-        if header.is_coulomb {
-            return unsupported("bare Coulomb potentials are not supported");
-        }
-        if header.is_meta_gga {
-            return unsupported("meta-GGA functionals are not supported");
-        }
-        Ok(Self {
-            kind: match header.pseudo_type.as_str() {
-                "US" | "USPP" => PseudopotentialKind::Ultrasoft,
-                "PAW" if header.version == UpfVersion::V1 => {
-                    return Err(
-                        section.error("pseudo_type is 'PAW', expected NC or US in version 1")
-                    );
-                }
-                "PAW" => PseudopotentialKind::Paw,
-                _ => PseudopotentialKind::NormConserving,
-            },
-            functional: header
-                .functional
-                .parse()
-                .map_err(|error: PseudoError| section.error(error.to_string()))?,
-        })
-    }
 }

@@ -14,6 +14,9 @@ use crate::{
     xc::Functional,
 };
 
+/// Largest angular momentum of projectors and orbitals.
+pub(super) const L_LIMIT: usize = 3;
+
 pub(super) struct RawPotential {
     pub(super) element: Element,
     pub(super) kind: PseudopotentialKind,

@@ -3,8 +3,8 @@
 use crystalgym_pseudopotential::upf::{Section, UpfError, UpfHeader, find, require};
 
 use super::{
-    L_LIMIT, Physics,
-    raw::{RawAugmentation, RawPotential, RawProjector},
+    physics::Physics,
+    raw::{L_LIMIT, RawAugmentation, RawPotential, RawProjector},
 };
 use crate::pseudo::{
     radial::RadialMesh,

@@ -14,6 +14,8 @@ use exchange_correlation::SphereXc;
 use hartree::interaction;
 
 use crate::{
+    DftError,
+    cancellation::Cancellation,
     model::Model,
     parallel::parallel_map,
     pseudo::{PawData, Pseudopotential, RadialFunctions},
@@ -42,38 +44,50 @@ pub(crate) struct OneCentreEnergy {
 
 impl OneCentreTerms {
     /// `None` if no species is PAW.
-    pub(crate) fn new(model: &Model) -> Option<Self> {
-        let species: Vec<Option<OneCentre>> = (model.species.iter())
-            .map(|species| OneCentre::new(species, model.functional))
-            .collect();
-        species.iter().any(Option::is_some).then(|| Self {
+    ///
+    /// # Errors
+    /// [`DftError::Cancelled`].
+    pub(crate) fn new(
+        model: &Model,
+        cancellation: Cancellation<'_>,
+    ) -> Result<Option<Self>, DftError> {
+        let mut species = Vec::with_capacity(model.species.len());
+        for potential in &model.species {
+            cancellation.check()?;
+            species.push(OneCentre::new(potential, model.functional));
+        }
+        Ok(species.iter().any(Option::is_some).then(|| Self {
             species,
             atoms: model.atoms.iter().map(|atom| atom.species).collect(),
             sides: projector_sides(model),
-        })
+        }))
     }
 
+    /// # Errors
+    /// [`DftError::Cancelled`].
     pub(crate) fn evaluate(
         &self,
         occupations: &ProjectorMatrices,
         threads: NonZeroUsize,
-    ) -> OneCentreEnergy {
+        cancellation: Cancellation<'_>,
+    ) -> Result<OneCentreEnergy, DftError> {
         let work = self.atoms.iter().zip(occupations.blocks());
         let by_atom = parallel_map(threads, work, |(&species, block)| {
-            self.species[species].as_ref().map(|s| s.evaluate(block))
+            cancellation.check()?;
+            Ok::<_, DftError>(self.species[species].as_ref().map(|s| s.evaluate(block)))
         });
         let mut energy_ha = 0.0;
         let mut coupling = ProjectorMatrices::zeros(self.sides.clone());
         for (found, block) in by_atom.into_iter().zip(coupling.blocks_mut()) {
-            if let Some((energy, by_occupation)) = found {
+            if let Some((energy, by_occupation)) = found? {
                 energy_ha += energy;
                 block.copy_from_slice(&by_occupation);
             }
         }
-        OneCentreEnergy {
+        Ok(OneCentreEnergy {
             energy_ha,
             coupling,
-        }
+        })
     }
 
     /// The occupations of the free atoms, each radial function's spread evenly over its m; zero

@@ -7,6 +7,7 @@ use rustfft::num_complex::Complex64;
 use super::OneCentreTerms;
 use crate::{
     Atom, Cell, Discretisation, KMesh, Model, Occupations, PlaneWaveBasis,
+    cancellation::Cancellation,
     density::Density,
     eigensolver::{Operator, dense_matrix, dense_overlap, solved_to_the_end},
     hamiltonian::{Hamiltonian, Operators},
@@ -95,17 +96,24 @@ fn moved(from: &ProjectorMatrices, by: &ProjectorMatrices, step: f64) -> Project
 #[test]
 fn one_centre_coupling_is_the_derivative_of_the_energy() {
     let Some(basis) = basis() else { return };
-    let terms = OneCentreTerms::new(&basis.model).unwrap();
+    let terms = OneCentreTerms::new(&basis.model, Cancellation::NEVER)
+        .unwrap()
+        .unwrap();
     let at = occupations(&terms.sides);
     let along = change(&terms.sides, 0);
     let energy = |step: f64| {
         terms
-            .evaluate(&moved(&at, &along, step), ONE_THREAD)
+            .evaluate(&moved(&at, &along, step), ONE_THREAD, Cancellation::NEVER)
+            .unwrap()
             .energy_ha
     };
     let step = 1e-4;
     let slope = (energy(step) - energy(-step)) / (2.0 * step);
-    let expected = terms.evaluate(&at, ONE_THREAD).coupling.product(&along);
+    let expected = terms
+        .evaluate(&at, ONE_THREAD, Cancellation::NEVER)
+        .unwrap()
+        .coupling
+        .product(&along);
     assert!((slope - expected).abs() < 1e-6, "{slope} {expected}");
 }
 
@@ -115,16 +123,26 @@ fn one_centre_coupling_is_the_derivative_of_the_energy() {
 fn coupling_is_the_derivative_of_the_energy() {
     let Some(basis) = basis() else { return };
     let grid = &basis.density_grid;
-    let terms = FixedTerms::new(&basis, &|| false).unwrap();
+    let terms = FixedTerms::new(&basis, Cancellation::NEVER).unwrap();
     let sides = terms.bare_coupling.sides().to_vec();
     let at = occupations(&sides);
     // A smooth background keeps the density positive.
-    let mut smooth = Density::of_atoms(&basis, &terms, &|| false).unwrap().field;
+    let mut smooth = Density::of_atoms(&basis, &terms, Cancellation::NEVER)
+        .unwrap()
+        .field;
     smooth[0] += Complex64::new(2.0, 0.0);
     let density = |occupations: &ProjectorMatrices| {
         let mut field = smooth.clone();
         let augmentation = terms.augmentation.as_ref().unwrap();
-        augmentation.add_density(grid, occupations, ONE_THREAD, &mut field);
+        augmentation
+            .add_density(
+                grid,
+                occupations,
+                ONE_THREAD,
+                &mut field,
+                Cancellation::NEVER,
+            )
+            .unwrap();
         Density {
             field,
             projector_occupations: occupations.clone(),
@@ -134,7 +152,9 @@ fn coupling_is_the_derivative_of_the_energy() {
         let along = change(&sides, atom);
         let energy = |step: f64| {
             let density = density(&moved(&at, &along, step));
-            let kohn_sham = terms.evaluate(&basis, &density, ONE_THREAD);
+            let kohn_sham = terms
+                .evaluate(&basis, &density, ONE_THREAD, Cancellation::NEVER)
+                .unwrap();
             terms.bare_coupling.product(&density.projector_occupations)
                 + grid.integrate_product(&terms.local, &density.field)
                 + hartree_energy(grid, &density.field)
@@ -143,7 +163,9 @@ fn coupling_is_the_derivative_of_the_energy() {
         };
         let step = 1e-4;
         let slope = (energy(step) - energy(-step)) / (2.0 * step);
-        let kohn_sham = terms.evaluate(&basis, &density(&at), ONE_THREAD);
+        let kohn_sham = terms
+            .evaluate(&basis, &density(&at), ONE_THREAD, Cancellation::NEVER)
+            .unwrap();
         let expected = kohn_sham.coupling.product(&along);
         assert!(
             (slope - expected).abs() < 2e-6,
@@ -156,16 +178,24 @@ fn coupling_is_the_derivative_of_the_energy() {
 #[test]
 fn davidson_agrees_with_dense_diagonalisation_under_an_overlap() {
     let Some(basis) = basis() else { return };
-    let terms = FixedTerms::new(&basis, &|| false).unwrap();
-    let density = Density::of_atoms(&basis, &terms, &|| false).unwrap();
-    let input = terms.evaluate(&basis, &density, ONE_THREAD);
+    let terms = FixedTerms::new(&basis, Cancellation::NEVER).unwrap();
+    let density = Density::of_atoms(&basis, &terms, Cancellation::NEVER).unwrap();
+    let input = terms
+        .evaluate(&basis, &density, ONE_THREAD, Cancellation::NEVER)
+        .unwrap();
     let waves = &basis.waves[0];
     let n = waves.len();
     let projectors = Projectors::<Complex64>::new(&basis, waves);
     let overlap = terms.overlap.as_ref();
     let operators =
         Operators::<f64>::new::<Complex64>(&basis, &input.potential, &input.coupling, overlap);
-    let mut hamiltonian = Hamiltonian::new(waves, &basis.wave_grid, &operators, &projectors);
+    let mut hamiltonian = Hamiltonian::new(
+        waves,
+        &basis.wave_grid,
+        &operators,
+        &projectors,
+        Cancellation::NEVER,
+    );
 
     let h = dense_matrix(&mut hamiltonian);
     let s = dense_overlap(&hamiltonian);

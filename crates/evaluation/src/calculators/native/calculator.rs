@@ -1,17 +1,19 @@
+//! The calculator: what its numbers depend on, and what it is asked for.
+
 use std::{collections::BTreeMap, time::Instant};
 
 use crystalgym_crystal::{Crystal, Element};
-use crystalgym_qe::Smearing;
+use crystalgym_dft::Smearing;
 use serde::Serialize;
 
 use super::{
-    evaluation::Evaluation,
+    computation::Computation,
     settings::{InvalidNativeSettings, NativeSettings, Verdict},
     species::{KnownSpecies, SpeciesLibrary, SpeciesSource},
 };
 use crate::{
-    Calculator, CalculatorError, CancelToken, EquationOfStateLimits, Failure, Fingerprint, Outcome,
-    Property, Values,
+    Calculator, CalculatorError, CancelToken, EquationOfStateLimits, Failure, Fingerprint, Ions,
+    Outcome, Property, Values,
 };
 
 /// To be raised when a change of the engine moves its numbers by more than the SCF's convergence, or
@@ -39,13 +41,14 @@ fn engine_numbers(verdict: Verdict, potentials: &[KnownSpecies]) -> u32 {
 /// | band gap | one SCF | fixed |
 /// | bulk modulus | five SCF at 0.98 to 1.02 of the volume, two at other cutoffs | smearing |
 /// | density | one SCF, and the first step of pw.x's `vc-relax` by its forces and stress | smearing |
+/// | shear modulus | one SCF, two for each strain that symmetry needs, two at other cutoffs | smearing |
 ///
 /// Every calculation is on the crystal's exact geometry with its full symmetry. What counts as a
 /// failure is the [`Verdict`]'s choice.
 #[derive(Debug)]
 pub struct NativeCalculator {
-    pub(super) settings: NativeSettings,
-    pub(super) library: SpeciesLibrary,
+    settings: NativeSettings,
+    library: SpeciesLibrary,
 }
 
 impl NativeCalculator {
@@ -91,6 +94,8 @@ struct Identity<'a> {
     volumes: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stress_convergence_ry: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strains: Option<(f64, Ions)>,
 }
 
 impl Calculator for NativeCalculator {
@@ -126,16 +131,22 @@ impl Calculator for NativeCalculator {
             convergence_ry: settings.convergence_ry,
             max_iterations: settings.max_iterations,
             verdict: settings.verdict,
-            smearing: (property != Property::BandGap)
+            smearing: (!property.facts().fixed_occupations)
                 .then_some((settings.smearing, settings.degauss_ry)),
             equation_of_state: is_bulk_modulus.then_some((
                 settings.derivative_convergence_ry,
                 &settings.equation_of_state,
             )),
-            volumes: (is_bulk_modulus && settings.has_fixed_plane_waves())
-                .then_some("plane waves of the given volume, corrected"),
-            stress_convergence_ry: (property == Property::Density)
+            volumes: match property {
+                Property::BulkModulus => Some("plane waves of the given volume, corrected"),
+                Property::ShearModulus => Some("cutoff, the change of the basis corrected"),
+                Property::BandGap | Property::Density => None,
+            }
+            .filter(|_| settings.has_fixed_plane_waves()),
+            stress_convergence_ry: matches!(property, Property::Density | Property::ShearModulus)
                 .then_some(settings.derivative_convergence_ry),
+            strains: (property == Property::ShearModulus)
+                .then_some((settings.elastic_strain, settings.ions)),
         };
         // Numbers and strings only: writing them as JSON cannot fail.
         Fingerprint(serde_json::to_string(&identity).unwrap_or_default())
@@ -159,9 +170,10 @@ impl Calculator for NativeCalculator {
 
     fn evaluate(&self, crystal: &Crystal, property: Property, cancel: &CancelToken) -> Outcome {
         let start = Instant::now();
-        let mut evaluation = Evaluation::new(self, crystal, cancel, start);
-        let computed = evaluation.compute(property);
-        let scf_iterations = evaluation.scf_iterations();
+        let mut computation =
+            Computation::new(&self.settings, &self.library, crystal, cancel, start);
+        let computed = computation.compute(property);
+        let scf_iterations = computation.scf_iterations();
         let seconds = start.elapsed().as_secs_f64();
         match computed {
             Ok(values) => Outcome::Success(Values {

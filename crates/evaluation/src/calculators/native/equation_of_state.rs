@@ -17,7 +17,7 @@ use crystalgym_dft::StartingPoint;
 
 use super::{
     Verdict,
-    evaluation::{Evaluation, Ingredients, Scale},
+    computation::{Computation, Ingredients, Scale},
 };
 use crate::{EquationOfStateFit, Failure, FailureCode, fit_murnaghan};
 
@@ -29,7 +29,7 @@ const CUTOFF_FACTOR: f64 = 1.15;
 /// F is multiplied by strains of a hundredth, so that its energies need less accuracy.
 const CUTOFF_CONVERGENCE_RY: f64 = 1e-5;
 
-impl Evaluation<'_> {
+impl Computation<'_> {
     /// The fit to the energies at all of [`VOLUME_FACTORS`], from that of the given volume and
     /// what its calculation found.
     ///
@@ -40,7 +40,7 @@ impl Evaluation<'_> {
         given_ev: f64,
         given: &StartingPoint,
     ) -> Result<EquationOfStateFit, Failure> {
-        let settings = &self.calculator.settings;
+        let settings = self.settings;
         let fixed_plane_waves = settings.has_fixed_plane_waves();
         let convergence_ry = self.convergence_ry(settings.derivative_convergence_ry);
         let occupations = self.smeared();
@@ -79,6 +79,30 @@ impl Evaluation<'_> {
         given_ev: f64,
         given: &StartingPoint,
     ) -> Result<BasisSetError, Failure> {
+        let [below, above] = self.energies_beside_ev(ingredients, given)?;
+        let step = CUTOFF_FACTOR.ln();
+        Ok(BasisSetError {
+            slope_ev: (above - below) / (2.0 * step),
+            curvature_ev: (above + below - 2.0 * given_ev) / step.powi(2),
+        })
+    }
+
+    /// `dF/dl` at the given cell and cutoff in eV.
+    pub(super) fn basis_set_slope_ev(
+        &mut self,
+        ingredients: &Ingredients,
+        given: &StartingPoint,
+    ) -> Result<f64, Failure> {
+        let [below, above] = self.energies_beside_ev(ingredients, given)?;
+        Ok((above - below) / (2.0 * CUTOFF_FACTOR.ln()))
+    }
+
+    /// Energies of the given cell at cutoffs divided and multiplied by [`CUTOFF_FACTOR`].
+    fn energies_beside_ev(
+        &mut self,
+        ingredients: &Ingredients,
+        given: &StartingPoint,
+    ) -> Result<[f64; 2], Failure> {
         let mut energy_ev = |cutoff: f64| -> Result<f64, Failure> {
             let scale = Scale {
                 volume: 1.0,
@@ -89,18 +113,13 @@ impl Evaluation<'_> {
                 self.solve(scale, ingredients, occupations, convergence_ry, Some(given))?;
             Ok(solved.energy_ev())
         };
-        let (below, above) = (energy_ev(1.0 / CUTOFF_FACTOR)?, energy_ev(CUTOFF_FACTOR)?);
-        let step = CUTOFF_FACTOR.ln();
-        Ok(BasisSetError {
-            slope_ev: (above - below) / (2.0 * step),
-            curvature_ev: (above + below - 2.0 * given_ev) / step.powi(2),
-        })
+        Ok([energy_ev(1.0 / CUTOFF_FACTOR)?, energy_ev(CUTOFF_FACTOR)?])
     }
 
     fn fit(&self, energies_ev: &[f64]) -> Result<EquationOfStateFit, Failure> {
         let volume = self.crystal.skeleton().lattice.volume();
         let volumes = VOLUME_FACTORS.map(|factor| factor * volume);
-        let settings = &self.calculator.settings;
+        let settings = self.settings;
         fit_murnaghan(&volumes, energies_ev, volume)
             .and_then(|fit| match settings.verdict {
                 Verdict::Engine => settings.equation_of_state.check(&fit, volume).map(|()| fit),

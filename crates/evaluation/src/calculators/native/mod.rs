@@ -1,9 +1,11 @@
 //! The project's own plane-wave engine as a calculator.
 
 mod calculator;
+mod computation;
 mod equation_of_state;
-mod evaluation;
+mod relaxation;
 mod settings;
+mod shear_modulus;
 mod species;
 #[cfg(test)]
 mod tests;

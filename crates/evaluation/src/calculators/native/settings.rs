@@ -1,10 +1,16 @@
+//! Settings of the built-in engine, each with its range.
+
 use std::num::NonZeroUsize;
 
 use crystalgym_dft::SetUp;
-use crystalgym_qe::{SettingRange, Smearing};
+use crystalgym_dft::Smearing;
+use crystalgym_qe::SettingRange;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use crate::EquationOfStateLimits;
+use crate::{
+    EquationOfStateLimits, Ions,
+    elasticity::{DEFAULT_ELASTIC_STRAIN, ELASTIC_STRAIN},
+};
 
 /// Settings of [`NativeCalculator`](crate::NativeCalculator).
 ///
@@ -41,7 +47,8 @@ pub struct NativeSettings {
     /// What counts as a failure.
     pub verdict: Verdict,
     /// What stays the same from volume to volume in an equation of state (verdict `engine`; `paper`
-    /// keeps the cutoff).
+    /// keeps the cutoff). For the shear modulus, which always keeps the cutoff: whether what the basis
+    /// changes with the volume is taken off the stiffness.
     pub volume_basis: VolumeBasis,
     /// Threads that share the k-points of one calculation; outcomes do not depend on them.
     pub threads: NonZeroUsize,
@@ -52,6 +59,10 @@ pub struct NativeSettings {
     pub memory_limit_gib: f64,
     /// What a fitted equation of state must fulfil (verdict `engine`).
     pub equation_of_state: EquationOfStateLimits,
+    /// Amplitude of the strains that a shear modulus is measured with.
+    pub elastic_strain: f64,
+    /// What the atoms do in strained cells, for the shear modulus.
+    pub ions: Ions,
 }
 
 impl Default for NativeSettings {
@@ -72,6 +83,8 @@ impl Default for NativeSettings {
             time_limit_seconds: Some(3600.0),
             memory_limit_gib: SetUp::MEMORY_LIMIT_GIB,
             equation_of_state: EquationOfStateLimits::default(),
+            elastic_strain: DEFAULT_ELASTIC_STRAIN,
+            ions: Ions::default(),
         }
     }
 }
@@ -194,6 +207,7 @@ impl NativeSettings {
                 self.time_limit_seconds,
                 SettingRange::TIME_SECONDS,
             ),
+            ("elastic_strain", Some(self.elastic_strain), ELASTIC_STRAIN),
             ("memory_limit_gib", Some(self.memory_limit_gib), MEMORY_GIB),
         ];
         let invalid = |field, value, expected| {

@@ -1,3 +1,5 @@
+//! Pseudopotentials by element, and the cutoffs that they need.
+
 use std::{
     collections::HashMap,
     path::Path,

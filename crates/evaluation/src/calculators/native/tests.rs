@@ -1,10 +1,12 @@
+//! The built-in calculator: failures, settings, fingerprints, and what a small basis gives.
+
 use std::sync::Arc;
 
 use crystalgym_crystal::{Crystal, Skeleton};
 use crystalgym_pseudopotential::PseudopotentialFamily;
 
 use super::*;
-use crate::{Calculator, CancelToken, FailureCode, Outcome, Property};
+use crate::{Calculator, CancelToken, FailureCode, Ions, Outcome, Property};
 
 fn crystal(symbols: [&str; 4]) -> Crystal {
     let elements = symbols.map(|symbol| symbol.parse().unwrap()).to_vec();
@@ -122,6 +124,7 @@ fn every_number_has_its_range_in_files_too() {
         ("threads", ["1", "1024"], ["1025", "18446744073709551615"]),
         ("time_limit_seconds", ["1e-9", "null"], ["0.0", "1e300"]),
         ("memory_limit_gib", ["0.001", "1e6"], ["0.0", "1e7"]),
+        ("elastic_strain", ["1e-4", "0.05"], ["0.0", "0.1"]),
     ] {
         for value in good {
             let settings = read(field, value).unwrap();
@@ -163,6 +166,7 @@ fn every_number_has_its_range_in_files_too() {
     for text in [
         "{\"time_limit_seconds\":1e300}",
         "{\"pw\":{\"degauss_ry\":1e300}}",
+        "{\"elastic_strain\":0.1}",
     ] {
         assert!(
             serde_json::from_str::<crate::QeSettings>(text).is_err(),
@@ -272,10 +276,27 @@ fn fingerprints_tell_settings_apart() {
         ..coarse()
     };
     assert_eq!(fingerprint(fixed_cutoff.clone(), Property::BandGap), base);
-    assert_ne!(
-        fingerprint(fixed_cutoff, Property::BulkModulus),
-        fingerprint(coarse(), Property::BulkModulus)
-    );
+    for property in [Property::BulkModulus, Property::ShearModulus] {
+        assert_ne!(
+            fingerprint(fixed_cutoff.clone(), property),
+            fingerprint(coarse(), property)
+        );
+    }
+    let large_strain = NativeSettings {
+        elastic_strain: 0.03,
+        ..coarse()
+    };
+    let relaxed = NativeSettings {
+        ions: Ions::Relaxed,
+        ..coarse()
+    };
+    for settings in [large_strain, relaxed] {
+        for property in Property::ALL {
+            let moves_it = property == Property::ShearModulus;
+            let same = fingerprint(settings.clone(), property) == fingerprint(coarse(), property);
+            assert_eq!(same, !moves_it, "{property}");
+        }
+    }
 }
 
 /// Oracle: the analytic pseudopotential itself, read back from its UPF file: the source makes no

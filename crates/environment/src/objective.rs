@@ -1,0 +1,219 @@
+//! What an episode aims at: a property, its target, and the reward for how close a crystal came.
+
+use std::{fmt, sync::Arc};
+
+use crystalgym_evaluation::{Outcome, Property};
+
+use crate::appraisal::{Appraisal, Prediction};
+
+/// Property, target and reward of a task.
+#[derive(Debug, Clone)]
+pub struct Objective {
+    property: Property,
+    target: f64,
+    reward: Reward,
+}
+
+impl Objective {
+    /// The objective with the reward that a property has unless somebody says otherwise.
+    pub fn new(property: Property, target: f64) -> Self {
+        Self {
+            property,
+            target,
+            reward: Reward::of(property),
+        }
+    }
+
+    /// The same with a reward of one's own.
+    #[must_use]
+    pub fn with_reward(self, reward: Arc<dyn CustomReward>) -> Self {
+        Self {
+            reward: Reward::Custom(reward),
+            ..self
+        }
+    }
+
+    /// The property to aim at.
+    pub fn property(&self) -> Property {
+        self.property
+    }
+
+    /// Its target, in its unit.
+    pub fn target(&self) -> f64 {
+        self.target
+    }
+
+    /// The reward.
+    pub fn reward(&self) -> &Reward {
+        &self.reward
+    }
+
+    /// A typical value of the property, which scales a network's input to about one. It does not
+    /// depend on the target, so that one network can be used with many.
+    pub fn scale(&self) -> f64 {
+        self.property.facts().typical_value
+    }
+}
+
+/// How close a value came to a target p̂ (CrystalGym paper, section on rewards).
+#[derive(Clone)]
+pub enum Reward {
+    /// `max(−|p̂ − p| / p̂, −5)`, of the moduli; a failure is −5.
+    RelativeDistance,
+    /// `exp(−(p − p̂)² / p̂)`, of the density; a failure is −1.
+    ScaledGaussian,
+    /// `exp(−(p − p̂)²)`, of the band gap; a failure is −1.
+    Gaussian,
+    /// One of the caller's own.
+    Custom(Arc<dyn CustomReward>),
+}
+
+/// A reward that the caller defines.
+pub trait CustomReward: fmt::Debug + Send + Sync {
+    /// The reward of a finite value for a target, both in the property's unit.
+    fn of_value(&self, target: f64, value: f64) -> f64;
+
+    /// The reward of a crystal without a value; none is lower.
+    fn of_failure(&self) -> f64;
+
+    /// The highest reward that there is.
+    fn best(&self) -> f64;
+}
+
+impl Reward {
+    /// The reward that a property has unless somebody says otherwise.
+    pub fn of(property: Property) -> Self {
+        match property {
+            Property::BulkModulus | Property::ShearModulus => Self::RelativeDistance,
+            Property::Density => Self::ScaledGaussian,
+            Property::BandGap => Self::Gaussian,
+        }
+    }
+
+    /// The reward of a finite value for a target, both in the property's unit.
+    pub fn of_value(&self, target: f64, value: f64) -> f64 {
+        match self {
+            Self::RelativeDistance => (-(target - value).abs() / target).max(self.of_failure()),
+            Self::ScaledGaussian => (-(value - target).powi(2) / target).exp(),
+            Self::Gaussian => (-(value - target).powi(2)).exp(),
+            Self::Custom(reward) => reward.of_value(target, value),
+        }
+    }
+
+    /// The reward of a crystal without a value; none is lower.
+    pub fn of_failure(&self) -> f64 {
+        match self {
+            Self::RelativeDistance => -5.0,
+            Self::ScaledGaussian | Self::Gaussian => -1.0,
+            Self::Custom(reward) => reward.of_failure(),
+        }
+    }
+
+    /// The highest reward that there is.
+    pub fn best(&self) -> f64 {
+        match self {
+            Self::RelativeDistance => 0.0,
+            Self::ScaledGaussian | Self::Gaussian => 1.0,
+            Self::Custom(reward) => reward.best(),
+        }
+    }
+
+    /// The reward of what a calculator said. A value that is no number is a failure of the
+    /// calculator, not a reward.
+    pub fn of_outcome(&self, target: f64, outcome: &Outcome) -> f64 {
+        match outcome.value().filter(|value| value.is_finite()) {
+            Some(value) => self.of_value(target, value),
+            None => self.of_failure(),
+        }
+    }
+
+    /// The reward of an appraisal; of a prediction the expected one,
+    /// `(1 − f) r(value) + f r(failure)` with the predicted probability of failure `f`.
+    pub fn of_appraisal(&self, target: f64, appraisal: &Appraisal) -> f64 {
+        match appraisal {
+            Appraisal::Computed(evaluation) => self.of_outcome(target, &evaluation.outcome),
+            Appraisal::Predicted(Prediction {
+                value,
+                failure_probability,
+                ..
+            }) => {
+                let success = self.of_value(target, *value);
+                success + failure_probability * (self.of_failure() - success)
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Reward {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RelativeDistance => f.write_str("RelativeDistance"),
+            Self::ScaledGaussian => f.write_str("ScaledGaussian"),
+            Self::Gaussian => f.write_str("Gaussian"),
+            Self::Custom(reward) => reward.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crystalgym_evaluation::{Failure, FailureCode, Values};
+
+    use super::*;
+
+    fn reward(property: Property, target: f64, value: f64) -> f64 {
+        let values = Values {
+            value,
+            ..Values::default()
+        };
+        Reward::of(property).of_outcome(target, &Outcome::Success(values))
+    }
+
+    /// Closed forms, worked out by hand.
+    #[test]
+    fn rewards_of_values() {
+        assert_eq!(reward(Property::Density, 3.0, 3.0), 1.0);
+        assert!((reward(Property::Density, 3.0, 6.0) - (-3f64).exp()).abs() < 1e-15);
+        assert!((reward(Property::BandGap, 1.12, 0.0) - 0.285_247).abs() < 1e-6);
+        assert!((reward(Property::BandGap, 2.0, 0.0) - 0.018_316).abs() < 1e-6);
+        assert!((reward(Property::BulkModulus, 300.0, 150.0) + 0.5).abs() < 1e-15);
+        assert_eq!(reward(Property::BulkModulus, 300.0, 1e6), -5.0);
+    }
+
+    #[test]
+    fn failures_cost_what_the_paper_says() {
+        let failure = Outcome::Failure(Failure::new(FailureCode::ScfNotConverged, ""));
+        for (property, penalty) in [
+            (Property::Density, -1.0),
+            (Property::BandGap, -1.0),
+            (Property::BulkModulus, -5.0),
+            (Property::ShearModulus, -5.0),
+        ] {
+            assert_eq!(Reward::of(property).of_outcome(3.0, &failure), penalty);
+            assert_eq!(reward(property, 3.0, f64::NAN), penalty);
+        }
+    }
+
+    /// No value earns less than a failure or more than the best.
+    #[test]
+    fn values_stay_in_the_range() {
+        for property in Property::ALL {
+            let range = Reward::of(property).of_failure()..=Reward::of(property).best();
+            for value in [-1e9, -3.0, 0.0, 1.0, 3.0, 1e9] {
+                assert!(range.contains(&reward(property, 3.0, value)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_prediction_earns_what_is_expected() {
+        let prediction = Appraisal::Predicted(Prediction {
+            value: 3.0,
+            spread: 0.1,
+            failure_probability: 0.25,
+        });
+        let expected = 0.75 - 0.25;
+        let found = Reward::of(Property::Density).of_appraisal(3.0, &prediction);
+        assert!((found - expected).abs() < 1e-15);
+    }
+}

@@ -1,0 +1,212 @@
+//! Tests of the processes against episodes worked out by hand and what both promise.
+
+use std::collections::HashSet;
+
+use proptest::prelude::*;
+use rand::SeedableRng;
+use rand_pcg::Pcg64;
+
+use super::*;
+use crate::{Episode, Task, TaskConfig};
+
+fn task(skeleton: &str, process: ProcessName) -> Task {
+    Task::new(&TaskConfig {
+        skeletons: vec![skeleton.into()],
+        process,
+        ..TaskConfig::default()
+    })
+    .unwrap()
+}
+
+#[test]
+fn a_hand_worked_filling() {
+    let config = TaskConfig {
+        skeletons: vec!["C7".into()],
+        start_site: Some(3),
+        ..TaskConfig::default()
+    };
+    let task = Task::new(&config).unwrap();
+    let mut state = task.initial_state(&mut Pcg64::seed_from_u64(0));
+    // C7 is a star: from arm 3 to the centre 0, then to the other arms.
+    for (step, (focus, action)) in [(3, 7), (0, 0), (1, 17), (2, 4), (4, 9)]
+        .into_iter()
+        .enumerate()
+    {
+        let seen = task.observe(&state);
+        assert_eq!(
+            (seen.focus, seen.step, seen.node_types[focus]),
+            (focus, step, 18)
+        );
+        assert!(!task.is_terminal(&state));
+        task.apply(&mut state, action).unwrap();
+    }
+    assert!(task.is_terminal(&state));
+    assert_eq!(*state.node_types, [0, 17, 4, 7, 9]);
+    let crystal = task.crystal(0, &state.node_types).unwrap();
+    assert_eq!(crystal.formula(), "BeBrCLiSr");
+    assert!(matches!(
+        task.apply(&mut state, 0),
+        Err(EnvironmentError::EpisodeEnded)
+    ));
+}
+
+/// C7 again, from tin tetraiodide: keeping an element is an action like any other.
+#[test]
+fn a_hand_worked_substitution() {
+    let symbols = |text: &str| text.split(' ').map(|s| s.parse().unwrap()).collect();
+    let config = TaskConfig {
+        skeletons: vec!["C7".into()],
+        elements: symbols("Si Sn Br I"),
+        process: ProcessName::Substitution,
+        start_crystal: StartCrystal::Named(NamedStart::Material),
+        start_site: Some(3),
+        ..TaskConfig::default()
+    };
+    let task = Task::new(&config).unwrap();
+    let mut state = task.initial_state(&mut Pcg64::seed_from_u64(0));
+    assert_eq!(*state.node_types, [1, 3, 3, 3, 3]);
+    for (focus, action) in [(3, 2), (0, 0), (1, 3), (2, 3), (4, 2)] {
+        assert_eq!(task.observe(&state).focus, focus);
+        assert!(!task.is_terminal(&state));
+        task.apply(&mut state, action).unwrap();
+    }
+    assert!(task.is_terminal(&state));
+    let crystal = task.crystal(0, &state.node_types).unwrap();
+    assert_eq!(crystal.formula(), "Br2I2Si");
+    // The start may be given site by site, and is the same for every episode.
+    let given = TaskConfig {
+        start_crystal: StartCrystal::Elements(symbols("Sn I I I I")),
+        ..config
+    };
+    let given = Task::new(&given).unwrap();
+    for seed in 0..5 {
+        let start = given.initial_state(&mut Pcg64::seed_from_u64(seed));
+        assert_eq!(*start.node_types, [1, 3, 3, 3, 3]);
+    }
+}
+
+#[test]
+fn an_action_outside_of_the_set_changes_nothing() {
+    for process in [ProcessName::Filling, ProcessName::Substitution] {
+        let task = task("C2", process);
+        let mut state = task.initial_state(&mut Pcg64::seed_from_u64(0));
+        let before = state.clone();
+        for action in [18, -1, i64::MAX] {
+            let error = task.apply(&mut state, action).unwrap_err().to_string();
+            assert_eq!(
+                error,
+                format!("action {action} at step 0: expected 0 to 17")
+            );
+        }
+        assert_eq!(state, before);
+    }
+}
+
+/// Oracle: the counts of a multinomial; five standard errors. Only allowed elements are drawn.
+#[test]
+fn random_starts_are_uniform_over_what_is_allowed() {
+    let allowed: Vec<Element> = ["F", "Cl"].map(|s| s.parse().unwrap()).to_vec();
+    let config = TaskConfig {
+        process: ProcessName::Substitution,
+        allowed: [("1".to_owned(), allowed)].into(),
+        ..TaskConfig::default()
+    };
+    let task = Task::new(&config).unwrap();
+    let mut rng = Pcg64::seed_from_u64(3);
+    let mut counts = [[0_u32; 18]; 5];
+    for _ in 0..18_000 {
+        let start = task.initial_state(&mut rng);
+        for (count, &node_type) in counts.iter_mut().zip(&start.node_types) {
+            count[usize::from(node_type)] += 1;
+        }
+    }
+    for (site, counts) in counts.iter().enumerate() {
+        for (node_type, &count) in counts.iter().enumerate() {
+            let expected = match (site, node_type) {
+                (1, 15 | 16) => 9000.0,
+                (1, _) => 0.0,
+                _ => 1000.0,
+            };
+            let error = f64::from(count) - expected;
+            assert!(
+                error.abs() <= 5.0 * f64::sqrt(expected),
+                "{site} {counts:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn impossible_starts_are_named() {
+    let symbols = |text: &str| text.split(' ').map(|s| s.parse().unwrap()).collect();
+    let error = |config: TaskConfig| Task::new(&config).unwrap_err().to_string();
+    let substitution = TaskConfig {
+        process: ProcessName::Substitution,
+        ..TaskConfig::default()
+    };
+    let material = StartCrystal::Named(NamedStart::Material);
+    let of_filling = TaskConfig {
+        start_crystal: material.clone(),
+        ..TaskConfig::default()
+    };
+    assert!(error(of_filling).contains("start_crystal is for process = \"substitution\""));
+    let vanadium = TaskConfig {
+        skeletons: vec!["C1".into()],
+        start_crystal: material,
+        ..substitution.clone()
+    };
+    assert!(
+        error(vanadium).contains("puts V on site 1 of C1, which is not in the action set small")
+    );
+    let short = TaskConfig {
+        start_crystal: StartCrystal::Elements(symbols("Na Cl")),
+        ..substitution.clone()
+    };
+    assert!(error(short).contains("has 2 elements, expected 5, the sites of C2"));
+    let forbidden = TaskConfig {
+        start_crystal: StartCrystal::Elements(symbols("Na Na F F F")),
+        allowed: [("0".to_owned(), symbols("K Rb"))].into(),
+        ..substitution
+    };
+    assert!(error(forbidden).contains("puts Na on site 0 of C2, where the task does not allow it"));
+}
+
+proptest! {
+    /// Every site has its turn exactly once, the record gives every state back, and its end can be
+    /// reached from any other start site with the same result.
+    #[test]
+    fn episodes_visit_every_site_once(
+        label in 1..=7usize,
+        substitution in any::<bool>(),
+        seed in any::<u64>(),
+        actions in prop::collection::vec(0u8..18, 8),
+    ) {
+        let process = match substitution {
+            true => ProcessName::Substitution,
+            false => ProcessName::Filling,
+        };
+        let task = task(&format!("C{label}"), process);
+        let mut state = task.initial_state(&mut Pcg64::seed_from_u64(seed));
+        let mut episode = Episode::starting_from(state.clone(), task.length(&state));
+        let mut seen = vec![state.clone()];
+        let mut visited = HashSet::new();
+        for &action in &actions[..state.node_types.len()] {
+            let focus = task.observe(&state).focus;
+            prop_assert!(visited.insert(focus));
+            prop_assert!(task.can_hold(&state));
+            task.apply(&mut state, action.into()).unwrap();
+            prop_assert_eq!(state.node_types[focus], action);
+            episode.actions.push(action.into());
+            seen.push(state.clone());
+        }
+        prop_assert!(task.is_terminal(&state) && task.can_hold(&state));
+        prop_assert_eq!(episode.states(&task).unwrap(), seen);
+        prop_assert!(episode.belongs_to(&task));
+        for start in 0..state.node_types.len() as u16 {
+            let start = State { start, ..episode.start.clone() };
+            let history = task.process().history(task.board(), &start, &state.node_types);
+            let other = Episode { start, actions: history.unwrap() };
+            prop_assert_eq!(&other.last_state(&task).unwrap().node_types, &state.node_types);
+        }
+    }
+}

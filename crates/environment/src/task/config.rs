@@ -1,0 +1,72 @@
+//! A task as a configuration file says it.
+
+use std::collections::BTreeMap;
+
+use crystalgym_crystal::Element;
+use crystalgym_evaluation::Property;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ActionSet, EnvironmentError,
+    process::{ProcessName, StartCrystal},
+};
+
+/// What a task is made of, as a configuration file says it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TaskConfig {
+    /// Skeletons: labels (`C2`), MP-20 rows, Materials Project identifiers, plain names, or
+    /// structure files. One is drawn for each episode.
+    pub skeletons: Vec<String>,
+    /// `small`, `medium` or `large`; ignored if `elements` is not empty.
+    pub actions: String,
+    /// An action set of one's own, in order.
+    pub elements: Vec<Element>,
+    /// Property to aim at.
+    pub property: Property,
+    /// Its target, in its unit.
+    pub target: f64,
+    /// `filling` (empty sites get their elements) or `substitution` (the elements of a complete
+    /// crystal are replaced).
+    pub process: ProcessName,
+    /// What substitution starts from: `"random"` elements, the skeleton's own `"material"`, or a
+    /// list with one element for each site.
+    pub start_crystal: StartCrystal,
+    /// Site at which every traversal starts; drawn for each episode if absent.
+    pub start_site: Option<usize>,
+    /// Whether an odd number of electrons ends a band-gap episode with its failure reward at once,
+    /// without asking the calculator.
+    pub odd_electrons_fail_at_once: bool,
+    /// Elements allowed on single sites (`"3" = ["F", "Cl"]`); all elsewhere.
+    pub allowed: BTreeMap<String, Vec<Element>>,
+}
+
+impl Default for TaskConfig {
+    fn default() -> Self {
+        Self {
+            skeletons: vec!["C2".to_owned()],
+            actions: "small".to_owned(),
+            elements: Vec::new(),
+            property: Property::Density,
+            target: 3.0,
+            process: ProcessName::Filling,
+            start_crystal: StartCrystal::default(),
+            start_site: None,
+            odd_electrons_fail_at_once: false,
+            allowed: BTreeMap::new(),
+        }
+    }
+}
+
+impl TaskConfig {
+    /// The elements to choose from.
+    ///
+    /// # Errors
+    /// [`EnvironmentError`] that names what is none.
+    pub fn action_set(&self) -> Result<ActionSet, EnvironmentError> {
+        match self.elements.is_empty() {
+            true => ActionSet::published(&self.actions),
+            false => ActionSet::custom(self.elements.clone()),
+        }
+    }
+}

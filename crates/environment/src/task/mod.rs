@@ -1,0 +1,256 @@
+//! A playable task: board, process and objective.
+
+mod config;
+mod masks;
+mod skeletons;
+mod start;
+
+use std::{ops::RangeInclusive, sync::Arc};
+
+use crystalgym_crystal::{Crystal, Skeleton};
+use crystalgym_evaluation::{Failure, FailureCode, Outcome, Property};
+use rand_pcg::Pcg64;
+
+pub use self::{config::TaskConfig, skeletons::find_skeleton};
+
+use self::{masks::site_masks, skeletons::with_distinct_labels};
+use crate::{
+    Action, ActionSet, Board, EnvironmentError, Objective, Observation, State,
+    error::invalid_task,
+    process::{Process, ProcessName},
+    random::uniform_below,
+};
+
+/// Targets that a task can have, in the property's unit.
+const TARGETS: RangeInclusive<f64> = 1e-6..=1e6;
+const MOST_SKELETONS: usize = 1000;
+
+/// A playable task: everything that does not change from episode to episode.
+#[derive(Debug, Clone)]
+pub struct Task {
+    board: Board,
+    process: Arc<dyn Process>,
+    process_name: ProcessName,
+    objective: Objective,
+    odd_electrons_fail_at_once: bool,
+}
+
+impl Task {
+    /// Builds a task, reading structure files where it names any.
+    ///
+    /// # Errors
+    /// [`EnvironmentError`] that names the field and the value.
+    pub fn new(config: &TaskConfig) -> Result<Self, EnvironmentError> {
+        let skeletons = config.skeletons.iter();
+        let skeletons = skeletons.map(|name| find_skeleton(name));
+        Self::with_skeletons(config, skeletons.collect::<Result<_, _>>()?)
+    }
+
+    /// Builds a task on these skeletons, whatever names the configuration has for them.
+    ///
+    /// # Errors
+    /// [`EnvironmentError`] that names the field and the value.
+    pub fn with_skeletons(
+        config: &TaskConfig,
+        skeletons: Vec<Arc<Skeleton>>,
+    ) -> Result<Self, EnvironmentError> {
+        let elements = config.action_set()?;
+        let invalid = |field: &str, message: String| Err(invalid_task(field, message));
+        let Some(fewest_sites) = skeletons.iter().map(|skeleton| skeleton.sites()).min() else {
+            let message = "skeletons is empty, expected at least one";
+            return invalid("skeletons", message.to_owned());
+        };
+        if !TARGETS.contains(&config.target) {
+            let (least, most) = (TARGETS.start(), TARGETS.end());
+            let message = format!(
+                "target is {}, expected a number from {least:?} to {most:?}",
+                config.target
+            );
+            return invalid("target", message);
+        }
+        if skeletons.len() > MOST_SKELETONS {
+            let found = skeletons.len();
+            let message = format!("skeletons has {found} members, expected 1 to {MOST_SKELETONS}");
+            return invalid("skeletons", message);
+        }
+        if let Some(site) = config.start_site.filter(|site| *site >= fewest_sites) {
+            let message = format!("start_site is {site}, expected 0 to {}", fewest_sites - 1);
+            return invalid("start_site", message);
+        }
+        let allowed = site_masks(config, &elements, fewest_sites)?;
+        let skeletons = with_distinct_labels(skeletons);
+        let board = Board::new(skeletons, elements, config.start_site, allowed);
+        Ok(Self {
+            process: start::process(config, &board)?,
+            process_name: config.process,
+            board,
+            objective: Objective::new(config.property, config.target),
+            odd_electrons_fail_at_once: config.odd_electrons_fail_at_once,
+        })
+    }
+
+    /// The same task with another objective, such as a reward of one's own.
+    #[must_use]
+    pub fn with_objective(self, objective: Objective) -> Self {
+        Self { objective, ..self }
+    }
+
+    /// Skeletons, elements, and which of them may stand where.
+    pub fn board(&self) -> &Board {
+        &self.board
+    }
+
+    /// How an episode makes a crystal.
+    pub fn process(&self) -> &dyn Process {
+        self.process.as_ref()
+    }
+
+    /// The name of that.
+    pub fn process_name(&self) -> ProcessName {
+        self.process_name
+    }
+
+    /// Property, target and reward.
+    pub fn objective(&self) -> &Objective {
+        &self.objective
+    }
+
+    /// Skeletons that episodes are drawn from.
+    pub fn skeletons(&self) -> &[Arc<Skeleton>] {
+        self.board.skeletons()
+    }
+
+    /// The elements to choose from.
+    pub fn elements(&self) -> &ActionSet {
+        self.board.elements()
+    }
+
+    /// Number of actions of an agent.
+    pub fn n_actions(&self) -> usize {
+        self.board.elements().len()
+    }
+
+    /// The property to aim at.
+    pub fn property(&self) -> Property {
+        self.objective.property()
+    }
+
+    /// The target of new episodes, in the property's unit.
+    pub fn target(&self) -> f64 {
+        self.objective.target()
+    }
+
+    /// The start of an episode: which skeleton and where its traversal starts are drawn uniformly,
+    /// the skeleton first, then what the process draws.
+    pub fn initial_state(&self, rng: &mut Pcg64) -> State {
+        let skeleton = match self.skeletons().len() {
+            1 => 0,
+            count => uniform_below(rng, count),
+        };
+        let sites = self.board.sites(skeleton);
+        let start = self.board.start_site();
+        let start = start.unwrap_or_else(|| uniform_below(rng, sites));
+        State {
+            skeleton: skeleton as u16,
+            start: start as u16,
+            step: 0,
+            node_types: self.process.initial_sites(&self.board, skeleton, rng),
+        }
+    }
+
+    /// Actions of a whole episode from a start.
+    pub fn length(&self, start: &State) -> usize {
+        self.process.length(start.node_types.len())
+    }
+
+    /// Whether an action can be taken.
+    ///
+    /// # Errors
+    /// As [`Process::check`].
+    pub fn check(&self, state: &State, action: i64) -> Result<Action, EnvironmentError> {
+        self.process.check(&self.board, state, action)
+    }
+
+    /// Takes an action, and returns it as it is recorded.
+    ///
+    /// # Errors
+    /// As [`Process::check`]; the state is then unchanged.
+    pub fn apply(&self, state: &mut State, action: i64) -> Result<Action, EnvironmentError> {
+        self.process.take(&self.board, state, action)
+    }
+
+    /// Whether an episode is over.
+    pub fn is_terminal(&self, state: &State) -> bool {
+        self.process.is_terminal(state)
+    }
+
+    /// Which actions are allowed in a state.
+    pub fn allowed(&self, state: &State) -> &[bool] {
+        self.process.allowed(&self.board, state)
+    }
+
+    /// What is seen of a state.
+    pub fn observe<'a>(&'a self, state: &'a State) -> Observation<'a> {
+        self.observe_for(state, self.target())
+    }
+
+    /// The same for another target of the property.
+    pub fn observe_for<'a>(&'a self, state: &'a State, target: f64) -> Observation<'a> {
+        Observation {
+            skeleton: state.skeleton.into(),
+            node_types: &state.node_types,
+            elements: self.elements().elements(),
+            focus: self.process.focus(&self.board, state),
+            step: state.step.into(),
+            steps: self.length(state),
+            target,
+            allowed: self.allowed(state),
+        }
+    }
+
+    /// Whether a state, read from a file, can be one of this task.
+    pub fn can_hold(&self, state: &State) -> bool {
+        let skeleton = self.skeletons().get(usize::from(state.skeleton));
+        skeleton.is_some_and(|skeleton| {
+            let sites = skeleton.sites();
+            state.node_types.len() == sites
+                && usize::from(state.start) < sites
+                && usize::from(state.step) <= self.process.length(sites)
+                && self.process.can_hold(&self.board, state)
+        })
+    }
+
+    /// The crystal that a complete list of node types (in site order) stands for.
+    ///
+    /// # Errors
+    /// As [`Board::crystal`].
+    pub fn crystal(&self, skeleton: usize, node_types: &[u8]) -> Result<Crystal, EnvironmentError> {
+        self.board.crystal(skeleton, node_types)
+    }
+
+    /// What the task says of a crystal without asking the calculator: with
+    /// `odd_electrons_fail_at_once`, the failure of a property that needs filled bands where the
+    /// number of electrons is odd.
+    pub fn known_outcome(&self, crystal: &Crystal) -> Option<Outcome> {
+        let fails = self.odd_electrons_fail_at_once
+            && self.property().facts().fixed_occupations
+            && has_odd_electrons(crystal);
+        fails.then(|| {
+            Outcome::Failure(Failure::new(
+                FailureCode::OddElectronCount,
+                "an odd number of electrons cannot fill bands in pairs",
+            ))
+        })
+    }
+}
+
+/// Cores hold pairs of electrons, so the valence electrons are odd in number exactly if the atomic
+/// numbers sum to an odd number.
+fn has_odd_electrons(crystal: &Crystal) -> bool {
+    let elements = crystal.elements().iter();
+    let electrons: u32 = elements.map(|e| u32::from(e.atomic_number())).sum();
+    electrons % 2 == 1
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,43 @@
+//! Which store a word or a path means.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+use crystalgym_evaluation::{Calculator, ResultStore};
+
+use crate::TrainingError;
+
+/// The store that `default`, `none` or a path means; none for a calculator that needs none.
+///
+/// # Errors
+/// [`TrainingError::Store`]; as [`default_store_path`].
+pub fn open_store(
+    name: &str,
+    calculator: &dyn Calculator,
+) -> Result<Option<ResultStore>, TrainingError> {
+    Ok(match name {
+        _ if calculator.is_instant() => None,
+        "none" => None,
+        "default" => Some(ResultStore::open(&default_store_path()?)?),
+        path => Some(ResultStore::open(Path::new(path))?),
+    })
+}
+
+/// Where results are stored unless a run says otherwise: `store.sqlite` in
+/// `$XDG_DATA_HOME/crystalgym`, or in `~/.local/share/crystalgym`.
+///
+/// # Errors
+/// [`TrainingError::Configuration`] if neither variable is set.
+pub fn default_store_path() -> Result<PathBuf, TrainingError> {
+    let data = env::var_os("XDG_DATA_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+        .or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".local/share")));
+    data.map(|data| data.join("crystalgym/store.sqlite"))
+        .ok_or_else(|| TrainingError::Configuration {
+            origin: "evaluation.store".to_owned(),
+            message: "'default' needs XDG_DATA_HOME or HOME; name a file or 'none'".to_owned(),
+        })
+}
