@@ -35,6 +35,24 @@ impl<'a> StateBatch<'a> {
         Self { distinct, rows }
     }
 
+    /// A batch of what is seen of environments.
+    pub(crate) fn of_observations(seen: &[Observation<'a>]) -> Self {
+        let mut known = HashMap::new();
+        let mut distinct = Vec::new();
+        let rows = seen
+            .iter()
+            .map(|seen| {
+                let crystal = (seen.skeleton, seen.node_types, seen.focus);
+                let aim = (seen.step, seen.steps, seen.target.to_bits());
+                *known.entry((crystal, aim)).or_insert_with(|| {
+                    distinct.push(*seen);
+                    distinct.len() - 1
+                })
+            })
+            .collect();
+        Self { distinct, rows }
+    }
+
     /// What the network says, row by row.
     pub(crate) fn forward<N: GraphNetwork>(
         &self,
@@ -97,6 +115,9 @@ mod tests {
         let rows = [(&first, 3.0), (&second, 3.0), (&first, 3.0), (&first, 5.0)];
         let batch = StateBatch::new(&task, rows);
         assert_eq!(batch.distinct.len(), 3);
+        let seen: Vec<_> = rows.iter().map(|(s, t)| task.observe_for(s, *t)).collect();
+        let seen = StateBatch::of_observations(&seen);
+        assert_eq!((&seen.distinct, &seen.rows), (&batch.distinct, &batch.rows));
 
         let all: Vec<_> = rows.iter().map(|(s, t)| task.observe_for(s, *t)).collect();
         let expected = network.forward(&all, &mut workspace).unwrap().to_vec();

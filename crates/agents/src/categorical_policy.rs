@@ -5,7 +5,7 @@ use crystalgym_networks::GraphNetwork;
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
-use crate::{AgentError, MaskedCategorical, Policy, PolicyMode};
+use crate::{AgentError, MaskedCategorical, Policy, PolicyMode, batch::StateBatch};
 
 /// The policy whose logits a network gives for each observation; `None` where they are no numbers.
 pub(crate) fn policies<N: GraphNetwork>(
@@ -13,10 +13,7 @@ pub(crate) fn policies<N: GraphNetwork>(
     workspace: &mut N::Workspace,
     seen: &[Observation<'_>],
 ) -> Result<Vec<Option<MaskedCategorical>>, AgentError> {
-    if seen.is_empty() {
-        return Ok(Vec::new());
-    }
-    let logits = network.forward(seen, workspace)?;
+    let logits = StateBatch::of_observations(seen).forward(network, workspace)?;
     let rows = logits.chunks_exact(network.n_outputs()).zip(seen);
     Ok(rows
         .map(|(logits, seen)| MaskedCategorical::new(logits, seen.allowed))

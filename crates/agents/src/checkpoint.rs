@@ -218,7 +218,7 @@ pub(crate) fn write_checkpoint(
     remove_other_networks(folder, kept.as_deref()).map_err(io_error(folder))
 }
 
-/// What [`write_checkpoint`] wrote, as read.
+/// The files of a checkpoint, as read.
 pub struct CheckpointFile {
     folder: PathBuf,
     info: CheckpointInfo,

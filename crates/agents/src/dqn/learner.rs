@@ -229,11 +229,8 @@ pub(crate) fn greedy_actions<N: GraphNetwork>(
     workspace: &mut N::Workspace,
     seen: &[Observation<'_>],
 ) -> Result<Vec<Option<Action>>, AgentError> {
-    if seen.is_empty() {
-        return Ok(Vec::new());
-    }
-    let outputs = network.forward(seen, workspace)?;
-    let values = head.values(&head.combine(outputs));
+    let outputs = StateBatch::of_observations(seen).forward(network, workspace)?;
+    let values = head.values(&head.combine(&outputs));
     let actions = values.chunks_exact(head.actions()).zip(seen);
     Ok(actions
         .map(|(values, seen)| masked_argmax(values, seen.allowed).map(|action| action as Action))
