@@ -5,8 +5,9 @@ use std::{sync::Arc, thread, time::Duration};
 
 use crystalgym_crystal::{Crystal, Element};
 use crystalgym_environment::{
-    Action, Autoreset, EnvironmentError, Interrupted, PoolAppraiser, Prediction, Surrogate,
-    SurrogateAppraiser, Task, TaskConfig, VectorEnvironment, random::uniform_below,
+    Action, Autoreset, CustomReward, EnvironmentError, Interrupted, Objective, PoolAppraiser,
+    Prediction, Surrogate, SurrogateAppraiser, Task, TaskConfig, VectorEnvironment,
+    random::uniform_below,
 };
 use crystalgym_evaluation::{
     Calculator, CancelToken, FailureCode, Fingerprint, Outcome, Property, RigidCalculator, Source,
@@ -305,4 +306,45 @@ fn a_model_can_take_the_place_of_the_calculation() {
     // The published density reward, written out; that of a failure is −1.
     let expected = 0.9 * (-(value - 3.0).powi(2) / 3.0).exp() - 0.1;
     assert!((episode.reward - expected).abs() < 1e-12);
+}
+
+/// Minus the distance from the target, down to −10.
+#[derive(Debug)]
+struct Distance;
+
+impl CustomReward for Distance {
+    fn of_value(&self, target: f64, value: f64) -> f64 {
+        -(value - target).abs().min(10.0)
+    }
+
+    fn of_failure(&self) -> f64 {
+        -10.0
+    }
+
+    fn best(&self) -> f64 {
+        0.0
+    }
+}
+
+#[test]
+fn a_reward_of_ones_own_takes_the_place_of_the_papers() {
+    let play = |property| {
+        let config = TaskConfig {
+            property,
+            ..TaskConfig::default()
+        };
+        let objective = Objective::new(property, 3.0).with_reward(Arc::new(Distance));
+        let task = Task::new(&config).unwrap().with_objective(objective);
+        let mut environment = vector_of(&Arc::new(task), RigidCalculator, 1, 1, 0);
+        while environment.open_episodes() == 0 {
+            environment.step(&[2]).unwrap();
+        }
+        environment.next_finished(0, &|| false).unwrap().unwrap()
+    };
+    let episode = play(Property::Density);
+    let value = episode.crystal.rigid_density_g_cm3();
+    assert!((episode.reward + (value - 3.0).abs()).abs() < 1e-12);
+    assert_ne!(episode.reward, (-(value - 3.0).powi(2) / 3.0).exp());
+    // The rigid calculator knows no gap.
+    assert_eq!(play(Property::BandGap).reward, -10.0);
 }

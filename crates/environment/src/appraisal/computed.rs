@@ -30,6 +30,7 @@ impl PoolAppraiser {
 
 impl Appraiser for PoolAppraiser {
     fn submit(&mut self, crystal: &Crystal, property: Property) -> Answer {
+        // The pool would do the same, with its lock and its list of answers on every episode.
         if self.calculator.is_instant() {
             let (calculator, cancel) = (self.calculator.as_ref(), CancelToken::default());
             let evaluation = evaluate(calculator, None, crystal, property, &cancel);
