@@ -24,7 +24,7 @@ pub struct Structure {
 const ATOMIC_MASS_UNIT_1E_24_G: f64 = 1.660_539_066_60;
 
 /// Largest fractional coordinate: beyond it, too few digits are left for the place in the cell.
-const LARGEST_FRAC_COORD: f64 = 1e6;
+pub(crate) const LARGEST_FRAC_COORD: f64 = 1e5;
 
 /// A structure before it is judged.
 #[derive(Deserialize)]
@@ -44,7 +44,7 @@ impl TryFrom<Unchecked> for Structure {
 
 impl Structure {
     /// A structure that can be one: as many elements as positions, at least one, fractional
-    /// coordinates up to 10⁶, no two sites within 0.5 Å, and no site within 0.5 Å of its own image.
+    /// coordinates up to 10⁵, no two sites within 0.5 Å, and no site within 0.5 Å of its own image.
     ///
     /// The cost grows as the number of sites.
     ///

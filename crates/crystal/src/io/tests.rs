@@ -81,6 +81,23 @@ fn message(text: &str, format: StructureFormat) -> String {
     Structure::from_text(text, format).unwrap_err().to_string()
 }
 
+/// The farthest coordinate is the same for every format, so that what one holds the others do too.
+#[test]
+fn the_farthest_site_is_as_far_in_every_format() {
+    let sodium = |x: f64| Structure {
+        lattice: Lattice::from_parameters([4.0; 3], [90.0; 3]).unwrap(),
+        elements: vec!["Na".parse().unwrap()],
+        frac_coords: vec![[x, 0.0, -x]],
+    };
+    for format in FORMATS {
+        let text = sodium(99_999.5).to_text(format);
+        let read = Structure::from_text(&text, format).unwrap();
+        assert!((read.frac_coords[0][0] - 99_999.5).abs() < 1e-6, "{format:?}");
+        let error = message(&sodium(100_000.5).to_text(format), format);
+        assert!(error.contains("100000"), "{format:?}: {error}");
+    }
+}
+
 /// Oracle: the rock-salt cell has 8 atoms, counted by hand.
 #[test]
 fn cif_with_symmetry_operations_uncertainties_and_quotes() {

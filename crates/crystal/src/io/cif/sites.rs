@@ -9,10 +9,7 @@ use super::{
     syntax::Token,
     value::Value,
 };
-use crate::{CrystalError, Element, Lattice, matrix};
-
-/// Whole cells beyond which a fractional coordinate has lost its digits.
-const FARTHEST_FRAC: f64 = 1e5;
+use crate::{CrystalError, Element, Lattice, matrix, structure::LARGEST_FRAC_COORD};
 
 /// Deviation from 1 up to which an occupancy counts as full.
 const OCCUPANCY_TOLERANCE: f64 = 1e-3;
@@ -92,9 +89,9 @@ pub(super) fn read(
             frac = turn.apply(frac);
             reach = matrix::apply(turn.rotation.map(|row| row.map(f64::abs)), reach);
         }
-        if let Some(far) = frac.iter().find(|x| x.abs() > FARTHEST_FRAC) {
+        if let Some(far) = frac.iter().find(|x| x.abs() > LARGEST_FRAC_COORD) {
             let message = format!(
-                "site {} lies {far:e} cells from the origin, expected at most {FARTHEST_FRAC}",
+                "site {} lies {far:e} cells from the origin, expected at most {LARGEST_FRAC_COORD}",
                 shown(symbol.text)
             );
             return Err(parse_error(row[axis_columns[0]].line, message));
