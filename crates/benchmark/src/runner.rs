@@ -151,6 +151,11 @@ fn run_job(folder: &Path, job: &Job, options: &RunOptions<'_>) -> Result<(), Ben
     EnclosedFolder::at(folder)
         .make_subfolder("jobs")
         .and_then(|jobs| jobs.make_subfolder(&job.manifest.id))
+        .and_then(|own| {
+            [JobManifest::FILE, EVALUATION_FILE]
+                .iter()
+                .try_for_each(|file| own.sweep(file))
+        })
         .map_err(BenchmarkError::io(&job_folder))?;
     let mut manifest = job.manifest.clone();
     manifest.write(&job_folder)?;

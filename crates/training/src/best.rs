@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use crystalgym_crystal::{Crystal, StructureFormat, formula};
+use crystalgym_crystal::{Crystal, StructureFormat, formula, is_unfinished_write};
 use crystalgym_environment::Task;
 use serde::{Deserialize, Serialize};
 
-use crate::{RunFolder, TrainingError, run_folder::is_unfinished_write};
+use crate::{RunFolder, TrainingError};
 
 /// A crystal among the best of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -15,7 +15,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crystalgym_crystal::{EnclosedFolder, EntryKind};
+use crystalgym_crystal::{EnclosedFolder, EntryKind, is_unfinished_write};
 
 use crate::{EpisodeRow, TrainingConfig, TrainingError, episode_row, layers::MOST_CONFIG_BYTES};
 
@@ -154,12 +154,8 @@ impl RunFolder {
 
     /// Removes what killed processes left half written in the folder itself.
     pub(crate) fn sweep(&self) -> Result<(), TrainingError> {
-        for name in self.names()? {
-            if is_unfinished_write(&name, Self::CONFIG) {
-                self.folder.remove(&name).map_err(self.io(&name))?;
-            }
-        }
-        Ok(())
+        let swept = self.folder.sweep(Self::CONFIG);
+        swept.map_err(TrainingError::io(self.path()))
     }
 
     pub(crate) fn remove_event_files(&self) -> Result<(), TrainingError> {
@@ -179,11 +175,4 @@ impl RunFolder {
     pub(crate) fn io(&self, name: &str) -> impl FnOnce(io::Error) -> TrainingError + use<> {
         TrainingError::io(self.folder.join(name))
     }
-}
-
-/// Whether a name is that of a file under which `target` was being written when the process died.
-pub(crate) fn is_unfinished_write(name: &str, target: &str) -> bool {
-    name.strip_prefix('.')
-        .and_then(|rest| rest.strip_prefix(target))
-        .is_some_and(|rest| rest.starts_with('.') && rest.ends_with(".tmp"))
 }

@@ -194,13 +194,25 @@ fn follow_links(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, message))
 }
 
+const TEMPORARY_SUFFIX: &str = ".tmp";
+
+fn temporary_prefix(target: &str) -> String {
+    let short: String = target.chars().take(40).collect();
+    format!(".{short}.")
+}
+
+/// Whether a name is that of a file under which `target` was being written when the process died.
+pub fn is_unfinished_write(name: &str, target: &str) -> bool {
+    name.strip_prefix(&temporary_prefix(target))
+        .is_some_and(|rest| rest.ends_with(TEMPORARY_SUFFIX))
+}
+
 /// A temporary file in the folder of `path`, with a mode that the process's mask restricts.
 fn temporary_beside(path: &Path, mode: u32) -> io::Result<NamedTempFile> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let short: String = name.chars().take(40).collect();
     tempfile::Builder::new()
-        .prefix(&format!(".{short}."))
-        .suffix(".tmp")
+        .prefix(&temporary_prefix(&name))
+        .suffix(TEMPORARY_SUFFIX)
         .permissions(Permissions::from_mode(mode))
         .tempfile_in(folder_of(path))
 }

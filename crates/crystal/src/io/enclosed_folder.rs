@@ -9,7 +9,7 @@ use std::{
 
 use nix::fcntl::OFlag;
 
-use crate::write_atomically;
+use crate::{is_unfinished_write, write_atomically};
 
 /// A folder from which nothing leads outside.
 ///
@@ -180,6 +180,19 @@ impl EnclosedFolder {
             EntryKind::Folder => fs::remove_dir_all(path),
             EntryKind::File | EntryKind::Other => fs::remove_file(path),
         }
+    }
+
+    /// Removes what processes that were killed while they wrote `target` have left beside it.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn sweep(&self, target: &str) -> io::Result<()> {
+        for name in self.names()? {
+            if is_unfinished_write(&name, target) {
+                self.remove(&name)?;
+            }
+        }
+        Ok(())
     }
 
     /// Gives an entry another name, which must be free.

@@ -16,7 +16,7 @@ mod read;
 
 use std::{path::Path, str::FromStr};
 
-pub use atomic_write::{AtomicFile, write_atomically};
+pub use atomic_write::{AtomicFile, is_unfinished_write, write_atomically};
 pub use enclosed_folder::{EnclosedFolder, EntryKind};
 use frames::split_index;
 pub use read::read_bytes;

@@ -92,7 +92,10 @@ fn the_farthest_site_is_as_far_in_every_format() {
     for format in FORMATS {
         let text = sodium(99_999.5).to_text(format);
         let read = Structure::from_text(&text, format).unwrap();
-        assert!((read.frac_coords[0][0] - 99_999.5).abs() < 1e-6, "{format:?}");
+        assert!(
+            (read.frac_coords[0][0] - 99_999.5).abs() < 1e-6,
+            "{format:?}"
+        );
         let error = message(&sodium(100_000.5).to_text(format), format);
         assert!(error.contains("100000"), "{format:?}: {error}");
     }
