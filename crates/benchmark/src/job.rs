@@ -11,7 +11,7 @@ use crystalgym_evaluation::Property;
 use crystalgym_training::{Algorithm, ConfigLayers, Preset, TrainingConfig};
 use serde::{Deserialize, Serialize};
 
-use crate::{BenchmarkError, Experiment, Scale};
+use crate::{BenchmarkError, BenchmarkFolder, Experiment, Scale};
 
 /// Which jobs are to be run.
 #[derive(Debug, Clone)]
@@ -228,7 +228,7 @@ impl Selection {
 impl Job {
     /// The folder of the job in that of its benchmark.
     pub fn folder(&self, benchmark: &Path) -> PathBuf {
-        benchmark.join("jobs").join(&self.manifest.id)
+        BenchmarkFolder::at(benchmark).job(&self.manifest.id)
     }
 }
 

@@ -6,6 +6,7 @@
 mod curve;
 mod error;
 mod experiment;
+mod folder;
 mod forecast;
 mod formation;
 mod found;
@@ -25,6 +26,7 @@ mod text;
 pub use curve::{CurveAxis, LearningCurve};
 pub use error::BenchmarkError;
 pub use experiment::{Experiment, HELD_OUT, experiments};
+pub use folder::BenchmarkFolder;
 pub use forecast::{Forecast, forecast};
 pub use formation::{
     ElementalReferences, ElementalStructure, FormationOptions, FormationSummary,

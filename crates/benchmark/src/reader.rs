@@ -14,7 +14,8 @@ use crystalgym_training::{EpisodeRow, Preset, RunFolder, checkpointed_episodes};
 use serde::Deserialize;
 
 use crate::{
-    BenchmarkError, EvaluationRow, JobManifest, JobMeasure, JobStatus, TrainingMeasure,
+    BenchmarkError, BenchmarkFolder, EvaluationRow, JobManifest, JobMeasure, JobStatus,
+    TrainingMeasure,
     limits::{LARGEST_RETURN, LARGEST_VALUE, LONGEST_CALCULATION, MOST_STEPS},
     measure::TrainingCounter,
     runner::{EVALUATION_FILE, ROLLOUTS, RUN_FOLDER},
@@ -73,9 +74,8 @@ pub fn read_jobs(benchmark: &Path) -> Result<JobsRead, BenchmarkError> {
 
 /// The folders of all jobs, in the order of their names.
 pub(crate) fn job_folders(benchmark: &Path) -> Result<Vec<PathBuf>, BenchmarkError> {
-    let folder = benchmark.join("jobs");
-    let kind = EnclosedFolder::at(benchmark).kind("jobs");
-    if !kind.is_ok_and(|kind| kind == EntryKind::Folder) {
+    let folder = BenchmarkFolder::at(benchmark).jobs();
+    if !BenchmarkFolder::at(benchmark).holds_jobs() {
         let message = "holds no benchmark: expected a folder that `crystalgym bench run` has made";
         return Err(BenchmarkError::folder(benchmark, message));
     }
@@ -83,7 +83,7 @@ pub(crate) fn job_folders(benchmark: &Path) -> Result<Vec<PathBuf>, BenchmarkErr
     let mut folders = Vec::new();
     for entry in entries {
         let entry = entry.map_err(BenchmarkError::io(&folder))?;
-        // A link to a folder is none: a benchmark holds its jobs itself.
+        // A link to a folder is no job either.
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             folders.push(entry.path());
         }

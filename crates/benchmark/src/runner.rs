@@ -17,7 +17,7 @@ use crystalgym_training::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{BenchmarkError, Job, JobManifest, JobStatus};
+use crate::{BenchmarkError, BenchmarkFolder, Job, JobManifest, JobStatus};
 
 /// Rollouts of each kind at the end of a job, as published.
 pub(crate) const ROLLOUTS: usize = 5;
@@ -79,6 +79,7 @@ pub fn run_jobs(
     options: &RunOptions<'_>,
 ) -> Result<RunSummary, BenchmarkError> {
     fs::create_dir_all(folder).map_err(BenchmarkError::io(folder))?;
+    BenchmarkFolder::at(folder).refuse_foreign()?;
     let _lock = lock(folder)?;
     let pending = pending_jobs(folder, jobs)?;
     let next = AtomicUsize::new(0);
@@ -149,7 +150,7 @@ fn pending_jobs<'a>(folder: &Path, jobs: &'a [Job]) -> Result<Vec<&'a Job>, Benc
 fn run_job(folder: &Path, job: &Job, options: &RunOptions<'_>) -> Result<(), BenchmarkError> {
     let job_folder = job.folder(folder);
     EnclosedFolder::at(folder)
-        .make_subfolder("jobs")
+        .make_subfolder(BenchmarkFolder::JOBS)
         .and_then(|jobs| jobs.make_subfolder(&job.manifest.id))
         .and_then(|own| {
             [JobManifest::FILE, EVALUATION_FILE]
@@ -253,9 +254,9 @@ fn write_evaluation(path: &Path, rows: &[EvaluationRow]) -> Result<(), Benchmark
 
 /// A lock that ends with the process, however it ends.
 fn lock(folder: &Path) -> Result<File, BenchmarkError> {
-    let path = folder.join(".lock");
+    let path = folder.join(BenchmarkFolder::LOCK);
     let file = EnclosedFolder::at(folder)
-        .open_to_write(".lock")
+        .open_to_write(BenchmarkFolder::LOCK)
         .map_err(BenchmarkError::io(&path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),

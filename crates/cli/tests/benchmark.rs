@@ -301,3 +301,38 @@ fn submit_verify_and_rank(folder: &Path) {
         text(&output.stderr)
     );
 }
+
+#[test]
+fn a_folder_of_somebody_else_is_not_taken() {
+    let root = tempfile::tempdir().unwrap();
+    fs::create_dir(root.path().join("mine")).unwrap();
+    fs::write(root.path().join("mine/thesis.txt"), "precious").unwrap();
+    let arguments = [
+        "bench",
+        "run",
+        "paper-exp1",
+        "--properties",
+        "density",
+        "--algorithms",
+        "random_search",
+        "--skeletons",
+        "C6",
+        "--seeds",
+        "1",
+        "--scale",
+        "smoke",
+        "--output",
+        "mine",
+        "--set",
+        "calculator.name=rigid",
+    ];
+    let output = run(root.path(), &arguments);
+    assert!(!output.status.success());
+    let error = text(&output.stderr);
+    assert!(
+        error.contains("holds no benchmark") && error.contains("thesis.txt"),
+        "{error}"
+    );
+    let names = fs::read_dir(root.path().join("mine")).unwrap();
+    assert_eq!(names.count(), 1);
+}

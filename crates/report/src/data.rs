@@ -7,8 +7,8 @@ use std::{
 };
 
 use crystalgym_benchmark::{
-    JobMeasure, ReducedElements, RunLabel, Tables, TrainingMeasure, UnfinishedRun, read_jobs,
-    read_run, read_unfinished_jobs, reduced_elements,
+    BenchmarkFolder, JobMeasure, ReducedElements, RunLabel, Tables, TrainingMeasure, UnfinishedRun,
+    read_jobs, read_run, read_unfinished_jobs, reduced_elements,
 };
 use crystalgym_crystal::Skeleton;
 use crystalgym_environment::Task;
@@ -87,7 +87,7 @@ impl ReportData {
     /// # Errors
     /// [`ReportError::NoRuns`] if the folder is neither.
     pub fn as_it_stands(folder: &Path) -> Result<Self, ReportError> {
-        if folder.join("jobs").is_dir() {
+        if BenchmarkFolder::at(folder).holds_jobs() {
             let mut data = Self::of_benchmark(folder)?;
             data.unfinished = read_unfinished_jobs(folder)?;
             return Ok(data);

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crystalgym_benchmark::BenchmarkFolder;
 use crystalgym_training::RunFolder;
 use hyper::body::Bytes;
 
@@ -80,9 +81,11 @@ fn folder_version(folder: &Path) -> String {
     };
     look(&folder.join(RunFolder::CONFIG));
     look(&folder.join(RunFolder::EPISODES));
-    let mut jobs: Vec<PathBuf> = (fs::read_dir(folder.join("jobs")).into_iter().flatten())
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .collect();
+    let mut jobs: Vec<PathBuf> = (fs::read_dir(BenchmarkFolder::at(folder).jobs())
+        .into_iter()
+        .flatten())
+    .filter_map(|entry| Some(entry.ok()?.path()))
+    .collect();
     jobs.sort();
     for job in jobs {
         for file in [

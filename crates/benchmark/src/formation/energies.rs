@@ -13,7 +13,7 @@ use crystalgym_training::{RunFolder, TrainingConfig, TrainingError, Trust};
 
 use super::{ElementalReferences, formation_energy_ev_per_atom};
 use crate::{
-    BenchmarkError, LeftOut,
+    BenchmarkError, BenchmarkFolder, LeftOut,
     reader::read_jobs,
     result::{Compositions, read_rows},
     runner::RUN_FOLDER,
@@ -72,7 +72,7 @@ pub fn formation_energies(
     let mut all_references: Vec<(TrainingConfig, ElementalReferences, Arc<ResultStore>)> =
         Vec::new();
     for job in &read.jobs {
-        let folder = benchmark.join("jobs").join(&job.manifest.id);
+        let folder = BenchmarkFolder::at(benchmark).job(&job.manifest.id);
         let config = RunFolder::at(folder.join(RUN_FOLDER)).config()?;
         let known = all_references.iter().position(|(other, ..)| {
             other.calculator == config.calculator && other.evaluation == config.evaluation
@@ -145,7 +145,7 @@ fn open_store(
     chosen: Option<&Path>,
 ) -> Result<ResultStore, BenchmarkError> {
     let named = PathBuf::from(&config.evaluation.store);
-    let beside = benchmark.join("store.sqlite");
+    let beside = BenchmarkFolder::at(benchmark).store();
     let candidates = match chosen {
         // What was asked for, and nothing else.
         Some(path) => vec![path.to_owned()],

@@ -23,7 +23,8 @@ use super::{
     rows::read_rows,
 };
 use crate::{
-    BenchmarkError, EvaluationRow, JobMeasure, LeftOut, reader::read_jobs, runner::RUN_FOLDER,
+    BenchmarkError, BenchmarkFolder, EvaluationRow, JobMeasure, LeftOut, reader::read_jobs,
+    runner::RUN_FOLDER,
 };
 
 /// What went into a result file.
@@ -152,7 +153,7 @@ struct JobWriter {
 impl JobWriter {
     fn job(&mut self, benchmark: &Path, measure: &JobMeasure) -> Result<ResultJob, BenchmarkError> {
         let manifest = &measure.manifest;
-        let folder = benchmark.join("jobs").join(&manifest.id);
+        let folder = BenchmarkFolder::at(benchmark).job(&manifest.id);
         let bad = |message: String| BenchmarkError::folder(&folder, message);
         let (episodes, rollouts) = read_rows(&folder)?;
         let config = RunFolder::at(folder.join(RUN_FOLDER)).config()?;

@@ -10,7 +10,8 @@ use std::{
 use anyhow::{Context as _, bail};
 use clap::Args;
 use crystalgym_benchmark::{
-    Experiment, Job, JobStatus, RunOptions, Scale, Selection, experiments, forecast, run_jobs,
+    BenchmarkFolder, Experiment, Job, JobStatus, RunOptions, Scale, Selection, experiments,
+    forecast, run_jobs,
 };
 use crystalgym_evaluation::Property;
 use crystalgym_training::{Algorithm, ConfigLayers, Preset};
@@ -77,7 +78,7 @@ pub(crate) fn run(names: &[String], arguments: &RunOptionArguments) -> anyhow::R
     let selection = selection(names, arguments)?;
     let store = match &arguments.store {
         Some(store) => store.clone(),
-        None => arguments.output.join("store.sqlite"),
+        None => BenchmarkFolder::at(&arguments.output).store(),
     };
     let jobs = selection.jobs(&store)?;
     if arguments.dry_run {
