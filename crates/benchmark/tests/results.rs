@@ -104,7 +104,7 @@ fn verified_with(file: &Path, top: Option<usize>, sample: usize) -> Verification
     };
     let result = ResultFile::read(file).unwrap();
     let record = verify(&result, &options).unwrap().unwrap();
-    record.write(file).unwrap();
+    record.write(&result).unwrap();
     record
 }
 
@@ -139,7 +139,7 @@ fn a_result_that_disagrees_with_itself_is_refused() {
             .all(|check| check.verdict == Verdict::Equal)
     );
 
-    let cases: [(&str, &Edit); 24] = [
+    let cases: [(&str, &Edit); 25] = [
         ("jobs[1].id", &|file| {
             let jobs = file["jobs"].as_array_mut().unwrap();
             jobs.swap(0, 1);
@@ -214,6 +214,13 @@ fn a_result_that_disagrees_with_itself_is_refused() {
         ("total_steps", &|file| {
             file["jobs"][0]["settings"]["hyperparameters"]["total_steps"] = json!(480);
         }),
+        (
+            "settings.hyperparameters: environments is missing",
+            &|file| {
+                let settings = &mut file["jobs"][0]["settings"]["hyperparameters"];
+                settings.as_object_mut().unwrap().remove("environments");
+            },
+        ),
         ("crystalgym_version", &|file| {
             file["jobs"][0]["crystalgym_version"] = json!("9.9.9")
         }),
@@ -709,10 +716,12 @@ fn what_agrees_with_itself_is_computed_and_trained_again() {
     );
 
     // Records that are none of a complete verification.
+    let sealed = ResultFile::read(&file).unwrap();
     let why = |edit: &dyn Fn(&mut Verification)| {
         let mut record = verified(&file);
         edit(&mut record);
-        record.write(&file).unwrap();
+        let _ = fs::remove_file(record_path(&file));
+        record.write(&sealed).unwrap();
         let board = Leaderboard::read(folder.path()).unwrap();
         let of_file = |one: &&crystalgym_benchmark::LeftOut| one.folder == file;
         let reason = board.left_out.iter().find(of_file);
@@ -721,6 +730,12 @@ fn what_agrees_with_itself_is_computed_and_trained_again() {
     assert_eq!(why(&|_| {}), "");
     let partly = verified_with(&file, Some(0), 0);
     assert!(partly.holds && !partly.is_complete());
+    assert_eq!(
+        partly.write(&sealed).unwrap(),
+        None,
+        "the complete one is kept"
+    );
+    assert_eq!(Verification::read(&file).unwrap(), Some(verified(&file)));
     assert!(why(&|record| *record = partly.clone()).contains("was verified in part"));
     assert!(why(&|record| drop(record.checks.pop())).contains("was verified in part"));
     assert!(why(&|record| record.checks[0].found = Found::Value(77.0)).contains("in part"));
@@ -740,7 +755,7 @@ fn what_agrees_with_itself_is_computed_and_trained_again() {
     fs::remove_file(record_path(&file)).unwrap();
     std::os::unix::fs::symlink(&victim, record_path(&file)).unwrap();
     let record = verified_with(&folder.path().join("cheat.json"), Some(0), 0);
-    assert!(record.write(&file).is_err());
+    assert!(record.write(&sealed).is_err());
     assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
 }
 

@@ -4,7 +4,7 @@
 //! `eprintln!` of this crate, [`stdout`] and [`error_text`] write out what controls a terminal, turns
 //! the direction of writing or cannot be seen (`\u{1b}`); lines and tabs stay.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use crystalgym_benchmark::visible_lines;
 
@@ -29,6 +29,18 @@ pub(crate) fn stdout() -> Shown<io::StdoutLock<'static>> {
     Shown {
         out: io::stdout().lock(),
         rest: Vec::new(),
+    }
+}
+
+/// Standard output for data that is also a file's: shown like text on a terminal, and to the last
+/// byte as it is elsewhere.
+pub(crate) fn data() -> Box<dyn Write + Send> {
+    match io::stdout().is_terminal() {
+        true => Box::new(Shown {
+            out: io::stdout(),
+            rest: Vec::new(),
+        }),
+        false => Box::new(io::stdout()),
     }
 }
 

@@ -9,6 +9,7 @@ use crystalgym_crystal::Element;
 use crystalgym_environment::{Reward, TaskConfig};
 use crystalgym_evaluation::{Failure, FailureCode, GthCutoff, Outcome, Property, Source, Values};
 use crystalgym_training::{ConfigLayers, TrainingConfig};
+use serde_json::Value;
 
 use super::{
     compositions::{Composition, Compositions},
@@ -593,8 +594,14 @@ fn agent(job: &ResultJob, expected: &Job) -> Result<AgentShape, String> {
             job.scale.name()
         ));
     }
-    let resolved = serde_json::to_value(&config).map_err(|error| error.to_string())?;
-    let environments = resolved[job.algorithm.name()]["environments"].as_u64();
+    let mut all = serde_json::to_value(&config).map_err(|error| error.to_string())?;
+    let resolved = all[job.algorithm.name()].take();
+    // Resolved settings leave nothing out that a default would fill in.
+    let given = job.settings.hyperparameters.clone().into();
+    if let Some(difference) = first_difference("", &given, &resolved) {
+        return Err(difference);
+    }
+    let environments = resolved["environments"].as_u64();
     match environments {
         Some(environments) if environments > 0 => Ok(AgentShape {
             total_steps: agent.total_steps(),
@@ -602,4 +609,24 @@ fn agent(job: &ResultJob, expected: &Job) -> Result<AgentShape, String> {
         }),
         _ => Err("environments is 0 or missing, expected at least 1".to_owned()),
     }
+}
+
+/// Says where two values of settings differ first.
+fn first_difference(at: &str, found: &Value, expected: &Value) -> Option<String> {
+    let (Value::Object(found), Value::Object(expected)) = (found, expected) else {
+        return (found != expected).then(|| format!("{at} is {found}, expected {expected}"));
+    };
+    let keys = found.keys().chain(expected.keys());
+    keys.into_iter().find_map(|key| {
+        let at = if at.is_empty() {
+            key.clone()
+        } else {
+            format!("{at}.{key}")
+        };
+        match (found.get(key), expected.get(key)) {
+            (Some(found), Some(expected)) => first_difference(&at, found, expected),
+            (None, expected) => Some(format!("{at} is missing, expected {}", expected?)),
+            (found, None) => Some(format!("{at} is {}, expected no such setting", found?)),
+        }
+    })
 }

@@ -192,20 +192,28 @@ impl Verification {
             .map_err(|error| BenchmarkError::folder(&path, format!("no record: {error}")))
     }
 
-    /// Writes the record beside its result file, and says where.
+    /// Writes the record beside its result file, and says where. A verification in part that found
+    /// nothing wrong leaves the record of a complete one in its place; the answer is then `None`.
     ///
     /// # Errors
     /// [`BenchmarkError`], also if a link lies in its place.
-    pub fn write(&self, result: &Path) -> Result<PathBuf, BenchmarkError> {
-        let path = record_path(result);
+    pub fn write(&self, result: &SealedResult) -> Result<Option<PathBuf>, BenchmarkError> {
+        let path = record_path(&result.path);
         if fs::symlink_metadata(&path).is_ok_and(|metadata| !metadata.is_file()) {
             let message = "is no regular file: the record is not written through it";
             return Err(BenchmarkError::folder(path, message));
         }
+        if self.holds && !self.is_complete() {
+            // A record that cannot be read is worth nothing.
+            let known = Self::read(&result.path).ok().flatten();
+            if known.is_some_and(|known| known.covers(result).is_ok()) {
+                return Ok(None);
+            }
+        }
         let text = serde_json::to_vec_pretty(self)
             .map_err(|error| BenchmarkError::folder(&path, error))?;
         write_atomically(&path, &text).map_err(BenchmarkError::io(&path))?;
-        Ok(path)
+        Ok(Some(path))
     }
 
     /// Whether this is the record of a complete verification of the file, in which everything held;

@@ -1,5 +1,5 @@
 use std::{
-    io::{self, Write},
+    io::Write,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -36,7 +36,7 @@ pub(crate) fn run(arguments: &ConvertArguments) -> anyhow::Result<ExitCode> {
     };
     let structure = Structure::from_file_as(input, input_format)?;
     if arguments.output.as_os_str() == "-" {
-        io::stdout().write_all(structure.to_text(output_format).as_bytes())?;
+        crate::terminal::data().write_all(structure.to_text(output_format).as_bytes())?;
     } else {
         structure.to_file_as(&arguments.output, output_format)?;
     }

@@ -1,7 +1,7 @@
 //! `crystalgym store`: counts, checks and exports the results of a store.
 
 use std::{
-    io::{self, Write},
+    io::Write,
     path::{Path, PathBuf},
     process::ExitCode,
     str::FromStr,
@@ -124,13 +124,13 @@ pub(crate) fn run(arguments: &StoreArguments) -> anyhow::Result<ExitCode> {
             let results = readable(&store, *property)?;
             match output {
                 None => match format {
-                    // Text that a terminal may show; the others are data for a program.
+                    // Text that is often looked at in a terminal by way of another program.
                     Form::Text(ExportFormat::Csv | ExportFormat::ExtXyz) => {
                         let mut text = Vec::new();
                         format.write_all(&results, &mut text)?;
                         out.write_all(&text)?;
                     }
-                    _ => format.write_all(&results, &mut io::stdout())?,
+                    _ => format.write_all(&results, &mut crate::terminal::data())?,
                 },
                 Some(file) => {
                     let mut data = Vec::new();

@@ -1,7 +1,7 @@
 //! `crystalgym train`: starts a training run, or goes on with one.
 
 use std::{
-    io::{self, Write},
+    io::Write,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -54,7 +54,7 @@ pub(crate) fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
         None => {
             let config = resolve(arguments)?;
             if arguments.show_config {
-                io::stdout().write_all(config.to_toml()?.as_bytes())?;
+                terminal::data().write_all(config.to_toml()?.as_bytes())?;
                 return Ok(ExitCode::SUCCESS);
             }
             match &arguments.output {

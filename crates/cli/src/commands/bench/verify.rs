@@ -86,9 +86,12 @@ pub(crate) fn run(arguments: &VerifyArguments) -> anyhow::Result<ExitCode> {
     let Some(record) = verify(&result, &options)? else {
         bail!("stopped before the end: nothing is written");
     };
-    let path = record.write(&arguments.file)?;
+    let written = record.write(&result)?;
     show(&record)?;
-    eprintln!("the record is {}", path.display());
+    match written {
+        Some(path) => eprintln!("the record is {}", path.display()),
+        None => eprintln!("the record of the complete verification is kept"),
+    }
     Ok(match record.holds && record.is_complete() {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
