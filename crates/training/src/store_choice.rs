@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crystalgym_evaluation::{Calculator, ResultStore};
+use crystalgym_evaluation::{Calculator, ResultStore, StoreError};
 
 use crate::TrainingError;
 
@@ -20,9 +20,18 @@ pub fn open_store(
     Ok(match name {
         _ if calculator.is_instant() => None,
         "none" => None,
-        "default" => Some(ResultStore::open(&default_store_path()?)?),
-        path => Some(ResultStore::open(Path::new(path))?),
+        "default" => Some(open_file(&default_store_path()?)?),
+        path => Some(open_file(Path::new(path))?),
     })
+}
+
+/// A store on a read-only medium still has results, which need not be computed again; what is
+/// computed is then kept in memory and reported as not written.
+fn open_file(path: &Path) -> Result<ResultStore, StoreError> {
+    match ResultStore::open(path) {
+        Err(StoreError::ReadOnly { .. }) => ResultStore::open_read_only(path),
+        opened => opened,
+    }
 }
 
 /// Where results are stored unless a run says otherwise: `store.sqlite` in
