@@ -11,7 +11,7 @@ use std::{collections::VecDeque, sync::Arc};
 use crystalgym_environment::{
     Action, FinishedEpisode, Observation, State, Task, VectorEnvironment, random::uniform_below,
 };
-use crystalgym_networks::{GraphNetwork, Network};
+use crystalgym_networks::{GraphNetwork, Network, Outputs};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
@@ -61,8 +61,8 @@ impl Ppo {
     /// [`AgentError::Config`] or [`AgentError::Network`] for settings that cannot be.
     pub fn new(config: PpoConfig, task: Arc<Task>) -> Result<Self, AgentError> {
         let (shape, on) = (config.network.clone(), Arc::clone(&task));
-        Self::with_networks(config, task, &mut |n_outputs, rng| {
-            shape.build(&on, n_outputs, rng)
+        Self::with_networks(config, task, &mut |outputs, rng| {
+            shape.build(&on, outputs, rng)
         })
     }
 }
@@ -79,8 +79,8 @@ impl<N: GraphNetwork> Ppo<N> {
     ) -> Result<Self, AgentError> {
         config.check()?;
         let mut rng = Pcg64::seed_from_u64(agent_seed(config.seed));
-        let actor = build(task.n_actions(), &mut rng)?;
-        let critic = build(1, &mut rng)?;
+        let actor = build(Outputs::ACTIONS, &mut rng)?;
+        let critic = build(Outputs::VALUE, &mut rng)?;
         networks::check_batches(
             &actor,
             &[

@@ -62,7 +62,8 @@ impl RelabelConfig {
         episode: &FinishedEpisode,
         rng: &mut Pcg64,
     ) -> Vec<Experience> {
-        let reward = task.objective().reward();
+        let objective = task.objective();
+        let start_appraisal = episode.start_appraisal.as_ref();
         let copy = |_| {
             let (mut start, mut end) = (episode.episode.start.clone(), episode.state.clone());
             if self.symmetry {
@@ -87,7 +88,7 @@ impl RelabelConfig {
             Some(Experience {
                 episode: Episode { start, actions },
                 target,
-                reward: reward.of_appraisal(target, &episode.appraisal),
+                reward: objective.of_episode(target, &episode.appraisal, start_appraisal),
             })
         };
         (0..self.copies).filter_map(copy).collect()
@@ -144,6 +145,8 @@ mod tests {
             state,
             target: 3.0,
             reward: 0.5,
+            crystal_reward: 0.5,
+            start_appraisal: None,
             appraisal: Appraisal::Computed(Box::new(Evaluation {
                 outcome,
                 source: Source::Computed,

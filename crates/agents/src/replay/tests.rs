@@ -41,6 +41,8 @@ fn episode() -> (Task, FinishedEpisode, Vec<State>) {
         crystal,
         target: 3.0,
         reward: 0.8,
+        crystal_reward: 0.8,
+        start_appraisal: None,
         appraisal: Appraisal::Computed(Box::new(Evaluation {
             outcome,
             source: Source::Computed,
