@@ -27,7 +27,8 @@ pub enum RewardForm {
     ///
     /// These are the potential-based rewards `Φ(s') − Φ(s)` of all steps added up, without discount
     /// (Ng, Harada and Russell 1999, equation 2): what is between cancels and is never computed, and
-    /// since no action changes Φ(start), the best policy is that of [`Self::Final`].
+    /// since no action changes Φ(start), the best policy is that of [`Self::Final`]. A learner may
+    /// give −Φ(start) to the first step, where it is a function of what is seen.
     Difference,
 }
 

@@ -25,6 +25,7 @@ use crate::{
     checkpoint::{CheckpointFile, Memory},
     generalized_advantages,
     networks::{self, BuildNetwork},
+    replay::first_reward,
 };
 
 /// `ln π(a)` of the actions of episodes that have no reward yet.
@@ -168,7 +169,10 @@ fn samples<N: GraphNetwork>(
     let values = networks.values(task, &states, episode.target)?;
     let mut rewards = vec![0.0; actions.len()];
     if let Some(last) = rewards.last_mut() {
-        *last = episode.reward;
+        *last = episode.crystal_reward;
+    }
+    if let (Some(first), Some(more)) = (rewards.first_mut(), first_reward(episode, episode.target)) {
+        *first += more;
     }
     let advantages = generalized_advantages(&rewards, &values, config.discount, config.gae_lambda);
     let samples = states.into_iter().enumerate().map(|(step, state)| Sample {

@@ -7,7 +7,7 @@ use crystalgym_environment::{
 use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
 
-use super::experience::Experience;
+use super::experience::{Experience, first_reward};
 use crate::{AgentError, check};
 
 /// What else one evaluated crystal teaches: each evaluation costs far more than a gradient step.
@@ -62,8 +62,7 @@ impl RelabelConfig {
         episode: &FinishedEpisode,
         rng: &mut Pcg64,
     ) -> Vec<Experience> {
-        let objective = task.objective();
-        let start_appraisal = episode.start_appraisal.as_ref();
+        let reward = task.objective().reward();
         let copy = |_| {
             let (mut start, mut end) = (episode.episode.start.clone(), episode.state.clone());
             if self.symmetry {
@@ -88,7 +87,8 @@ impl RelabelConfig {
             Some(Experience {
                 episode: Episode { start, actions },
                 target,
-                reward: objective.of_episode(target, &episode.appraisal, start_appraisal),
+                reward: reward.of_appraisal(target, &episode.appraisal),
+                first_reward: first_reward(episode, target),
             })
         };
         (0..self.copies).filter_map(copy).collect()
