@@ -115,7 +115,7 @@ pub(crate) struct TaskIdentity {
     steps: Option<usize>,
     /// Absent where it is that of the crystal at the end.
     #[serde(default, skip_serializing_if = "is_final")]
-    reward: RewardForm,
+    reward_form: RewardForm,
 }
 
 fn is_final(form: &RewardForm) -> bool {
@@ -140,7 +140,7 @@ impl TaskIdentity {
             target: task.target(),
             process: task.process_name(),
             steps: task.steps(),
-            reward: task.objective().form(),
+            reward_form: task.objective().form(),
         }
     }
 
@@ -180,9 +180,9 @@ impl TaskIdentity {
             ),
             ("steps", steps(self), steps(found)),
             (
-                "reward",
-                self.reward.name().to_owned(),
-                found.reward.name().to_owned(),
+                "reward_form",
+                self.reward_form.name().to_owned(),
+                found.reward_form.name().to_owned(),
             ),
         ];
         match parts.into_iter().find(|(_, trained, now)| trained != now) {

@@ -118,7 +118,7 @@ fn substituted() -> TaskConfig {
 fn improved() -> TaskConfig {
     TaskConfig {
         process: ProcessName::Improvement,
-        reward: RewardForm::Difference,
+        reward_form: RewardForm::Difference,
         steps: Some(4),
         ..mixed()
     }
@@ -229,12 +229,12 @@ fn checkpoints_of_other_episodes_are_refused() {
         ..improved()
     };
     let final_reward = TaskConfig {
-        reward: RewardForm::Final,
+        reward_form: RewardForm::Final,
         ..improved()
     };
     for (other, expected) in [
         (longer, "steps \"4\", not \"one for each site\""),
-        (final_reward, "reward \"difference\", not \"final\""),
+        (final_reward, "reward_form \"difference\", not \"final\""),
     ] {
         let error = Agent::load(folder.path(), task(other), &rigid()).map(|_| ());
         let message = error.unwrap_err().to_string();

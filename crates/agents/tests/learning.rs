@@ -149,10 +149,10 @@ fn all_four_improve_a_crystal_to_the_exact_optimum() {
             ..SacConfig::standard()
         }),
     ];
-    for reward in [RewardForm::Final, RewardForm::Difference] {
+    for reward_form in [RewardForm::Final, RewardForm::Difference] {
         let task = task(TaskConfig {
             process: ProcessName::Improvement,
-            reward,
+            reward_form,
             ..two_sites(folder.path())
         });
         let best = best_return(&task);
@@ -173,7 +173,7 @@ fn all_four_improve_a_crystal_to_the_exact_optimum() {
             });
             let returns: Vec<f64> = returns.collect();
             let name = config.name();
-            assert!(returns.iter().all(|r| *r == best), "{name} {reward:?}: {returns:?}");
+            assert!(returns.iter().all(|r| *r == best), "{name} {reward_form:?}: {returns:?}");
         }
     }
 }

@@ -69,7 +69,7 @@ fn task(process: ProcessName) -> Arc<Task> {
     let task = Task::new(&TaskConfig {
         skeletons: vec!["C2".into(), "C6".into()],
         process,
-        reward: RewardForm::Difference,
+        reward_form: RewardForm::Difference,
         ..TaskConfig::default()
     });
     Arc::new(task.unwrap())
@@ -176,7 +176,7 @@ fn starts_are_asked_for_only_where_the_reward_needs_them() {
     for (form, crystals) in [(RewardForm::Final, 1), (RewardForm::Difference, 2)] {
         let task = Task::new(&TaskConfig {
             process: ProcessName::Improvement,
-            reward: form,
+            reward_form: form,
             steps: Some(2),
             ..TaskConfig::default()
         });

@@ -158,10 +158,10 @@ fn impossible_starts_are_named() {
     assert!(error(steps(ProcessName::Filling, 3)).contains("steps is for process = "));
     assert!(error(steps(ProcessName::Improvement, 0)).contains("steps is 0, expected 1 to 10000"));
     let difference = TaskConfig {
-        reward: RewardForm::Difference,
+        reward_form: RewardForm::Difference,
         ..TaskConfig::default()
     };
-    assert!(error(difference).contains("reward = \"difference\" is for process = "));
+    assert!(error(difference).contains("reward_form = \"difference\" is for process = "));
     let lists = TaskConfig {
         start_crystal: StartCrystal::EachSkeleton(vec![symbols("Na Cl"); 2]),
         ..substitution.clone()

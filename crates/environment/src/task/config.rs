@@ -29,7 +29,7 @@ pub struct TaskConfig {
     /// `final` (what the crystal at the end earns) or `difference` (that less what the crystal at the
     /// start earns; for processes that start from one).
     #[serde(skip_serializing_if = "is_default")]
-    pub reward: RewardForm,
+    pub reward_form: RewardForm,
     /// `filling` (empty sites get their elements), `substitution` (the elements of a complete
     /// crystal are replaced site by site) or `improvement` (the same on sites that the agent
     /// chooses).
@@ -58,7 +58,7 @@ impl Default for TaskConfig {
             elements: Vec::new(),
             property: Property::Density,
             target: 3.0,
-            reward: RewardForm::default(),
+            reward_form: RewardForm::default(),
             process: ProcessName::Filling,
             start_crystal: StartCrystal::default(),
             steps: None,

@@ -86,7 +86,7 @@ impl Task {
             process_name: config.process,
             steps: config.steps,
             board,
-            objective: Objective::new(config.property, config.target).with_form(config.reward),
+            objective: Objective::new(config.property, config.target).with_form(config.reward_form),
             odd_electrons_fail_at_once: config.odd_electrons_fail_at_once,
         })
     }

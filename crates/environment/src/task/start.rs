@@ -38,7 +38,7 @@ pub(super) fn process(
             let unknown = [
                 (steps.is_some(), "steps"),
                 (config.start_crystal != StartCrystal::default(), "start_crystal"),
-                (config.reward == RewardForm::Difference, "reward = \"difference\""),
+                (config.reward_form == RewardForm::Difference, "reward_form = \"difference\""),
             ];
             match unknown.into_iter().find(|(is_there, _)| *is_there) {
                 None => Ok(Arc::new(Filling)),
