@@ -18,7 +18,7 @@ _StepOutput: TypeAlias = tuple[
     _Arrays,
     _Real,
     npt.NDArray[np.bool_],
-    list[tuple[int, Evaluation, float]],
+    list[tuple[int, Evaluation, float, Evaluation | None]],
     _Arrays | None,
 ]
 
@@ -213,6 +213,12 @@ class Task:
     def __new__(cls, config: dict[str, Any]) -> Task: ...
     @staticmethod
     def named(name: str) -> Task: ...
+    @staticmethod
+    def starting_from_store(
+        config: dict[str, Any],
+        calculator: _CalculatorLike,
+        store: ResultStore | _Path | None,
+    ) -> Task: ...
     @property
     def config(self) -> dict[str, Any]: ...
     @property
@@ -225,6 +231,8 @@ class Task:
     def unit(self) -> str: ...
     @property
     def target(self) -> float: ...
+    @property
+    def n_actions(self) -> int: ...
     @property
     def max_sites(self) -> int: ...
     @property

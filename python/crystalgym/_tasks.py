@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from crystalgym._crystalgym import Task, tasks
+from crystalgym._crystalgym import ResultStore, Task, tasks
 from crystalgym.errors import TaskError
 
 FIELDS = (
@@ -16,8 +16,10 @@ FIELDS = (
     "elements",
     "property",
     "target",
+    "reward_form",
     "process",
     "start_crystal",
+    "steps",
     "start_site",
     "odd_electrons_fail_at_once",
     "allowed",
@@ -28,14 +30,25 @@ OPTIONS = ("target",)
 """Options of ``reset`` that change the task from that episode on."""
 
 
-def make_task(task: Task | Mapping[str, Any] | str | None, changes: Mapping[str, Any]) -> Task:
-    """The task of this name or with these members, with changes on top."""
+Results = tuple[Any, ResultStore | str | None]
+"""A calculator and a store of its results."""
+
+
+def make_task(
+    task: Task | Mapping[str, Any] | str | None,
+    changes: Mapping[str, Any],
+    results: Results | None = None,
+) -> Task:
+    """The task of this name or with these members, with changes on top.
+
+    Stored crystals to start from are looked for among the results, if there are any.
+    """
     if not changes:
         if isinstance(task, Task):
             return task
         if isinstance(task, str):
             return Task.named(task)
-        return Task(dict(task or {}))
+        return _with_start(dict(task or {}), results)
     if isinstance(task, Task):
         config = dict(task.config)
     elif isinstance(task, str):
@@ -63,7 +76,13 @@ def make_task(task: Task | Mapping[str, Any] | str | None, changes: Mapping[str,
         )
     if "allowed" in config:
         config["allowed"] = {str(site): list(e) for site, e in config["allowed"].items()}
-    return Task(config)
+    return _with_start(config, results)
+
+
+def _with_start(config: dict[str, Any], results: Results | None) -> Task:
+    if results is None or config.get("start_crystal") != "stored":
+        return Task(config)
+    return Task.starting_from_store(config, *results)
 
 
 def changed_tasks(

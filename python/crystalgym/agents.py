@@ -64,7 +64,7 @@ class TrainedAgent:
         Returns
         -------
         int64, or ndarray of int64, shape (n,)
-            Indices of elements of the task.
+            Actions of the task.
 
         Raises
         ------

@@ -34,7 +34,7 @@ RewardFunction = Callable[[Evaluation, float], float]
 
 
 class CrystalEnv(gym.Env[Observation, np.int64]):
-    """Fill the empty skeleton of a crystal, one element a step.
+    """Fill the empty skeleton of a crystal, one element a step; or change a crystal.
 
     The last step evaluates the crystal; its reward says how close the property came to the target.
     All other rewards are 0. An episode ends with ``terminated`` alone.
@@ -53,15 +53,18 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
         Where results are looked up and kept; ``"default"`` is the user's own, ``None`` is none.
         Instant calculators and functions without a fingerprint use none.
     reward : callable, optional
-        ``reward(evaluation, target)`` in place of the paper's.
+        ``reward(evaluation, target)`` in place of the paper's; with ``reward_form="difference"``, the
+        difference of two of them is taken.
     render_mode : {"ansi", "rgb_array"}, optional
     **changes
         What is to differ from the task: ``skeletons`` (names, files, :class:`Skeleton` objects or
         structures), ``actions`` (``"small"``, ``"medium"``, ``"large"``) or ``elements`` (a list of
-        symbols), ``property``, ``target`` (in the property's unit), ``process`` (``"filling"`` or
-        ``"substitution"``), ``start_crystal`` (``"random"``, ``"material"`` or a list of symbols, what
-        substitution starts from), ``start_site``, ``odd_electrons_fail_at_once``, ``allowed``
-        (symbols by site).
+        symbols), ``property``, ``target`` (in the property's unit), ``reward_form`` (``"final"``, or
+        ``"difference"`` from what the start earns), ``process`` (``"filling"``, ``"substitution"`` or
+        ``"improvement"``), ``start_crystal`` (what the latter two start from: ``"random"``,
+        ``"material"``, ``"stored"``, or a list of symbols, or one for each skeleton), ``steps`` (their
+        actions an episode), ``start_site``, ``odd_electrons_fail_at_once``, ``allowed`` (symbols by
+        site).
 
     Raises
     ------
@@ -71,7 +74,9 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
     Notes
     -----
     ``info`` holds ``action_mask`` (int8, 1 where an action is allowed) and, after the last step,
-    ``formula`` and either ``value`` (in the property's unit) or ``failure`` (a code).
+    ``formula`` and either ``value`` (in the property's unit) or ``failure`` (a code); with
+    ``reward_form="difference"`` also ``start_formula`` and ``start_value`` or ``start_failure`` of the
+    crystal at the start.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 4}
@@ -90,10 +95,10 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
     ) -> None:
         check_names(changes)
         check_render_mode(render_mode)
-        self.task = make_task(task, changes)
+        self.task = make_task(task, changes, (calculator, store))
         self.obs_mode = obs
         self.observation_space = observation_space([self.task], obs)
-        self.action_space = spaces.Discrete(len(self.task.elements))
+        self.action_space = spaces.Discrete(self.task.n_actions)
         self.render_mode = render_mode
         self._reward = reward
         self._store = store
@@ -123,7 +128,7 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
         observation : dict
             As :attr:`observation_space` says.
         info : dict
-            ``action_mask``, int8 of shape (n_elements,).
+            ``action_mask``, int8 of shape (n_actions,).
 
         Raises
         ------
@@ -142,12 +147,13 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
         return self._observation(), self._info()
 
     def step(self, action: np.int64 | int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Put an element on the site in focus.
+        """Put an element on the site in focus, or on one of the agent's choice.
 
         Parameters
         ----------
         action : int
-            Index of the element in ``task.elements``.
+            Index of the element in ``task.elements``; with ``process="improvement"`` that plus
+            ``len(task.elements)`` times the site.
 
         Returns
         -------
@@ -155,7 +161,7 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
         reward : float
             0 but for the last step.
         terminated : bool
-            Whether that was the last site.
+            Whether that was the last step.
         truncated : bool
             Never.
         info : dict
@@ -173,13 +179,13 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
         reward = float(rewards[0])
         info = self._info()
         if finished:
-            _, self._evaluation, target = finished[0]
-            info |= episode_info(self._evaluation)
+            _, self._evaluation, target, start = finished[0]
+            info |= episode_info(self._evaluation, start)
             if self._evaluation.store_error is not None and not self._warned_of_store:
                 self._warned_of_store = True
                 warn_of_store(self._evaluation)
             if self._reward is not None:
-                reward = float(self._reward(self._evaluation, target))
+                reward = own_reward(self._reward, self._evaluation, target, start)
         return self._observation(), reward, bool(terminated[0]), False, info
 
     def action_masks(self) -> npt.NDArray[np.bool_]:
@@ -187,7 +193,7 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
 
         Returns
         -------
-        ndarray of bool, shape (n_elements,)
+        ndarray of bool, shape (n_actions,)
         """
         mask: npt.NDArray[np.bool_] = self._padded["action_mask"].astype(np.bool_)
         return mask
@@ -354,14 +360,27 @@ def to_actions(actions: Any, count: int, *, single: bool = False) -> npt.NDArray
     return found.reshape(count)
 
 
-def episode_info(evaluation: Evaluation) -> dict[str, Any]:
-    """What ``info`` says of a finished crystal; the same on every run."""
-    info: dict[str, Any] = {"formula": evaluation.crystal.formula}
-    if evaluation.value is not None:
-        info["value"] = evaluation.value
-    else:
-        info["failure"] = evaluation.failure
+def episode_info(end: Evaluation, start: Evaluation | None) -> dict[str, Any]:
+    """What ``info`` says of a finished crystal, and of the one at the start if its evaluation is part
+    of the reward; the same on every run."""
+    info: dict[str, Any] = {}
+    for prefix, evaluation in (("", end), ("start_", start)):
+        if evaluation is None:
+            continue
+        info[f"{prefix}formula"] = evaluation.crystal.formula
+        if evaluation.value is not None:
+            info[f"{prefix}value"] = evaluation.value
+        else:
+            info[f"{prefix}failure"] = evaluation.failure
     return info
+
+
+def own_reward(
+    reward: RewardFunction, end: Evaluation, target: float, start: Evaluation | None
+) -> float:
+    """The reward of an episode by a function of one's own."""
+    before = 0.0 if start is None else reward(start, target)
+    return float(reward(end, target) - before)
 
 
 def warn_of_store(evaluation: Evaluation) -> None:

@@ -25,30 +25,32 @@ __all__ = [
 Observation = dict[str, Any]
 
 STATE_SIZE = 10
-"""Numbers of the graph-level vector: target, share of sites filled, a, b, c (Å), α, β, γ (rad),
-sites per Å³, space-group number / 230."""
+"""Numbers of the graph-level vector: target, share of the episode that is over, a, b, c (Å), α, β, γ
+(rad), sites per Å³, space-group number / 230."""
 
 # Spaces have to be bounded; nothing comes near these.
 LONGEST_BOND_ANG = 1e3
 LARGEST_STATE = 1e6
 
 
-def dict_space(n_sites: int, n_edges: int, n_elements: int, n_skeletons: int) -> spaces.Dict:
+def dict_space(
+    n_sites: int, n_edges: int, n_elements: int, n_skeletons: int, n_actions: int | None = None
+) -> spaces.Dict:
     """Space of the observation mode ``dict``: arrays padded to fixed sizes.
 
     ================== ================= =======================================================
     key                shape             meaning
     ================== ================= =======================================================
-    ``nodes``          (n_sites,)        action of each site, ``n_elements`` where it is empty
+    ``nodes``          (n_sites,)        element of each site, ``n_elements`` where it is empty
     ``node_mask``      (n_sites,)        1 where there is a site
     ``edge_sources``   (n_edges,)        sending site of each directed bond
     ``edge_targets``   (n_edges,)        receiving site
     ``edge_distances`` (n_edges,)        bond length in Å
     ``edge_mask``      (n_edges,)        1 where there is a bond
     ``state``          (10,)             graph-level vector, see ``STATE_SIZE``
-    ``focus``          ()                site that the next action fills
+    ``focus``          ()                site that the next action fills, 0 where it chooses one
     ``skeleton``       ()                index of the skeleton
-    ``action_mask``    (n_elements,)     1 where an action is allowed
+    ``action_mask``    (n_actions,)      1 where an action is allowed
     ================== ================= =======================================================
 
     Parameters
@@ -56,6 +58,8 @@ def dict_space(n_sites: int, n_edges: int, n_elements: int, n_skeletons: int) ->
     n_sites, n_edges : int
         Sizes that arrays are padded to.
     n_elements, n_skeletons : int
+    n_actions : int, optional
+        As many as elements by default.
 
     Returns
     -------
@@ -63,7 +67,7 @@ def dict_space(n_sites: int, n_edges: int, n_elements: int, n_skeletons: int) ->
     """
     return spaces.Dict(
         {
-            "action_mask": spaces.MultiBinary(n_elements),
+            "action_mask": spaces.MultiBinary(n_elements if n_actions is None else n_actions),
             "edge_distances": spaces.Box(0.0, LONGEST_BOND_ANG, (n_edges,), np.float32),
             "edge_mask": spaces.MultiBinary(n_edges),
             "edge_sources": spaces.Box(0, n_sites - 1, (n_edges,), np.int64),
@@ -77,10 +81,12 @@ def dict_space(n_sites: int, n_edges: int, n_elements: int, n_skeletons: int) ->
     )
 
 
-def graph_space(n_sites: int, n_elements: int, n_skeletons: int) -> spaces.Dict:
+def graph_space(
+    n_sites: int, n_elements: int, n_skeletons: int, n_actions: int | None = None
+) -> spaces.Dict:
     """Space of the observation mode ``graph``.
 
-    ``graph`` holds the action of each site (``n_elements`` where it is empty) and, for each
+    ``graph`` holds the element of each site (``n_elements`` where it is empty) and, for each
     directed bond, its length and vector in Å and its ``(source, target)``; the other keys are those
     of :func:`dict_space`.
 
@@ -89,6 +95,8 @@ def graph_space(n_sites: int, n_elements: int, n_skeletons: int) -> spaces.Dict:
     n_sites : int
         Sites of the largest skeleton.
     n_elements, n_skeletons : int
+    n_actions : int, optional
+        As many as elements by default.
 
     Returns
     -------
@@ -96,7 +104,7 @@ def graph_space(n_sites: int, n_elements: int, n_skeletons: int) -> spaces.Dict:
     """
     return spaces.Dict(
         {
-            "action_mask": spaces.MultiBinary(n_elements),
+            "action_mask": spaces.MultiBinary(n_elements if n_actions is None else n_actions),
             "focus": spaces.Discrete(n_sites),
             "graph": spaces.Graph(
                 node_space=spaces.Discrete(n_elements + 1),
@@ -114,7 +122,7 @@ def observation_space(tasks: Sequence[Task], mode: str) -> spaces.Dict:
     Parameters
     ----------
     tasks : sequence of Task
-        With action sets of one size.
+        With as many elements and actions each.
     mode : {"dict", "graph"}
 
     Returns
@@ -130,10 +138,11 @@ def observation_space(tasks: Sequence[Task], mode: str) -> spaces.Dict:
     n_edges = max(task.max_edges for task in tasks)
     n_elements = len(tasks[0].elements)
     n_skeletons = max(len(task.skeletons) for task in tasks)
+    n_actions = tasks[0].n_actions
     if mode == "dict":
-        return dict_space(n_sites, n_edges, n_elements, n_skeletons)
+        return dict_space(n_sites, n_edges, n_elements, n_skeletons, n_actions)
     if mode == "graph":
-        return graph_space(n_sites, n_elements, n_skeletons)
+        return graph_space(n_sites, n_elements, n_skeletons, n_actions)
     raise ValueError(f"obs is '{mode}', expected 'dict' or 'graph'")
 
 

@@ -15,12 +15,13 @@ from gymnasium.vector.utils import batch_space
 from crystalgym import render
 from crystalgym._crystalgym import Calculator, EnvironmentBatch, Evaluation, ResultStore, Task
 from crystalgym._arguments import integers, seed_number, whole
-from crystalgym._tasks import changed_tasks, make_task
+from crystalgym._tasks import Results, changed_tasks, make_task
 from crystalgym.envs import (
     RewardFunction,
     check_names,
     check_render_mode,
     episode_info,
+    own_reward,
     to_actions,
     warn_of_store,
 )
@@ -49,7 +50,7 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
     autoreset_mode : AutoresetMode or str
         When an environment whose episode has ended starts the next one.
     env_kwargs : sequence of mappings, optional
-        For each environment, what is to differ from the task (same number of elements).
+        For each environment, what is to differ from the task (same number of actions).
     workers : int, optional
         Calculations at the same time; ignored by instant calculators. By default ``native`` takes
         all cores and pw.x, which has processes of its own, one; a Python function runs on the
@@ -81,7 +82,7 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
         self.num_envs = num_envs = whole("num_envs", num_envs, 1)
         if workers is not None:
             workers = whole("workers", workers, 1)
-        self.tasks = _tasks(num_envs, task, changes, env_kwargs)
+        self.tasks = _tasks(num_envs, task, changes, env_kwargs, (calculator, store))
         mode = AutoresetMode(autoreset_mode)
         self.metadata = {
             "render_modes": ["ansi", "rgb_array"],
@@ -91,7 +92,7 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
         self.render_mode = render_mode
         self.obs_mode = obs
         self.single_observation_space = observation_space(self.tasks, obs)
-        self.single_action_space = spaces.Discrete(len(self.tasks[0].elements))
+        self.single_action_space = spaces.Discrete(self.tasks[0].n_actions)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._mode = mode
@@ -131,7 +132,7 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
         observations : dict
             As :attr:`observation_space` says.
         info : dict
-            ``action_mask``, int8 of shape (num_envs, n_elements).
+            ``action_mask``, int8 of shape (num_envs, n_actions).
 
         Raises
         ------
@@ -237,7 +238,7 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
 
         Returns
         -------
-        ndarray of bool, shape (num_envs, n_elements)
+        ndarray of bool, shape (num_envs, n_actions)
         """
         masks: npt.NDArray[np.bool_] = self._batch.observe()["action_mask"].astype(np.bool_)
         return masks
@@ -385,7 +386,7 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
         padded: dict[str, npt.NDArray[Any]],
         rewards: Rewards,
         terminated: Flags,
-        finished: list[tuple[int, Evaluation, float]],
+        finished: list[tuple[int, Evaluation, float, Evaluation | None]],
         last: dict[str, npt.NDArray[Any]] | None,
         *,
         with_ids: bool = False,
@@ -398,19 +399,20 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
         if with_ids:
             info["env_id"] = ids
         if last is not None:
-            rows = [i for i, _, _ in finished]
+            rows = [i for i, *_ in finished]
             if with_ids:
                 row_of = {i: row for row, i in enumerate(ids.tolist())}
                 rows = [row_of[i] for i in rows]
-            for row, (_, evaluation, target) in zip(rows, finished):
+            for row, (_, evaluation, target, start) in zip(rows, finished):
                 if evaluation.store_error is not None and not self._warned_of_store:
                     self._warned_of_store = True
                     warn_of_store(evaluation)
                 if self._reward is not None:
-                    rewards[row] = self._reward(evaluation, target)
-            of_episodes = _episode_infos(rows, [e for _, e, _ in finished], len(ids))
+                    rewards[row] = own_reward(self._reward, evaluation, target, start)
+            said = [episode_info(end, start) for _, end, _, start in finished]
+            of_episodes = _episode_infos(rows, said, len(ids))
             if self._mode == AutoresetMode.SAME_STEP:
-                numbers = np.array([i for i, _, _ in finished], dtype=np.int64)
+                numbers = np.array([i for i, *_ in finished], dtype=np.int64)
                 info["final_obs"] = self._final(last, numbers, rows, len(ids))
                 info["final_info"] = of_episodes
                 info["_final_obs"] = info["_final_info"] = terminated.copy()
@@ -438,25 +440,25 @@ def _tasks(
     task: str | Mapping[str, Any] | Task | None,
     changes: Mapping[str, Any],
     env_kwargs: Sequence[Mapping[str, Any]] | None,
+    results: Results,
 ) -> list[Task]:
-    common = make_task(task, changes)
+    common = make_task(task, changes, results)
     if env_kwargs is None:
         return [common] * num_envs
     if len(env_kwargs) != num_envs:
         raise ValueError(f"env_kwargs has {len(env_kwargs)} members, expected {num_envs}")
     for single in env_kwargs:
         check_names(single)
-    return [make_task(common, dict(single)) for single in env_kwargs]
+    return [make_task(common, dict(single), results) for single in env_kwargs]
 
 
-def _episode_infos(rows: list[int], evaluations: list[Evaluation], count: int) -> dict[str, Any]:
+def _episode_infos(rows: list[int], said: list[dict[str, Any]], count: int) -> dict[str, Any]:
     """Gymnasium's form: an array a key, and under ``_key`` where it means something."""
     info: dict[str, Any] = {}
-    said = [episode_info(evaluation) for evaluation in evaluations]
     for key in dict.fromkeys(key for single in said for key in single):
         values = [single.get(key) for single in said]
         having = [row for row, value in zip(rows, values) if value is not None]
-        is_number = key == "value"
+        is_number = key.endswith("value")
         info[key] = np.zeros(count) if is_number else np.full(count, None, dtype=object)
         info[key][having] = [value for value in values if value is not None]
         info[f"_{key}"] = np.zeros(count, dtype=np.bool_)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import re
 import warnings
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -182,8 +183,128 @@ def test_substitution_may_start_from_a_material() -> None:
         cg.CrystalEnv(process="substitution", start_crystal=["Sn", "I"], **changes)
     with pytest.raises(cg.TaskError, match='start_crystal is for process = "substitution"'):
         cg.CrystalEnv(start_crystal="material", **changes)
-    with pytest.raises(cg.TaskError, match='expected "random", "material", or a list'):
+    with pytest.raises(cg.TaskError, match='expected "random", "material", "stored", a list'):
         cg.CrystalEnv(process="substitution", start_crystal="nothing", **changes)
+
+
+IMPROVEMENT: dict[str, Any] = {
+    "task": "density-mixed-easy-small",
+    "process": "improvement",
+    "reward_form": "difference",
+    "calculator": "empirical",
+}
+
+
+def test_improvement_changes_sites_of_ones_choice() -> None:
+    env = cg.CrystalEnv(steps=3, **IMPROVEMENT)
+    n_elements = len(env.task.elements)
+    most = env.task.max_sites
+    assert env.action_space == gym.spaces.Discrete(most * n_elements)
+    assert env.task.n_actions == most * n_elements
+    assert env.task.reward_range == (-2.0, 2.0)
+    for seed in range(8):
+        observation, info = env.reset(seed=seed)
+        n = len(env.task.skeletons[int(observation["skeleton"])])
+        before = observation["nodes"][:n].copy()
+        start_formula = env.crystal.formula
+        assert (before < n_elements).all() and observation["focus"] == 0
+        mask = info["action_mask"]
+        assert mask.shape == (most * n_elements,)
+        assert mask[: n * n_elements].all() and not mask[n * n_elements :].any()
+        # The last site twice, the first one once.
+        for step, (site, element) in enumerate([(n - 1, 5), (0, 2), (n - 1, 7)]):
+            observation, reward, terminated, _, info = env.step(site * n_elements + element)
+            assert observation["nodes"][site] == element
+            assert terminated == (step == 2)
+            assert terminated or reward == 0
+        after = observation["nodes"][:n]
+        assert (after[1:-1] == before[1:-1]).all() and (after[0], after[-1]) == (2, 7)
+        assert info["formula"] == env.crystal.formula
+        assert info["start_formula"] == start_formula
+        target = env.task.target
+        end, start = (cg.reward("density", info[key], target) for key in ("value", "start_value"))
+        assert reward == pytest.approx(end - start, abs=1e-12)
+        env.reset(seed=seed)
+        expected = "not allowed on site" if n < most else "expected 0 to"
+        with pytest.raises(cg.TaskError, match=expected):
+            env.step(n * n_elements)
+
+
+@pytest.mark.parametrize("obs", ["dict", "graph"])
+def test_gymnasium_accepts_improvement(obs: str) -> None:
+    # The checkers draw any action: those on sites of larger skeletons are masked.
+    arguments = {**IMPROVEMENT, "task": "density-C2-easy-small", "obs": obs}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", message=".*render.*")
+        check_env(cg.CrystalEnv(**arguments), skip_render_check=True)
+        if obs == "dict":
+            check_env_of_sb3(cg.CrystalEnv(**arguments), warn=True, skip_render_check=True)
+
+
+def test_a_reward_of_ones_own_is_taken_of_both_crystals() -> None:
+    def bonus(evaluation: cg.Evaluation, target: float) -> float:
+        return 10 * target if evaluation.value is None else evaluation.value - target
+
+    env = cg.CrystalEnv(reward=bonus, steps=1, **IMPROVEMENT)
+    env.reset(seed=4)
+    _, reward, _, _, info = env.step(0)
+    assert reward == pytest.approx(info["value"] - info["start_value"], abs=1e-12)
+
+
+def test_steps_are_a_part_of_a_pass_or_more() -> None:
+    for steps in (2, 7):
+        env = cg.CrystalEnv(process="substitution", steps=steps, calculator="rigid", property="density")
+        observation, _ = env.reset(seed=1)
+        order = env.task.skeletons[0].graph.breadth_first(int(observation["focus"]))
+        for step in range(steps):
+            assert observation["focus"] == order[step % 5]
+            assert observation["state"][1] == pytest.approx(step / steps)
+            observation, _, terminated, _, _ = env.step(step)
+        assert terminated
+    with pytest.raises(cg.TaskError, match="steps is for process"):
+        cg.CrystalEnv(steps=3)
+
+
+def test_a_start_is_found_in_the_store(tmp_path: Path) -> None:
+    def weighted(structure: cg.Structure, _: str) -> float:
+        numbers = [cg.element_data(element)["atomic_number"] for element in structure.elements]
+        return 3.0 + sum(place * number for place, number in enumerate(numbers, 1)) / 1000
+
+    own = cg.Calculator.from_function(weighted, name="own", fingerprint="1")
+    store = cg.ResultStore(tmp_path / "store.sqlite")
+    changes: dict[str, Any] = {
+        "skeletons": ["C2"],
+        "elements": ["Na", "K", "F", "Cl"],
+        "property": "density",
+        "target": 3.0,
+        "calculator": own,
+        "store": store,
+    }
+    improvement: dict[str, Any] = {"process": "improvement", "start_crystal": "stored", **changes}
+    with pytest.raises(cg.TaskError, match="the store knows no density of a crystal on C2"):
+        cg.CrystalEnv(**improvement)
+    with pytest.raises(cg.TaskError, match="kept in no store"):
+        cg.CrystalEnv(**{**improvement, "store": None})
+    filling = cg.CrystalEnv(**changes)
+    made: dict[tuple[str | None, ...], float] = {}
+    for seed in range(12):
+        filling.reset(seed=seed)
+        rng = np.random.default_rng(seed)
+        terminated = False
+        while not terminated:
+            _, reward, terminated, _, _ = filling.step(int(rng.integers(4)))
+        made[tuple(filling.elements)] = reward
+    env = cg.CrystalEnv(**improvement)
+    start = env.task.config["start_crystal"]
+    skeleton = env.task.skeletons[0]
+    best = max(made, key=lambda elements: made[elements])
+    same = [skeleton.fill(list(elements)).canonical().elements for elements in (start, best)]
+    assert same[0] == same[1]
+    env.reset(seed=5)
+    assert env.elements == start
+    # What is stored later changes nothing of a task that is made.
+    assert cg.Task(env.task.config).config == env.task.config
 
 
 def test_a_state_goes_on_as_it_would_have() -> None:

@@ -393,3 +393,31 @@ def test_a_list_with_gaps_draws_the_missing_seeds() -> None:
         envs.reset(seed=[1, None])
         seen.add(envs.get_state())
     assert len(seen) > 1
+
+
+def test_differences_come_as_from_single_environments() -> None:
+    arguments: dict[str, Any] = {
+        "task": "density-mixed-easy-small",
+        "process": "improvement",
+        "reward_form": "difference",
+        "steps": 3,
+        "calculator": "empirical",
+    }
+    envs = cg.CrystalVectorEnv(3, autoreset_mode="SameStep", **arguments)
+    singles = [cg.CrystalEnv(**arguments) for _ in range(3)]
+    _, info = envs.reset(seed=7)
+    expected = [env.reset(seed=7 + i)[1] for i, env in enumerate(singles)]
+    masks = info["action_mask"]
+    assert (masks == [one["action_mask"] for one in expected]).all()
+    rng = np.random.default_rng(2)
+    for _ in range(3):
+        actions = [int(rng.choice(np.flatnonzero(mask))) for mask in masks]
+        _, rewards, terminated, _, info = envs.step(np.array(actions))
+        steps = [env.step(action) for env, action in zip(singles, actions)]
+        assert rewards.tolist() == [step[1] for step in steps]
+        masks = info["action_mask"]
+    assert terminated.all() and (rewards != 0).all()
+    said = info["final_info"]
+    for i, step in enumerate(steps):
+        for key in ("value", "start_value", "formula", "start_formula"):
+            assert said[key][i] == step[4][key] and said[f"_{key}"][i]

@@ -95,11 +95,18 @@ impl<'a> StateBatch<'a> {
 #[cfg(test)]
 mod tests {
     use crystalgym_environment::TaskConfig;
-    use crystalgym_networks::NetworkConfig;
+    use crystalgym_networks::{NetworkConfig, Outputs};
     use rand::SeedableRng;
     use rand_pcg::Pcg64;
 
     use super::*;
+
+    fn three() -> Outputs {
+        Outputs {
+            whole: 3,
+            each_action: 0,
+        }
+    }
 
     /// Oracle: the same network asked row by row. Answers agree to the last bit; gradients are
     /// sums in another order.
@@ -107,7 +114,9 @@ mod tests {
     fn repeated_states_are_asked_once() {
         let task = Task::new(&TaskConfig::default()).unwrap();
         let mut rng = Pcg64::seed_from_u64(2);
-        let network = NetworkConfig::default().build(&task, 3, &mut rng).unwrap();
+        let network = NetworkConfig::default()
+            .build(&task, three(), &mut rng)
+            .unwrap();
         let mut workspace = network.workspace(1).unwrap();
         let first = task.initial_state(&mut rng);
         let mut second = first.clone();

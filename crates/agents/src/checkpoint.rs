@@ -6,7 +6,7 @@ use std::{
 };
 
 use crystalgym_crystal::EnclosedFolder;
-use crystalgym_environment::{ProcessName, SkeletonIdentity, Task, VectorSnapshot};
+use crystalgym_environment::{ProcessName, RewardForm, SkeletonIdentity, Task, VectorSnapshot};
 use crystalgym_evaluation::Property;
 use crystalgym_networks::Checkpoint;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -110,6 +110,16 @@ pub(crate) struct TaskIdentity {
     property: Property,
     target: f64,
     process: ProcessName,
+    /// Absent where it is as many as there are sites.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    steps: Option<usize>,
+    /// Absent where it is that of the crystal at the end.
+    #[serde(default, skip_serializing_if = "is_final")]
+    reward_form: RewardForm,
+}
+
+fn is_final(form: &RewardForm) -> bool {
+    *form == RewardForm::Final
 }
 
 impl TaskIdentity {
@@ -129,6 +139,8 @@ impl TaskIdentity {
             property: task.property(),
             target: task.target(),
             process: task.process_name(),
+            steps: task.steps(),
+            reward_form: task.objective().form(),
         }
     }
 
@@ -143,6 +155,10 @@ impl TaskIdentity {
         let labels = |task: &Self| {
             let labels = task.skeletons.iter().map(|skeleton| skeleton.label.clone());
             labels.collect::<Vec<_>>().join(" ")
+        };
+        let steps = |task: &Self| {
+            let steps = task.steps.map(|steps| steps.to_string());
+            steps.unwrap_or_else(|| "one for each site".to_owned())
         };
         let parts = [
             ("skeletons", labels(self), labels(found)),
@@ -161,6 +177,12 @@ impl TaskIdentity {
                 "process",
                 self.process.name().to_owned(),
                 found.process.name().to_owned(),
+            ),
+            ("steps", steps(self), steps(found)),
+            (
+                "reward_form",
+                self.reward_form.name().to_owned(),
+                found.reward_form.name().to_owned(),
             ),
         ];
         match parts.into_iter().find(|(_, trained, now)| trained != now) {

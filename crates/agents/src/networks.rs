@@ -1,7 +1,7 @@
 //! What all agents do with their networks.
 
 use crystalgym_environment::Task;
-use crystalgym_networks::{GraphNetwork, NetworkError, Parameters};
+use crystalgym_networks::{GraphNetwork, NetworkError, Outputs, Parameters};
 use rand_pcg::Pcg64;
 
 use crate::{AgentError, check};
@@ -10,9 +10,9 @@ use crate::{AgentError, check};
 /// beside them.
 const MOST_FEATURES: usize = 1 << 26;
 
-/// Makes the networks of a learner, given the numbers that each is to return.
+/// Makes the networks of a learner, given what each is to return.
 pub(crate) type BuildNetwork<'a, N> =
-    &'a mut dyn FnMut(usize, &mut Pcg64) -> Result<N, NetworkError>;
+    &'a mut dyn FnMut(Outputs, &mut Pcg64) -> Result<N, NetworkError>;
 
 /// Whether a network can see so many states at once.
 ///

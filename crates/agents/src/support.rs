@@ -1,6 +1,6 @@
 //! The returns that a distributional agent tells apart.
 
-use crystalgym_environment::Reward;
+use crystalgym_environment::Objective;
 
 /// Equally spaced returns that a distribution of returns lives on (Bellemare, Dabney and Munos
 /// 2017, the atoms of C51).
@@ -21,10 +21,11 @@ impl Support {
         }
     }
 
-    /// The range of the returns: from that of a failure to the best there is, or to 0, towards which
+    /// The range of the returns: from the lowest to the best there is, or to 0, towards which
     /// discounting moves them.
-    pub fn of_rewards(reward: &Reward, atoms: usize) -> Self {
-        Self::new(reward.of_failure().min(0.0), reward.best().max(0.0), atoms)
+    pub fn of_rewards(objective: &Objective, atoms: usize) -> Self {
+        let (lowest, best) = objective.range();
+        Self::new(lowest.min(0.0), best.max(0.0), atoms)
     }
 
     /// Number of atoms.
@@ -77,6 +78,7 @@ impl Support {
 
 #[cfg(test)]
 mod tests {
+    use crystalgym_environment::RewardForm;
     use crystalgym_evaluation::Property;
     use proptest::prelude::*;
 
@@ -98,10 +100,16 @@ mod tests {
 
     #[test]
     fn supports_span_the_rewards() {
-        let density = Support::of_rewards(&Reward::of(Property::Density), 51);
-        assert_eq!((density.value(0), density.value(50)), (-1.0, 1.0));
-        let bulk = Support::of_rewards(&Reward::of(Property::BulkModulus), 51);
-        assert_eq!((bulk.value(0), bulk.value(50)), (-5.0, 0.0));
+        let ends = |property, form| {
+            let objective = Objective::new(property, 3.0).with_form(form);
+            let support = Support::of_rewards(&objective, 51);
+            (support.value(0), support.value(50))
+        };
+        assert_eq!(ends(Property::Density, RewardForm::Final), (-1.0, 1.0));
+        assert_eq!(ends(Property::BulkModulus, RewardForm::Final), (-5.0, 0.0));
+        assert_eq!(ends(Property::Density, RewardForm::Difference), (-2.0, 2.0));
+        let bulk = ends(Property::BulkModulus, RewardForm::Difference);
+        assert_eq!(bulk, (-5.0, 5.0));
     }
 
     proptest! {

@@ -12,7 +12,7 @@ use crystalgym_agents::{
     Agent, AgentConfig, DqnConfig, GeneticConfig, LocalSearchConfig, PpoConfig, RandomSearchConfig,
     RelabelConfig, SacConfig,
 };
-use crystalgym_environment::{ProcessName, TaskConfig};
+use crystalgym_environment::{ProcessName, RewardForm, TaskConfig};
 use crystalgym_evaluation::Property;
 
 fn relabel() -> RelabelConfig {
@@ -114,8 +114,20 @@ fn substituted() -> TaskConfig {
     }
 }
 
+/// In place, on sites that the agent chooses, for what a crystal got better.
+fn improved() -> TaskConfig {
+    TaskConfig {
+        process: ProcessName::Improvement,
+        reward_form: RewardForm::Difference,
+        steps: Some(4),
+        ..mixed()
+    }
+}
+
 fn algorithms_and_tasks() -> impl Iterator<Item = (AgentConfig, TaskConfig)> {
-    let tasks = |config: AgentConfig| [mixed(), substituted()].map(|task| (config.clone(), task));
+    let tasks = |config: AgentConfig| {
+        [mixed(), substituted(), improved()].map(|task| (config.clone(), task))
+    };
     algorithms().into_iter().flat_map(tasks)
 }
 
@@ -196,10 +208,36 @@ fn checkpoints_of_other_tasks_are_refused() {
             target: 5.0,
             ..mixed()
         };
-        for other in [other_target, substituted()] {
+        for other in [other_target, substituted(), improved()] {
             let error = Agent::load(folder.path(), task(other), &rigid()).map(|_| ());
             let message = error.unwrap_err().to_string();
             assert!(message.contains("another task"), "{message}");
         }
+    }
+}
+
+/// A checkpoint knows how long its episodes are and what they earn.
+#[test]
+fn checkpoints_of_other_episodes_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = AgentConfig::Dqn(short_run());
+    let mut agent = Agent::new(&config, task(improved()), &rigid()).unwrap();
+    drive(&mut agent, &mut (), 100);
+    agent.save(folder.path()).unwrap();
+    let longer = TaskConfig {
+        steps: None,
+        ..improved()
+    };
+    let final_reward = TaskConfig {
+        reward_form: RewardForm::Final,
+        ..improved()
+    };
+    for (other, expected) in [
+        (longer, "steps \"4\", not \"one for each site\""),
+        (final_reward, "reward_form \"difference\", not \"final\""),
+    ] {
+        let error = Agent::load(folder.path(), task(other), &rigid()).map(|_| ());
+        let message = error.unwrap_err().to_string();
+        assert!(message.contains(expected), "{message}");
     }
 }

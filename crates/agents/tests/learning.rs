@@ -14,11 +14,11 @@ use std::{
 
 use common::{Record, delayed, dqn, drive, finish, rigid, short_run, small_network, task};
 use crystalgym_agents::{
-    Agent, AgentConfig, DqnConfig, Evaluator, PUBLISHED_ROLLOUTS, PolicyMode, RandomSearchConfig,
-    RelabelConfig, Rollout, evaluate_policy,
+    Agent, AgentConfig, DqnConfig, Evaluator, PUBLISHED_ROLLOUTS, PolicyMode, PpoConfig,
+    RandomSearchConfig, RelabelConfig, Rollout, SacConfig, evaluate_policy,
 };
 use crystalgym_crystal::{Crystal, Element, Lattice, Structure};
-use crystalgym_environment::{ProcessName, Task, TaskConfig};
+use crystalgym_environment::{ProcessName, RewardForm, Task, TaskConfig};
 use crystalgym_evaluation::{
     Calculator, CancelToken, FailureCode, Fingerprint, Outcome, Property, RigidCalculator, Values,
 };
@@ -115,6 +115,66 @@ fn dqn_finds_the_exact_optimum_by_substitution() {
     let best = best_return(&task);
     for rollout in evaluate_policy(policy.as_mut(), &task, &rigid(), 16, 1).unwrap() {
         assert_eq!(rollout.reward, best, "{}", rollout.crystal.formula());
+    }
+}
+
+/// Oracle: all 16 crystals of two sites with four elements. From whatever start, in place: each of the
+/// four learns to make the best crystal in as many steps as there are sites, whatever it is told that
+/// has earned.
+#[test]
+fn all_four_improve_a_crystal_to_the_exact_optimum() {
+    let folder = tempfile::tempdir().unwrap();
+    let (n_step, gradient_steps) = (1, 2);
+    let network = small_network(16);
+    let algorithms = [
+        AgentConfig::Dqn(DqnConfig {
+            n_step,
+            gradient_steps,
+            network: network.clone(),
+            ..DqnConfig::standard()
+        }),
+        AgentConfig::Rainbow(DqnConfig {
+            n_step,
+            network: network.clone(),
+            ..DqnConfig::rainbow()
+        }),
+        AgentConfig::Ppo(PpoConfig {
+            network: network.clone(),
+            ..PpoConfig::standard()
+        }),
+        AgentConfig::Sac(SacConfig {
+            n_step,
+            gradient_steps,
+            network,
+            ..SacConfig::standard()
+        }),
+    ];
+    for reward_form in [RewardForm::Final, RewardForm::Difference] {
+        let task = task(TaskConfig {
+            process: ProcessName::Improvement,
+            reward_form,
+            ..two_sites(folder.path())
+        });
+        let best = best_return(&task);
+        for config in &algorithms {
+            // It learns from each episode but once.
+            let total_steps = match config {
+                AgentConfig::Ppo(_) => 6000,
+                _ => 2000,
+            };
+            let config = config.clone().with_total_steps(total_steps);
+            let mut agent = Agent::new(&config, Arc::clone(&task), &rigid()).unwrap();
+            finish(&mut agent, &mut ());
+            let mut policy = agent.policy(&task, PolicyMode::Greedy).unwrap();
+            let made = evaluate_policy(policy.as_mut(), &task, &rigid(), 16, 1).unwrap();
+            let returns = made.iter().map(|rollout| {
+                let reward = task.objective().reward();
+                reward.of_outcome(task.target(), &rollout.outcome)
+            });
+            let returns: Vec<f64> = returns.collect();
+            let name = config.name();
+            assert!(returns.iter().all(|r| *r == best), "{name} {reward_form:?}: {returns:?}");
+        }
     }
 }
 

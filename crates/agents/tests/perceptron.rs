@@ -114,7 +114,8 @@ fn the_networks_of_an_agent_share_one_trunk() {
         batch_size: 8,
         ..SacConfig::standard()
     };
-    let learner = Sac::with_networks(config, Arc::clone(&task), &mut |n_outputs, rng| {
+    let learner = Sac::with_networks(config, Arc::clone(&task), &mut |outputs, rng| {
+        let n_outputs = outputs.total(task.n_actions());
         TrunkNetwork::new(Arc::clone(&trunk), &[16], &task, n_outputs, rng)
     });
     let learner = learner.unwrap();

@@ -177,6 +177,9 @@ mod tests {
             source: RowSource::Computed,
             scf_iterations: 0,
             calculation_seconds: 0.0,
+            start_elements: None,
+            start_value: None,
+            start_failure: None,
         }
     }
 

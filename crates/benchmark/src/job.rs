@@ -238,7 +238,7 @@ fn task_name(property: Property, skeletons: &str, experiment: &Experiment) -> St
     let task = format!("{property}-{skeletons}-{difficulty}-{actions}");
     match experiment.process {
         ProcessName::Filling => task,
-        ProcessName::Substitution => format!("{task}-substitution"),
+        process => format!("{task}-{}", process.name()),
     }
 }
 

@@ -30,9 +30,9 @@ pub use appraisal::{
 pub use board::Board;
 pub use episode::Episode;
 pub use error::EnvironmentError;
-pub use objective::{CustomReward, Objective, Reward};
+pub use objective::{CustomReward, Objective, Reward, RewardForm};
 pub use observation::Observation;
-pub use process::{ProcessName, StartCrystal};
+pub use process::{NamedStart, ProcessName, StartCrystal};
 pub use skeleton_identity::SkeletonIdentity;
 pub use state::{Action, State};
 pub use task::{Task, TaskConfig, find_skeleton};

@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use crystalgym_evaluation::{Outcome, Property};
+use serde::{Deserialize, Serialize};
 
 use crate::appraisal::{Appraisal, Prediction};
 
@@ -12,6 +13,33 @@ pub struct Objective {
     property: Property,
     target: f64,
     reward: Reward,
+    form: RewardForm,
+}
+
+/// What the last step of an episode earns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RewardForm {
+    /// The reward Φ of the crystal at the end.
+    #[default]
+    Final,
+    /// Φ of the crystal at the end less Φ of the crystal at the start.
+    ///
+    /// These are the potential-based rewards `Φ(s') − Φ(s)` of all steps added up, without discount
+    /// (Ng, Harada and Russell 1999, equation 2): what is between cancels and is never computed, and
+    /// since no action changes Φ(start), the best policy is that of [`Self::Final`]. A learner may
+    /// give −Φ(start) to the first step, where it is a function of what is seen.
+    Difference,
+}
+
+impl RewardForm {
+    /// The name used in configurations.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Final => "final",
+            Self::Difference => "difference",
+        }
+    }
 }
 
 impl Objective {
@@ -21,7 +49,14 @@ impl Objective {
             property,
             target,
             reward: Reward::of(property),
+            form: RewardForm::Final,
         }
+    }
+
+    /// The same with another form of the reward.
+    #[must_use]
+    pub fn with_form(self, form: RewardForm) -> Self {
+        Self { form, ..self }
     }
 
     /// The same with a reward of one's own.
@@ -43,9 +78,30 @@ impl Objective {
         self.target
     }
 
-    /// The reward.
+    /// The reward Φ of a crystal.
     pub fn reward(&self) -> &Reward {
         &self.reward
+    }
+
+    /// What of that an episode earns.
+    pub fn form(&self) -> RewardForm {
+        self.form
+    }
+
+    /// The lowest and the highest reward of an episode.
+    pub fn range(&self) -> (f64, f64) {
+        let (lowest, best) = (self.reward.of_failure(), self.reward.best());
+        match self.form {
+            RewardForm::Final => (lowest, best),
+            RewardForm::Difference => (lowest - best, best - lowest),
+        }
+    }
+
+    /// The reward of an episode for a target, from what its last crystal was said to be worth, and
+    /// its first one where the form of the reward asks for that.
+    pub fn of_episode(&self, target: f64, end: &Appraisal, start: Option<&Appraisal>) -> f64 {
+        let reward = |appraisal| self.reward.of_appraisal(target, appraisal);
+        reward(end) - start.map_or(0.0, reward)
     }
 
     /// A typical value of the property, which scales a network's input to about one. It does not

@@ -11,7 +11,8 @@ pub struct Observation<'a> {
     pub node_types: &'a [u8],
     /// The elements to choose from.
     pub elements: &'a [Element],
-    /// Site that the next action is about; after the last step, the site of that.
+    /// Site that the next action is about; after the last step, the site of that. 0 where actions say
+    /// on which site they act.
     pub focus: usize,
     /// Actions taken so far.
     pub step: usize,

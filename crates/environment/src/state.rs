@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 /// What an agent does in a step: an index into the actions of the process, which for filling and
-/// substitution are the elements.
+/// substitution are the elements, for improvement the elements of the first site, then those of the
+/// second, and so on.
 pub type Action = u16;
 
 /// Where an episode stands: which skeleton, which traversal, and what is where.

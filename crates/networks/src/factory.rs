@@ -9,7 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use serde_json::{Map, Value};
 
 use crate::{
-    Gradients, GraphNetwork, NetworkError, NetworkShape, Parameters,
+    Gradients, GraphNetwork, NetworkError, NetworkShape, Outputs, Parameters, SiteBySite,
+    SiteBySiteWorkspace,
     megnet::{Megnet, MegnetShape},
     perceptron::{Perceptron, PerceptronShape},
 };
@@ -19,12 +20,12 @@ macro_rules! networks {
         /// A network of any kind.
         #[derive(Debug, Clone)]
         pub enum Network {
-            $($(#[$doc])* $kind($network),)*
+            $($(#[$doc])* $kind(SiteBySite<$network>),)*
         }
 
         /// Memory of a forward pass of any kind of network.
         pub enum NetworkWorkspace {
-            $($(#[$doc])* $kind(<$network as GraphNetwork>::Workspace),)*
+            $($(#[$doc])* $kind(SiteBySiteWorkspace<<$network as GraphNetwork>::Workspace>),)*
         }
 
         /// The kind of network and its shape, as a configuration says them: the key `architecture`
@@ -54,18 +55,21 @@ macro_rules! networks {
                 match self { $(Self::$kind(shape) => shape.check(),)* }
             }
 
-            /// A new network with `n_outputs` numbers for each observation of this task.
+            /// A new network with these outputs for each observation of this task.
             ///
             /// # Errors
             /// As [`Self::check`].
             pub fn build(
                 &self,
                 task: &Task,
-                n_outputs: usize,
+                outputs: Outputs,
                 rng: &mut Pcg64,
             ) -> Result<Network, NetworkError> {
                 match self {
-                    $(Self::$kind(shape) => Ok(Network::$kind(shape.build(task, n_outputs, rng)?)),)*
+                    $(Self::$kind(shape) => {
+                        let build = |n_outputs| shape.build(task, n_outputs, rng);
+                        SiteBySite::new(task, outputs, build).map(Network::$kind)
+                    })*
                 }
             }
 

@@ -2,7 +2,8 @@
 //!
 //! A [`GraphNetwork`] maps what is seen of an episode ([`Observation`](crystalgym_environment::Observation)) to numbers: action values,
 //! logits or a state value. [`Megnet`] is the network of the published agents, [`Perceptron`] a plain
-//! baseline, and a [`TrunkNetwork`] puts a trainable head on any [`Trunk`] that is not trained. What never changes
+//! baseline, and a [`TrunkNetwork`] puts a trainable head on any [`Trunk`] that is not trained. Where
+//! actions choose their site, [`SiteBySite`] asks a network about each. What never changes
 //! within a skeleton is computed once, in a [`GraphTemplate`]; what a batch needs lives in a
 //! workspace that is reused.
 //!
@@ -62,10 +63,12 @@ mod layers;
 mod megnet;
 mod network;
 mod noisy;
+mod outputs;
 mod parameters;
 mod perceptron;
 mod random;
 mod sharded;
+mod site_by_site;
 mod trunk;
 
 pub use adam::{Adam, AdamConfig};
@@ -75,6 +78,8 @@ pub use factory::{Network, NetworkConfig, NetworkWorkspace};
 pub use megnet::{GraphTemplate, InputStyle, Megnet, MegnetConfig, MegnetShape, Workspace};
 pub use network::{GraphNetwork, NetworkShape};
 pub use noisy::Noisy;
+pub use outputs::Outputs;
 pub use parameters::{Gradients, ParameterInfo, Parameters};
 pub use perceptron::{Perceptron, PerceptronShape, SiteDescriptors};
+pub use site_by_site::{SiteBySite, SiteBySiteWorkspace};
 pub use trunk::{Cached, PartialCrystal, Trunk, TrunkNetwork, TrunkWorkspace};

@@ -83,7 +83,7 @@ pub trait NetworkShape: Default {
     /// [`NetworkError::Config`] names the first field outside of its range.
     fn check(&self) -> Result<(), NetworkError>;
 
-    /// A new network with `n_outputs` numbers for each observation of this task.
+    /// A new network with `n_outputs` numbers for each observation of this task with a site in focus.
     ///
     /// # Errors
     /// As [`Self::check`].

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crystalgym_environment::{
-    Appraiser, Autoreset, EnvironmentError, FinishedEpisode, InPlaceAppraiser, PoolAppraiser,
+    Appraisal, Appraiser, Autoreset, Task as InnerTask, EnvironmentError, FinishedEpisode, InPlaceAppraiser, PoolAppraiser,
     VectorEnvironment,
 };
 use numpy::{PyArray1, PyReadonlyArray1};
@@ -35,14 +35,18 @@ pub(crate) struct EnvironmentBatch {
     calculator: Calculator,
 }
 
-/// Results of steps: environments, observations, rewards, whether they ended, what was evaluated,
-/// and the last observations of those that ended.
+/// What came of an episode: its environment, the evaluation of its crystal, its target, and the
+/// evaluation of the crystal at its start if its reward is a difference.
+type Ended = (usize, Evaluation, f64, Option<Evaluation>);
+
+/// Results of steps: environments, observations, rewards, whether they ended, what came of those
+/// that did, and their last observations.
 type StepOutput<'py> = (
     Bound<'py, PyArray1<i64>>,
     Bound<'py, PyDict>,
     Bound<'py, PyArray1<f64>>,
     Bound<'py, PyArray1<bool>>,
-    Vec<(usize, Evaluation, f64)>,
+    Vec<Ended>,
     Option<Bound<'py, PyDict>>,
 );
 
@@ -100,15 +104,24 @@ impl EnvironmentBatch {
         let finished = finished
             .into_iter()
             .filter_map(|(environment, episode)| {
-                let (property, target) = (episode.task.property(), episode.target);
-                let evaluation = Evaluation {
-                    // A calculator does not predict.
-                    inner: episode.appraisal.evaluation()?.clone(),
-                    crystal: episode.crystal,
-                    property,
-                    calculator: calculator.to_owned(),
+                let property = episode.task.property();
+                let evaluation = |appraisal: &Appraisal, crystal| {
+                    Some(Evaluation {
+                        // A calculator does not predict.
+                        inner: appraisal.evaluation()?.clone(),
+                        crystal,
+                        property,
+                        calculator: calculator.to_owned(),
+                    })
                 };
-                Some((environment, evaluation, target))
+                let start = &episode.episode.start;
+                let start = episode.start_appraisal.as_ref().and_then(|appraisal| {
+                    let skeleton = start.skeleton.into();
+                    let crystal = episode.task.crystal(skeleton, &start.node_types).ok()?;
+                    evaluation(appraisal, crystal)
+                });
+                let end = evaluation(&episode.appraisal, episode.crystal)?;
+                Some((environment, end, episode.target, start))
             })
             .collect();
         let environments = environments.iter().map(|&environment| environment as i64);
@@ -179,11 +192,13 @@ impl EnvironmentBatch {
         let Some(first) = tasks.first() else {
             return Err(PyValueError::new_err("0 environments, expected at least 1"));
         };
-        let actions = first.n_actions();
-        if let Some(other) = tasks.iter().find(|task| task.n_actions() != actions) {
+        let sizes = |task: &InnerTask| (task.elements().len(), task.n_actions());
+        let (elements, actions) = sizes(first);
+        if let Some(other) = tasks.iter().find(|task| sizes(task) != sizes(first)) {
+            let (other_elements, other_actions) = sizes(other);
             return Err(PyValueError::new_err(format!(
-                "action sets of {actions} and {} elements, expected one size in all environments",
-                other.n_actions()
+                "{elements} and {other_elements} elements with {actions} and {other_actions} actions, \
+                 expected as many in all environments"
             )));
         }
         for task in &tasks {

@@ -240,7 +240,9 @@ impl Seen {
             step: self.step,
             steps: self.steps,
             target,
-            allowed: task.board().allowed_at(self.focus),
+            allowed: task
+                .process()
+                .allowed(task.board(), self.skeleton, self.focus),
         }
     }
 }

@@ -116,7 +116,7 @@ impl Table {
             .iter()
             .map(|row| row.failure.map(|code| code.name().to_owned()))
             .collect();
-        Self::new(vec![
+        let mut columns = vec![
             ("episode", count(|row| row.episode)),
             ("step", count(|row| row.step)),
             ("environment", count(|row| row.environment as u64)),
@@ -133,7 +133,20 @@ impl Table {
                 "calculation_seconds",
                 number(|row| Some(row.calculation_seconds)),
             ),
-        ])
+        ];
+        // As in the table that was read: only where returns are differences.
+        if rows.iter().any(|row| row.start_elements.is_some()) {
+            let elements = rows.iter().map(|row| row.start_elements.clone());
+            let failure = rows
+                .iter()
+                .map(|row| row.start_failure.map(|code| code.name().to_owned()));
+            columns.extend([
+                ("start_elements", Column::Text(elements.collect())),
+                ("start_value", number(|row| row.start_value)),
+                ("start_failure", Column::Text(failure.collect())),
+            ]);
+        }
+        Self::new(columns)
     }
 }
 

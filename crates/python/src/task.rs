@@ -6,6 +6,7 @@ use crystalgym_crystal::{SYMMETRY_TOLERANCE_ANG, Skeleton as InnerSkeleton};
 use crystalgym_environment::{
     EnvironmentError, Reward, Task as Inner, TaskConfig, find_skeleton, paper_tasks,
 };
+use crystalgym_training::{TrainingError, stored_start};
 use crystalgym_evaluation::{Failure, FailureCode, Outcome, Values};
 use pyo3::{
     exceptions::PyValueError,
@@ -16,9 +17,10 @@ use serde_json::json;
 
 use crate::{
     calculator::parse_property,
-    errors::{Raised, raised, task_error, to_python},
+    errors::{Raised, raised, task_error, to_python, training_error},
     json::from_python,
     skeleton::Skeleton,
+    store::StoreChoice,
     structure::coerce,
 };
 
@@ -29,7 +31,8 @@ use crate::{
 /// ----------
 /// config : dict
 ///     With members as in the table `[task]` of a configuration file: `skeletons`, `actions` or
-///     `elements`, `property`, `target`, `process`, `start_crystal`, `start_site`, `odd_electrons_fail_at_once`, `allowed`.
+///     `elements`, `property`, `target`, `reward_form`, `process`, `start_crystal`, `steps`, `start_site`,
+///     `odd_electrons_fail_at_once`, `allowed`.
 ///     Members of `skeletons` are names, files, or `Skeleton` objects.
 ///
 /// Raises
@@ -52,24 +55,48 @@ impl Task {
     }
 
     fn from_parts(config: TaskConfig, given: Vec<Option<Skeleton>>) -> PyResult<Self> {
-        let skeletons = config
-            .skeletons
-            .iter()
-            .zip(&given)
-            .map(|(name, given)| match given {
-                Some(skeleton) => Ok(Arc::clone(&skeleton.inner)),
-                None => find_skeleton(name),
-            })
-            .collect::<Result<_, EnvironmentError>>();
-        let inner = skeletons
-            .and_then(|skeletons| Inner::with_skeletons(&config, skeletons))
-            .map_err(|error| task_error(&error))?;
+        let inner = inner_task(&config, &given).map_err(|error| task_error(&error))?;
         Ok(Self {
             inner: Arc::new(inner),
             config: Arc::new(config),
             given: Arc::new(given),
         })
     }
+}
+
+fn inner_task(
+    config: &TaskConfig,
+    given: &[Option<Skeleton>],
+) -> Result<Inner, EnvironmentError> {
+    let skeletons = config.skeletons.iter().zip(given);
+    let skeletons = skeletons.map(|(name, given)| match given {
+        Some(skeleton) => Ok(Arc::clone(&skeleton.inner)),
+        None => find_skeleton(name),
+    });
+    Inner::with_skeletons(config, skeletons.collect::<Result<_, _>>()?)
+}
+
+/// Reads the members of a task, and the skeletons among them that are objects.
+fn read_config(config: &Bound<'_, PyDict>) -> PyResult<(TaskConfig, Vec<Option<Skeleton>>)> {
+    let config = config.copy()?;
+    let mut given = take_skeletons(&config)?;
+    let value = from_python(config.as_any())
+        .map_err(|error| invalid(format!("task: {}", error.message), &error.field))?;
+    let config: TaskConfig = serde_path_to_error::deserialize(value).map_err(|error| {
+        let field = error.path().to_string();
+        invalid(format!("task: field '{field}': {}", error.inner()), &field)
+    })?;
+    given.resize(config.skeletons.len(), None);
+    Ok((config, given))
+}
+
+fn invalid(message: String, field: &str) -> PyErr {
+    raised(&Raised {
+        class: "TaskError",
+        code: "invalid_task",
+        message,
+        values: json!({ "field": field }),
+    })
 }
 
 /// Takes the skeletons that are objects out of a configuration and leaves their labels in it.
@@ -109,23 +136,55 @@ fn skeleton_object(member: &Bound<'_, PyAny>) -> PyResult<Option<Skeleton>> {
 impl Task {
     #[new]
     fn new(config: &Bound<'_, PyDict>) -> PyResult<Self> {
-        let config = config.copy()?;
-        let mut given = take_skeletons(&config)?;
-        let invalid = |message: String, field: &str| {
-            raised(&Raised {
-                class: "TaskError",
-                code: "invalid_task",
-                message,
-                values: json!({ "field": field }),
-            })
-        };
-        let value = from_python(config.as_any())
-            .map_err(|error| invalid(format!("task: {}", error.message), &error.field))?;
-        let config: TaskConfig = serde_path_to_error::deserialize(value).map_err(|error| {
-            let field = error.path().to_string();
-            invalid(format!("task: field '{field}': {}", error.inner()), &field)
+        let (config, given) = read_config(config)?;
+        Self::from_parts(config, given)
+    }
+
+    /// A task that starts from the best crystals that a store knows for it.
+    ///
+    /// Parameters
+    /// ----------
+    /// config : dict
+    ///     As for :class:`Task`; whatever its `start_crystal` is, the crystals take its place.
+    /// calculator : str, dict, Calculator or callable
+    ///     Whose results are looked for.
+    /// store : ResultStore, str or path
+    ///     Where; ``"default"`` is the user's own.
+    ///
+    /// Returns
+    /// -------
+    /// Task
+    ///     On each skeleton it starts from the crystal with the highest reward that the calculator
+    ///     with these settings has computed there; what is stored later changes nothing.
+    ///
+    /// Raises
+    /// ------
+    /// TaskError, StructureError, CalculatorError, StoreError
+    ///     Also if nothing of a skeleton is known.
+    #[staticmethod]
+    fn starting_from_store(
+        py: Python<'_>,
+        config: &Bound<'_, PyDict>,
+        calculator: &Bound<'_, PyAny>,
+        store: StoreChoice,
+    ) -> PyResult<Self> {
+        let (config, given) = read_config(config)?;
+        let calculator = crate::calculator::coerce(calculator)?;
+        let store = store.open_for(&calculator)?;
+        let make_task = |config: &TaskConfig| Ok(inner_task(config, &given)?);
+        let inner = calculator.inner.as_ref();
+        let found = py.detach(|| stored_start(&config, &make_task, inner, store.as_deref()));
+        let start_crystal = found.map_err(|error| match error {
+            TrainingError::Configuration { message, .. } => {
+                let field = "start_crystal";
+                invalid(format!("task: {field} {message}"), field)
+            }
+            error => training_error(&error),
         })?;
-        given.resize(config.skeletons.len(), None);
+        let config = TaskConfig {
+            start_crystal,
+            ..config
+        };
         Self::from_parts(config, given)
     }
 
@@ -180,7 +239,7 @@ impl Task {
             .collect()
     }
 
-    /// Symbols by action.
+    /// Symbols in the order of the actions.
     #[getter]
     fn elements(&self) -> Vec<&'static str> {
         let elements = self.inner.elements().elements().iter();
@@ -205,6 +264,13 @@ impl Task {
         self.inner.target()
     }
 
+    /// Number of actions: that of the elements, or of pairs of a site and an element where the agent
+    /// chooses the site.
+    #[getter]
+    fn n_actions(&self) -> usize {
+        self.inner.n_actions()
+    }
+
     /// Sites of the largest skeleton.
     #[getter]
     fn max_sites(&self) -> usize {
@@ -220,8 +286,7 @@ impl Task {
     /// Lowest and highest reward that a step can give.
     #[getter]
     fn reward_range(&self) -> (f64, f64) {
-        let reward = self.inner.objective().reward();
-        (reward.of_failure(), reward.best())
+        self.inner.objective().range()
     }
 
     fn __repr__(&self) -> String {

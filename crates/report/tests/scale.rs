@@ -10,7 +10,7 @@ use crystalgym_benchmark::{EvaluationRow, JobStatus, Scale};
 use crystalgym_environment::Reward;
 use crystalgym_evaluation::{FailureCode, Property};
 use crystalgym_report::{ReportData, write_report};
-use crystalgym_training::{Algorithm, EpisodeRow, EpisodeTable, RowSource, RunFolder};
+use crystalgym_training::{Algorithm, Columns, EpisodeRow, EpisodeTable, RowSource, RunFolder};
 
 const EPISODES: u64 = 5000;
 
@@ -57,7 +57,7 @@ fn write_made_up_benchmark(folder: &Path) -> usize {
             job.config.to_toml().unwrap(),
         )
         .unwrap();
-        let mut table = EpisodeTable::create(&RunFolder::at(folder.join("run"))).unwrap();
+        let mut table = EpisodeTable::create(&RunFolder::at(folder.join("run")), Columns::OfTheEnd).unwrap();
         let crystal = |numbers: &mut Numbers| {
             let labels = &job.config.task.skeletons;
             let label = labels[numbers.next() as usize % labels.len()].clone();
@@ -93,6 +93,9 @@ fn write_made_up_benchmark(folder: &Path) -> usize {
                 source: RowSource::Computed,
                 scf_iterations: 12,
                 calculation_seconds: numbers.share(),
+                start_elements: None,
+                start_value: None,
+                start_failure: None,
             };
             table.write(&row).unwrap();
         }

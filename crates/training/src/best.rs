@@ -15,7 +15,7 @@ pub struct BestCrystal {
     pub skeleton: String,
     /// Elements in site order, canonical under the skeleton's symmetry.
     pub elements: Vec<crystalgym_crystal::Element>,
-    /// Return of its episode.
+    /// Return of an episode that ends with it, differences left aside: its reward.
     pub episodic_return: f64,
     /// Value of the property, in its unit.
     pub value: f64,

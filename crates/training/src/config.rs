@@ -349,6 +349,7 @@ impl TrainingConfig {
         let process = match self.task.process {
             ProcessName::Filling => "",
             ProcessName::Substitution => "-substitution",
+            ProcessName::Improvement => "-improvement",
         };
         let seed = self.seed();
         format!("{property}-{skeletons}{process}-{algorithm}-seed{seed}")

@@ -37,6 +37,34 @@ pub struct EpisodeRow {
     pub scf_iterations: u32,
     /// Wall time of the calculation in seconds (of the original one for a store hit).
     pub calculation_seconds: f64,
+    /// Elements that the episode started from, if its return is a difference; no such column
+    /// otherwise, as for the next two.
+    #[serde(default, skip_serializing)]
+    pub start_elements: Option<String>,
+    /// Value of the property at the start; empty after a failure.
+    #[serde(default, skip_serializing)]
+    pub start_value: Option<f64>,
+    /// Failure code of the crystal at the start; empty after a success.
+    #[serde(default, skip_serializing)]
+    pub start_failure: Option<FailureCode>,
+}
+
+/// The columns of a row that tables have if returns are differences.
+#[derive(Debug, Serialize)]
+pub(crate) struct StartColumns<'a> {
+    start_elements: Option<&'a str>,
+    start_value: Option<f64>,
+    start_failure: Option<FailureCode>,
+}
+
+impl EpisodeRow {
+    pub(crate) fn start_columns(&self) -> StartColumns<'_> {
+        StartColumns {
+            start_elements: self.start_elements.as_deref(),
+            start_value: self.start_value,
+            start_failure: self.start_failure,
+        }
+    }
 }
 
 /// Where the result of an episode came from.

@@ -11,6 +11,16 @@ use crate::{EpisodeRow, RunFolder, TrainingError};
 #[derive(Debug)]
 pub struct EpisodeTable {
     writer: csv::Writer<File>,
+    columns: Columns,
+}
+
+/// What a table says of an episode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Columns {
+    /// What came of the crystal at its end.
+    OfTheEnd,
+    /// The same of the crystal at its start, too.
+    OfBothEnds,
 }
 
 impl EpisodeTable {
@@ -18,7 +28,7 @@ impl EpisodeTable {
     ///
     /// # Errors
     /// [`TrainingError::Io`].
-    pub fn create(run: &RunFolder) -> Result<Self, TrainingError> {
+    pub fn create(run: &RunFolder, columns: Columns) -> Result<Self, TrainingError> {
         let io = || run.io(RunFolder::EPISODES);
         let file = run
             .inside()
@@ -27,6 +37,7 @@ impl EpisodeTable {
         file.set_len(0).map_err(io())?;
         Ok(Self {
             writer: csv::Writer::from_writer(file),
+            columns,
         })
     }
 
@@ -35,7 +46,11 @@ impl EpisodeTable {
     /// # Errors
     /// [`TrainingError::Io`]; [`TrainingError::RunFolder`] if the file is shorter than that or no
     /// row ends there.
-    pub fn reopen(run: &RunFolder, length: u64) -> Result<Self, TrainingError> {
+    pub fn reopen(
+        run: &RunFolder,
+        columns: Columns,
+        length: u64,
+    ) -> Result<Self, TrainingError> {
         let io = || run.io(RunFolder::EPISODES);
         let bad = |message: String| TrainingError::RunFolder {
             path: run.path().join(RunFolder::EPISODES),
@@ -66,7 +81,7 @@ impl EpisodeTable {
         let writer = csv::WriterBuilder::new()
             .has_headers(length == 0)
             .from_writer(file);
-        Ok(Self { writer })
+        Ok(Self { writer, columns })
     }
 
     /// Appends a row.
@@ -74,7 +89,11 @@ impl EpisodeTable {
     /// # Errors
     /// Any error of the file system.
     pub fn write(&mut self, row: &EpisodeRow) -> io::Result<()> {
-        self.writer.serialize(row).map_err(io::Error::other)
+        let written = match self.columns {
+            Columns::OfTheEnd => self.writer.serialize(row),
+            Columns::OfBothEnds => self.writer.serialize((row, row.start_columns())),
+        };
+        written.map_err(io::Error::other)
     }
 
     /// Hands everything to the operating system.
@@ -119,6 +138,9 @@ mod tests {
             source: RowSource::Computed,
             scf_iterations: 12,
             calculation_seconds: 1.5,
+            start_elements: None,
+            start_value: None,
+            start_failure: None,
         }
     }
 
@@ -126,14 +148,14 @@ mod tests {
     fn a_reopened_table_goes_on_after_the_checkpoint() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::at(folder.path());
-        let mut table = EpisodeTable::create(&run).unwrap();
+        let mut table = EpisodeTable::create(&run, Columns::OfTheEnd).unwrap();
         table.write(&row(1)).unwrap();
         table.write(&row(2)).unwrap();
         let length = table.sync().unwrap();
         table.write(&row(99)).unwrap();
         drop(table);
 
-        let mut table = EpisodeTable::reopen(&run, length).unwrap();
+        let mut table = EpisodeTable::reopen(&run, Columns::OfTheEnd, length).unwrap();
         table.write(&row(3)).unwrap();
         table.flush().unwrap();
         assert_eq!(run.read_episodes().unwrap(), [row(1), row(2), row(3)]);
@@ -144,7 +166,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::at(folder.path());
         std::fs::write(run.path().join(RunFolder::EPISODES), "episode\n").unwrap();
-        let error = |length| EpisodeTable::reopen(&run, length).unwrap_err().to_string();
+        let error = |length| {
+            let reopened = EpisodeTable::reopen(&run, Columns::OfTheEnd, length);
+            reopened.unwrap_err().to_string()
+        };
         let short = error(1000);
         assert!(
             short.contains("8 bytes") && short.contains("1000"),
@@ -158,11 +183,25 @@ mod tests {
     fn reopening_an_empty_table_writes_the_header() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::at(folder.path());
-        let mut table = EpisodeTable::create(&run).unwrap();
-        let length = table.sync().unwrap();
-        let mut table = EpisodeTable::reopen(&run, length).unwrap();
-        table.write(&row(1)).unwrap();
-        table.flush().unwrap();
-        assert_eq!(run.read_episodes().unwrap(), [row(1)]);
+        let started = |episode, start_value: Option<f64>| EpisodeRow {
+            start_elements: Some("Na Cl".into()),
+            start_value,
+            start_failure: start_value.is_none().then_some(FailureCode::TimeLimit),
+            ..row(episode)
+        };
+        for (columns, rows) in [
+            (Columns::OfTheEnd, [row(1), row(2)]),
+            (Columns::OfBothEnds, [started(1, Some(2.5)), started(2, None)]),
+        ] {
+            let mut table = EpisodeTable::create(&run, columns).unwrap();
+            let length = table.sync().unwrap();
+            let mut table = EpisodeTable::reopen(&run, columns, length).unwrap();
+            table.write(&rows[0]).unwrap();
+            let length = table.sync().unwrap();
+            let mut table = EpisodeTable::reopen(&run, columns, length).unwrap();
+            table.write(&rows[1]).unwrap();
+            table.flush().unwrap();
+            assert_eq!(run.read_episodes().unwrap(), rows);
+        }
     }
 }

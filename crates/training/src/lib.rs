@@ -20,6 +20,7 @@ mod run_log;
 mod run_state;
 mod statistics;
 mod store_choice;
+mod stored_start;
 mod tensorboard;
 mod trust;
 
@@ -30,7 +31,7 @@ pub use config::{
     Algorithm, AlgorithmConfig, EvaluationConfig, OutputConfig, Preset, TrainingConfig, first_task,
 };
 pub use episode_row::{EpisodeRow, RowSource, episode_rows, read_episodes};
-pub use episode_table::EpisodeTable;
+pub use episode_table::{Columns, EpisodeTable};
 pub use error::TrainingError;
 pub use layers::ConfigLayers;
 pub use load::TrainedAgent;
@@ -39,5 +40,6 @@ pub use run::{EVALUATION_SEED_OFFSET, RunEnd, TrainingRun};
 pub use run_folder::RunFolder;
 pub use statistics::RunStatistics;
 pub use store_choice::{default_store_path, open_store};
+pub use stored_start::stored_start;
 pub use tensorboard::EventWriter;
 pub use trust::Trust;

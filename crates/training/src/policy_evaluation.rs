@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crystalgym_agents::{PolicyMode, Rollout, evaluate_policy};
-use crystalgym_environment::Task;
+use crystalgym_environment::{StartCrystal, Task};
 
 use crate::{
     TrainedAgent, TrainingError, Trust,
@@ -50,9 +50,12 @@ impl TrainedAgent {
         let mut other = self.config.task.clone();
         if !evaluation.skeletons.is_empty() {
             other.skeletons.clone_from(&evaluation.skeletons);
-            // Start sites and allowed elements belong to the sites of the training's skeletons.
+            // Start sites, start crystals and allowed elements belong to the sites of the training's skeletons.
             other.start_site = None;
             other.allowed.clear();
+            if matches!(other.start_crystal, StartCrystal::Elements(_) | StartCrystal::EachSkeleton(_)) {
+                other.start_crystal = StartCrystal::default();
+            }
         }
         other.target = evaluation.target.unwrap_or(other.target);
         let task = Arc::new(Task::new(&other)?);

@@ -9,14 +9,16 @@ use std::{
 };
 
 use crystalgym_agents::{Agent, Evaluator, PolicyMode, Progress, Rollout, evaluate_policy};
-use crystalgym_environment::Task;
+use crystalgym_environment::{NamedStart, RewardForm, StartCrystal, Task, TaskConfig};
 use crystalgym_evaluation::ResultStore;
 
 use crate::{
     EpisodeTable, EventWriter, RunFolder, RunStatistics, TrainingConfig, TrainingError, Trust,
     checkpoints::{Check, newest_whole, set_aside, word_about, write_checkpoint},
     config_change::check_unchanged,
+    episode_table::Columns,
     run_log::RunLog,
+    stored_start::stored_start,
 };
 
 /// Time between two reports to the caller.
@@ -61,10 +63,10 @@ impl TrainingRun {
     /// # Errors
     /// [`TrainingError`]; the folder is made only when everything else is in order.
     pub fn start(config: TrainingConfig, folder: &Path) -> Result<Self, TrainingError> {
-        let ready = Ready::new(&config)?;
-        let agent = ready.new_agent(&config)?;
+        let ready = Ready::new(config)?;
+        let agent = ready.new_agent()?;
         fs::create_dir_all(folder).map_err(TrainingError::io(folder))?;
-        Self::begin(config, RunFolder::at(folder), ready, agent)
+        Self::begin(RunFolder::at(folder), ready, agent)
     }
 
     /// Starts a run in a new folder inside of `parent`, called [`TrainingConfig::run_name`] or, where
@@ -76,33 +78,27 @@ impl TrainingRun {
         config: TrainingConfig,
         parent: &Path,
     ) -> Result<Self, TrainingError> {
-        let ready = Ready::new(&config)?;
-        let agent = ready.new_agent(&config)?;
+        let ready = Ready::new(config)?;
+        let agent = ready.new_agent()?;
         fs::create_dir_all(parent).map_err(TrainingError::io(parent))?;
-        let folder = new_folder(parent, &config.run_name())?;
-        Self::begin(config, RunFolder::at(folder), ready, agent)
+        let folder = new_folder(parent, &ready.config.run_name())?;
+        Self::begin(RunFolder::at(folder), ready, agent)
     }
 
-    fn begin(
-        config: TrainingConfig,
-        folder: RunFolder,
-        ready: Ready,
-        agent: Agent,
-    ) -> Result<Self, TrainingError> {
+    fn begin(folder: RunFolder, ready: Ready, agent: Agent) -> Result<Self, TrainingError> {
         refuse_obstacle(&folder)?;
         let lock = folder.lock()?;
         // Another process may have started one in between.
         refuse_obstacle(&folder)?;
         // First, since it is what makes the folder a run: from here on it can be resumed.
-        let text = config.to_toml()?;
+        let text = ready.config.to_toml()?;
         let write = folder.inside().write(RunFolder::CONFIG, text.as_bytes());
         write.map_err(folder.io(RunFolder::CONFIG))?;
-        Self::begin_tables(config, folder, ready, agent, lock)
+        Self::begin_tables(folder, ready, agent, lock)
     }
 
     /// Starts the tables of a run anew that has its configuration and no checkpoint.
     fn begin_tables(
-        config: TrainingConfig,
         folder: RunFolder,
         ready: Ready,
         agent: Agent,
@@ -110,15 +106,20 @@ impl TrainingRun {
     ) -> Result<Self, TrainingError> {
         folder.sweep()?;
         folder.remove_event_files()?;
-        let table = EpisodeTable::create(&folder)?;
+        let Ready {
+            config,
+            task,
+            evaluator,
+        } = ready;
+        let table = EpisodeTable::create(&folder, columns(&task))?;
         let events = EventWriter::create(&folder, &config.to_toml()?)
             .map_err(TrainingError::io(folder.path()))?;
         Ok(Self {
             statistics: RunStatistics::keeping(config.output.best_crystals),
             folder,
             config,
-            task: ready.task,
-            evaluator: ready.evaluator,
+            task,
+            evaluator,
             agent,
             table,
             events,
@@ -148,12 +149,16 @@ impl TrainingRun {
         if let Some(found) = &found {
             check_unchanged(&config, &found.state.config, folder.path())?;
         }
-        let ready = Ready::new(&config)?;
+        let ready = Ready::new(config)?;
         let Some(found) = found else {
-            let agent = ready.new_agent(&config)?;
-            return Self::begin_tables(config, folder, ready, agent, lock);
+            let agent = ready.new_agent()?;
+            return Self::begin_tables(folder, ready, agent, lock);
         };
-        let Ready { task, evaluator } = ready;
+        let Ready {
+            config,
+            task,
+            evaluator,
+        } = ready;
         let agent = Agent::load(&found.path, Arc::clone(&task), &evaluator)?;
         let state =
             found
@@ -163,7 +168,7 @@ impl TrainingRun {
                     path: found.path.join(RunFolder::STATE),
                     message,
                 })?;
-        let table = EpisodeTable::reopen(&folder, state.episodes_length)?;
+        let table = EpisodeTable::reopen(&folder, columns(&task), state.episodes_length)?;
         let events = EventWriter::reopen(&folder, &state.events_file, state.events_length)
             .map_err(folder.io(&state.events_file))?;
         folder.sweep()?;
@@ -283,24 +288,53 @@ impl TrainingRun {
 
 /// What a configuration stands for, made before anything is written.
 struct Ready {
+    /// With the crystals in it that were found in the store to start from.
+    config: TrainingConfig,
     task: Arc<Task>,
     evaluator: Evaluator,
 }
 
 impl Ready {
-    fn new(config: &TrainingConfig) -> Result<Self, TrainingError> {
+    fn new(mut config: TrainingConfig) -> Result<Self, TrainingError> {
         config.check()?;
-        let task = Arc::new(Task::new(&config.task)?);
+        let make_task = |config: &TaskConfig| Ok(Task::new(config)?);
+        let is_to_find = config.task.start_crystal == StartCrystal::Named(NamedStart::Stored);
+        let task = match is_to_find {
+            true => None,
+            false => Some(make_task(&config.task)?),
+        };
         let evaluator = config.evaluator()?;
+        let (calculator, store) = (evaluator.calculator.as_ref(), evaluator.store.as_deref());
+        let task = match task {
+            Some(task) => task,
+            None => {
+                let start = stored_start(&config.task, &make_task, calculator, store)?;
+                config.task.start_crystal = start;
+                make_task(&config.task)?
+            }
+        };
+        let task = Arc::new(task);
         evaluator
             .calculator
             .check(&elements_of(&task), task.property())?;
-        Ok(Self { task, evaluator })
+        Ok(Self {
+            config,
+            task,
+            evaluator,
+        })
     }
 
-    fn new_agent(&self, config: &TrainingConfig) -> Result<Agent, TrainingError> {
+    fn new_agent(&self) -> Result<Agent, TrainingError> {
         let task = Arc::clone(&self.task);
-        Ok(Agent::new(&config.agent(), task, &self.evaluator)?)
+        Ok(Agent::new(&self.config.agent(), task, &self.evaluator)?)
+    }
+}
+
+/// What the table of a run of this task holds.
+fn columns(task: &Task) -> Columns {
+    match task.objective().form() {
+        RewardForm::Final => Columns::OfTheEnd,
+        RewardForm::Difference => Columns::OfBothEnds,
     }
 }
 

@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, io, time::Instant};
 
 use crystalgym_agents::{Observer, Update};
+use crystalgym_crystal::Element;
 use crystalgym_environment::{Appraisal, FinishedEpisode};
-use crystalgym_evaluation::Outcome;
+use crystalgym_evaluation::{FailureCode, Outcome};
 
 use crate::{
     EpisodeRow, EpisodeTable, EventWriter, RowSource, RunStatistics, TrainingConfig,
@@ -67,7 +68,7 @@ impl<'a> RunLog<'a> {
         if let Some(value) = row.value {
             self.statistics
                 .best
-                .offer(&episode.crystal, value, episode.reward, episode.number);
+                .offer(&episode.crystal, value, episode.crystal_reward, episode.number);
         }
         let rate = (step - self.steps_at_start) as f64 / self.start.elapsed().as_secs_f64();
         let mut scalars = BTreeMap::from([
@@ -141,19 +142,32 @@ impl Observer for RunLog<'_> {
     }
 }
 
-fn episode_row(step: u64, episode: &FinishedEpisode) -> EpisodeRow {
-    let symbols: Vec<&str> = episode
-        .crystal
-        .elements()
-        .iter()
-        .map(|e| e.symbol())
-        .collect();
-    let (scf_iterations, failure, property_value) = match &episode.appraisal {
+/// SCF iterations, failure and value of what was said of a crystal.
+fn result_of(appraisal: &Appraisal) -> (u32, Option<FailureCode>, Option<f64>) {
+    match appraisal {
         Appraisal::Computed(evaluation) => match &evaluation.outcome {
             Outcome::Success(values) => (values.scf_iterations, None, Some(values.value)),
             Outcome::Failure(failure) => (failure.scf_iterations, Some(failure.code), None),
         },
         Appraisal::Predicted(prediction) => (0, None, Some(prediction.value)),
+    }
+}
+
+fn symbols(elements: impl Iterator<Item = Element>) -> String {
+    elements.map(|e| e.symbol()).collect::<Vec<_>>().join(" ")
+}
+
+fn episode_row(step: u64, episode: &FinishedEpisode) -> EpisodeRow {
+    let (scf_iterations, failure, property_value) = result_of(&episode.appraisal);
+    let start = episode.start_appraisal.as_ref();
+    let (start_failure, start_value) = start.map_or((None, None), |start| {
+        let (_, failure, value) = result_of(start);
+        (failure, value)
+    });
+    let first_elements = || {
+        let known = episode.task.elements().elements();
+        let node_types = episode.episode.start.node_types.iter();
+        symbols(node_types.filter_map(|&node_type| known.get(usize::from(node_type)).copied()))
     };
     let evaluation = episode.appraisal.evaluation();
     EpisodeRow {
@@ -161,7 +175,7 @@ fn episode_row(step: u64, episode: &FinishedEpisode) -> EpisodeRow {
         step,
         environment: episode.environment,
         skeleton: episode.crystal.skeleton().label.clone(),
-        elements: symbols.join(" "),
+        elements: symbols(episode.crystal.elements().iter().copied()),
         property: episode.task.property(),
         target: episode.target,
         value: property_value,
@@ -170,5 +184,8 @@ fn episode_row(step: u64, episode: &FinishedEpisode) -> EpisodeRow {
         source: (&episode.appraisal).into(),
         scf_iterations,
         calculation_seconds: evaluation.map_or(0.0, |e| e.outcome.seconds()),
+        start_elements: start.map(|_| first_elements()),
+        start_value,
+        start_failure,
     }
 }

@@ -1,6 +1,7 @@
 //! From outputs of the network to action values: plain, dueling, distributional.
 
 use crystalgym_environment::Task;
+use crystalgym_networks::Outputs;
 
 use super::{AdvantageMean, DqnConfig};
 use crate::Support;
@@ -25,7 +26,7 @@ impl Head {
             width: config.atoms,
             dueling: config.dueling.then_some(config.dueling_mean),
             support: distributional
-                .then(|| Support::of_rewards(task.objective().reward(), config.atoms)),
+                .then(|| Support::of_rewards(task.objective(), config.atoms)),
         }
     }
 
@@ -38,9 +39,25 @@ impl Head {
         self.support
     }
 
+    /// The same for the actions of another task.
+    pub(crate) fn for_task(self, task: &Task) -> Self {
+        Self {
+            actions: task.n_actions(),
+            ..self
+        }
+    }
+
+    /// What the network has to return.
+    pub(crate) fn outputs(&self) -> Outputs {
+        Outputs {
+            whole: usize::from(self.dueling.is_some()) * self.width,
+            each_action: self.width,
+        }
+    }
+
     /// Outputs that the network needs per state.
     pub(crate) fn n_outputs(&self) -> usize {
-        (self.actions + usize::from(self.dueling.is_some())) * self.width
+        self.outputs().total(self.actions)
     }
 
     /// Numbers per row of [`Self::combine`].

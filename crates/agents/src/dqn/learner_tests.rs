@@ -30,9 +30,9 @@ fn masked_task() -> Task {
 }
 
 fn learner(task: &Task, config: &DqnConfig, seed: u64) -> ValueNetworks<Network> {
-    let n_outputs = Head::new(config, task).n_outputs();
+    let outputs = Head::new(config, task).outputs();
     let mut rng = Pcg64::seed_from_u64(seed);
-    let mut network = || config.network.build(task, n_outputs, &mut rng).unwrap();
+    let mut network = || config.network.build(task, outputs, &mut rng).unwrap();
     let head = Head::new(config, task);
     let mut learner = ValueNetworks::new(Noisy::silent(network()), head, config).unwrap();
     // Online and target networks that differ.

@@ -57,8 +57,8 @@ impl Dqn {
 
     fn named(name: &'static str, config: DqnConfig, task: Arc<Task>) -> Result<Self, AgentError> {
         let (shape, on) = (config.network.clone(), Arc::clone(&task));
-        Self::with_networks(name, config, task, &mut |n_outputs, rng| {
-            shape.build(&on, n_outputs, rng)
+        Self::with_networks(name, config, task, &mut |outputs, rng| {
+            shape.build(&on, outputs, rng)
         })
     }
 }
@@ -77,7 +77,7 @@ impl<N: GraphNetwork> Dqn<N> {
         config.check()?;
         let mut rng = Pcg64::seed_from_u64(agent_seed(config.seed));
         let head = Head::new(&config, &task);
-        let network = build(head.n_outputs(), &mut rng)?;
+        let network = build(head.outputs(), &mut rng)?;
         networks::check_batches(
             &network,
             &[
@@ -226,7 +226,7 @@ impl<N: GraphNetwork> Learner for Dqn<N> {
         };
         Ok(Box::new(ValuePolicy {
             workspace: network.workspace(self.config.threads)?,
-            head: self.networks.head,
+            head: self.networks.head.for_task(task),
             network,
             epsilon,
             rng: Pcg64::seed_from_u64(seed),

@@ -1,7 +1,7 @@
 //! Tests of the gradient steps against the loss as defined.
 
 use crystalgym_environment::{Action, TaskConfig};
-use crystalgym_networks::{MegnetShape, Network, NetworkConfig};
+use crystalgym_networks::{MegnetShape, Network, NetworkConfig, Outputs};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
@@ -36,8 +36,8 @@ fn config() -> PpoConfig {
 
 fn learner(task: &Task, config: &PpoConfig) -> ActorCritic<Network> {
     let mut rng = Pcg64::seed_from_u64(4);
-    let actor = config.network.build(task, 3, &mut rng).unwrap();
-    let critic = config.network.build(task, 1, &mut rng).unwrap();
+    let actor = config.network.build(task, Outputs::ACTIONS, &mut rng).unwrap();
+    let critic = config.network.build(task, Outputs::VALUE, &mut rng).unwrap();
     ActorCritic::new(actor, critic, config).unwrap()
 }
 

@@ -11,7 +11,7 @@ use std::{collections::VecDeque, sync::Arc};
 use crystalgym_environment::{
     Action, FinishedEpisode, Observation, State, Task, VectorEnvironment, random::uniform_below,
 };
-use crystalgym_networks::{GraphNetwork, Network};
+use crystalgym_networks::{GraphNetwork, Network, Outputs};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,7 @@ use crate::{
     checkpoint::{CheckpointFile, Memory},
     generalized_advantages,
     networks::{self, BuildNetwork},
+    replay::first_reward,
 };
 
 /// `ln π(a)` of the actions of episodes that have no reward yet.
@@ -61,8 +62,8 @@ impl Ppo {
     /// [`AgentError::Config`] or [`AgentError::Network`] for settings that cannot be.
     pub fn new(config: PpoConfig, task: Arc<Task>) -> Result<Self, AgentError> {
         let (shape, on) = (config.network.clone(), Arc::clone(&task));
-        Self::with_networks(config, task, &mut |n_outputs, rng| {
-            shape.build(&on, n_outputs, rng)
+        Self::with_networks(config, task, &mut |outputs, rng| {
+            shape.build(&on, outputs, rng)
         })
     }
 }
@@ -79,8 +80,8 @@ impl<N: GraphNetwork> Ppo<N> {
     ) -> Result<Self, AgentError> {
         config.check()?;
         let mut rng = Pcg64::seed_from_u64(agent_seed(config.seed));
-        let actor = build(task.n_actions(), &mut rng)?;
-        let critic = build(1, &mut rng)?;
+        let actor = build(Outputs::ACTIONS, &mut rng)?;
+        let critic = build(Outputs::VALUE, &mut rng)?;
         networks::check_batches(
             &actor,
             &[
@@ -168,7 +169,10 @@ fn samples<N: GraphNetwork>(
     let values = networks.values(task, &states, episode.target)?;
     let mut rewards = vec![0.0; actions.len()];
     if let Some(last) = rewards.last_mut() {
-        *last = episode.reward;
+        *last = episode.crystal_reward;
+    }
+    if let (Some(first), Some(more)) = (rewards.first_mut(), first_reward(episode, episode.target)) {
+        *first += more;
     }
     let advantages = generalized_advantages(&rewards, &values, config.discount, config.gae_lambda);
     let samples = states.into_iter().enumerate().map(|(step, state)| Sample {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AgentError, check::sane};
 
+pub(crate) use self::experience::first_reward;
 pub use self::{
     experience::Experience, prioritized::Priorities, relabel::RelabelConfig, sum_tree::SumTree,
 };
@@ -35,8 +36,8 @@ pub struct Transition {
 /// The `n_step` transitions of a finished episode, from its first to its last action.
 ///
 /// Episodes arrive whole, when their reward is known, so there is no window to keep between steps.
-/// All rewards but the last are zero, so a transition that reaches the end from step `t` of `N`
-/// has the return `γ^(N−1−t) r`, and any other has none.
+/// A transition that reaches the end from step `t` of `N` has `γ^(N−1−t) r` of the reward `r` of the last
+/// step; the one from the first step has that of the first. All others are zero.
 ///
 /// # Errors
 /// [`AgentError::Environment`] for an episode of another task.
@@ -50,6 +51,7 @@ pub fn episode_transitions(
         episode,
         target,
         reward,
+        first_reward,
     } = experience;
     let states = episode.states(task)?;
     let steps = episode.actions.len();
@@ -61,10 +63,10 @@ pub fn episode_transitions(
         Transition {
             state: states[step].clone(),
             action,
-            reward: if ends {
-                discount.powi(left as i32 - 1) * reward
-            } else {
-                0.0
+            reward: match (ends, first_reward.filter(|_| step == 0)) {
+                (true, None) => discount.powi(left as i32 - 1) * reward,
+                (true, Some(first)) => first + discount.powi(left as i32 - 1) * reward,
+                (false, first) => first.unwrap_or(0.0),
             },
             next: (!ends).then(|| states[step + way].clone()),
             discount: discount.powi(way as i32),

@@ -7,7 +7,7 @@ use crystalgym_environment::{
 use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
 
-use super::experience::Experience;
+use super::experience::{Experience, first_reward};
 use crate::{AgentError, check};
 
 /// What else one evaluated crystal teaches: each evaluation costs far more than a gradient step.
@@ -88,6 +88,7 @@ impl RelabelConfig {
                 episode: Episode { start, actions },
                 target,
                 reward: reward.of_appraisal(target, &episode.appraisal),
+                first_reward: first_reward(episode, target),
             })
         };
         (0..self.copies).filter_map(copy).collect()
@@ -144,6 +145,8 @@ mod tests {
             state,
             target: 3.0,
             reward: 0.5,
+            crystal_reward: 0.5,
+            start_appraisal: None,
             appraisal: Appraisal::Computed(Box::new(Evaluation {
                 outcome,
                 source: Source::Computed,

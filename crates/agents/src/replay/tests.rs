@@ -41,6 +41,8 @@ fn episode() -> (Task, FinishedEpisode, Vec<State>) {
         crystal,
         target: 3.0,
         reward: 0.8,
+        crystal_reward: 0.8,
+        start_appraisal: None,
         appraisal: Appraisal::Computed(Box::new(Evaluation {
             outcome,
             source: Source::Computed,
@@ -98,6 +100,27 @@ fn n_step_transitions_carry_the_discounted_return() {
                 .zip(&states)
                 .all(|(t, state)| t.state == *state)
         );
+    }
+}
+
+/// Oracle: by hand, γ = ½. What the start earns is taken off with the first step and no other.
+#[test]
+fn a_difference_begins_with_the_first_step() {
+    let (task, episode, _) = episode();
+    let experience = Experience {
+        first_reward: Some(-0.3),
+        ..Experience::from(&episode)
+    };
+    for (n_step, expected) in [
+        (1, [-0.3, 0.0, 0.0, 0.8]),
+        (2, [-0.3, 0.0, 0.4, 0.8]),
+        (4, [-0.2, 0.2, 0.4, 0.8]),
+    ] {
+        let transitions = episode_transitions(&task, &experience, n_step, 0.5).unwrap();
+        for (transition, expected) in transitions.iter().zip(expected) {
+            let error = (transition.reward - expected).abs();
+            assert!(error < 1e-15, "{n_step}: {}", transition.reward);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Tests of the gradient steps against the losses as defined.
 
 use crystalgym_environment::TaskConfig;
-use crystalgym_networks::{MegnetShape, Network, NetworkConfig};
+use crystalgym_networks::{MegnetShape, Network, NetworkConfig, Outputs};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
@@ -44,7 +44,10 @@ const RATES: Rates = Rates {
 
 fn learner(task: &Task, config: &SacConfig) -> SoftActorCritic<Network> {
     let mut rng = Pcg64::seed_from_u64(4);
-    let mut network = || config.network.build(task, 3, &mut rng).unwrap();
+    let mut network = || {
+        let shape = &config.network;
+        shape.build(task, Outputs::ACTIONS, &mut rng).unwrap()
+    };
     let actor = network();
     let critics = [network(), network()];
     let targets = [network(), network()];

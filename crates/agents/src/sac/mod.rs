@@ -9,7 +9,7 @@ mod temperature;
 use std::sync::Arc;
 
 use crystalgym_environment::{Action, FinishedEpisode, Observation, Task, random::random_choice};
-use crystalgym_networks::{GraphNetwork, Network};
+use crystalgym_networks::{GraphNetwork, Network, Outputs};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
@@ -49,8 +49,8 @@ impl Sac {
     /// [`AgentError::Config`] or [`AgentError::Network`] for settings that cannot be.
     pub fn new(config: SacConfig, task: Arc<Task>) -> Result<Self, AgentError> {
         let (shape, on) = (config.network.clone(), Arc::clone(&task));
-        Self::with_networks(config, task, &mut |n_outputs, rng| {
-            shape.build(&on, n_outputs, rng)
+        Self::with_networks(config, task, &mut |outputs, rng| {
+            shape.build(&on, outputs, rng)
         })
     }
 }
@@ -67,8 +67,7 @@ impl<N: GraphNetwork> Sac<N> {
     ) -> Result<Self, AgentError> {
         config.check()?;
         let mut rng = Pcg64::seed_from_u64(agent_seed(config.seed));
-        let actions = task.n_actions();
-        let mut network = || build(actions, &mut rng);
+        let mut network = || build(Outputs::ACTIONS, &mut rng);
         let (actor, critics) = (network()?, [network()?, network()?]);
         networks::check_batches(
             &actor,

@@ -17,10 +17,10 @@ impl BestBySkeleton {
         if self
             .0
             .get(&skeleton)
-            .is_none_or(|(best, _)| episode.reward > *best)
+            .is_none_or(|(best, _)| episode.crystal_reward > *best)
         {
             let filling = episode.state.node_types.clone();
-            self.0.insert(skeleton, (episode.reward, filling));
+            self.0.insert(skeleton, (episode.crystal_reward, filling));
         }
     }
 

@@ -100,9 +100,9 @@ impl Proposer for GeneticProposer {
     fn learn(&mut self, _task: &Task, episode: &FinishedEpisode) -> Result<(), AgentError> {
         let populations = &mut self.progress.populations;
         let population = populations.entry(episode.state.skeleton).or_default();
-        let place = population.partition_point(|(reward, _)| *reward >= episode.reward);
+        let place = population.partition_point(|(reward, _)| *reward >= episode.crystal_reward);
         let filling = episode.state.node_types.clone();
-        population.insert(place, (episode.reward, filling));
+        population.insert(place, (episode.crystal_reward, filling));
         population.truncate(self.config.population);
         Ok(())
     }

@@ -83,9 +83,9 @@ impl Proposer for LocalProposer {
         let better = climb
             .here
             .as_ref()
-            .is_none_or(|(reward, _)| episode.reward > *reward);
+            .is_none_or(|(reward, _)| episode.crystal_reward > *reward);
         if better {
-            climb.here = Some((episode.reward, episode.state.node_types.clone()));
+            climb.here = Some((episode.crystal_reward, episode.state.node_types.clone()));
             climb.failures = 0;
         } else {
             climb.failures += 1;

@@ -207,6 +207,9 @@ impl ResultJob {
             source: row.source.into(),
             scf_iterations: 0,
             calculation_seconds: row.seconds,
+            start_elements: None,
+            start_value: None,
+            start_failure: None,
         });
         let rollouts = self.rollouts.iter().map(|row| EvaluationRow {
             mode: row.mode.clone(),

@@ -2,6 +2,7 @@
 //! when it is over.
 
 mod filling;
+mod improvement;
 mod substitution;
 
 use std::fmt;
@@ -10,16 +11,16 @@ use crystalgym_crystal::Element;
 use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
 
-pub use self::{filling::Filling, substitution::Substitution};
+pub use self::{filling::Filling, improvement::Improvement, substitution::Substitution};
 
 use crate::{Action, Board, EnvironmentError, Observation, State};
 
 /// A Markov decision process on a [`Board`]. What searches, replay and relabelling may assume of it
 /// is said here, so that none of them asks which process it is.
 ///
-/// Unless a process says otherwise, each step puts one element on the next site of the traversal,
-/// and the episode is over when every site had its turn. The crystal at the end is then the same
-/// for every order of the sites.
+/// Unless a process says otherwise, an action is an element, each step puts it on the next site of
+/// the traversal, and the episode is over when every site had its turn. The crystal at the end is
+/// then the same for every order of the sites.
 pub trait Process: fmt::Debug + Send + Sync {
     /// What every site holds at the start of an episode, drawn where it is random.
     fn initial_sites(&self, board: &Board, skeleton: usize, rng: &mut Pcg64) -> Box<[u8]>;
@@ -30,21 +31,35 @@ pub trait Process: fmt::Debug + Send + Sync {
     /// Whether what a caller says that it sees can be of an episode that is not over.
     fn shows(&self, seen: &Observation<'_>) -> bool;
 
+    /// Number of actions, the same in every state.
+    fn n_actions(&self, board: &Board) -> usize {
+        board.elements().len()
+    }
+
+    /// Whether an action says on which site it acts, site by site through all elements. No site is
+    /// then in focus, and [`Self::focus`] is 0.
+    fn chooses_site(&self) -> bool {
+        false
+    }
+
     /// Actions of an episode on a skeleton with so many sites.
     fn length(&self, sites: usize) -> usize {
         sites
     }
 
-    /// Site that the next action is about; after the last one, the site of that.
+    /// Site that the next action is about; after the last one, the site of that. A traversal that is
+    /// over begins anew.
     fn focus(&self, board: &Board, state: &State) -> usize {
         let order = board.traversal(state.skeleton.into(), state.start.into());
-        let next = usize::from(state.step).min(order.len() - 1);
-        order[next].into()
+        let last = self.length(order.len()) - 1;
+        let next = usize::from(state.step).min(last);
+        order[next % order.len()].into()
     }
 
-    /// Which actions are allowed.
-    fn allowed<'b>(&self, board: &'b Board, state: &State) -> &'b [bool] {
-        board.allowed_at(self.focus(board, state))
+    /// Which actions are allowed on a skeleton with this site in focus.
+    fn allowed<'a>(&'a self, board: &'a Board, skeleton: usize, focus: usize) -> &'a [bool] {
+        let _ = skeleton;
+        board.allowed_at(focus)
     }
 
     /// Whether the episode is over.
@@ -61,14 +76,18 @@ pub trait Process: fmt::Debug + Send + Sync {
         if self.is_terminal(state) {
             return Err(EnvironmentError::EpisodeEnded);
         }
-        let allowed = self.allowed(board, state);
+        let focus = self.focus(board, state);
+        let allowed = self.allowed(board, state.skeleton.into(), focus);
         let found = usize::try_from(action).ok();
         match found.and_then(|action| Some((action, *allowed.get(action)?))) {
             Some((action, true)) => Ok(action as Action),
-            Some((action, false)) => Err(EnvironmentError::ForbiddenAction {
-                element: board.elements().elements()[action].to_string(),
-                site: self.focus(board, state),
-            }),
+            Some((action, false)) => {
+                let (site, element) = self.placement(focus, action as Action);
+                Err(EnvironmentError::ForbiddenAction {
+                    element: board.elements().elements()[usize::from(element)].to_string(),
+                    site,
+                })
+            }
             None => Err(EnvironmentError::InvalidAction {
                 action,
                 step: state.step.into(),
@@ -99,9 +118,17 @@ pub trait Process: fmt::Debug + Send + Sync {
         Ok(action)
     }
 
-    /// What an action does to the sites.
+    /// The site on which an action puts something, and the node type that it puts there.
+    fn placement(&self, focus: usize, action: Action) -> (usize, u8) {
+        (focus, action as u8)
+    }
+
+    /// What an action does to the sites; nothing on one that there is not.
     fn put(&self, node_types: &mut [u8], focus: usize, action: Action) {
-        node_types[focus] = action as u8;
+        let (site, element) = self.placement(focus, action);
+        if let Some(node_type) = node_types.get_mut(site) {
+            *node_type = element;
+        }
     }
 
     /// The action that brings an episode nearer to a wanted filling, allowed or not.
@@ -110,14 +137,17 @@ pub trait Process: fmt::Debug + Send + Sync {
     }
 
     /// The actions that lead from the start of an episode to a filling, `None` if they are not
-    /// allowed. Two histories with the same end are worth the same.
+    /// allowed or too few. Two histories with the same start and end are worth the same.
     fn history(&self, board: &Board, start: &State, filling: &[u8]) -> Option<Vec<Action>> {
-        if !board.obeys(filling) {
+        let order = board.traversal(start.skeleton.into(), start.start.into());
+        let length = self.length(order.len());
+        let out_of_reach = order.iter().skip(length).map(|&site| usize::from(site));
+        let stays = |site: usize| start.node_types[site] == filling[site];
+        if !board.obeys(filling) || !out_of_reach.into_iter().all(stays) {
             return None;
         }
-        let order = board.traversal(start.skeleton.into(), start.start.into());
-        let actions = order.iter().map(|&site| filling[usize::from(site)].into());
-        Some(actions.collect())
+        let visits = order.iter().cycle().take(length);
+        Some(visits.map(|&site| filling[usize::from(site)].into()).collect())
     }
 }
 
@@ -130,6 +160,8 @@ pub enum ProcessName {
     Filling,
     /// The elements of a complete crystal are replaced one by one.
     Substitution,
+    /// The same on sites that the agent chooses.
+    Improvement,
 }
 
 impl ProcessName {
@@ -138,21 +170,25 @@ impl ProcessName {
         match self {
             Self::Filling => "filling",
             Self::Substitution => "substitution",
+            Self::Improvement => "improvement",
         }
     }
 }
 
-/// The crystal that substitution starts from.
+/// The crystal that substitution and improvement start from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
     untagged,
-    expecting = "expected \"random\", \"material\", or a list with one element for each site"
+    expecting = "expected \"random\", \"material\", \"stored\", a list with one element for each site, \
+                 or such a list for each skeleton"
 )]
 pub enum StartCrystal {
     /// Said by a word.
     Named(NamedStart),
     /// One element for each site; of a task with one skeleton.
     Elements(Vec<Element>),
+    /// The same for each skeleton, in their order.
+    EachSkeleton(Vec<Vec<Element>>),
 }
 
 /// A start that a word says.
@@ -163,6 +199,9 @@ pub enum NamedStart {
     Random,
     /// The material that the skeleton was taken from.
     Material,
+    /// The crystal on the skeleton that a store of results knows to be the best for the task's
+    /// objective. Whoever has the store puts its elements here before a task is made.
+    Stored,
 }
 
 impl Default for StartCrystal {

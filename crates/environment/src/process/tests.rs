@@ -7,7 +7,7 @@ use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
 use super::*;
-use crate::{Episode, Task, TaskConfig};
+use crate::{Episode, RewardForm, Task, TaskConfig};
 
 fn task(skeleton: &str, process: ProcessName) -> Task {
     Task::new(&TaskConfig {
@@ -150,6 +150,28 @@ fn impossible_starts_are_named() {
         ..TaskConfig::default()
     };
     assert!(error(of_filling).contains("start_crystal is for process = \"substitution\""));
+    let steps = |process, steps| TaskConfig {
+        process,
+        steps: Some(steps),
+        ..TaskConfig::default()
+    };
+    assert!(error(steps(ProcessName::Filling, 3)).contains("steps is for process = "));
+    assert!(error(steps(ProcessName::Improvement, 0)).contains("steps is 0, expected 1 to 10000"));
+    let difference = TaskConfig {
+        reward_form: RewardForm::Difference,
+        ..TaskConfig::default()
+    };
+    assert!(error(difference).contains("reward_form = \"difference\" is for process = "));
+    let lists = TaskConfig {
+        start_crystal: StartCrystal::EachSkeleton(vec![symbols("Na Cl"); 2]),
+        ..substitution.clone()
+    };
+    assert!(error(lists).contains("has 2 lists, expected 1, one for each skeleton"));
+    let stored = TaskConfig {
+        start_crystal: StartCrystal::Named(NamedStart::Stored),
+        ..substitution.clone()
+    };
+    assert!(error(stored).contains("is \"stored\", which nobody has looked up"));
     let vanadium = TaskConfig {
         skeletons: vec!["C1".into()],
         start_crystal: material,
@@ -172,6 +194,48 @@ fn impossible_starts_are_named() {
 }
 
 proptest! {
+    /// Substitution in a part of a pass, or in more than one: sites have their turns in the order of
+    /// the traversal again and again, and a history is there exactly if what it does not reach stays.
+    #[test]
+    fn passes_are_cut_and_repeated(
+        steps in 1..20usize,
+        seed in any::<u64>(),
+        wanted in prop::collection::vec(0u8..18, 5),
+        same in any::<bool>(),
+    ) {
+        let task = Task::new(&TaskConfig {
+            process: ProcessName::Substitution,
+            steps: Some(steps),
+            ..TaskConfig::default()
+        });
+        let task = task.unwrap();
+        let start = task.initial_state(&mut Pcg64::seed_from_u64(seed));
+        let order = task.board().traversal(0, start.start.into());
+        let mut filling = wanted;
+        if same {
+            for &site in order.iter().skip(steps) {
+                filling[usize::from(site)] = start.node_types[usize::from(site)];
+            }
+        }
+        let mut unreached = order.iter().skip(steps).map(|&site| usize::from(site));
+        let reachable = unreached.all(|site| filling[site] == start.node_types[site]);
+        let history = task.process().history(task.board(), &start, &filling);
+        prop_assert_eq!(history.is_some(), reachable);
+        prop_assert!(reachable || !same);
+        let mut state = start.clone();
+        for step in 0..steps {
+            prop_assert!(!task.is_terminal(&state) && task.can_hold(&state));
+            prop_assert_eq!(task.observe(&state).focus, usize::from(order[step % 5]));
+            task.apply(&mut state, (step % 18) as i64).unwrap();
+        }
+        prop_assert!(task.is_terminal(&state) && task.can_hold(&state));
+        if let Some(actions) = history {
+            let episode = Episode { start, actions };
+            prop_assert!(episode.belongs_to(&task));
+            prop_assert_eq!(&*episode.last_state(&task).unwrap().node_types, &*filling);
+        }
+    }
+
     /// Every site has its turn exactly once, the record gives every state back, and its end can be
     /// reached from any other start site with the same result.
     #[test]

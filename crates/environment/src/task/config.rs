@@ -7,7 +7,7 @@ use crystalgym_evaluation::Property;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ActionSet, EnvironmentError,
+    ActionSet, EnvironmentError, RewardForm,
     process::{ProcessName, StartCrystal},
 };
 
@@ -26,12 +26,21 @@ pub struct TaskConfig {
     pub property: Property,
     /// Its target, in its unit.
     pub target: f64,
-    /// `filling` (empty sites get their elements) or `substitution` (the elements of a complete
-    /// crystal are replaced).
+    /// `final` (what the crystal at the end earns) or `difference` (that less what the crystal at the
+    /// start earns; for processes that start from one).
+    #[serde(skip_serializing_if = "is_default")]
+    pub reward_form: RewardForm,
+    /// `filling` (empty sites get their elements), `substitution` (the elements of a complete
+    /// crystal are replaced site by site) or `improvement` (the same on sites that the agent
+    /// chooses).
     pub process: ProcessName,
-    /// What substitution starts from: `"random"` elements, the skeleton's own `"material"`, or a
-    /// list with one element for each site.
+    /// What substitution and improvement start from: `"random"` elements, the skeleton's own
+    /// `"material"`, the best crystal that is `"stored"`, or a list with one element for each site,
+    /// or one such list for each skeleton.
     pub start_crystal: StartCrystal,
+    /// Actions of an episode of substitution or improvement; as many as there are sites if absent.
+    #[serde(skip_serializing_if = "is_default")]
+    pub steps: Option<usize>,
     /// Site at which every traversal starts; drawn for each episode if absent.
     pub start_site: Option<usize>,
     /// Whether an odd number of electrons ends a band-gap episode with its failure reward at once,
@@ -49,13 +58,20 @@ impl Default for TaskConfig {
             elements: Vec::new(),
             property: Property::Density,
             target: 3.0,
+            reward_form: RewardForm::default(),
             process: ProcessName::Filling,
             start_crystal: StartCrystal::default(),
+            steps: None,
             start_site: None,
             odd_electrons_fail_at_once: false,
             allowed: BTreeMap::new(),
         }
     }
+}
+
+/// What is as always is not written down, so that a task is written as it always was.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl TaskConfig {

@@ -31,6 +31,7 @@ pub struct Task {
     board: Board,
     process: Arc<dyn Process>,
     process_name: ProcessName,
+    steps: Option<usize>,
     objective: Objective,
     odd_electrons_fail_at_once: bool,
 }
@@ -83,8 +84,9 @@ impl Task {
         Ok(Self {
             process: start::process(config, &board)?,
             process_name: config.process,
+            steps: config.steps,
             board,
-            objective: Objective::new(config.property, config.target),
+            objective: Objective::new(config.property, config.target).with_form(config.reward_form),
             odd_electrons_fail_at_once: config.odd_electrons_fail_at_once,
         })
     }
@@ -110,6 +112,11 @@ impl Task {
         self.process_name
     }
 
+    /// Actions of an episode, `None` if there are as many as sites.
+    pub fn steps(&self) -> Option<usize> {
+        self.steps
+    }
+
     /// Property, target and reward.
     pub fn objective(&self) -> &Objective {
         &self.objective
@@ -127,7 +134,7 @@ impl Task {
 
     /// Number of actions of an agent.
     pub fn n_actions(&self) -> usize {
-        self.board.elements().len()
+        self.process.n_actions(&self.board)
     }
 
     /// The property to aim at.
@@ -186,7 +193,9 @@ impl Task {
 
     /// Which actions are allowed in a state.
     pub fn allowed(&self, state: &State) -> &[bool] {
-        self.process.allowed(&self.board, state)
+        let focus = self.process.focus(&self.board, state);
+        self.process
+            .allowed(&self.board, state.skeleton.into(), focus)
     }
 
     /// What is seen of a state.

@@ -3,8 +3,9 @@
 mod open_episode;
 mod snapshot;
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::{Duration, Instant}};
 
+use crystalgym_crystal::Crystal;
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
@@ -12,7 +13,7 @@ pub use self::{open_episode::FinishedEpisode, snapshot::VectorSnapshot};
 
 use self::open_episode::{EndedEpisode, OpenEpisode};
 use crate::{
-    Action, EnvironmentError, Episode, Observation, State, Task,
+    Action, EnvironmentError, Episode, Observation, RewardForm, State, Task,
     appraisal::{Answer, Appraisal, Appraiser},
 };
 
@@ -188,10 +189,9 @@ impl VectorEnvironment {
     pub fn reset(&mut self, environment: usize, seed: Option<u64>) {
         self.open.retain(|open| {
             let keep = open.ended.environment != environment;
-            if let Answer::Pending(ticket) = open.answer
-                && !keep
-            {
-                self.appraiser.cancel(ticket);
+            if !keep {
+                open.awaited()
+                    .for_each(|ticket| self.appraiser.cancel(ticket));
             }
             keep
         });
@@ -300,62 +300,60 @@ impl VectorEnvironment {
         if self.open.len() <= in_flight {
             return Ok(None);
         }
-        let Some(OpenEpisode {
-            ended,
-            crystal,
-            answer,
-        }) = self.open.pop_front()
-        else {
+        let Some(mut open) = self.open.pop_front() else {
             return Ok(None);
         };
-        let appraisal = match answer {
-            Answer::Known(appraisal) => appraisal,
-            Answer::Pending(ticket) => loop {
-                if let Some(appraisal) = self.appraiser.wait(ticket, LOOK_UP) {
-                    break appraisal;
-                }
-                if interrupted() {
-                    self.open.push_front(OpenEpisode {
-                        ended,
-                        crystal,
-                        answer,
-                    });
-                    return Err(Interrupted);
-                }
-            },
-        };
-        Ok(Some(ended.finished(crystal, appraisal)))
+        while let Some(ticket) = open.awaited().next() {
+            if let Some(appraisal) = self.appraiser.wait(ticket, LOOK_UP) {
+                open.take(ticket, appraisal);
+            } else if interrupted() {
+                self.open.push_front(open);
+                return Err(Interrupted);
+            }
+        }
+        Ok(open.finished())
     }
 
     /// The finished episode whose result has been there for longest; waits for one at most so long.
     /// `None` if the time ran out or nothing is open.
     pub fn next_ready(&mut self, timeout: Duration) -> Option<FinishedEpisode> {
-        let is_known = |open: &OpenEpisode| matches!(open.answer, Answer::Known(_));
-        let known = self.open.iter().position(is_known);
-        if let Some(open) = known.and_then(|place| self.open.remove(place)) {
-            return open.finished_if_known();
+        let begun = Instant::now();
+        loop {
+            let is_known = |open: &OpenEpisode| open.awaited().next().is_none();
+            if let Some(place) = self.open.iter().position(is_known) {
+                return self.open.remove(place)?.finished();
+            }
+            if self.open.is_empty() {
+                return None;
+            }
+            let left = timeout.saturating_sub(begun.elapsed());
+            let (ticket, appraisal) = self.appraiser.receive(left)?;
+            // The answer for an episode that a reset has given up belongs to nobody.
+            let waits = |open: &&mut OpenEpisode| open.awaited().any(|awaited| awaited == ticket);
+            if let Some(open) = self.open.iter_mut().find(waits) {
+                open.take(ticket, appraisal);
+            }
         }
-        if self.open.is_empty() {
-            return None;
-        }
-        let (ticket, appraisal) = self.appraiser.receive(timeout)?;
-        // The answer for an episode that a reset has given up belongs to nobody.
-        let place = self.open.iter().position(|open| open.waits_for(ticket))?;
-        let open = self.open.remove(place)?;
-        Some(open.ended.finished(open.crystal, appraisal))
     }
 
     fn appraise(&mut self, ended: EndedEpisode) -> Result<(), EnvironmentError> {
-        let (task, state) = (&ended.task, &ended.state);
-        let crystal = task.crystal(state.skeleton.into(), &state.node_types)?;
-        let answer = match task.known_outcome(&crystal) {
+        let (task, start, end) = (&ended.task, &ended.episode.start, &ended.state);
+        let crystal = |state: &State| task.crystal(state.skeleton.into(), &state.node_types);
+        let mut ask = |crystal: &Crystal| match task.known_outcome(crystal) {
             Some(outcome) => Answer::Known(Appraisal::known(outcome)),
-            None => self.appraiser.submit(&crystal, task.property()),
+            None => self.appraiser.submit(crystal, task.property()),
         };
+        let start_crystal = match task.objective().form() {
+            RewardForm::Final => None,
+            RewardForm::Difference => Some(crystal(start)?),
+        };
+        let crystal = crystal(end)?;
+        let (start_answer, answer) = (start_crystal.map(|start| ask(&start)), ask(&crystal));
         self.open.push_back(OpenEpisode {
             ended,
             crystal,
             answer,
+            start_answer,
         });
         Ok(())
     }

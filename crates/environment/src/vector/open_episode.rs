@@ -16,23 +16,69 @@ pub(super) struct EndedEpisode {
     pub(super) state: State,
 }
 
-/// The same, with its crystal and the answer to what that is worth.
+/// The same, with its crystal and the answers to what that and the first one are worth.
 pub(super) struct OpenEpisode {
     pub(super) ended: EndedEpisode,
     pub(super) crystal: Crystal,
     pub(super) answer: Answer,
+    /// Of the crystal at the start, if the reward is a difference.
+    pub(super) start_answer: Option<Answer>,
 }
 
 impl OpenEpisode {
-    pub(super) fn waits_for(&self, wanted: Ticket) -> bool {
-        matches!(self.answer, Answer::Pending(ticket) if ticket == wanted)
+    /// What is not answered yet.
+    pub(super) fn awaited(&self) -> impl Iterator<Item = Ticket> + use<> {
+        let answers = [Some(&self.answer), self.start_answer.as_ref()];
+        let tickets = answers.map(|answer| match answer {
+            Some(Answer::Pending(ticket)) => Some(*ticket),
+            Some(Answer::Known(_)) | None => None,
+        });
+        tickets.into_iter().flatten()
     }
 
-    pub(super) fn finished_if_known(self) -> Option<FinishedEpisode> {
-        match self.answer {
-            Answer::Known(appraisal) => Some(self.ended.finished(self.crystal, appraisal)),
-            Answer::Pending(_) => None,
+    /// Takes the answer to what was awaited.
+    pub(super) fn take(&mut self, wanted: Ticket, appraisal: Appraisal) {
+        let mut answers = [Some(&mut self.answer), self.start_answer.as_mut()]
+            .into_iter()
+            .flatten();
+        let waits = |answer: &&mut Answer| matches!(answer, Answer::Pending(t) if *t == wanted);
+        if let Some(answer) = answers.find(waits) {
+            *answer = Answer::Known(appraisal);
         }
+    }
+
+    /// With its reward; `None` while an answer is awaited.
+    pub(super) fn finished(self) -> Option<FinishedEpisode> {
+        let known = |answer| match answer {
+            Answer::Known(appraisal) => Some(appraisal),
+            Answer::Pending(_) => None,
+        };
+        let appraisal = known(self.answer)?;
+        let start_appraisal = match self.start_answer {
+            Some(answer) => Some(known(answer)?),
+            None => None,
+        };
+        let EndedEpisode {
+            number,
+            environment,
+            task,
+            episode,
+            state,
+        } = self.ended;
+        let (target, objective) = (task.target(), task.objective());
+        Some(FinishedEpisode {
+            number,
+            environment,
+            target,
+            reward: objective.of_episode(target, &appraisal, start_appraisal.as_ref()),
+            crystal_reward: objective.of_episode(target, &appraisal, None),
+            task,
+            episode,
+            state,
+            crystal: self.crystal,
+            appraisal,
+            start_appraisal,
+        })
     }
 }
 
@@ -55,31 +101,10 @@ pub struct FinishedEpisode {
     pub target: f64,
     /// Reward of the last step, which is the (undiscounted) return.
     pub reward: f64,
+    /// Reward of the crystal by itself; the same unless the reward is a difference.
+    pub crystal_reward: f64,
     /// What the crystal was said to be worth.
     pub appraisal: Appraisal,
-}
-
-impl EndedEpisode {
-    pub(super) fn finished(self, crystal: Crystal, appraisal: Appraisal) -> FinishedEpisode {
-        let Self {
-            number,
-            environment,
-            task,
-            episode,
-            state,
-        } = self;
-        let target = task.target();
-        let reward = task.objective().reward().of_appraisal(target, &appraisal);
-        FinishedEpisode {
-            number,
-            environment,
-            task,
-            episode,
-            state,
-            crystal,
-            target,
-            reward,
-            appraisal,
-        }
-    }
+    /// What the crystal at the start was said to be worth, if the reward is a difference.
+    pub start_appraisal: Option<Appraisal>,
 }
