@@ -8,6 +8,8 @@ from typing import Any, Literal, Protocol, TypeAlias, final
 import numpy as np
 import numpy.typing as npt
 
+from crystalgym.errors import ResultWarning
+
 __version__: str
 
 _Real: TypeAlias = npt.NDArray[np.float64]
@@ -184,6 +186,10 @@ class Evaluation:
     @property
     def store_error(self) -> str | None: ...
     @property
+    def warnings(self) -> list[ResultWarning]: ...
+    @property
+    def settings(self) -> dict[str, Any] | None: ...
+    @property
     def details(self) -> dict[str, Any]: ...
     def raise_for_failure(self) -> None: ...
 
@@ -270,6 +276,7 @@ def evaluate(
     property: str,
     *,
     calculator: _CalculatorLike | None = None,
+    accuracy: Literal["fast", "balanced", "converged"] | None = None,
     store: ResultStore | _Path | None = ...,
 ) -> Evaluation: ...
 @final
@@ -282,6 +289,10 @@ class GroundState:
     def end(self) -> str: ...
     @property
     def error_history(self) -> _Real: ...
+    @property
+    def settings(self) -> dict[str, Any]: ...
+    @property
+    def warnings(self) -> list[ResultWarning]: ...
     @property
     def k_mesh(self) -> tuple[int, int, int]: ...
     @property
@@ -404,9 +415,10 @@ def gth_upf(symbol: str) -> str: ...
 def ground_state(
     structure: _StructureLike,
     *,
-    cutoff_ev: float,
+    cutoff_ev: float | None = None,
     density_cutoff_ev: float | None = None,
     k_mesh: tuple[int, int, int] | None = None,
+    accuracy: Literal["fast", "balanced", "converged"] = "balanced",
     pseudopotentials: str = "gth",
     smearing: str | None = None,
     width_ev: float = 0.1,
@@ -415,6 +427,7 @@ def ground_state(
     max_iterations: int | None = None,
     use_symmetry: bool = True,
     forces: bool = False,
+    pulay_correction: bool | None = None,
     threads: int | None = None,
     memory_limit_gib: float = 8.0,
 ) -> GroundState: ...

@@ -63,7 +63,8 @@ class PlaneWaveCalculator(Calculator):
     Parameters
     ----------
     **kwargs
-        Keywords of :func:`crystalgym.ground_state`; ``cutoff_ev`` must be given.
+        Keywords of :func:`crystalgym.ground_state`. Without ``cutoff_ev`` those of ``accuracy``,
+        ``"balanced"`` unless another is named; ``ground_state.settings`` says which.
 
     Examples
     --------
@@ -113,8 +114,6 @@ class PlaneWaveCalculator(Calculator):
             return
         self._forget()
         parameters: dict[str, Any] = dict(self.parameters)
-        if "cutoff_ev" not in parameters:
-            raise CalculatorSetupError("cutoff_ev is missing, expected a number of eV")
         wanted = not {"forces", "stress"}.isdisjoint(properties or ())
         parameters["forces"] = parameters.get("forces", False) or wanted
         if np.any(self.atoms.get_initial_magnetic_moments()):

@@ -10,6 +10,7 @@ __all__ = [
     "CalculatorError",
     "CrystalGymError",
     "DftError",
+    "ResultWarning",
     "StoreError",
     "StoreWarning",
     "StructureError",
@@ -85,6 +86,31 @@ class StoreError(CrystalGymError, OSError):
 
 class StoreWarning(RuntimeWarning):
     """A result that the store could not take or give: it holds, but nobody shares it."""
+
+
+class ResultWarning(UserWarning):
+    """Something that is to be said against a computed value.
+
+    Parameters
+    ----------
+    message : str
+        With the numbers, and what to do.
+    code : str
+        Stable name, such as ``cutoff_too_low``, as in ``crystalgym list warnings``.
+    """
+
+    code: str
+
+    def __init__(self, message: str = "", *, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore_warning, (type(self), str(self), self.code)
+
+
+def _restore_warning(cls: type[ResultWarning], message: str, code: str) -> ResultWarning:
+    return cls(message, code=code)
 
 
 class TrainingError(CrystalGymError, RuntimeError):

@@ -20,8 +20,8 @@ use crystalgym_training::{Algorithm, ConfigLayers, Preset, Trust};
 
 fn native(gth_cutoff_ry: f64, kppa: f64) -> CalculatorConfig {
     let mut config = CalculatorConfig::default();
-    config.native.gth_cutoff_ry = GthCutoff::Ry(gth_cutoff_ry);
-    config.native.kppa = kppa;
+    config.native.gth_cutoff_ry = Some(GthCutoff::Ry(gth_cutoff_ry));
+    config.native.kppa = Some(kppa);
     config
 }
 
@@ -101,7 +101,7 @@ fn rock_salt_forms_as_it_should() {
 #[ignore = "takes minutes"]
 fn accurate_formation_energies() {
     let mut config = native(0.0, 500.0);
-    config.native.gth_cutoff_ry = GthCutoff::ByElements(RecommendedCutoff::Recommended);
+    config.native.gth_cutoff_ry = Some(GthCutoff::ByElements(RecommendedCutoff::Recommended));
     for (symbols, a, lowest, highest) in [
         (["Na", "Cl"], 5.64, -2.1, -1.7),
         (["Li", "H"], 4.084, -0.5, -0.35),

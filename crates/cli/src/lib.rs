@@ -42,7 +42,7 @@ enum Command {
     Rollout(commands::rollout::RolloutArguments),
     /// Compute one property of one crystal.
     Evaluate(commands::evaluate::EvaluateArguments),
-    /// List skeletons, action sets, tasks, calculators or failure codes.
+    /// List skeletons, action sets, tasks, calculators, failure and warning codes, potentials.
     List(commands::list::ListArguments),
     /// Check and install pseudopotential families.
     Pseudo(commands::pseudo::PseudoArguments),

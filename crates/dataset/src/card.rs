@@ -5,7 +5,7 @@ use std::{
     fmt::Write as _,
 };
 
-use crystalgym_evaluation::{Property, StoredResult};
+use crystalgym_evaluation::{Outcome, Property, StoredResult, WarningCode};
 use serde_json::Value;
 
 use crate::{
@@ -67,6 +67,7 @@ pub(crate) fn card(
     text += &properties(results);
     text += &calculators(results);
     text += &counts(results);
+    text += &warned(results);
     text += &files(checksums);
     text += &columns();
     let _ = write!(
@@ -174,6 +175,27 @@ fn calculators(results: &[StoredResult]) -> String {
             text,
             "- {more} more settings: see the column `fingerprint`."
         );
+    }
+    text + "\n"
+}
+
+/// What is to be said against the values, by code.
+fn warned(results: &[StoredResult]) -> String {
+    let mut counts: BTreeMap<WarningCode, usize> = BTreeMap::new();
+    for result in results {
+        if let Outcome::Success(values) = &result.outcome {
+            for warning in &values.warnings {
+                *counts.entry(warning.code).or_default() += 1;
+            }
+        }
+    }
+    let mut text = String::from("## Warnings\n\n");
+    if counts.is_empty() {
+        return text + "None.\n\n";
+    }
+    text += "| warning | results | meaning |\n|---|---|---|\n";
+    for (code, count) in counts {
+        let _ = writeln!(text, "| `{code}` | {count} | {} |", code.meaning());
     }
     text + "\n"
 }

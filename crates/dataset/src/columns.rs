@@ -277,6 +277,65 @@ pub static COLUMNS: &[Column] = &[
         text(&row.result.calculator)
     }),
     column(
+        "pseudopotentials",
+        Kind::Text,
+        "name of the pseudopotential family; GTH-PBE is the built-in table",
+        |row| {
+            let settings = row.result.settings.as_ref();
+            settings.map_or(Cell::Missing, |settings| text(&settings.pseudopotentials))
+        },
+    ),
+    column(
+        "accuracy",
+        Kind::Text,
+        "fast, balanced or converged, as it was asked for; missing where that is not known",
+        |row| {
+            let settings = row.result.settings.as_ref();
+            let accuracy = settings.and_then(|settings| settings.accuracy);
+            accuracy.map_or(Cell::Missing, |accuracy| text(accuracy.name()))
+        },
+    ),
+    column(
+        "ecutwfc_ry",
+        Kind::Number,
+        "cutoff of the wave functions (Ry)",
+        |row| {
+            let settings = row.result.settings.as_ref();
+            settings.map_or(Cell::Missing, |settings| Cell::Number(settings.ecutwfc_ry))
+        },
+    ),
+    column(
+        "ecutrho_ry",
+        Kind::Number,
+        "cutoff of the density (Ry)",
+        |row| {
+            let settings = row.result.settings.as_ref();
+            settings.map_or(Cell::Missing, |settings| Cell::Number(settings.ecutrho_ry))
+        },
+    ),
+    column(
+        "k_mesh",
+        Kind::Integers,
+        "divisions of the mesh of k-points (3 numbers; none for a calculator without)",
+        |row| {
+            let settings = row.result.settings.as_ref();
+            let divisions = settings.map_or_else(Vec::new, |settings| settings.k_mesh.to_vec());
+            let whole = divisions.into_iter().filter_map(|d| i32::try_from(d).ok());
+            Cell::Integers(whole.collect())
+        },
+    ),
+    column(
+        "warnings",
+        Kind::Text,
+        "codes of what is to be said against the value, separated by blanks; empty if nothing",
+        |row| {
+            let codes = row.values().map_or_else(Vec::new, |values| {
+                values.warnings.iter().map(|w| w.code.name()).collect()
+            });
+            Cell::Text(codes.join(" "))
+        },
+    ),
+    column(
         "fingerprint",
         Kind::Text,
         "its settings and pseudopotential checksums (JSON)",

@@ -13,8 +13,8 @@ use crystalgym_evaluation::{
 /// Real results of the engine at its cheapest: successes, failures, and an equation of state.
 fn results() -> Vec<StoredResult> {
     let settings = NativeSettings {
-        gth_cutoff_ry: crystalgym_evaluation::GthCutoff::Ry(8.0),
-        kppa: 1.0,
+        gth_cutoff_ry: Some(crystalgym_evaluation::GthCutoff::Ry(8.0)),
+        kppa: Some(1.0),
         ..NativeSettings::default()
     };
     let calculator = NativeCalculator::new(settings, SpeciesSource::Gth).unwrap();

@@ -8,10 +8,10 @@ use std::{
     },
 };
 
-use crystalgym_crystal::{Crystal, Element};
+use crystalgym_crystal::{Crystal, Element, Structure};
 use serde::{Deserialize, Serialize};
 
-use crate::{Outcome, Property};
+use crate::{CalculationSettings, Outcome, Property};
 
 /// Computes properties of crystals.
 ///
@@ -24,6 +24,13 @@ pub trait Calculator: Send + Sync {
     /// All that the outcome depends on besides the crystal and the property: settings, program
     /// version, and the pseudopotentials of these elements. Part of the store's key.
     fn fingerprint(&self, elements: &[Element], property: Property) -> Fingerprint;
+
+    /// Cutoffs, mesh and pseudopotentials that a structure is computed with, for people and tables;
+    /// `None` for a calculator that has none.
+    fn calculation_settings(&self, structure: &Structure) -> Option<CalculationSettings> {
+        let _ = structure;
+        None
+    }
 
     /// Looks whether the calculator could work for these elements and this property: program,
     /// pseudopotentials, settings. Called before anything runs.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Calculator, CancelToken, Failure, FailureCode, Outcome, Property, ResultStore, StoreError,
-    StoreKey, identity::Identity, store::Claimed,
+    StoreKey, WarningCode, identity::Identity, store::Claimed, symmetry_snapped, warnings,
 };
 
 /// Where an outcome came from.
@@ -81,19 +81,21 @@ pub fn evaluate(
         Ok(crystal) => compute_guarded(calculator, &crystal, property, cancel),
         Err(error) => Outcome::Failure(Failure::new(FailureCode::BadGeometry, error.to_string())),
     };
+    // Once more for what is in the store: of another version, or asked for by another name.
+    let noted = |outcome| note(outcome, calculator, &identity, crystal, property);
     let Some(store) = store else {
-        return computed(None, compute().of_cells(identity.cells()));
+        return computed(None, noted(compute()).of_cells(identity.cells()));
     };
     let key = StoreKey::of(&identity, property, calculator);
     let claimed = store.claim(key.clone(), cancel);
     let mut evaluation = match claimed {
         Claimed::Done(outcome) => Evaluation {
-            outcome,
+            outcome: noted(outcome),
             source: Source::Store,
             store_error: None,
         },
         Claimed::Mine(claim) => {
-            let outcome = compute();
+            let outcome = noted(compute());
             let store_error = store.finish(claim, &outcome).err();
             computed(store_error, outcome)
         }
@@ -107,6 +109,31 @@ pub fn evaluate(
     };
     evaluation.outcome = key.as_asked(evaluation.outcome);
     evaluation
+}
+
+/// Writes down what a value was computed with and what is to be said against it.
+fn note(
+    outcome: Outcome,
+    calculator: &dyn Calculator,
+    identity: &Identity,
+    asked: &Crystal,
+    property: Property,
+) -> Outcome {
+    let Outcome::Success(mut values) = outcome else {
+        return outcome;
+    };
+    let structure = identity.structure();
+    if let Some(settings) = calculator.calculation_settings(&structure) {
+        values.warnings = warnings(property, &structure, &values, &settings);
+        values.settings = Some(Box::new(settings));
+    }
+    if !calculator.keeps_the_cell() {
+        values
+            .warnings
+            .retain(|warning| warning.code != WarningCode::SymmetrySnapped);
+        values.warnings.extend(symmetry_snapped(asked.skeleton()));
+    }
+    Outcome::Success(values)
 }
 
 fn compute_guarded(

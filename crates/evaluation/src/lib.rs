@@ -4,6 +4,8 @@
 //! [`Outcome`]: [`Values`] or a [`Failure`] with a stable [`FailureCode`]. A calculation that does
 //! not converge is an outcome, not an error.
 
+mod accuracy;
+mod calculation_settings;
 mod calculator;
 mod calculators;
 mod elasticity;
@@ -13,8 +15,15 @@ mod identity;
 mod outcome;
 mod pool;
 mod property;
+mod pulay;
 mod store;
+mod warning;
+mod warnings;
 
+pub use accuracy::{
+    Accuracy, GTH_ERRORS, GthError, StatedError, UnknownAccuracy, gth_cutoff_ry, gth_error,
+};
+pub use calculation_settings::{BUILT_IN, CalculationSettings};
 pub use calculator::{Calculator, CalculatorError, CancelToken, Fingerprint};
 pub use calculators::{
     CalculatorConfig, CalculatorName, EmpiricalCalculator, GthCutoff, InvalidNativeSettings,
@@ -33,6 +42,9 @@ pub use evaluate::{Evaluation, Source, evaluate};
 pub use outcome::{EquationOfStateFit, Failure, FailureCode, Outcome, UnknownFailureCode, Values};
 pub use pool::{EvaluationPool, Ticket};
 pub use property::{Property, PropertyFacts, Tolerance, UnknownProperty};
+pub use pulay::measure_pulay_pressure;
 pub use store::{
     Claim, Claimed, DamagedResult, ExportFormat, ResultStore, StoreError, StoreKey, StoredResult,
 };
+pub use warning::{UnknownWarningCode, Warning, WarningCode};
+pub use warnings::{COARSE_SPACING_PER_ANG, REST_PRESSURE_GPA, symmetry_snapped, warnings};

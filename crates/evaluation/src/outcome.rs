@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::ElasticConstants;
+use crate::{CalculationSettings, ElasticConstants, Warning};
 
 /// What came of an evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -81,12 +81,18 @@ pub struct Values {
     pub symmetry_operations: Option<u32>,
     /// Irreducible k-points.
     pub k_points: Option<u32>,
+    /// Whether the step of the cell met its trust radius, for the density.
+    pub is_cell_step_limited: Option<bool>,
     /// The fitted equation of state, for the bulk modulus.
     pub equation_of_state: Option<EquationOfStateFit>,
     /// The elastic constants, for the shear modulus.
     pub elastic_constants: Option<Box<ElasticConstants>>,
     /// Wall time in seconds.
     pub seconds: f64,
+    /// What it was computed with.
+    pub settings: Option<Box<CalculationSettings>>,
+    /// What is to be said against the value; [`evaluate`](crate::evaluate) says it.
+    pub warnings: Vec<Warning>,
 }
 
 impl Values {

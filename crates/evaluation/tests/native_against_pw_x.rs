@@ -39,7 +39,7 @@ fn family(folder: &Path, symbols: &[&str]) -> Arc<PseudopotentialFamily> {
 fn native(source: SpeciesSource, ecutwfc_ry: f64) -> NativeCalculator {
     let settings = NativeSettings {
         ecutwfc_ry: Some(ecutwfc_ry),
-        kppa: KPPA,
+        kppa: Some(KPPA),
         degauss_ry: DEGAUSS_RY,
         convergence_ry: 1e-9,
         volume_basis: VolumeBasis::FixedCutoff,

@@ -64,7 +64,7 @@ impl Small {
     fn native(self) -> NativeSettings {
         NativeSettings {
             ecutwfc_ry: Some(self.ecutwfc_ry),
-            kppa: self.kppa,
+            kppa: Some(self.kppa),
             ions: self.ions,
             ..NativeSettings::default()
         }

@@ -4,7 +4,8 @@ use std::{sync::Arc, thread};
 
 use crystalgym_crystal::Element;
 use crystalgym_evaluation::{
-    Calculator as Inner, CalculatorConfig, CalculatorName, CancelToken, Property, UnknownProperty,
+    Accuracy, Calculator as Inner, CalculatorConfig, CalculatorName, CancelToken, Property,
+    UnknownProperty,
 };
 use pyo3::{exceptions::PyTypeError, prelude::*, types::PyDict};
 use serde_json::{Map, Value, json};
@@ -67,11 +68,6 @@ impl Calculator {
     /// Whether it is the user's Python and therefore runs on the caller's thread.
     pub(crate) fn is_python(&self) -> bool {
         matches!(self.origin, Origin::Python(_))
-    }
-
-    /// The built-in engine with its default settings.
-    pub(crate) fn native() -> PyResult<Self> {
-        Self::from_json(json!({ "name": CalculatorName::Native }))
     }
 
     /// How a cancelled calculation is ended.
@@ -310,6 +306,60 @@ pub(crate) fn coerce(object: &Bound<'_, PyAny>) -> PyResult<Calculator> {
         return Calculator::from_config(config);
     }
     Calculator::from_function(object, None, None)
+}
+
+/// The calculator of a single crystal: what nobody has said of `native` is `balanced`, and takes all
+/// cores. A `Calculator` is what it is.
+pub(crate) fn for_one_crystal(
+    object: Option<&Bound<'_, PyAny>>,
+    accuracy: Option<&str>,
+) -> PyResult<Calculator> {
+    let refuse = |what: &str| {
+        let message = format!("accuracy is a setting of native, expected none for {what}");
+        Err(invalid_settings(message, "accuracy"))
+    };
+    let native = CalculatorName::Native.name();
+    let mut config = match object {
+        None => json!({ "name": native }),
+        Some(object) => {
+            if let Ok(name) = object.extract::<String>() {
+                json!({ "name": name })
+            } else if let Ok(config) = object.cast::<PyDict>() {
+                from_python(config.as_any()).map_err(|error| {
+                    invalid_settings(format!("calculator: {}", error.message), &error.field)
+                })?
+            } else if accuracy.is_some() {
+                return refuse("a calculator that is made already");
+            } else {
+                return coerce(object);
+            }
+        }
+    };
+    let name = config.get("name").and_then(Value::as_str);
+    if let Some(name) = name.filter(|name| *name != native) {
+        if accuracy.is_some() {
+            return refuse(name);
+        }
+        return Calculator::from_json(config);
+    }
+    if let Some(table) = config.as_object_mut()
+        && let Some(native) = (table.entry(native))
+            .or_insert_with(|| json!({}))
+            .as_object_mut()
+    {
+        match accuracy {
+            Some(accuracy) => {
+                native.insert("accuracy".to_owned(), json!(accuracy));
+            }
+            None => {
+                let balanced = || json!(Accuracy::Balanced);
+                native.entry("accuracy").or_insert_with(balanced);
+            }
+        }
+        let cores = || json!(thread::available_parallelism().map_or(1, usize::from));
+        native.entry("threads").or_insert_with(cores);
+    }
+    Calculator::from_json(config)
 }
 
 fn invalid_settings(message: String, field: &str) -> PyErr {

@@ -6,15 +6,19 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use crystalgym_crystal::{Element, Structure as InnerStructure, automatic_density};
+use crystalgym_crystal::{Element, Structure as InnerStructure};
 use crystalgym_dft::{
     BOHR_ANG, BandEdges, DftError, Discretisation, HARTREE_EV, HARTREE_PER_BOHR3_GPA, KMesh, Model,
-    Occupations, PlaneWaveBasis, ScfControl, ScfEnd, ScfOptions, ScfResult, SetUp, Smearing,
-    forces_and_stress,
+    Occupations, PlaneWaveBasis, RYDBERG_HARTREE, ScfControl, ScfEnd, ScfOptions, ScfResult, SetUp,
+    Smearing, forces_and_stress,
     pseudo::{GthParameters, Pseudopotential},
     self_consistent_field,
 };
-use crystalgym_evaluation::{CancelToken, SpeciesSource};
+use crystalgym_evaluation::{
+    Accuracy, CalculationSettings, Calculator as _, CancelToken, NativeCalculator, NativeSettings,
+    Property, SpeciesSource, Values, Warning, WarningCode, measure_pulay_pressure,
+    warnings as warnings_of,
+};
 use numpy::{PyArray1, PyArray2};
 use pyo3::{exceptions::PyValueError, prelude::*};
 use serde_json::{Value, json};
@@ -22,7 +26,8 @@ use serde_json::{Value, json};
 use crate::{
     arrays::array2,
     engine::{self, WindUp},
-    errors::{Raised, dft_error, raised, structure_error},
+    errors::{Raised, dft_error, raised, structure_error, to_python},
+    evaluation::{result_warnings, warn},
     json::number,
     structure::coerce,
     whole::whole,
@@ -44,6 +49,44 @@ pub(crate) struct GroundState {
     edges: Option<BandEdges>,
     derivatives: OnceLock<Derivatives>,
     threads: NonZeroUsize,
+    settings: CalculationSettings,
+    warnings: Vec<Warning>,
+    /// How the stress is corrected to a fixed cutoff, if it is.
+    correction: Option<Correction>,
+}
+
+/// What the two calculations at other cutoffs share with the given one.
+#[derive(Clone)]
+struct Correction {
+    options: ScfOptions,
+    memory_limit_gib: f64,
+}
+
+impl Correction {
+    /// Forces, and the stress of a fixed cutoff, or of the given plane waves if nothing is corrected.
+    fn derivatives(
+        this: Option<&Self>,
+        basis: &PlaneWaveBasis,
+        result: &ScfResult,
+        threads: NonZeroUsize,
+        cancel: &CancelToken,
+    ) -> Result<Derivatives, DftError> {
+        let (forces, mut stress) = forces_and_stress(basis, result, threads)?;
+        if let Some(this) = this {
+            let is_cancelled = || cancel.is_cancelled();
+            let set_up = SetUp {
+                is_cancelled: Some(&is_cancelled),
+                memory_limit_gib: this.memory_limit_gib,
+                threads,
+                bands: this.options.bands,
+            };
+            let pressure = measure_pulay_pressure(basis, result, set_up, &this.options)?;
+            for (axis, row) in stress.iter_mut().enumerate() {
+                row[axis] -= pressure;
+            }
+        }
+        Ok((forces, stress))
+    }
 }
 
 /// Forces in hartree/bohr and the stress in hartree/bohr³, Cartesian.
@@ -94,6 +137,19 @@ impl GroundState {
     fn error_history<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
         let history = self.result.history.iter();
         PyArray1::from_iter(py, history.map(|one| one.estimated_error_ha * HARTREE_EV))
+    }
+
+    /// What it was computed with: `pseudopotentials`, `accuracy`, `ecutwfc_ry`, `ecutrho_ry`, `kppa`,
+    /// `k_mesh`, the cutoffs that the elements need and the `stated_error` of the cutoff.
+    #[getter]
+    fn settings<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        to_python(py, &json!(self.settings))
+    }
+
+    /// What is to be said against it, as `ResultWarning`.
+    #[getter]
+    fn warnings<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        result_warnings(py, &self.warnings)
     }
 
     /// Divisions of the k-mesh.
@@ -196,9 +252,9 @@ impl GroundState {
             return Err(dft_error(&DftError::NoBands { end }));
         }
         let (basis, result) = (Arc::clone(&self.basis), Arc::clone(&self.result));
-        let threads = self.threads;
-        let derivatives = engine::enter(py, WindUp::Leave, move |_: &CancelToken| {
-            forces_and_stress(&basis, &result, threads)
+        let (threads, correction) = (self.threads, self.correction.clone());
+        let derivatives = engine::enter(py, WindUp::Leave, move |cancel: &CancelToken| {
+            Correction::derivatives(correction.as_ref(), &basis, &result, threads, cancel)
         })?
         .map_err(|error| dft_error(&error))?;
         // Another thread may have been faster, with the same numbers.
@@ -233,12 +289,17 @@ impl GroundState {
 /// Parameters
 /// ----------
 /// structure : structure-like
-/// cutoff_ev : float
-///     Kinetic-energy cutoff of the wave functions.
+/// cutoff_ev : float, optional
+///     Kinetic-energy cutoff of the wave functions; that of the accuracy, or what a family recommends, by
+///     default.
 /// density_cutoff_ev : float, optional
-///     Cutoff of the density; four times the other by default.
+///     Cutoff of the density; by default what a family recommends and at least four times the other,
+///     eight times for ultrasoft and PAW potentials of a family that recommends nothing.
 /// k_mesh : tuple of 3 int, optional
-///     Divisions of the Γ-centred mesh; from 1000 points per reciprocal atom by default.
+///     Divisions of the Γ-centred mesh; those of the accuracy by default, or from 1000 points per
+///     reciprocal atom if `cutoff_ev` is given.
+/// accuracy : {"fast", "balanced", "converged"}
+///     What is not given by itself, as for `evaluate`.
 /// pseudopotentials : str
 ///     `gth` (built in), a folder of UPF files, or the name of an installed family.
 /// smearing : str, optional
@@ -257,6 +318,9 @@ impl GroundState {
 /// forces : bool
 ///     Whether forces and stress are computed too; converge well for them (1e-9 eV
 ///     leaves some 1e-5 eV/Å).
+/// pulay_correction : bool, optional
+///     Whether the stress is that of a fixed cutoff, by two more calculations, and not that of a fixed set
+///     of plane waves; the accuracy's by default, no if `cutoff_ev` is given.
 /// threads : int, optional
 ///     1 by default; results do not depend on it.
 /// memory_limit_gib : float
@@ -270,18 +334,25 @@ impl GroundState {
 /// ------
 /// DftError
 ///     If the input is wrong. Non-convergence is a result.
+///
+/// Warns
+/// -----
+/// ResultWarning
+///     If the cutoff is below what the elements need, or electrons of a magnetic element are paired.
 #[pyfunction]
 #[pyo3(signature = (
-    structure, *, cutoff_ev, density_cutoff_ev = None, k_mesh = None, pseudopotentials = "gth",
-    smearing = None, width_ev = 0.1, bands = None, convergence_ev = 1e-5, max_iterations = None,
-    use_symmetry = true, forces = false, threads = None, memory_limit_gib = 8.0
+    structure, *, cutoff_ev = None, density_cutoff_ev = None, k_mesh = None,
+    accuracy = "balanced", pseudopotentials = "gth", smearing = None, width_ev = 0.1, bands = None,
+    convergence_ev = 1e-5, max_iterations = None, use_symmetry = true, forces = false,
+    pulay_correction = None, threads = None, memory_limit_gib = 8.0
 ))]
 #[expect(clippy::too_many_arguments, reason = "keywords, each with a default")]
 pub(crate) fn ground_state(
     structure: &Bound<'_, PyAny>,
-    cutoff_ev: f64,
+    cutoff_ev: Option<f64>,
     density_cutoff_ev: Option<f64>,
     k_mesh: Option<[Bound<'_, PyAny>; 3]>,
+    accuracy: &str,
     pseudopotentials: &str,
     smearing: Option<&str>,
     width_ev: f64,
@@ -290,6 +361,7 @@ pub(crate) fn ground_state(
     max_iterations: Option<&Bound<'_, PyAny>>,
     use_symmetry: bool,
     forces: bool,
+    pulay_correction: Option<bool>,
     threads: Option<&Bound<'_, PyAny>>,
     memory_limit_gib: f64,
 ) -> PyResult<GroundState> {
@@ -310,16 +382,22 @@ pub(crate) fn ground_state(
         None => None,
     };
     let structure = coerce(structure)?.0;
-    let k_mesh = k_mesh
-        .unwrap_or_else(|| automatic_density(&structure.lattice, structure.elements.len(), 1000.0));
+    let accuracy: Accuracy = accuracy
+        .parse()
+        .map_err(|_| invalid_setting("accuracy", json!(accuracy), "fast, balanced or converged"))?;
     let occupations = occupations(smearing, width_ev)?;
-    let density_cutoff_ev = density_cutoff_ev.unwrap_or(4.0 * cutoff_ev);
     let ev = "eV";
-    within("cutoff_ev", cutoff_ev, 10.0, 14_000.0, ev)?;
+    if let Some(cutoff_ev) = cutoff_ev {
+        within("cutoff_ev", cutoff_ev, 10.0, 14_000.0, ev)?;
+    }
     within("convergence_ev", convergence_ev, 1e-14, 1.0, ev)?;
     within("memory_limit_gib", memory_limit_gib, 1e-3, 1e6, "GiB")?;
-    within("density_cutoff_ev", density_cutoff_ev, 40.0, 140_000.0, ev)?;
-    if density_cutoff_ev < 4.0 * cutoff_ev {
+    if let Some(density_cutoff_ev) = density_cutoff_ev {
+        within("density_cutoff_ev", density_cutoff_ev, 40.0, 140_000.0, ev)?;
+    }
+    if let (Some(density_cutoff_ev), Some(cutoff_ev)) = (density_cutoff_ev, cutoff_ev)
+        && density_cutoff_ev < 4.0 * cutoff_ev
+    {
         let expected = "at least four times cutoff_ev";
         return Err(invalid_setting(
             "density_cutoff_ev",
@@ -328,9 +406,39 @@ pub(crate) fn ground_state(
         ));
     }
     let threads = NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN);
+    let in_ry = |ev: f64| ev / (RYDBERG_HARTREE * HARTREE_EV);
+    let native = NativeSettings {
+        accuracy,
+        ecutwfc_ry: cutoff_ev.map(in_ry),
+        ecutrho_ry: density_cutoff_ev.map(in_ry),
+        // Whoever gives a cutoff has the mesh and the stress of `pw.x`.
+        even_mesh: cutoff_ev.is_some().then_some(false),
+        pulay_correction: pulay_correction.or(cutoff_ev.is_some().then_some(false)),
+        ..NativeSettings::default()
+    };
+    let (potentials, source) = potentials(&structure, pseudopotentials)?;
+    let corrects_stress = native.corrects_stress();
+    let calculator = NativeCalculator::new(native, source)
+        .map_err(|error| invalid_setting(error.field, number(error.value), &error.expected))?;
+    let Some(mut settings) = calculator.calculation_settings(&structure) else {
+        let expected = "at least four times the cutoff of the wave functions";
+        return Err(invalid_setting(
+            "density_cutoff_ev",
+            json!(density_cutoff_ev),
+            expected,
+        ));
+    };
+    settings.k_mesh = k_mesh.unwrap_or(settings.k_mesh);
+    let k_mesh = settings.k_mesh;
+    let property = match forces {
+        true => Property::Density,
+        false => Property::BandGap,
+    };
+    let mut warnings = warnings_of(property, &structure, &Values::default(), &settings);
+    warnings.retain(|warning| warning.code != WarningCode::MeshMissesBandEdges);
     let discretisation = Discretisation {
-        ecut_ha: cutoff_ev / HARTREE_EV,
-        ecut_density_ha: density_cutoff_ev / HARTREE_EV,
+        ecut_ha: settings.ecutwfc_ry * RYDBERG_HARTREE,
+        ecut_density_ha: settings.ecutrho_ry * RYDBERG_HARTREE,
         k_mesh: KMesh::gamma_centred(k_mesh),
         use_symmetry,
     };
@@ -341,7 +449,11 @@ pub(crate) fn ground_state(
         threads,
         ..ScfOptions::default()
     };
-    let potentials = potentials(&structure, pseudopotentials)?;
+    let correction = corrects_stress.then(|| Correction {
+        options: options.clone(),
+        memory_limit_gib,
+    });
+    let plan = correction.clone();
     let model = Model::of_structure(&structure, 1.0 / BOHR_ANG, potentials, occupations)
         .map_err(|error| dft_error(&error))?;
     let (basis, result, derivatives) =
@@ -360,12 +472,16 @@ pub(crate) fn ground_state(
             };
             let result = self_consistent_field(&basis, &options, control)?;
             let derivatives = (forces && result.is_converged())
-                .then(|| forces_and_stress(&basis, &result, threads))
+                .then(|| Correction::derivatives(plan.as_ref(), &basis, &result, threads, cancel))
                 .transpose()?;
             Ok((basis, result, derivatives))
         })?
         .map_err(|error: DftError| dft_error(&error))?;
+    warn(py, &warnings)?;
     Ok(GroundState {
+        settings,
+        warnings,
+        correction,
         derivatives: derivatives.map_or_else(OnceLock::new, OnceLock::from),
         edges: BandEdges::of(&result),
         basis: Arc::new(basis),
@@ -434,8 +550,11 @@ fn occupations(smearing: Option<&str>, width_ev: f64) -> PyResult<Occupations> {
     })
 }
 
-/// The pseudopotential of each element of the structure.
-fn potentials(structure: &InnerStructure, name: &str) -> PyResult<Vec<Arc<Pseudopotential>>> {
+/// The pseudopotential of each element of the structure, and where they come from.
+fn potentials(
+    structure: &InnerStructure,
+    name: &str,
+) -> PyResult<(Vec<Arc<Pseudopotential>>, SpeciesSource)> {
     let mut kinds = structure.elements.clone();
     kinds.sort_unstable();
     kinds.dedup();
@@ -455,7 +574,8 @@ fn potentials(structure: &InnerStructure, name: &str) -> PyResult<Vec<Arc<Pseudo
         let found = source.potential(element);
         found.map_err(|failure| missing(element, failure.message))
     };
-    kinds.iter().map(read).collect()
+    let potentials = kinds.iter().map(read).collect::<PyResult<_>>()?;
+    Ok((potentials, source))
 }
 
 /// A built-in analytic pseudopotential (GTH, PBE) for other programs.

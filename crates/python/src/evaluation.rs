@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use crystalgym_crystal::{Crystal as InnerCrystal, SYMMETRY_TOLERANCE_ANG, Skeleton};
 use crystalgym_evaluation::{
-    Evaluation as Inner, Outcome, ResultStore, evaluate as evaluate_crystal,
+    Evaluation as Inner, Outcome, ResultStore, Warning, evaluate as evaluate_crystal,
 };
-use pyo3::prelude::*;
+use pyo3::{prelude::*, types::PyDict};
 use serde_json::json;
 
 use crate::{
@@ -102,6 +102,29 @@ impl Evaluation {
     #[getter]
     fn store_error(&self) -> Option<&str> {
         self.inner.store_error.as_deref()
+    }
+
+    /// What is to be said against the value, as `ResultWarning`.
+    #[getter]
+    fn warnings<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        match &self.inner.outcome {
+            Outcome::Success(values) => result_warnings(py, &values.warnings),
+            Outcome::Failure(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// What it was computed with: `pseudopotentials`, `accuracy`, `ecutwfc_ry`, `ecutrho_ry`, `kppa`,
+    /// `k_mesh`, the cutoffs that the elements need and the `stated_error`; `None` after a failure and
+    /// for a calculator without such settings.
+    #[getter]
+    fn settings<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let Outcome::Success(values) = &self.inner.outcome else {
+            return Ok(None);
+        };
+        let settings = values.settings.as_ref();
+        settings
+            .map(|settings| to_python(py, &json!(settings)))
+            .transpose()
     }
 
     /// Everything that is known: energies and levels in eV, pressure in GPa, the fit and more.
@@ -203,7 +226,12 @@ impl Evaluation {
 /// property : str
 ///     `band_gap` (eV), `bulk_modulus` (GPa), `density` (g/cm³) or `shear_modulus` (GPa).
 /// calculator : str, dict, Calculator or callable, optional
-///     The plane-wave engine (`"native"`) unless another is named.
+///     The plane-wave engine (`"native"`) unless another is named. A `Calculator` keeps its own
+///     accuracy, which is `fast` unless it was made with another.
+/// accuracy : {"fast", "balanced", "converged"}, optional
+///     Cutoffs, mesh and stress of the engine, each unless it is set by itself; `balanced` by default,
+///     the cheapest settings whose measured error is below 0.05 eV, 1 % of a density and 5 % of a
+///     modulus.
 /// store : ResultStore, str or None
 ///     Where results are looked up and kept: a store, its file, `"default"` for the user's own,
 ///     `None` for none. Instant calculators and functions without a fingerprint use none.
@@ -218,19 +246,24 @@ impl Evaluation {
 ///
 /// Warns
 /// -----
+/// ResultWarning
+///     For each of the `warnings` of the evaluation.
 /// StoreWarning
 ///     If the store could not take or give the result, which holds all the same.
 #[pyfunction]
-#[pyo3(signature = (structure, property, *, calculator = None, store = StoreChoice::Default))]
+#[pyo3(signature = (
+    structure, property, *, calculator = None, accuracy = None, store = StoreChoice::Default
+))]
 pub(crate) fn evaluate(
     structure: &Bound<'_, PyAny>,
     property: &str,
     calculator: Option<&Bound<'_, PyAny>>,
+    accuracy: Option<&str>,
     store: StoreChoice,
 ) -> PyResult<Evaluation> {
     let py = structure.py();
     let property = parse_property(property)?;
-    let calculator = calculator.map_or_else(Calculator::native, calculator::coerce)?;
+    let calculator = calculator::for_one_crystal(calculator, accuracy)?;
     let crystal = match structure.cast::<Crystal>() {
         Ok(crystal) => crystal.get().0.clone(),
         Err(_) => {
@@ -249,12 +282,38 @@ pub(crate) fn evaluate(
     if let Some(error) = &inner.store_error {
         warn_of_store(py, error)?;
     }
+    if let Outcome::Success(values) = &inner.outcome {
+        warn(py, &values.warnings)?;
+    }
     Ok(Evaluation {
         inner,
         crystal,
         property,
         calculator: calculator.inner.name().to_owned(),
     })
+}
+
+/// Warnings as `crystalgym.ResultWarning`.
+pub(crate) fn result_warnings<'py>(
+    py: Python<'py>,
+    warnings: &[Warning],
+) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    let class = py.import("crystalgym.errors")?.getattr("ResultWarning")?;
+    let make = |warning: &Warning| {
+        let code = PyDict::new(py);
+        code.set_item("code", warning.code.name())?;
+        class.call((&warning.message,), Some(&code))
+    };
+    warnings.iter().map(make).collect()
+}
+
+/// Says warnings as Python does.
+pub(crate) fn warn(py: Python<'_>, warnings: &[Warning]) -> PyResult<()> {
+    let module = py.import("warnings")?;
+    for warning in result_warnings(py, warnings)? {
+        module.call_method1("warn", (warning,))?;
+    }
+    Ok(())
 }
 
 /// A store that fails costs the sharing, not the result: `crystalgym.StoreWarning`.

@@ -7,7 +7,7 @@ use arrow_array::{
     ffi_stream::FFI_ArrowArrayStream,
 };
 use arrow_schema::{ArrowError, DataType, Field, Schema};
-use crystalgym_evaluation::{Outcome, StoredResult};
+use crystalgym_evaluation::{CalculationSettings, Outcome, StoredResult};
 use crystalgym_training::EpisodeRow;
 use pyo3::{
     prelude::*,
@@ -83,6 +83,24 @@ impl Table {
                 Outcome::Failure(failure) => failure.scf_iterations.into(),
             })
             .collect();
+        let settings = |get: fn(&CalculationSettings) -> Option<String>| {
+            let of = |row: &StoredResult| row.settings.as_ref().and_then(get);
+            Column::Text(rows.iter().map(of).collect())
+        };
+        let cutoff = |get: fn(&CalculationSettings) -> f64| {
+            let of = |row: &StoredResult| row.settings.as_ref().map(get);
+            Column::Number(rows.iter().map(of).collect())
+        };
+        let warnings = rows
+            .iter()
+            .map(|row| match &row.outcome {
+                Outcome::Success(values) => {
+                    let codes: Vec<&str> = values.warnings.iter().map(|w| w.code.name()).collect();
+                    Some(codes.join(" "))
+                }
+                Outcome::Failure(_) => None,
+            })
+            .collect();
         let seconds = rows.iter().map(|row| Some(row.outcome.seconds())).collect();
         Self::new(vec![
             ("skeleton", text(|row| row.skeleton.clone())),
@@ -100,6 +118,19 @@ impl Table {
             ("scf_iterations", Column::Count(iterations)),
             ("seconds", Column::Number(seconds)),
             ("calculator", text(|row| row.calculator.clone())),
+            (
+                "pseudopotentials",
+                settings(|settings| Some(settings.pseudopotentials.clone())),
+            ),
+            (
+                "accuracy",
+                settings(|settings| Some(settings.accuracy?.name().to_owned())),
+            ),
+            ("ecutwfc_ry", cutoff(|settings| settings.ecutwfc_ry)),
+            ("ecutrho_ry", cutoff(|settings| settings.ecutrho_ry)),
+            ("k_mesh", settings(|settings| Some(settings.mesh_text()))),
+            ("warnings", Column::Text(warnings)),
+            ("version", text(|row| row.version.clone())),
             ("created", text(|row| row.created.clone())),
             ("key", text(|row| row.key.clone())),
         ])

@@ -162,7 +162,7 @@ impl ElementalReferences {
             config.native.ecutrho_ry = Some(cutoffs.ecutrho_ry);
         }
         if reference.is_molecule {
-            config.native.kppa = MOLECULE_KPPA;
+            config.native.kppa = Some(MOLECULE_KPPA);
             config.qe.pw.kppa = MOLECULE_KPPA;
         }
         config.native.time_limit_seconds = Some(TIME_LIMIT_SECONDS);

@@ -174,7 +174,7 @@ impl Checker {
         }
         let (native, pw) = (&calculator.native, &calculator.qe.pw);
         let gth = match native.gth_cutoff_ry {
-            GthCutoff::Ry(cutoff) => Some(cutoff),
+            Some(GthCutoff::Ry(cutoff)) => Some(cutoff),
             _ => None,
         };
         let limits = [
@@ -185,7 +185,7 @@ impl Checker {
                 native.ecutrho_ry,
                 LARGEST_DENSITY_CUTOFF_RY,
             ),
-            ("native.kppa", Some(native.kppa), LARGEST_KPPA),
+            ("native.kppa", native.kppa, LARGEST_KPPA),
             ("qe.pw.ecutwfc_ry", Some(pw.ecutwfc_ry), LARGEST_CUTOFF_RY),
             (
                 "qe.pw.ecutrho_ry",

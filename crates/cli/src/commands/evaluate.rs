@@ -14,12 +14,16 @@ use clap::Args;
 use crystalgym_crystal::{Crystal, Element, SYMMETRY_TOLERANCE_ANG, Skeleton, Structure};
 use crystalgym_environment::find_skeleton;
 use crystalgym_evaluation::{
-    CalculatorConfig, CancelToken, Evaluation, Outcome, Property, Values, evaluate,
+    Accuracy, BUILT_IN, CalculatorConfig, CalculatorName, CancelToken, Evaluation, Outcome,
+    Property, Values, evaluate,
 };
 use crystalgym_training::{ConfigLayers, open_store};
 use serde_json::json;
 
-use crate::{signals::StopFlag, terminal};
+use crate::{hint::UsageError, signals::StopFlag, terminal};
+
+/// From this cutoff on, softer pseudopotentials are recommended.
+const HARD_RY: f64 = 120.0;
 
 /// Arguments of `crystalgym evaluate`.
 #[derive(Debug, Args)]
@@ -56,6 +60,10 @@ pub(crate) struct CalculatorArguments {
     /// GTH potentials for native, SSSP 1.3.0 PBE efficiency for qe.
     #[arg(long)]
     pseudo: Option<String>,
+    /// fast (what training takes), balanced (the cheapest whose measured error is small) or converged,
+    /// for native: cutoffs, mesh and stress, each unless it is set by itself.
+    #[arg(long)]
+    accuracy: Option<Accuracy>,
     /// Settings from a TOML file (its table [calculator]).
     #[arg(long)]
     config: Vec<PathBuf>,
@@ -84,6 +92,16 @@ impl CalculatorArguments {
         if let Some(family) = &self.pseudo {
             layers.set("calculator.pseudopotentials", family.as_str());
         }
+        if let Some(accuracy) = self.accuracy {
+            if self.calculator != CalculatorName::Native.name() {
+                let message = format!(
+                    "--accuracy is a setting of native, not of {}",
+                    self.calculator
+                );
+                return Err(UsageError(message).into());
+            }
+            layers.set("calculator.native.accuracy", accuracy.name());
+        }
         for assignment in &self.set {
             layers.add_assignment(&format!("calculator.{assignment}"))?;
         }
@@ -99,9 +117,22 @@ pub(crate) fn run(arguments: &EvaluateArguments) -> anyhow::Result<ExitCode> {
     let cores = thread::available_parallelism()?;
     let calculator = arguments
         .calculator
-        .config(&[format!("native.threads={cores}")])?
+        .config(&[
+            format!("native.threads={cores}"),
+            format!("native.accuracy={}", Accuracy::Balanced),
+        ])?
         .build()?;
     calculator.check(crystal.elements(), arguments.property)?;
+    if let Some(settings) = calculator.calculation_settings(&crystal.structure())
+        && settings.pseudopotentials == BUILT_IN
+        && settings.ecutwfc_ry >= HARD_RY
+    {
+        eprintln!(
+            "note: the built-in pseudopotentials of these elements need {} Ry, which can take minutes; \
+             `crystalgym pseudo install` gets softer ones, for `--pseudo SSSP-1.3.0-PBE-efficiency`",
+            settings.ecutwfc_ry
+        );
+    }
     let store = open_store(&arguments.store, calculator.as_ref())?;
     let cancel = CancelToken::default();
     let evaluation = thread::scope(|scope| {
@@ -236,12 +267,27 @@ fn print_values(out: &mut dyn Write, property: Property, values: &Values) -> io:
         0,
         "",
     )?;
-    row("k-points", values.k_points.map(f64::from), 0, "")?;
+    row(
+        "irreducible k-points",
+        values.k_points.map(f64::from),
+        0,
+        "",
+    )?;
     row(
         "SCF iterations",
         Some(f64::from(values.scf_iterations)),
         0,
         "",
     )?;
-    row("wall time", Some(values.seconds), 2, "s")
+    row("wall time", Some(values.seconds), 2, "s")?;
+    if let Some(settings) = &values.settings {
+        writeln!(out, "{:<22} {settings}", "computed with")?;
+        if let Some(error) = &settings.stated_error {
+            writeln!(out, "{:<22} {error}", "error of the cutoff")?;
+        }
+    }
+    for warning in &values.warnings {
+        writeln!(out, "warning: {warning}")?;
+    }
+    Ok(())
 }

@@ -1,4 +1,5 @@
-//! `crystalgym list`: skeletons, action sets, tasks, calculators and failure codes.
+//! `crystalgym list`: skeletons, action sets, tasks, calculators, failure and warning codes, and the errors
+//! of the built-in pseudopotentials.
 
 use std::{
     io::{self, Write},
@@ -8,7 +9,7 @@ use std::{
 use clap::{Args, ValueEnum};
 use crystalgym_crystal::Skeleton;
 use crystalgym_environment::{ActionSet, paper_tasks};
-use crystalgym_evaluation::FailureCode;
+use crystalgym_evaluation::{FailureCode, GTH_ERRORS, WarningCode};
 use serde_json::{Value, json};
 
 use crate::terminal;
@@ -35,6 +36,10 @@ enum Listing {
     Calculators,
     /// Why a calculation can fail.
     Failures,
+    /// What can be said against a value.
+    Warnings,
+    /// How far the built-in pseudopotentials are from convergence, by cutoff.
+    Potentials,
 }
 
 pub(crate) fn run(arguments: &ListArguments) -> anyhow::Result<ExitCode> {
@@ -44,6 +49,8 @@ pub(crate) fn run(arguments: &ListArguments) -> anyhow::Result<ExitCode> {
         Listing::Tasks => tasks(),
         Listing::Calculators => calculators(),
         Listing::Failures => failures(),
+        Listing::Warnings => warnings(),
+        Listing::Potentials => potentials(),
     };
     let mut out = terminal::stdout();
     if arguments.json {
@@ -165,6 +172,43 @@ fn failures() -> Table {
         .map(|code| vec![json!(code.name()), json!(!code.depends_on_the_moment())])
         .collect();
     (vec!["code", "stored"], rows)
+}
+
+fn warnings() -> Table {
+    let rows = WarningCode::ALL
+        .iter()
+        .map(|code| vec![json!(code.name()), json!(code.meaning())])
+        .collect();
+    (vec!["code", "meaning"], rows)
+}
+
+fn potentials() -> Table {
+    let columns = vec![
+        "element",
+        "cutoff_ry",
+        "energy_ev",
+        "gap_ev",
+        "pressure_gpa",
+        "density_percent",
+        "corrected_density_percent",
+        "modulus_percent",
+    ];
+    let rows = GTH_ERRORS
+        .iter()
+        .map(|row| {
+            vec![
+                json!(row.symbol),
+                json!(row.cutoff_ry),
+                json!(row.energy_ev),
+                json!(row.levels_ev),
+                json!(row.pressure_gpa),
+                json!(row.density_percent),
+                json!(row.corrected_density_percent),
+                json!(row.modulus_percent),
+            ]
+        })
+        .collect();
+    (columns, rows)
 }
 
 fn write_table(out: &mut dyn Write, columns: &[&str], rows: &[Vec<Value>]) -> io::Result<()> {

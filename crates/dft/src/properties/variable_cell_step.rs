@@ -20,6 +20,8 @@ pub struct MovedCrystal {
     pub cell: Cell,
     /// The new fractional positions.
     pub frac: Vec<Vector3>,
+    /// Whether the step reached the trust radius, so that forces and stress asked for more.
+    pub is_limited: bool,
 }
 
 /// Where `vc-relax` of `pw.x` (BFGS, all degrees of freedom, no outer pressure) goes in its first
@@ -61,6 +63,7 @@ pub fn first_variable_cell_step(
     Ok(MovedCrystal {
         frac: frac.collect(),
         cell: Cell::new(vectors)?,
+        is_limited: share < 1.0,
     })
 }
 
@@ -122,6 +125,7 @@ mod tests {
             let stress = [[p, 0.0, 0.0], [0.0, p, 0.0], [0.0, 0.0, p]];
             let moved = first_variable_cell_step(&model, &[[0.0; 3]; 2], &stress).unwrap();
             let expected = volume * (1.0 + strain).powi(3);
+            assert_eq!(moved.is_limited, strain == -cap);
             assert!((moved.cell.volume() / expected - 1.0).abs() < 1e-12);
         }
     }

@@ -9,8 +9,8 @@ use std::{
     time::Duration,
 };
 
-use crystalgym_crystal::{Crystal, Element, Structure};
-use crystalgym_pseudopotential::{Pseudopotential, PseudopotentialFamily};
+use crystalgym_crystal::{Crystal, Element, Structure, automatic_density};
+use crystalgym_pseudopotential::{Cutoffs, Pseudopotential, PseudopotentialFamily};
 use crystalgym_qe::{
     BOHR_ANG, Decks, EV_PER_RY, EvFit, InvalidPwSettings, Profile, PwFailure, PwFailureKind,
     PwInput, PwRun, PwRunner, PwSettings, PwSpecies, ScfCycle, SettingRange,
@@ -19,8 +19,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use super::native::odd_limit;
 use crate::{
-    Calculator, CalculatorError, CancelToken, EquationOfStateFit, EquationOfStateLimits, Failure,
-    FailureCode, Fingerprint, Ions, Outcome, Property, Values,
+    CalculationSettings, Calculator, CalculatorError, CancelToken, EquationOfStateFit,
+    EquationOfStateLimits, Failure, FailureCode, Fingerprint, Ions, Outcome, Property, Values,
     elasticity::{DEFAULT_ELASTIC_STRAIN, ELASTIC_STRAIN},
     fit_murnaghan,
 };
@@ -237,6 +237,27 @@ impl Calculator for QeCalculator {
                 .map_err(|cause| error(cause.to_string()))?;
         }
         Ok(())
+    }
+
+    fn calculation_settings(&self, structure: &Structure) -> Option<CalculationSettings> {
+        let pw = &self.settings.pw;
+        let known = structure.elements.iter();
+        let known = known.filter_map(|&element| self.family.pseudopotential(element).ok()?.cutoffs);
+        let needs = known.reduce(|a, b| Cutoffs {
+            ecutwfc_ry: a.ecutwfc_ry.max(b.ecutwfc_ry),
+            ecutrho_ry: a.ecutrho_ry.max(b.ecutrho_ry),
+        });
+        Some(CalculationSettings {
+            pseudopotentials: self.family.name().to_owned(),
+            accuracy: None,
+            ecutwfc_ry: pw.ecutwfc_ry,
+            ecutrho_ry: pw.ecutrho_ry,
+            needed_ecutwfc_ry: needs.map(|needs| needs.ecutwfc_ry),
+            needed_ecutrho_ry: needs.map(|needs| needs.ecutrho_ry),
+            kppa: pw.kppa,
+            k_mesh: automatic_density(&structure.lattice, structure.elements.len(), pw.kppa),
+            stated_error: None,
+        })
     }
 
     /// The published decks list a cell and its positions.

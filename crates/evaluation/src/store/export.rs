@@ -8,7 +8,7 @@ use std::{
 use crystalgym_crystal::{Structure, StructureFormat};
 
 use super::{StoreError, StoredResult};
-use crate::Outcome;
+use crate::{Accuracy, Outcome};
 
 /// A form in which results leave the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +61,8 @@ fn write_csv(results: &[StoredResult], out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
         "skeleton,elements,formula,property,value,failure,total_energy_ev,homo_ev,lumo_ev,\
-         pressure_gpa,volume_ang3,scf_iterations,seconds,calculator,created,key"
+         pressure_gpa,volume_ang3,scf_iterations,seconds,calculator,pseudopotentials,accuracy,\
+         ecutwfc_ry,ecutrho_ry,k_mesh,warnings,version,created,key"
     )?;
     for result in results {
         let show = |x: Option<f64>| x.map_or(String::new(), |x| x.to_string());
@@ -71,9 +72,13 @@ fn write_csv(results: &[StoredResult], out: &mut dyn Write) -> io::Result<()> {
         };
         let energy = |get: fn(&crate::Values) -> Option<f64>| show(values.and_then(get));
         let failure = result.outcome.failure();
+        let settings = result.settings.as_ref();
+        let codes: Vec<&str> = values.map_or_else(Vec::new, |values| {
+            values.warnings.iter().map(|w| w.code.name()).collect()
+        });
         writeln!(
             out,
-            "{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}",
+            "{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}",
             quoted(&result.skeleton),
             result.elements,
             result.formula,
@@ -89,11 +94,25 @@ fn write_csv(results: &[StoredResult], out: &mut dyn Write) -> io::Result<()> {
                 .scf_iterations),
             result.outcome.seconds(),
             quoted(&result.calculator),
+            quoted(settings.map_or("", |settings| &settings.pseudopotentials)),
+            settings
+                .and_then(|settings| settings.accuracy)
+                .map_or("", Accuracy::name),
+            show(settings.map(|settings| settings.ecutwfc_ry)),
+            show(settings.map(|settings| settings.ecutrho_ry)),
+            settings.map_or_else(String::new, |settings| mesh(settings.k_mesh)),
+            codes.join(" "),
+            quoted(&result.version),
             result.created,
             result.key,
         )?;
     }
     Ok(())
+}
+
+/// Three numbers with blanks between them.
+fn mesh(divisions: [u32; 3]) -> String {
+    divisions.map(|d| d.to_string()).join(" ")
 }
 
 /// A CSV field that may hold anything.
@@ -128,6 +147,21 @@ fn write_extxyz(results: &[StoredResult], out: &mut dyn Write) -> io::Result<()>
         if let Some(energy) = values.total_energy_ev {
             info.push(("energy", energy.to_string()));
         }
+        if let Some(settings) = &result.settings {
+            info.extend([
+                ("pseudopotentials", settings.pseudopotentials.clone()),
+                ("ecutwfc_ry", settings.ecutwfc_ry.to_string()),
+                ("ecutrho_ry", settings.ecutrho_ry.to_string()),
+                ("k_mesh", mesh(settings.k_mesh)),
+            ]);
+            let accuracy = settings.accuracy.map(|accuracy| accuracy.name().to_owned());
+            info.extend(accuracy.map(|accuracy| ("accuracy", accuracy)));
+        }
+        if !values.warnings.is_empty() {
+            let codes: Vec<&str> = values.warnings.iter().map(|w| w.code.name()).collect();
+            info.push(("warnings", codes.join(" ")));
+        }
+        info.push(("version", result.version.clone()));
         out.write_all(structure.to_extxyz_with(&info).as_bytes())?;
     }
     Ok(())

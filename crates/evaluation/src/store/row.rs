@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, types::ValueRef};
 use serde::Serialize;
 
 use super::StoreKey;
-use crate::Outcome;
+use crate::{CalculationSettings, Outcome, warnings};
 
 /// A row of the store.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -28,6 +28,8 @@ pub struct StoredResult {
     pub created: String,
     /// Version of the program that stored it.
     pub version: String,
+    /// What it was computed with: as written down, or else as far as the fingerprint tells.
+    pub settings: Option<CalculationSettings>,
     /// The outcome, for the cell that was computed.
     pub outcome: Outcome,
     /// The crystal as JSON, in the cell that was computed.
@@ -117,7 +119,7 @@ fn columns(row: &Row<'_>) -> Result<Columns, rusqlite::Error> {
     else {
         return Ok(Err("a column is missing".to_owned()));
     };
-    let outcome = match serde_json::from_str(&outcome) {
+    let mut outcome: Outcome = match serde_json::from_str(&outcome) {
         Ok(outcome) => outcome,
         Err(error) => return Ok(Err(format!("the outcome cannot be read: {error}"))),
     };
@@ -129,6 +131,14 @@ fn columns(row: &Row<'_>) -> Result<Columns, rusqlite::Error> {
     if symbols.join(" ") != elements || parsed.formula() != formula {
         return Ok(Err("its elements are not the structure's".to_owned()));
     }
+    let settings = settings_of(&fingerprint, &parsed, &outcome);
+    if let (Outcome::Success(values), Some(settings), Ok(property)) =
+        (&mut outcome, &settings, property.parse())
+        && values.settings.is_none()
+    {
+        values.warnings = warnings(property, &parsed, values, settings);
+        values.settings = Some(Box::new(settings.clone()));
+    }
     Ok(Ok(StoredResult {
         key,
         skeleton,
@@ -139,9 +149,24 @@ fn columns(row: &Row<'_>) -> Result<Columns, rusqlite::Error> {
         fingerprint,
         created,
         version,
+        settings,
         outcome,
         structure,
     }))
+}
+
+/// Settings that were stored with the values, or those that the fingerprint tells: results of versions
+/// that did not write them down, and failures.
+fn settings_of(
+    fingerprint: &str,
+    structure: &Structure,
+    outcome: &Outcome,
+) -> Option<CalculationSettings> {
+    match outcome {
+        Outcome::Success(values) => values.settings.as_deref().cloned(),
+        Outcome::Failure(_) => None,
+    }
+    .or_else(|| CalculationSettings::of_fingerprint(fingerprint, structure))
 }
 
 /// What the columns beside the outcome say otherwise.

@@ -175,7 +175,7 @@ impl Comparison {
             native: NativeSettings {
                 ecutwfc_ry: Some(pw.ecutwfc_ry),
                 ecutrho_ry: Some(pw.ecutrho_ry),
-                kppa: pw.kppa,
+                kppa: Some(pw.kppa),
                 degauss_ry: pw.degauss_ry,
                 convergence_ry: pw.conv_thr_ry,
                 derivative_convergence_ry: pw.equation_of_state_conv_thr_ry,

@@ -2,18 +2,19 @@
 
 use std::{collections::BTreeMap, time::Instant};
 
-use crystalgym_crystal::{Crystal, Element};
+use crystalgym_crystal::{Crystal, Element, Structure};
 use crystalgym_dft::Smearing;
+use crystalgym_pseudopotential::Cutoffs;
 use serde::Serialize;
 
 use super::{
     computation::Computation,
     settings::{InvalidNativeSettings, NativeSettings, Verdict},
-    species::{KnownSpecies, SpeciesLibrary, SpeciesSource},
+    species::{KnownSpecies, SpeciesLibrary, SpeciesSource, largest_gth},
 };
 use crate::{
-    Calculator, CalculatorError, CancelToken, EquationOfStateLimits, Failure, Fingerprint, Ions,
-    Outcome, Property, Values,
+    Accuracy, BUILT_IN, CalculationSettings, Calculator, CalculatorError, CancelToken,
+    EquationOfStateLimits, Failure, Fingerprint, Ions, Outcome, Property, Values, gth_error,
 };
 
 /// To be raised when a change of the engine moves its numbers by more than the SCF's convergence, or
@@ -96,6 +97,12 @@ struct Identity<'a> {
     stress_convergence_ry: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     strains: Option<(f64, Ions)>,
+    /// The mesh of the rule, made even.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    even_mesh: bool,
+    /// For properties with a stress: that of a fixed cutoff.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pulay_correction: bool,
 }
 
 impl Calculator for NativeCalculator {
@@ -127,7 +134,7 @@ impl Calculator for NativeCalculator {
             pseudopotentials: identities.collect(),
             ecutwfc_ry: cutoffs.map_or(0.0, |cutoffs| cutoffs.ecutwfc_ry),
             ecutrho_ry: cutoffs.map_or(0.0, |cutoffs| cutoffs.ecutrho_ry),
-            kppa: settings.kppa,
+            kppa: settings.kppa(),
             convergence_ry: settings.convergence_ry,
             max_iterations: settings.max_iterations,
             verdict: settings.verdict,
@@ -147,6 +154,8 @@ impl Calculator for NativeCalculator {
                 .then_some(settings.derivative_convergence_ry),
             strains: (property == Property::ShearModulus)
                 .then_some((settings.elastic_strain, settings.ions)),
+            even_mesh: settings.has_even_mesh(),
+            pulay_correction: property != Property::BandGap && settings.corrects_stress(),
         };
         // Numbers and strings only: writing them as JSON cannot fail.
         Fingerprint(serde_json::to_string(&identity).unwrap_or_default())
@@ -161,6 +170,38 @@ impl Calculator for NativeCalculator {
             .cutoffs(elements, &self.settings)
             .map(|_| ())
             .map_err(error)
+    }
+
+    fn calculation_settings(&self, structure: &Structure) -> Option<CalculationSettings> {
+        let settings = &self.settings;
+        let elements = &structure.elements;
+        let cutoffs = self.library.cutoffs(elements, settings).ok()?;
+        let (pseudopotentials, needs, stated_error) = match self.library.source() {
+            SpeciesSource::Gth => {
+                let ecutwfc_ry = largest_gth(elements, Accuracy::Balanced);
+                let needs = Cutoffs {
+                    ecutwfc_ry,
+                    ecutrho_ry: 4.0 * ecutwfc_ry,
+                };
+                let error = gth_error(elements, cutoffs.ecutwfc_ry, settings.corrects_stress());
+                (BUILT_IN.to_owned(), Some(needs), Some(error))
+            }
+            SpeciesSource::Family(family) => {
+                let name = family.name().to_owned();
+                (name, self.library.recommended(elements), None)
+            }
+        };
+        Some(CalculationSettings {
+            pseudopotentials,
+            accuracy: Some(settings.accuracy),
+            ecutwfc_ry: cutoffs.ecutwfc_ry,
+            ecutrho_ry: cutoffs.ecutrho_ry,
+            needed_ecutwfc_ry: needs.map(|needs| needs.ecutwfc_ry),
+            needed_ecutrho_ry: needs.map(|needs| needs.ecutrho_ry),
+            kppa: settings.kppa(),
+            k_mesh: settings.k_divisions(&structure.lattice, elements.len()),
+            stated_error,
+        })
     }
 
     /// What `pw.x` makes of the published decks depends on their cell: its electrons, its k-points.

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crystalgym_crystal::{Crystal, Structure, automatic_density};
+use crystalgym_crystal::{Crystal, Structure};
 use crystalgym_dft::{
     BOHR_ANG, BandEdges, Cancellation, DftError, Discretisation, HARTREE_EV, HARTREE_PER_BOHR3_GPA,
     KMesh, Mixing, Model, Occupations, PlaneWaveBasis, ScfControl, ScfEnd, ScfOptions, ScfResult,
@@ -18,7 +18,7 @@ use super::{
     settings::{NativeSettings, Verdict},
     species::{KnownSpecies, SpeciesLibrary},
 };
-use crate::{CancelToken, Failure, FailureCode, Property, Values};
+use crate::{CancelToken, Failure, FailureCode, Property, Values, pulay::pulay_pressure};
 
 const HARTREE_PER_RY: f64 = 0.5;
 /// How pw.x mixes densities in the published decks.
@@ -147,10 +147,20 @@ impl<'a> Computation<'a> {
         )
         .map_err(|error| self.invalid(error))?;
         let (values, energy_ev) = (given.values(), given.energy_ev());
-        let fit = self.equation_of_state(&ingredients, energy_ev, &given.into_starting_point())?;
+        let volume = given.basis.model().cell.volume();
+        let given = given.into_starting_point();
+        let (fit, slope_ev) = self.equation_of_state(&ingredients, energy_ev, &given)?;
+        let correction = match (settings.corrects_stress(), slope_ev) {
+            (false, _) => 0.0,
+            (true, Some(slope_ev)) => pulay_pressure(slope_ev / HARTREE_EV, volume),
+            (true, None) => {
+                let slope_ev = self.basis_set_slope_ev(&ingredients, &given)?;
+                pulay_pressure(slope_ev / HARTREE_EV, volume)
+            }
+        };
         Ok(Values {
             value: fit.bulk_modulus_gpa,
-            pressure_gpa: Some(pressure(&stress) * HARTREE_PER_BOHR3_GPA),
+            pressure_gpa: Some((pressure(&stress) + correction) * HARTREE_PER_BOHR3_GPA),
             equation_of_state: Some(fit),
             ..values
         })
@@ -177,14 +187,24 @@ impl<'a> Computation<'a> {
             settings.threads,
         )
         .map_err(|error| self.invalid(error))?;
-        let model = solved.basis.model();
-        let moved = first_variable_cell_step(model, &forces, &stress)
+        let (values, model) = (solved.values(), solved.basis.model().clone());
+        let correction = match settings.corrects_stress() {
+            true => {
+                let slope_ev =
+                    self.basis_set_slope_ev(&ingredients, &solved.into_starting_point())?;
+                pulay_pressure(slope_ev / HARTREE_EV, model.cell.volume())
+            }
+            false => 0.0,
+        };
+        let stress = under_pressure(stress, correction);
+        let moved = first_variable_cell_step(&model, &forces, &stress)
             .map_err(|error| self.invalid(error))?;
         let compression = model.cell.volume() / moved.cell.volume();
         Ok(Values {
             value: self.crystal.rigid_density_g_cm3() * compression,
             pressure_gpa: Some(pressure(&stress) * HARTREE_PER_BOHR3_GPA),
-            ..solved.values()
+            is_cell_step_limited: Some(moved.is_limited),
+            ..values
         })
     }
 
@@ -311,7 +331,7 @@ impl<'a> Computation<'a> {
     pub(super) fn k_divisions(&self) -> [u32; 3] {
         let lattice = &self.crystal.skeleton().lattice;
         let sites = self.crystal.elements().len();
-        automatic_density(lattice, sites, self.settings.kppa)
+        self.settings.k_divisions(lattice, sites)
     }
 
     pub(super) fn ingredients(&self) -> Result<Ingredients, Failure> {
@@ -401,6 +421,14 @@ impl Solved {
             ..Values::default()
         }
     }
+}
+
+/// The stress, positive under tension, with a pressure more.
+fn under_pressure(mut stress: [[f64; 3]; 3], pressure: f64) -> [[f64; 3]; 3] {
+    for (axis, row) in stress.iter_mut().enumerate() {
+        row[axis] -= pressure;
+    }
+    stress
 }
 
 fn why_stopped(is_cancelled: bool) -> (FailureCode, &'static str) {

@@ -19,13 +19,10 @@ use super::{
     Verdict,
     computation::{Computation, Ingredients, Scale},
 };
-use crate::{EquationOfStateFit, Failure, FailureCode, fit_murnaghan};
+use crate::{EquationOfStateFit, Failure, FailureCode, fit_murnaghan, pulay::CUTOFF_FACTOR};
 
 /// Volumes relative to the cell's.
 const VOLUME_FACTORS: [f64; 5] = [0.98, 0.99, 1.0, 1.01, 1.02];
-/// Cutoffs, relative to the given one and to its inverse, that F is measured at: so far apart that
-/// jumps of the basis hardly touch its slope.
-const CUTOFF_FACTOR: f64 = 1.15;
 /// F is multiplied by strains of a hundredth, so that its energies need less accuracy.
 const CUTOFF_CONVERGENCE_RY: f64 = 1e-5;
 
@@ -33,13 +30,14 @@ impl Computation<'_> {
     /// The fit to the energies at all of [`VOLUME_FACTORS`], from that of the given volume and
     /// what its calculation found.
     ///
-    /// With a fixed cutoff nothing is corrected, as in the published decks.
+    /// With a fixed cutoff nothing is corrected, as in the published decks. With fixed plane waves the
+    /// change of the energy with the logarithm of the cutoff comes with the fit, in eV.
     pub(super) fn equation_of_state(
         &mut self,
         ingredients: &Ingredients,
         given_ev: f64,
         given: &StartingPoint,
-    ) -> Result<EquationOfStateFit, Failure> {
+    ) -> Result<(EquationOfStateFit, Option<f64>), Failure> {
         let settings = self.settings;
         let fixed_plane_waves = settings.has_fixed_plane_waves();
         let convergence_ry = self.convergence_ry(settings.derivative_convergence_ry);
@@ -64,13 +62,14 @@ impl Computation<'_> {
         let [smaller, smallest] = energies_ev([VOLUME_FACTORS[1], VOLUME_FACTORS[0]])?;
         let [larger, largest] = energies_ev([VOLUME_FACTORS[3], VOLUME_FACTORS[4]])?;
         let mut energies_ev = [smallest, smaller, given_ev, larger, largest];
-        if fixed_plane_waves {
-            let error = self.basis_set_error(ingredients, given_ev, given)?;
-            for (energy_ev, volume) in energies_ev.iter_mut().zip(VOLUME_FACTORS) {
-                *energy_ev -= error.change_ev(effective_cutoff_log(volume));
-            }
+        if !fixed_plane_waves {
+            return Ok((self.fit(&energies_ev)?, None));
         }
-        self.fit(&energies_ev)
+        let error = self.basis_set_error(ingredients, given_ev, given)?;
+        for (energy_ev, volume) in energies_ev.iter_mut().zip(VOLUME_FACTORS) {
+            *energy_ev -= error.change_ev(effective_cutoff_log(volume));
+        }
+        Ok((self.fit(&energies_ev)?, Some(error.slope_ev)))
     }
 
     fn basis_set_error(

@@ -2,22 +2,25 @@
 
 use std::num::NonZeroUsize;
 
+use crystalgym_crystal::{Lattice, automatic_density};
 use crystalgym_dft::SetUp;
 use crystalgym_dft::Smearing;
 use crystalgym_qe::SettingRange;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::{
-    EquationOfStateLimits, Ions,
+    Accuracy, EquationOfStateLimits, Ions,
     elasticity::{DEFAULT_ELASTIC_STRAIN, ELASTIC_STRAIN},
 };
 
 /// Settings of [`NativeCalculator`](crate::NativeCalculator).
 ///
-/// Mesh, smearing and their widths are those of the CrystalGym paper (appendix B.5).
+/// By default mesh, smearing and its width are those of the CrystalGym paper (appendix B.5).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(remote = "Self", default, deny_unknown_fields)]
 pub struct NativeSettings {
+    /// How accurate the numbers shall be: cutoffs, mesh and stress, each unless it is given by itself.
+    pub accuracy: Accuracy,
     /// Cutoff of the wave functions in Ry. If none: [`gth_cutoff_ry`](Self::gth_cutoff_ry) for the
     /// built-in pseudopotentials; for a family what it recommends for the elements of the crystal,
     /// and 50 Ry (the published decks) where it recommends nothing.
@@ -27,12 +30,19 @@ pub struct NativeSettings {
     /// norm-conserving pseudopotentials need, and eight times with ultrasoft or PAW ones.
     pub ecutrho_ry: Option<f64>,
     /// Cutoff of the wave functions with the built-in pseudopotentials in Ry, for all elements
-    /// alike: a compromise for training. `recommended` takes the largest of those that
+    /// alike. `recommended` takes the largest of those that
     /// [`GthParameters::recommended_cutoff_ry`](crystalgym_dft::pseudo::GthParameters::recommended_cutoff_ry)
-    /// gives for the elements, several times as expensive for O, F and the like.
-    pub gth_cutoff_ry: GthCutoff,
-    /// k-points per reciprocal atom.
-    pub kppa: f64,
+    /// gives for the elements. If none, the accuracy's ([`gth_cutoff_ry`](crate::gth_cutoff_ry)).
+    pub gth_cutoff_ry: Option<GthCutoff>,
+    /// k-points per reciprocal atom; if none, the accuracy's.
+    pub kppa: Option<f64>,
+    /// Whether the mesh has even divisions along every axis, the next above those of the rule; if
+    /// none, the accuracy's.
+    pub even_mesh: Option<bool>,
+    /// Whether the stress is that of a fixed cutoff, measured by two more calculations at other
+    /// cutoffs, and not that of a fixed set of plane waves, as in `pw.x` (Pulay stress); if none, the
+    /// accuracy's. Never with the verdict `paper`. For densities and for pressures.
+    pub pulay_correction: Option<bool>,
     /// Smearing where occupations are not fixed.
     pub smearing: Smearing,
     /// Its width in Ry.
@@ -68,10 +78,13 @@ pub struct NativeSettings {
 impl Default for NativeSettings {
     fn default() -> Self {
         Self {
+            accuracy: Accuracy::Fast,
             ecutwfc_ry: None,
             ecutrho_ry: None,
-            gth_cutoff_ry: GthCutoff::Ry(GthCutoff::TRAINING_RY),
-            kppa: 1000.0,
+            gth_cutoff_ry: None,
+            kppa: None,
+            even_mesh: None,
+            pulay_correction: None,
             smearing: Smearing::Gaussian,
             degauss_ry: 0.001,
             convergence_ry: 1e-6,
@@ -105,11 +118,6 @@ pub enum GthCutoff {
 pub enum RecommendedCutoff {
     /// The largest of those recommended for the elements of the crystal.
     Recommended,
-}
-
-impl GthCutoff {
-    /// The default in Ry.
-    pub const TRAINING_RY: f64 = 30.0;
 }
 
 /// What counts as a failure of a calculation.
@@ -163,14 +171,39 @@ impl NativeSettings {
         self.verdict == Verdict::Engine && self.volume_basis == VolumeBasis::FixedPlaneWaves
     }
 
+    /// k-points per reciprocal atom.
+    pub fn kppa(&self) -> f64 {
+        self.kppa.unwrap_or(self.accuracy.kppa())
+    }
+
+    /// Whether the mesh has even divisions along every axis.
+    pub fn has_even_mesh(&self) -> bool {
+        self.even_mesh.unwrap_or(self.accuracy.has_even_mesh())
+    }
+
+    /// Whether stress and pressure are those of a fixed cutoff.
+    pub fn corrects_stress(&self) -> bool {
+        let chosen = self.pulay_correction;
+        self.verdict == Verdict::Engine && chosen.unwrap_or(self.accuracy.corrects_stress())
+    }
+
+    /// Divisions of the mesh of k-points for so many sites in a cell.
+    pub(super) fn k_divisions(&self, lattice: &Lattice, sites: usize) -> [u32; 3] {
+        let divisions = automatic_density(lattice, sites, self.kppa());
+        match self.has_even_mesh() {
+            true => divisions.map(|d| d.next_multiple_of(2)),
+            false => divisions,
+        }
+    }
+
     /// Checks that the numbers make sense.
     ///
     /// # Errors
     /// [`InvalidNativeSettings`] for the first that does not.
     pub fn validate(&self) -> Result<(), InvalidNativeSettings> {
         let gth_cutoff = match self.gth_cutoff_ry {
-            GthCutoff::Ry(cutoff) => Some(cutoff),
-            GthCutoff::ByElements(_) => None,
+            Some(GthCutoff::Ry(cutoff)) => Some(cutoff),
+            Some(GthCutoff::ByElements(_)) | None => None,
         };
         let ranges = [
             ("ecutwfc_ry", self.ecutwfc_ry, SettingRange::CUTOFF_RY),
@@ -180,7 +213,7 @@ impl NativeSettings {
                 SettingRange::DENSITY_CUTOFF_RY,
             ),
             ("gth_cutoff_ry", gth_cutoff, SettingRange::CUTOFF_RY),
-            ("kppa", Some(self.kppa), SettingRange::KPPA),
+            ("kppa", self.kppa, SettingRange::KPPA),
             (
                 "degauss_ry",
                 Some(self.degauss_ry),

@@ -84,7 +84,10 @@ impl Computation<'_> {
             .map_err(|error| Failure::new(FailureCode::ElasticallyUnstable, error.to_string()))?;
         Ok(Values {
             value: constants.average.hill.shear_gpa,
-            pressure_gpa: Some(pressure(&stress_gpa)),
+            pressure_gpa: Some(match self.settings.corrects_stress() {
+                true => pressure(&stress_gpa) + pulay_gpa,
+                false => pressure(&stress_gpa),
+            }),
             elastic_constants: Some(Box::new(constants)),
             ..values
         })

@@ -11,7 +11,7 @@ use crystalgym_dft::pseudo::{GthParameters, Pseudopotential, PseudopotentialKind
 use crystalgym_pseudopotential::{Cutoffs, PseudopotentialError, PseudopotentialFamily};
 
 use super::settings::{GthCutoff, NativeSettings, PUBLISHED_ECUTWFC_RY};
-use crate::{Failure, FailureCode};
+use crate::{Accuracy, Failure, FailureCode, gth_cutoff_ry};
 
 /// Where pseudopotentials come from.
 #[derive(Debug, Clone)]
@@ -113,6 +113,22 @@ impl SpeciesLibrary {
         Ok(fresh)
     }
 
+    /// What the family recommends for these elements, as far as it recommends anything.
+    pub(super) fn recommended(&self, elements: &[Element]) -> Option<Cutoffs> {
+        let known = elements
+            .iter()
+            .filter_map(|&element| self.species(element).ok()?.cutoffs);
+        known.reduce(|a, b| Cutoffs {
+            ecutwfc_ry: a.ecutwfc_ry.max(b.ecutwfc_ry),
+            ecutrho_ry: a.ecutrho_ry.max(b.ecutrho_ry),
+        })
+    }
+
+    /// Where the pseudopotentials come from.
+    pub(super) fn source(&self) -> &SpeciesSource {
+        &self.source
+    }
+
     /// Cutoffs for a crystal of these elements.
     pub(super) fn cutoffs(
         &self,
@@ -131,7 +147,8 @@ impl SpeciesLibrary {
             settings
                 .ecutwfc_ry
                 .unwrap_or_else(|| match (&self.source, settings.gth_cutoff_ry) {
-                    (SpeciesSource::Gth, GthCutoff::Ry(cutoff)) => cutoff,
+                    (SpeciesSource::Gth, Some(GthCutoff::Ry(cutoff))) => cutoff,
+                    (SpeciesSource::Gth, None) => largest_gth(elements, settings.accuracy),
                     _ => largest(|cutoffs| cutoffs.ecutwfc_ry).unwrap_or(PUBLISHED_ECUTWFC_RY),
                 });
         let needs_more =
@@ -161,6 +178,12 @@ impl SpeciesLibrary {
             ecutrho_ry,
         })
     }
+}
+
+/// The largest cutoff that the elements need with the built-in pseudopotentials, in Ry.
+pub(super) fn largest_gth(elements: &[Element], accuracy: Accuracy) -> f64 {
+    let of = |&element: &Element| gth_cutoff_ry(element, accuracy);
+    elements.iter().filter_map(of).fold(0.0, f64::max)
 }
 
 fn missing(error: impl std::error::Error) -> Failure {

@@ -17,7 +17,7 @@ fn crystal(symbols: [&str; 4]) -> Crystal {
 fn coarse() -> NativeSettings {
     NativeSettings {
         ecutwfc_ry: Some(8.0),
-        kppa: 1.0,
+        kppa: Some(1.0),
         convergence_ry: 1e-10,
         ..NativeSettings::default()
     }
@@ -81,7 +81,7 @@ fn what_ends_an_evaluation_has_its_code() {
 #[test]
 fn settings_and_elements_are_checked_before_anything_runs() {
     let settings = NativeSettings {
-        kppa: f64::NAN,
+        kppa: Some(f64::NAN),
         ..NativeSettings::default()
     };
     let error = NativeCalculator::new(settings, SpeciesSource::Gth).unwrap_err();
@@ -206,13 +206,13 @@ fn sizes_are_estimated_and_time_is_looked_at_before_the_first_iteration() {
         found.message
     );
     let many = failure(NativeSettings {
-        kppa: 1e6,
+        kppa: Some(1e6),
         memory_limit_gib: 0.05,
         ..coarse()
     });
     assert_eq!(many.code, FailureCode::TooLarge, "{}", many.message);
     let slow = failure(NativeSettings {
-        kppa: 1e6,
+        kppa: Some(1e6),
         memory_limit_gib: 1e3,
         time_limit_seconds: Some(0.2),
         ..coarse()
@@ -311,7 +311,7 @@ fn a_family_of_files_gives_the_built_in_numbers() {
     let family = PseudopotentialFamily::open_folder(folder.path()).unwrap();
     let settings = NativeSettings {
         ecutwfc_ry: Some(16.0),
-        kppa: 100.0,
+        kppa: Some(100.0),
         ..coarse()
     };
     let files =
@@ -337,7 +337,7 @@ fn a_small_basis_gives_nearly_the_bulk_modulus_of_a_large_one() {
     let modulus = |ecutwfc_ry: f64, volume_basis: VolumeBasis| {
         let settings = NativeSettings {
             ecutwfc_ry: Some(ecutwfc_ry),
-            kppa: 50.0,
+            kppa: Some(50.0),
             degauss_ry: 0.02,
             volume_basis,
             ..NativeSettings::default()
