@@ -95,6 +95,14 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
+    /// Whether it proposes crystals and learns no policy: in the end it repeats its best find.
+    pub fn is_search(self) -> bool {
+        match self {
+            Self::Dqn | Self::Rainbow | Self::Ppo | Self::Sac => false,
+            Self::RandomSearch | Self::Genetic | Self::LocalSearch => true,
+        }
+    }
+
     /// The name used in configurations and files.
     pub fn name(self) -> &'static str {
         match self {
