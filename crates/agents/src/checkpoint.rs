@@ -6,7 +6,9 @@ use std::{
 };
 
 use crystalgym_crystal::EnclosedFolder;
-use crystalgym_environment::{ProcessName, SkeletonIdentity, Task, VectorSnapshot};
+use crystalgym_environment::{
+    ProcessName, SkeletonIdentity, Task, VectorSnapshot, target_text,
+};
 use crystalgym_evaluation::Property;
 use crystalgym_networks::Checkpoint;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -109,7 +111,14 @@ pub(crate) struct TaskIdentity {
     elements: Vec<String>,
     property: Property,
     target: f64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    tolerance: f64,
     process: ProcessName,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 impl TaskIdentity {
@@ -128,6 +137,7 @@ impl TaskIdentity {
                 .collect(),
             property: task.property(),
             target: task.target(),
+            tolerance: task.objective().tolerance(),
             process: task.process_name(),
         }
     }
@@ -156,7 +166,11 @@ impl TaskIdentity {
                 self.property.to_string(),
                 found.property.to_string(),
             ),
-            ("target", self.target.to_string(), found.target.to_string()),
+            (
+                "target",
+                target_text(self.target, self.tolerance),
+                target_text(found.target, found.tolerance),
+            ),
             (
                 "process",
                 self.process.name().to_owned(),

@@ -230,6 +230,7 @@ impl ResultJob {
             held_out: self.held_out.clone(),
             property: self.property,
             target: self.target,
+            tolerance: self.settings.task.tolerance,
             algorithm: self.algorithm,
             preset: self.preset,
             seed: self.seed,

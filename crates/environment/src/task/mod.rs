@@ -4,6 +4,7 @@ mod config;
 mod masks;
 mod skeletons;
 mod start;
+mod written_target;
 
 use std::{ops::RangeInclusive, sync::Arc};
 
@@ -68,6 +69,13 @@ impl Task {
             );
             return invalid("target", message);
         }
+        if !(0.0..=config.target).contains(&config.tolerance) {
+            let message = format!(
+                "tolerance is {}, expected a number from 0 to the target, {}",
+                config.tolerance, config.target
+            );
+            return invalid("tolerance", message);
+        }
         if skeletons.len() > MOST_SKELETONS {
             let found = skeletons.len();
             let message = format!("skeletons has {found} members, expected 1 to {MOST_SKELETONS}");
@@ -84,7 +92,8 @@ impl Task {
             process: start::process(config, &board)?,
             process_name: config.process,
             board,
-            objective: Objective::new(config.property, config.target),
+            objective: Objective::new(config.property, config.target)
+                .with_tolerance(config.tolerance),
             odd_electrons_fail_at_once: config.odd_electrons_fail_at_once,
         })
     }
@@ -135,7 +144,8 @@ impl Task {
         self.objective.property()
     }
 
-    /// The target of new episodes, in the property's unit.
+    /// The target of new episodes, in the property's unit; of a range the middle. It is what is seen of
+    /// the objective: how wide a range is belongs to the task, and is the same in all its episodes.
     pub fn target(&self) -> f64 {
         self.objective.target()
     }
