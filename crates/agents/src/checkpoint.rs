@@ -6,7 +6,9 @@ use std::{
 };
 
 use crystalgym_crystal::EnclosedFolder;
-use crystalgym_environment::{ProcessName, RewardForm, SkeletonIdentity, Task, VectorSnapshot};
+use crystalgym_environment::{
+    ProcessName, RewardForm, SkeletonIdentity, Task, VectorSnapshot, target_text,
+};
 use crystalgym_evaluation::Property;
 use crystalgym_networks::Checkpoint;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -109,6 +111,8 @@ pub(crate) struct TaskIdentity {
     elements: Vec<String>,
     property: Property,
     target: f64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    tolerance: f64,
     process: ProcessName,
     /// Absent where it is as many as there are sites.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -120,6 +124,14 @@ pub(crate) struct TaskIdentity {
 
 fn is_final(form: &RewardForm) -> bool {
     *form == RewardForm::Final
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks for a reference"
+)]
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 impl TaskIdentity {
@@ -138,6 +150,7 @@ impl TaskIdentity {
                 .collect(),
             property: task.property(),
             target: task.target(),
+            tolerance: task.objective().tolerance(),
             process: task.process_name(),
             steps: task.steps(),
             reward_form: task.objective().form(),
@@ -172,7 +185,11 @@ impl TaskIdentity {
                 self.property.to_string(),
                 found.property.to_string(),
             ),
-            ("target", self.target.to_string(), found.target.to_string()),
+            (
+                "target",
+                target_text(self.target, self.tolerance),
+                target_text(found.target, found.tolerance),
+            ),
             (
                 "process",
                 self.process.name().to_owned(),

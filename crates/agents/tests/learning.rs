@@ -173,7 +173,10 @@ fn all_four_improve_a_crystal_to_the_exact_optimum() {
             });
             let returns: Vec<f64> = returns.collect();
             let name = config.name();
-            assert!(returns.iter().all(|r| *r == best), "{name} {reward_form:?}: {returns:?}");
+            assert!(
+                returns.iter().all(|r| *r == best),
+                "{name} {reward_form:?}: {returns:?}"
+            );
         }
     }
 }

@@ -71,8 +71,11 @@ pub struct JobManifest {
     pub held_out: Vec<String>,
     /// Property.
     pub property: Property,
-    /// Its target, in its unit.
+    /// Its target, in its unit; of a range the middle.
     pub target: f64,
+    /// How far from the target a value still has the best reward.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub tolerance: f64,
     /// Algorithm.
     pub algorithm: Algorithm,
     /// Its preset.
@@ -193,11 +196,17 @@ impl Selection {
         let mut layers = ConfigLayers::default();
         layers.set("algorithm.name", name);
         layers.set("algorithm.preset", self.preset.name());
-        let sites = most_sites(&TrainingConfig::resolve(&layers, Some(&task))?);
+        let first = layers.clone();
+        let sites = most_sites(&TrainingConfig::resolve(&first, Some(&task))?);
         self.scale.set(&mut layers, algorithm, sites);
         layers.extend(&self.layers);
         layers.set(&format!("{name}.seed"), seed as i64);
         let mut config = TrainingConfig::resolve(&layers, Some(&task))?;
+        check_chosen(
+            &config,
+            property,
+            &TrainingConfig::resolve(&first, Some(&task))?,
+        )?;
         config.evaluation.store = store.to_string_lossy().into_owned();
         Ok(Job {
             manifest: JobManifest {
@@ -211,6 +220,7 @@ impl Selection {
                 held_out: experiment.held_out.iter().map(|&s| s.to_owned()).collect(),
                 property,
                 target: config.task.target,
+                tolerance: config.task.tolerance,
                 algorithm,
                 preset: self.preset,
                 seed,
@@ -240,6 +250,46 @@ fn task_name(property: Property, skeletons: &str, experiment: &Experiment) -> St
         ProcessName::Filling => task,
         process => format!("{task}-{}", process.name()),
     }
+}
+
+/// What the name of a job says is chosen by options of its own, never by a setting.
+fn check_chosen(
+    config: &TrainingConfig,
+    property: Property,
+    planned: &TrainingConfig,
+) -> Result<(), BenchmarkError> {
+    let chosen = |option: &'static str, value: String, expected: String| {
+        Err(BenchmarkError::Selection {
+            option,
+            value,
+            expected,
+        })
+    };
+    if config.task.property != property {
+        let expected = format!("{property}: a benchmark's properties are chosen with --properties");
+        return chosen(
+            "task.property",
+            format!("is {}", config.task.property),
+            expected,
+        );
+    }
+    if config.task.skeletons != planned.task.skeletons {
+        let expected = format!(
+            "{}: a benchmark's skeletons are chosen with --skeletons and its experiments",
+            planned.task.skeletons.join(" ")
+        );
+        let value = format!("is {}", config.task.skeletons.join(" "));
+        return chosen("task.skeletons", value, expected);
+    }
+    Ok(())
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks for a reference"
+)]
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 fn most_sites(config: &TrainingConfig) -> usize {

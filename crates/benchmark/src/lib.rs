@@ -3,6 +3,7 @@
 //! [`Selection`] → [`Job`]s → [`run_jobs`] (one manifest and one training run each) →
 //! [`read_jobs`] → [`Tables`].
 
+mod area;
 mod curve;
 mod error;
 mod experiment;
@@ -15,11 +16,13 @@ mod limits;
 mod measure;
 mod reader;
 mod result;
+mod rollout_kind;
 mod runner;
 mod running;
 mod scale;
 mod settings;
 mod statistics;
+mod table;
 mod tables;
 mod text;
 
@@ -42,9 +45,11 @@ pub use result::{
     SealedResult, Verdict, Verification, VerifyOptions, WrittenResult, calculators,
     chance_of_missing, problems, record_path, verify, write_result,
 };
+pub use rollout_kind::RolloutKind;
 pub use runner::{EvaluationRow, RunOptions, RunSummary, run_jobs};
 pub use running::{RunLabel, UnfinishedRun, read_run, read_unfinished_jobs};
 pub use scale::Scale;
 pub use statistics::{interquartile_mean, interquartile_mean_interval};
-pub use tables::{Table, Tables};
+pub use table::{Table, are_numbers, shown_number};
+pub use tables::Tables;
 pub use text::{csv_row, markdown, visible, visible_lines};

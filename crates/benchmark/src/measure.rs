@@ -7,7 +7,8 @@ use crystalgym_evaluation::Property;
 use crystalgym_training::{EpisodeRow, RowSource};
 
 use crate::{
-    EvaluationRow, FoundCrystals, JobManifest, LearningCurve,
+    EvaluationRow, FoundCrystals, JobManifest, LearningCurve, RolloutKind,
+    area::LearningArea,
     found::CrystalCounter,
     limits::{LARGEST_VALUE, LONGEST_CALCULATION, MOST_STEPS},
 };
@@ -22,7 +23,8 @@ pub struct JobMeasure {
     pub manifest: JobManifest,
     /// What its training episodes say.
     pub training: TrainingMeasure,
-    /// Mean return of the final greedy rollouts on the skeletons of training; failures count.
+    /// Mean return of the final greedy rollouts on the skeletons of training, failures counted; of a
+    /// search, its best find.
     pub greedy_return: f64,
     /// The same as the agent acts while it learns.
     pub sampled_return: f64,
@@ -51,9 +53,8 @@ pub struct TrainingMeasure {
     pub last_return: f64,
     /// Largest return.
     pub best_return: f64,
-    /// Area under the learning curve, `Σ_i (R_i − R_failure)(s_i − s_{i−1})` over the episodes in
-    /// the order in which their rewards arrived, s the environment steps at that moment. The paper's
-    /// Table 5 gives no formula; this one is positive, and larger for whoever learns sooner.
+    /// Area under the learning curve in returns times steps, as docs/benchmark.md defines it: see
+    /// [`LearningArea`].
     pub area_under_curve: f64,
     /// Returns in their order.
     pub curve: LearningCurve,
@@ -66,6 +67,11 @@ pub struct TrainingMeasure {
 }
 
 impl JobMeasure {
+    /// What its greedy rollouts are.
+    pub fn rollout_kind(&self) -> RolloutKind {
+        RolloutKind::of(self.manifest.algorithm)
+    }
+
     /// The measures of a job's tables, which must not be empty.
     pub(crate) fn of(
         manifest: JobManifest,
@@ -111,8 +117,7 @@ impl TrainingMeasure {
 #[derive(Debug)]
 pub(crate) struct TrainingCounter {
     measure: TrainingMeasure,
-    failure_return: f64,
-    last_step: u64,
+    area: LearningArea,
     last_returns: VecDeque<f64>,
     crystals: CrystalCounter,
 }
@@ -134,8 +139,7 @@ impl TrainingCounter {
                 seconds: Vec::new(),
                 found: FoundCrystals::default(),
             },
-            failure_return: Reward::of(property).of_failure(),
-            last_step: 0,
+            area: LearningArea::above(Reward::of(property).of_failure()),
             last_returns: VecDeque::with_capacity(LAST_EPISODES),
             crystals: CrystalCounter::default(),
         }
@@ -181,9 +185,7 @@ impl TrainingCounter {
                 counts.1 += 1;
             });
         }
-        let steps = row.step.saturating_sub(self.last_step);
-        measure.area_under_curve += (row.episodic_return - self.failure_return) * steps as f64;
-        self.last_step = self.last_step.max(row.step);
+        self.area.add(row.episodic_return, row.step);
         measure.best_return = measure.best_return.max(row.episodic_return);
         measure
             .curve
@@ -203,12 +205,13 @@ impl TrainingCounter {
     }
 
     pub(crate) fn last_step(&self) -> u64 {
-        self.last_step
+        self.area.last_step()
     }
 
     pub(crate) fn finish(self) -> TrainingMeasure {
         TrainingMeasure {
             last_return: mean(self.last_returns.into_iter()).unwrap_or(f64::NAN),
+            area_under_curve: self.area.finish(),
             found: self.crystals.finish(),
             ..self.measure
         }

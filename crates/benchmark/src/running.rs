@@ -22,8 +22,10 @@ pub struct RunLabel {
     pub skeletons: String,
     /// Property.
     pub property: Property,
-    /// Its target, in its unit.
+    /// Its target, in its unit; of a range the middle.
     pub target: f64,
+    /// How far from the target a value still has the best reward.
+    pub tolerance: f64,
     /// Algorithm.
     pub algorithm: Algorithm,
     /// Seed.
@@ -38,6 +40,7 @@ impl From<&JobManifest> for RunLabel {
             skeletons: manifest.skeletons.clone(),
             property: manifest.property,
             target: manifest.target,
+            tolerance: manifest.tolerance,
             algorithm: manifest.algorithm,
             seed: manifest.seed,
         }
@@ -102,6 +105,7 @@ pub fn read_run(folder: &Path) -> Result<UnfinishedRun, BenchmarkError> {
             skeletons,
             property: config.task.property,
             target: config.task.target,
+            tolerance: config.task.tolerance,
             algorithm: config.algorithm.name,
             seed: config.seed(),
         },

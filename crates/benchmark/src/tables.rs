@@ -1,27 +1,11 @@
-//! The tables of a benchmark as Markdown, CSV and LaTeX.
+//! The tables of a benchmark.
 
-use std::{collections::BTreeMap, fmt::Write as _, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use crate::{
-    JobMeasure, JobsRead, interquartile_mean, interquartile_mean_interval,
-    measure::mean,
-    text::{self, csv_row},
+    JobMeasure, JobsRead, RolloutKind, Table, interquartile_mean, interquartile_mean_interval,
+    measure::mean, shown_number, text::csv_row,
 };
-
-/// A table in plain strings, to be written in any format.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Table {
-    /// File name without extension.
-    pub name: &'static str,
-    /// Title.
-    pub title: String,
-    /// What the columns mean.
-    pub note: &'static str,
-    /// Names of the columns.
-    pub columns: Vec<&'static str>,
-    /// Rows.
-    pub rows: Vec<Vec<String>>,
-}
 
 /// The tables of a benchmark.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,11 +18,12 @@ pub struct Tables {
 
 /// What jobs of different seeds share: experiment, property, skeletons, algorithm.
 type Group<'a> = (&'a str, String, &'a str, &'static str);
+type Groups<'a> = BTreeMap<Group<'a>, Vec<&'a JobMeasure>>;
 
 impl Tables {
     /// The tables of what was read.
     pub fn of(read: &JobsRead) -> Self {
-        let mut groups: BTreeMap<Group<'_>, Vec<&JobMeasure>> = BTreeMap::new();
+        let mut groups = Groups::new();
         for job in &read.jobs {
             let m = &job.manifest;
             let group = (
@@ -58,15 +43,29 @@ impl Tables {
             scales
         };
         let stamp = format!("scale: {}", scales.join(", "));
+        let mut tables = Vec::new();
+        for kind in RolloutKind::ALL {
+            let of_kind = |jobs: &Vec<&JobMeasure>| {
+                let mut jobs = jobs.iter();
+                jobs.any(|job| job.rollout_kind() == kind)
+            };
+            let chosen = groups.iter().filter(|(_, jobs)| of_kind(jobs));
+            let chosen: Groups<'_> = chosen
+                .map(|(group, jobs)| (group.clone(), jobs.clone()))
+                .collect();
+            if !chosen.is_empty() {
+                tables.push(performance(&chosen, kind, &stamp));
+                tables.push(aggregate(&chosen, kind, &stamp));
+            }
+        }
+        tables.extend([
+            cost(&groups, &stamp),
+            failures(&groups, &stamp),
+            failures_by_element(&read.jobs, &stamp),
+        ]);
         let left_out = read.left_out.iter();
         Self {
-            tables: vec![
-                performance(&groups, &stamp),
-                aggregate(&groups, &stamp),
-                cost(&groups, &stamp),
-                failures(&groups, &stamp),
-                failures_by_element(&read.jobs, &stamp),
-            ],
+            tables,
             left_out: left_out
                 .map(|job| (job.folder.clone(), job.reason.clone()))
                 .collect(),
@@ -94,7 +93,7 @@ impl Tables {
     }
 }
 
-fn performance(groups: &BTreeMap<Group<'_>, Vec<&JobMeasure>>, stamp: &str) -> Table {
+fn performance(groups: &Groups<'_>, kind: RolloutKind, stamp: &str) -> Table {
     let rows = groups.iter().map(|(group, jobs)| {
         let mut row = heads(group);
         row.push(jobs.len().to_string());
@@ -118,22 +117,22 @@ fn performance(groups: &BTreeMap<Group<'_>, Vec<&JobMeasure>>, stamp: &str) -> T
         row.push(format!("{distinct} of {all}"));
         row
     });
+    let (name, note) = match kind {
+        RolloutKind::Policy => ("performance", POLICY_NOTE),
+        RolloutKind::BestFind => ("searches", SEARCH_NOTE),
+    };
     Table {
-        name: "performance",
-        title: format!("Final performance and area under the curve ({stamp})"),
-        note: "Mean over seeds (smallest to largest). Greedy, sampled and held out: returns of the \
-               final rollouts, failures counted; last: mean return of the last 100 training \
-               episodes; area: sum over episodes of (return - return of a failure) times the \
-               environment steps since the last one. Distinct: different crystals among the final \
-               rollouts, seed by seed.",
+        name,
+        title: format!("Returns of the {} ({stamp})", kind.group()),
+        note,
         columns: vec![
             "experiment",
             "property",
             "skeletons",
             "algorithm",
             "seeds",
-            "greedy",
-            "sampled",
+            kind.name(),
+            kind.sampled_name(),
             "held out",
             "last",
             "best",
@@ -144,7 +143,21 @@ fn performance(groups: &BTreeMap<Group<'_>, Vec<&JobMeasure>>, stamp: &str) -> T
     }
 }
 
-fn aggregate(groups: &BTreeMap<Group<'_>, Vec<&JobMeasure>>, stamp: &str) -> Table {
+const POLICY_NOTE: &str = "Mean over seeds (smallest to largest). Greedy policy: mean return of five \
+    rollouts of the trained policy from random starts, failures counted; sampled policy: the same as \
+    the agent acts while it learns; held out: greedy on skeletons that it has never seen. Last: mean \
+    return of the last 100 training episodes; best: largest return of a training episode; area: sum \
+    over arrivals of (mean return of the episodes that arrived at one step - return of a failure) \
+    times the environment steps since the arrival before. Distinct: different crystals among the \
+    final rollouts, seed by seed.";
+
+const SEARCH_NOTE: &str = "Searches learn no policy. Best find: return of the best crystal of the \
+    whole search, which it repeats in the end; a maximum, not to be compared with the mean of a \
+    policy. As it searches: mean return of five further proposals. Held out: what it proposes for \
+    skeletons that it has never searched. Last, best, area and distinct as for the agents that learn; \
+    these are of training episodes and can be compared.";
+
+fn aggregate(groups: &Groups<'_>, kind: RolloutKind, stamp: &str) -> Table {
     // By experiment, property and algorithm: the greedy returns of each set of skeletons.
     let mut strata: BTreeMap<(&str, &str, &str), Vec<Vec<f64>>> = BTreeMap::new();
     for ((experiment, property, _, algorithm), jobs) in groups {
@@ -157,7 +170,7 @@ fn aggregate(groups: &BTreeMap<Group<'_>, Vec<&JobMeasure>>, stamp: &str) -> Tab
         .map(|((experiment, property, algorithm), strata)| {
             let all = strata.concat();
             let interval = match interquartile_mean_interval(strata) {
-                Some((low, high)) => format!("{low:.4} to {high:.4}"),
+                Some((low, high)) => format!("{} to {}", shown_number(low), shown_number(high)),
                 None => "one seed".to_owned(),
             };
             vec![
@@ -165,15 +178,18 @@ fn aggregate(groups: &BTreeMap<Group<'_>, Vec<&JobMeasure>>, stamp: &str) -> Tab
                 (*property).to_owned(),
                 (*algorithm).to_owned(),
                 all.len().to_string(),
-                interquartile_mean(&all).map_or_else(String::new, |value| format!("{value:.4}")),
+                interquartile_mean(&all).map_or_else(String::new, shown_number),
                 interval,
             ]
         });
+    let (name, note) = match kind {
+        RolloutKind::Policy => ("interquartile_mean", POLICY_MEAN_NOTE),
+        RolloutKind::BestFind => ("interquartile_mean_searches", SEARCH_MEAN_NOTE),
+    };
     Table {
-        name: "interquartile_mean",
-        title: format!("Interquartile mean of the final greedy return ({stamp})"),
-        note: "Over all skeletons and seeds, with the 95 % interval of 2000 bootstrap samples drawn \
-               within each set of skeletons.",
+        name,
+        title: format!("Interquartile mean of the {} ({stamp})", kind.name()),
+        note,
         columns: vec![
             "experiment",
             "property",
@@ -186,7 +202,14 @@ fn aggregate(groups: &BTreeMap<Group<'_>, Vec<&JobMeasure>>, stamp: &str) -> Tab
     }
 }
 
-fn cost(groups: &BTreeMap<Group<'_>, Vec<&JobMeasure>>, stamp: &str) -> Table {
+const POLICY_MEAN_NOTE: &str = "Return of the greedy policy over all skeletons and seeds, with the 95 % \
+    interval of 2000 bootstrap samples drawn within each set of skeletons.";
+
+const SEARCH_MEAN_NOTE: &str = "Return of the best find of each search over all skeletons and seeds, \
+    with the 95 % interval of 2000 bootstrap samples drawn within each set of skeletons; a mean of \
+    maxima, not to be compared with the mean of a policy.";
+
+fn cost(groups: &Groups<'_>, stamp: &str) -> Table {
     let mut sums: BTreeMap<(&str, &str), (usize, usize, f64)> = BTreeMap::new();
     for ((_, property, skeletons, _), jobs) in groups {
         let sum = sums.entry((property.as_str(), skeletons)).or_default();
@@ -200,7 +223,7 @@ fn cost(groups: &BTreeMap<Group<'_>, Vec<&JobMeasure>>, stamp: &str) -> Table {
         |((property, skeletons), (episodes, calculations, seconds))| {
             let mean = match calculations {
                 0 => String::new(),
-                _ => format!("{:.3}", seconds / *calculations as f64),
+                _ => shown_number(seconds / *calculations as f64),
             };
             vec![
                 (*property).to_owned(),
@@ -227,7 +250,7 @@ fn cost(groups: &BTreeMap<Group<'_>, Vec<&JobMeasure>>, stamp: &str) -> Table {
     }
 }
 
-fn failures(groups: &BTreeMap<Group<'_>, Vec<&JobMeasure>>, stamp: &str) -> Table {
+fn failures(groups: &Groups<'_>, stamp: &str) -> Table {
     let mut counts: BTreeMap<(&str, &str, &str), usize> = BTreeMap::new();
     let mut episodes: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for ((_, property, _, algorithm), jobs) in groups {
@@ -297,66 +320,17 @@ fn spread(values: impl Iterator<Item = f64> + Clone) -> String {
         return String::new();
     };
     if values.clone().count() == 1 {
-        return format!("{mean:.4}");
+        return shown_number(mean);
     }
     let low = values.clone().fold(f64::INFINITY, f64::min);
     let high = values.fold(f64::NEG_INFINITY, f64::max);
-    format!("{mean:.4} ({low:.4} to {high:.4})")
+    let [mean, low, high] = [mean, low, high].map(shown_number);
+    format!("{mean} ({low} to {high})")
 }
 
 fn percent(part: usize, whole: usize) -> String {
     match whole {
         0 => String::new(),
         _ => format!("{:.1} %", 100.0 * part as f64 / whole as f64),
-    }
-}
-
-impl Table {
-    /// GitHub's Markdown.
-    pub fn markdown(&self) -> String {
-        let line = |cells: &mut dyn Iterator<Item = String>| {
-            let cells: Vec<String> = cells.map(|cell| text::markdown(&cell)).collect();
-            format!("| {} |\n", cells.join(" | "))
-        };
-        let title = text::markdown(&self.title);
-        let mut text = format!("### {title}\n\n{}\n\n", self.note);
-        text += &line(&mut self.columns.iter().map(|&column| column.to_owned()));
-        text += &line(&mut self.columns.iter().map(|_| "---".to_owned()));
-        for row in &self.rows {
-            text += &line(&mut row.iter().cloned());
-        }
-        text
-    }
-
-    /// Comma-separated values (RFC 4180), title and note left out.
-    pub fn csv(&self) -> String {
-        let mut text = csv_row(&self.columns);
-        for row in &self.rows {
-            text += &csv_row(row);
-        }
-        text
-    }
-
-    /// A LaTeX table.
-    pub fn latex(&self) -> String {
-        let line = |cells: Vec<String>| format!("{} \\\\\n", cells.join(" & "));
-        let mut table = String::new();
-        let columns = "l".repeat(self.columns.len());
-        let title = text::latex(&self.title);
-        let _ = write!(
-            table,
-            "\\begin{{table}}\n\\caption{{{title}}}\n\\begin{{tabular}}{{{columns}}}\n\\hline\n"
-        );
-        table += &line(
-            self.columns
-                .iter()
-                .map(|column| text::latex(column))
-                .collect(),
-        );
-        table += "\\hline\n";
-        for row in &self.rows {
-            table += &line(row.iter().map(|cell| text::latex(cell)).collect());
-        }
-        table + "\\hline\n\\end{tabular}\n\\end{table}\n"
     }
 }

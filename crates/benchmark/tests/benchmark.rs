@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::Path,
     sync::atomic::{AtomicUsize, Ordering},
@@ -9,7 +10,7 @@ use std::{
 
 use crystalgym_benchmark::{
     Job, JobManifest, RunOptions, RunSummary, Scale, Selection, Tables, experiments, read_jobs,
-    run_jobs,
+    run_jobs, shown_number,
 };
 use crystalgym_evaluation::Property;
 use crystalgym_training::{Algorithm, ConfigLayers, Preset};
@@ -111,6 +112,17 @@ fn tables_are_what_the_raw_files_say() {
     let tables = Tables::of(&read_jobs(folder.path()).unwrap());
     assert!(tables.left_out.is_empty());
     let performance = &tables.tables[0];
+    // A search has no policy.
+    assert_eq!(
+        (performance.name, performance.columns[5]),
+        ("searches", "best find")
+    );
+    assert!(
+        tables
+            .tables
+            .iter()
+            .all(|table| table.name != "performance")
+    );
     let single = performance
         .rows
         .iter()
@@ -133,17 +145,24 @@ fn tables_are_what_the_raw_files_say() {
         let returns: Vec<f64> = returns.map(|row| row[5].parse().unwrap()).collect();
         assert_eq!(returns.len(), 5);
         greedy.push(returns.iter().sum::<f64>() / 5.0);
-        let (mut area, mut last) = (0.0, 0.0);
+        // Mean return of the episodes of each step (docs/benchmark.md, area under the learning curve).
+        let mut arrivals: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
         for row in read("run/episodes.csv").lines().skip(1).map(cells) {
-            let (step, value): (f64, f64) = (row[1].parse().unwrap(), row[8].parse().unwrap());
-            area += (value + 1.0) * (step - last);
-            last = step;
+            let arrival = arrivals.entry(row[1].parse().unwrap()).or_default();
+            arrival.push(row[8].parse().unwrap());
+        }
+        let (mut area, mut before) = (0.0, 0);
+        for (step, returns) in arrivals {
+            let mean = returns.iter().sum::<f64>() / returns.len() as f64;
+            area += (mean + 1.0) * (step - before) as f64;
+            before = step;
         }
         areas.push(area);
     }
     let shown = |values: &[f64]| {
         let (a, b) = (values[0], values[1]);
-        format!("{:.4} ({:.4} to {:.4})", 0.5 * (a + b), a.min(b), a.max(b))
+        let [mean, low, high] = [0.5 * (a + b), a.min(b), a.max(b)].map(shown_number);
+        format!("{mean} ({low} to {high})")
     };
     assert_eq!(single[4], "2");
     assert_eq!(single[5], shown(&greedy));
@@ -153,7 +172,7 @@ fn tables_are_what_the_raw_files_say() {
         assert_eq!(table.csv().lines().count(), table.rows.len() + 1);
     }
     let files = tables.files();
-    assert!(files.iter().any(|(name, _)| name == "performance.tex"));
+    assert!(files.iter().any(|(name, _)| name == "searches.tex"));
 }
 
 fn copy_folder(from: &Path, to: &Path) {

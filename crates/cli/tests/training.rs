@@ -30,10 +30,12 @@ fn assert_success(output: &Output) {
 }
 
 /// A short run with frequent checkpoints.
-const SHORT: [&str; 11] = [
+const SHORT: [&str; 13] = [
     "train",
     "--set",
     "calculator.name=rigid",
+    "--set",
+    "task.property=density",
     "--set",
     "dqn.total_steps=2400",
     "--set",
@@ -88,11 +90,9 @@ fn best_possible_return(target: f64) -> f64 {
 #[test]
 fn a_run_learns_to_near_the_optimum_and_leaves_its_best_crystals() {
     let folder = tempfile::tempdir().unwrap();
-    let density = ["task.target=3", "calculator.name=rigid"];
-    let output = run(
-        folder.path(),
-        &["train", "--set", density[0], "--set", density[1]],
-    );
+    let task = ["--task", "density-C2-easy-small"];
+    let rigid = ["--set", "calculator.name=rigid"];
+    let output = run(folder.path(), &[&["train"][..], &task, &rigid].concat());
     assert_success(&output);
     let shown = text(&output.stdout);
     let run = folder.path().join("runs/density-C2-dqn-seed1");
@@ -416,7 +416,7 @@ fn a_second_run_of_the_same_task_gets_a_folder_of_its_own() {
             "algorithm.name=random_search",
             "random_search.total_steps=100",
         ];
-        let density = ["task.target=3", "calculator.name=rigid"];
+        let density = ["task.property=density", "calculator.name=rigid"];
         let arguments: Vec<&str> = ["train"]
             .into_iter()
             .chain(

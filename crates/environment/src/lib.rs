@@ -15,6 +15,7 @@ mod error;
 mod objective;
 mod observation;
 pub mod process;
+mod published;
 pub mod random;
 mod skeleton_identity;
 mod state;
@@ -30,13 +31,14 @@ pub use appraisal::{
 pub use board::Board;
 pub use episode::Episode;
 pub use error::EnvironmentError;
-pub use objective::{CustomReward, Objective, Reward, RewardForm};
+pub use objective::{CustomReward, Objective, Reward, RewardForm, target_text};
 pub use observation::Observation;
 pub use process::{NamedStart, ProcessName, StartCrystal};
+pub use published::{Difficulty, published_steps, published_target};
 pub use skeleton_identity::SkeletonIdentity;
 pub use state::{Action, State};
 pub use task::{Task, TaskConfig, find_skeleton};
-pub use task_list::{Difficulty, NamedTask, paper_tasks, published_steps, published_target};
+pub use task_list::{NamedTask, paper_tasks};
 pub use vector::{
     Autoreset, FinishedEpisode, Interrupted, Stepped, VectorEnvironment, VectorSnapshot,
 };

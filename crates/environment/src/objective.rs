@@ -12,6 +12,7 @@ use crate::appraisal::{Appraisal, Prediction};
 pub struct Objective {
     property: Property,
     target: f64,
+    tolerance: f64,
     reward: Reward,
     form: RewardForm,
 }
@@ -48,6 +49,7 @@ impl Objective {
         Self {
             property,
             target,
+            tolerance: 0.0,
             reward: Reward::of(property),
             form: RewardForm::Final,
         }
@@ -59,11 +61,30 @@ impl Objective {
         Self { form, ..self }
     }
 
-    /// The same with a reward of one's own.
+    /// The same with the best reward for whatever is at most so far from the target, in its unit:
+    /// beyond, the reward falls off with the distance from that range.
+    #[must_use]
+    pub fn with_tolerance(self, tolerance: f64) -> Self {
+        let reward = match tolerance > 0.0 {
+            false => self.reward,
+            true => Reward::Within {
+                tolerance,
+                reward: Box::new(self.reward),
+            },
+        };
+        Self {
+            tolerance,
+            reward,
+            ..self
+        }
+    }
+
+    /// The same with a reward of one's own, which says itself what it tolerates.
     #[must_use]
     pub fn with_reward(self, reward: Arc<dyn CustomReward>) -> Self {
         Self {
             reward: Reward::Custom(reward),
+            tolerance: 0.0,
             ..self
         }
     }
@@ -76,6 +97,11 @@ impl Objective {
     /// Its target, in its unit.
     pub fn target(&self) -> f64 {
         self.target
+    }
+
+    /// How far from the target a value still has the best reward.
+    pub fn tolerance(&self) -> f64 {
+        self.tolerance
     }
 
     /// The reward Φ of a crystal.
@@ -120,8 +146,31 @@ pub enum Reward {
     ScaledGaussian,
     /// `exp(−(p − p̂)²)`, of the band gap; a failure is −1.
     Gaussian,
+    /// Another reward, the best one within a range around the target: of a value p it is that of
+    /// `p̂ + sign(p − p̂) max(|p − p̂| − tolerance, 0)`, so that it falls off with the distance from
+    /// the range.
+    Within {
+        /// Half the width of the range, in the property's unit.
+        tolerance: f64,
+        /// The reward outside.
+        reward: Box<Reward>,
+    },
     /// One of the caller's own.
     Custom(Arc<dyn CustomReward>),
+}
+
+/// A target as it is read: `1.5`, or `1.4 to 1.6` with a tolerance.
+pub fn target_text(target: f64, tolerance: f64) -> String {
+    // Differences of two decimals have a tail.
+    let short = |value: f64| (1e9 * value).round() / 1e9;
+    match tolerance > 0.0 {
+        false => target.to_string(),
+        true => format!(
+            "{} to {}",
+            short(target - tolerance),
+            short(target + tolerance)
+        ),
+    }
 }
 
 /// A reward that the caller defines.
@@ -152,6 +201,10 @@ impl Reward {
             Self::RelativeDistance => (-(target - value).abs() / target).max(self.of_failure()),
             Self::ScaledGaussian => (-(value - target).powi(2) / target).exp(),
             Self::Gaussian => (-(value - target).powi(2)).exp(),
+            Self::Within { tolerance, reward } => {
+                let beyond = ((value - target).abs() - tolerance).max(0.0);
+                reward.of_value(target, target + beyond.copysign(value - target))
+            }
             Self::Custom(reward) => reward.of_value(target, value),
         }
     }
@@ -161,6 +214,7 @@ impl Reward {
         match self {
             Self::RelativeDistance => -5.0,
             Self::ScaledGaussian | Self::Gaussian => -1.0,
+            Self::Within { reward, .. } => reward.of_failure(),
             Self::Custom(reward) => reward.of_failure(),
         }
     }
@@ -170,6 +224,7 @@ impl Reward {
         match self {
             Self::RelativeDistance => 0.0,
             Self::ScaledGaussian | Self::Gaussian => 1.0,
+            Self::Within { reward, .. } => reward.best(),
             Self::Custom(reward) => reward.best(),
         }
     }
@@ -206,6 +261,7 @@ impl fmt::Debug for Reward {
             Self::RelativeDistance => f.write_str("RelativeDistance"),
             Self::ScaledGaussian => f.write_str("ScaledGaussian"),
             Self::Gaussian => f.write_str("Gaussian"),
+            Self::Within { tolerance, reward } => write!(f, "Within({tolerance}, {reward:?})"),
             Self::Custom(reward) => reward.fmt(f),
         }
     }
@@ -259,6 +315,32 @@ mod tests {
                 assert!(range.contains(&reward(property, 3.0, value)));
             }
         }
+    }
+
+    /// Closed forms by hand: 1 (or 0) within, and outside the reward at the distance from the range.
+    #[test]
+    fn a_range_is_rewarded_within_and_by_the_distance_to_it() {
+        let gap = Objective::new(Property::BandGap, 1.5).with_tolerance(0.1);
+        let of = |value: f64| gap.reward().of_value(1.5, value);
+        for inside in [1.4, 1.45, 1.5, 1.6] {
+            assert!((of(inside) - 1.0).abs() < 1e-15, "{inside}");
+        }
+        assert!((of(2.1) - (-0.25f64).exp()).abs() < 1e-12);
+        assert!((of(0.9) - (-0.25f64).exp()).abs() < 1e-12);
+        assert_eq!(
+            (gap.reward().of_failure(), gap.reward().best()),
+            (-1.0, 1.0)
+        );
+        let bulk = Objective::new(Property::BulkModulus, 300.0).with_tolerance(50.0);
+        assert_eq!(bulk.reward().of_value(300.0, 340.0), 0.0);
+        assert!((bulk.reward().of_value(300.0, 200.0) + 50.0 / 300.0).abs() < 1e-15);
+        assert_eq!(bulk.reward().of_value(300.0, 1e6), -5.0);
+        let plain = Objective::new(Property::Density, 3.0).with_tolerance(0.0);
+        assert!(matches!(plain.reward(), Reward::ScaledGaussian));
+        assert_eq!(
+            (target_text(1.5, 0.1), target_text(3.0, 0.0)),
+            ("1.4 to 1.6".into(), "3".into())
+        );
     }
 
     #[test]

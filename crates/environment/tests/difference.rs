@@ -91,7 +91,9 @@ fn step(environment: &mut VectorEnvironment, rng: &mut Pcg64) {
 
 fn check(episode: &FinishedEpisode) {
     let start = &episode.episode.start;
-    let first = episode.task.crystal(start.skeleton.into(), &start.node_types);
+    let first = episode
+        .task
+        .crystal(start.skeleton.into(), &start.node_types);
     let (first, last) = (reward(&first.unwrap()), reward(&episode.crystal));
     assert!((episode.crystal_reward - last).abs() < 1e-12);
     assert!((episode.reward - (last - first)).abs() < 1e-12);

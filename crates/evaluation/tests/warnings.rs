@@ -185,7 +185,9 @@ fn a_mesh_that_misses_band_edges() {
             ..small()
         };
         let mut found = values(settings, &hydride, Property::BandGap);
-        found.warnings.retain(|warning| warning.code != WarningCode::CutoffTooLow);
+        found
+            .warnings
+            .retain(|warning| warning.code != WarningCode::CutoffTooLow);
         found
     };
     let odd = gap(200.0, false);

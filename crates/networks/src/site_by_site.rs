@@ -137,10 +137,7 @@ impl<N: GraphNetwork> GraphNetwork for SiteBySite<N> {
         outputs.clear();
         outputs.resize(seen.len() * layout.row(), 0.0);
         let mut answers = answers.chunks_exact(layout.whole + layout.each_site);
-        for (row, &sites) in outputs
-            .chunks_exact_mut(layout.row())
-            .zip(&workspace.sites)
-        {
+        for (row, &sites) in outputs.chunks_exact_mut(layout.row()).zip(&workspace.sites) {
             let (whole, of_actions) = row.split_at_mut(layout.whole);
             for (site, answer) in answers.by_ref().take(sites).enumerate() {
                 let (of_whole, of_site) = answer.split_at(layout.whole);

@@ -77,7 +77,10 @@ fn each_site_is_answered_for_at_its_place() {
         let plain = self::network(&shape, ProcessName::Filling);
         assert_eq!(network.parameters().values(), plain.parameters().values());
         let (each_site, row) = (3 * ELEMENTS, OUTPUTS.total(task.n_actions()));
-        assert_eq!((network.n_outputs(), plain.n_outputs()), (row, 2 + each_site));
+        assert_eq!(
+            (network.n_outputs(), plain.n_outputs()),
+            (row, 2 + each_site)
+        );
         let outputs = outputs(&network, &seen);
         for (seen, row) in seen.iter().zip(outputs.chunks_exact(row)) {
             let sites = seen.node_types.len();

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crystalgym_environment::{
-    Appraisal, Appraiser, Autoreset, Task as InnerTask, EnvironmentError, FinishedEpisode, InPlaceAppraiser, PoolAppraiser,
-    VectorEnvironment,
+    Appraisal, Appraiser, Autoreset, EnvironmentError, FinishedEpisode, InPlaceAppraiser,
+    PoolAppraiser, Task as InnerTask, VectorEnvironment,
 };
 use numpy::{PyArray1, PyReadonlyArray1};
 use pyo3::{

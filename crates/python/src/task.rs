@@ -6,8 +6,8 @@ use crystalgym_crystal::{SYMMETRY_TOLERANCE_ANG, Skeleton as InnerSkeleton};
 use crystalgym_environment::{
     EnvironmentError, Reward, Task as Inner, TaskConfig, find_skeleton, paper_tasks,
 };
-use crystalgym_training::{TrainingError, stored_start};
 use crystalgym_evaluation::{Failure, FailureCode, Outcome, Values};
+use crystalgym_training::{TrainingError, stored_start};
 use pyo3::{
     exceptions::PyValueError,
     prelude::*,
@@ -64,10 +64,7 @@ impl Task {
     }
 }
 
-fn inner_task(
-    config: &TaskConfig,
-    given: &[Option<Skeleton>],
-) -> Result<Inner, EnvironmentError> {
+fn inner_task(config: &TaskConfig, given: &[Option<Skeleton>]) -> Result<Inner, EnvironmentError> {
     let skeletons = config.skeletons.iter().zip(given);
     let skeletons = skeletons.map(|(name, given)| match given {
         Some(skeleton) => Ok(Arc::clone(&skeleton.inner)),

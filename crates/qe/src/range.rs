@@ -14,7 +14,7 @@ impl SettingRange {
     /// Of a cutoff of densities.
     pub const DENSITY_CUTOFF_RY: Self = Self::new(4.0, 10_000.0, "Ry");
     /// Of k-points per reciprocal atom.
-    pub const KPPA: Self = Self::new(1e-3, 1e6, "points per reciprocal atom");
+    pub const KPPA: Self = Self::new(1e-3, 1e5, "points per reciprocal atom");
     /// Of the width of a smearing: 1 Ry is 158 000 K.
     pub const SMEARING_RY: Self = Self::new(1e-6, 1.0, "Ry");
     /// Of the error of an energy at which a loop stops; rounding is above the least.

@@ -213,7 +213,7 @@ mod tests {
             ),
             ("mixing_beta", ["1e-4", "1.0"], ["0.0", "1.1"]),
             ("electron_maxstep", ["1", "10000"], ["0", "4294967295"]),
-            ("kppa", ["1e-3", "1e6"], ["-1.0", "1e9"]),
+            ("kppa", ["1e-3", "1e5"], ["-1.0", "1e9"]),
         ] {
             for value in good {
                 let read: PwSettings =

@@ -57,7 +57,8 @@ fn write_made_up_benchmark(folder: &Path) -> usize {
             job.config.to_toml().unwrap(),
         )
         .unwrap();
-        let mut table = EpisodeTable::create(&RunFolder::at(folder.join("run")), Columns::OfTheEnd).unwrap();
+        let mut table =
+            EpisodeTable::create(&RunFolder::at(folder.join("run")), Columns::OfTheEnd).unwrap();
         let crystal = |numbers: &mut Numbers| {
             let labels = &job.config.task.skeletons;
             let label = labels[numbers.next() as usize % labels.len()].clone();

@@ -6,14 +6,18 @@ use crystalgym_agents::{
     AgentConfig, AgentError, DqnConfig, Evaluator, GeneticConfig, LocalSearchConfig, PpoConfig,
     RandomSearchConfig, SacConfig,
 };
-use crystalgym_crystal::Element;
 use crystalgym_environment::{ProcessName, TaskConfig, paper_tasks};
-use crystalgym_evaluation::{CalculatorConfig, Property};
+use crystalgym_evaluation::CalculatorConfig;
 use crystalgym_networks::NetworkError;
 use serde::{Deserialize, Serialize};
-use toml::Table;
+use toml::{Table, Value};
 
-use crate::{ConfigLayers, TrainingError, layers::BadField, store_choice::open_store};
+use crate::{
+    ConfigLayers, TrainingError,
+    base_task::{first_task, without_what_belongs_to_other_settings},
+    layers::BadField,
+    store_choice::open_store,
+};
 
 /// Crystals that a trained agent is let make at a time.
 pub(crate) const MOST_ROLLOUTS: usize = 10_000;
@@ -95,6 +99,14 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
+    /// Whether it proposes crystals and learns no policy: in the end it repeats its best find.
+    pub fn is_search(self) -> bool {
+        match self {
+            Self::Dqn | Self::Rainbow | Self::Ppo | Self::Sac => false,
+            Self::RandomSearch | Self::Genetic | Self::LocalSearch => true,
+        }
+    }
+
     /// The name used in configurations and files.
     pub fn name(self) -> &'static str {
         match self {
@@ -175,19 +187,29 @@ impl Default for OutputConfig {
 
 impl TrainingConfig {
     /// The configuration that the layers give over the defaults, which depend on the algorithm's
-    /// preset and the property that the layers name. Without a named task and without a word about
-    /// the task in any layer, it is [`first_task`].
+    /// preset and the property that the layers name. Without a named task the task is [`first_task`];
+    /// what the layers say of it changes those keys alone, and what belongs to them: the target to the
+    /// property, `elements` and `allowed` to the skeletons.
     ///
     /// # Errors
     /// [`TrainingError::Configuration`] with the source, the field and what would be right.
     pub fn resolve(layers: &ConfigLayers, task_name: Option<&str>) -> Result<Self, TrainingError> {
         let task = match task_name {
             Some(name) => named_task(name)?,
-            None if layers.mentions("task") => TaskConfig::default(),
             None => first_task(),
         };
+        let said = layers.said();
+        let under_the_layers = |config: &Self| -> Result<Table, TrainingError> {
+            let mut table = config.to_table()?;
+            if let (Some(Value::Table(base)), Some(Value::Table(said))) =
+                (table.get_mut("task"), said.get("task"))
+            {
+                without_what_belongs_to_other_settings(base, said);
+            }
+            Ok(table)
+        };
         let first_look = Self::defaults(task.clone(), AlgorithmConfig::default());
-        let first_look: Self = layers.resolve(first_look.to_table()?)?;
+        let first_look: Self = layers.resolve(under_the_layers(&first_look)?)?;
         let mut base = Self::defaults(task, first_look.algorithm.clone());
         if first_look.algorithm.preset == Preset::Paper {
             let property = first_look.task.property;
@@ -196,7 +218,7 @@ impl TrainingConfig {
             base.ppo = PpoConfig::paper(property);
             base.sac = SacConfig::paper(property);
         }
-        let config: Self = layers.resolve(base.to_table()?)?;
+        let config: Self = layers.resolve(under_the_layers(&base)?)?;
         config.check_ranges().map_err(|bad| layers.blame(bad))?;
         Ok(config)
     }
@@ -356,31 +378,6 @@ impl TrainingConfig {
     }
 }
 
-/// What is trained when nobody says what: cubic perovskites ABX₃ on C2 with a band gap of 3 eV.
-///
-/// A is an alkali metal, B an alkaline earth metal, and each X is H, Cl or Br, so that electrons
-/// always pair up. That makes 160 different crystals, each computed once: a first run by density
-/// functional theory that takes minutes and can be compared with the best of all.
-pub fn first_task() -> TaskConfig {
-    let (a, b, x) = ("Li Na K Rb", "Be Mg Ca Sr", "H Cl Br");
-    let elements = |symbols: &str| -> Vec<Element> {
-        let symbols = symbols.split_whitespace();
-        symbols.filter_map(|symbol| symbol.parse().ok()).collect()
-    };
-    let sites = [a, b, x, x, x].map(elements);
-    TaskConfig {
-        skeletons: vec!["C2".to_owned()],
-        elements: elements(&[a, b, x].join(" ")),
-        property: Property::BandGap,
-        target: 3.0,
-        allowed: (0..)
-            .map(|site: usize| site.to_string())
-            .zip(sites)
-            .collect(),
-        ..TaskConfig::default()
-    }
-}
-
 fn named_task(name: &str) -> Result<TaskConfig, TrainingError> {
     paper_tasks()
         .into_iter()
@@ -451,30 +448,6 @@ mod tests {
         .unwrap();
         assert_eq!(run.config().unwrap(), config);
         assert_eq!((config.task.target, config.dqn.seed), (5.0, 7));
-    }
-
-    /// Oracle: the count by hand, 4 · 4 · C(3 + 2, 3) = 160 up to the order of X, and whole pairs of
-    /// electrons, 1 + 2 + 3 odd ones.
-    #[test]
-    fn the_first_task_is_what_nobody_chose() {
-        let chosen = resolve(&["dqn.seed=2"]).unwrap();
-        assert_eq!(chosen.task, first_task());
-        assert_eq!(chosen.calculator.name.name(), "native");
-        let task = chosen.task;
-        let sites: Vec<usize> = task.allowed.values().map(Vec::len).collect();
-        assert_eq!((sites, task.elements.len()), (vec![4, 4, 3, 3, 3], 11));
-        let parity = |site: &str| {
-            task.allowed[site]
-                .iter()
-                .map(|e| e.atomic_number() % 2)
-                .collect()
-        };
-        let odd: Vec<Vec<u8>> = ["0", "1", "2"].map(parity).to_vec();
-        assert_eq!(odd, [vec![1; 4], vec![0; 4], vec![1; 3]]);
-        assert_eq!(
-            resolve(&["task.target=5"]).unwrap().task.property,
-            Property::Density
-        );
     }
 
     #[test]

@@ -46,11 +46,7 @@ impl EpisodeTable {
     /// # Errors
     /// [`TrainingError::Io`]; [`TrainingError::RunFolder`] if the file is shorter than that or no
     /// row ends there.
-    pub fn reopen(
-        run: &RunFolder,
-        columns: Columns,
-        length: u64,
-    ) -> Result<Self, TrainingError> {
+    pub fn reopen(run: &RunFolder, columns: Columns, length: u64) -> Result<Self, TrainingError> {
         let io = || run.io(RunFolder::EPISODES);
         let bad = |message: String| TrainingError::RunFolder {
             path: run.path().join(RunFolder::EPISODES),
@@ -191,7 +187,10 @@ mod tests {
         };
         for (columns, rows) in [
             (Columns::OfTheEnd, [row(1), row(2)]),
-            (Columns::OfBothEnds, [started(1, Some(2.5)), started(2, None)]),
+            (
+                Columns::OfBothEnds,
+                [started(1, Some(2.5)), started(2, None)],
+            ),
         ] {
             let mut table = EpisodeTable::create(&run, columns).unwrap();
             let length = table.sync().unwrap();

@@ -6,7 +6,10 @@ use crystalgym_networks::NetworkConfig;
 use serde::{Serialize, de::DeserializeOwned};
 use toml::{Table, Value};
 
-use crate::TrainingError;
+use crate::{
+    TrainingError,
+    setting_names::{hint, keys_of, unknown_key, with_full_keys},
+};
 
 /// Largest configuration that is read.
 pub(crate) const MOST_CONFIG_BYTES: u64 = 1 << 20;
@@ -50,7 +53,8 @@ impl ConfigLayers {
                 origin: path.display().to_string(),
                 message: error.to_string().trim_end().to_owned(),
             })?;
-        self.layers.push((path.display().to_string(), table));
+        self.layers
+            .push((path.display().to_string(), with_full_keys(table)));
         Ok(())
     }
 
@@ -65,7 +69,7 @@ impl ConfigLayers {
         };
         let (key, text) = assignment
             .split_once('=')
-            .ok_or_else(|| bad("expected key=value, such as environment.target=3.0".into()))?;
+            .ok_or_else(|| bad("expected key=value, such as task.target=3.0".into()))?;
         let path: Vec<&str> = key.trim().split('.').collect();
         if path.len() > MOST_PARTS {
             return Err(TrainingError::Configuration {
@@ -95,7 +99,7 @@ impl ConfigLayers {
             Value::Table(Table::from_iter([((*part).to_owned(), value)]))
         });
         if let Value::Table(table) = nested {
-            self.layers.push((origin, table));
+            self.layers.push((origin, with_full_keys(table)));
         }
     }
 
@@ -109,27 +113,32 @@ impl ConfigLayers {
     /// # Errors
     /// [`TrainingError::Configuration`] with the source, the field and what would be right.
     pub fn resolve<T: DeserializeOwned>(&self, base: Table) -> Result<T, TrainingError> {
+        let known = keys_of(&base);
         let mut merged = base;
-        let mut said = Table::new();
-        for (_, layer) in &self.layers {
-            merge(&mut said, layer);
-        }
+        let said = self.said();
         forget_other_kinds(&mut merged, &said);
         merge(&mut merged, &said);
         serde_path_to_error::deserialize(Value::Table(merged)).map_err(|error| {
             let field = error.path().to_string();
             let message = error.inner().to_string();
+            let hint = match unknown_key(&field, &message) {
+                Some(unknown) => hint(&unknown, &known),
+                None => String::new(),
+            };
             TrainingError::Configuration {
                 origin: self.origin_of(&field, &message),
-                message: format!("field '{field}': {}", message.trim_end()),
+                message: format!("field '{field}': {}{hint}", message.trim_end()),
             }
         })
     }
 
-    /// Whether any layer says anything about `key`, such as `task` or `task.target`.
-    pub fn mentions(&self, key: &str) -> bool {
-        let mut tables = self.layers.iter().map(|(_, table)| table);
-        tables.any(|table| lookup(table, key).is_some())
+    /// What all layers say together.
+    pub(crate) fn said(&self) -> Table {
+        let mut said = Table::new();
+        for (_, layer) in &self.layers {
+            merge(&mut said, layer);
+        }
+        said
     }
 
     /// Lays the table `name` of every layer over `defaults`, for a caller that needs that part of
@@ -176,14 +185,7 @@ impl ConfigLayers {
     /// The topmost layer that speaks of `field` (or of the unknown key inside it that `message`
     /// names in backticks).
     fn origin_of(&self, field: &str, message: &str) -> String {
-        let unknown = message
-            .strip_prefix("unknown field `")
-            .and_then(|rest| rest.split('`').next());
-        let key = match unknown {
-            Some(name) if !field.ends_with(name) && field == "." => name.to_owned(),
-            Some(name) if !field.ends_with(name) => format!("{field}.{name}"),
-            _ => field.to_owned(),
-        };
+        let key = unknown_key(field, message).unwrap_or_else(|| field.to_owned());
         self.layers
             .iter()
             .rev()

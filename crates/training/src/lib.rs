@@ -3,6 +3,7 @@
 //! [`ConfigLayers`] (TOML files and `key=value` options) resolve to a [`TrainingConfig`];
 //! [`TrainingRun`] trains it in a folder of its own and goes on where it was stopped or killed.
 
+mod base_task;
 mod benchmark;
 mod best;
 mod checkpoints;
@@ -18,17 +19,19 @@ mod run;
 mod run_folder;
 mod run_log;
 mod run_state;
+mod setting_names;
 mod statistics;
 mod store_choice;
 mod stored_start;
 mod tensorboard;
 mod trust;
 
+pub use base_task::first_task;
 pub use benchmark::{LearningMeasure, exact_optimum, measure_learning};
 pub use best::{BestCrystal, BestCrystals};
 pub use checkpoints::checkpointed_episodes;
 pub use config::{
-    Algorithm, AlgorithmConfig, EvaluationConfig, OutputConfig, Preset, TrainingConfig, first_task,
+    Algorithm, AlgorithmConfig, EvaluationConfig, OutputConfig, Preset, TrainingConfig,
 };
 pub use episode_row::{EpisodeRow, RowSource, episode_rows, read_episodes};
 pub use episode_table::{Columns, EpisodeTable};

@@ -53,7 +53,10 @@ impl TrainedAgent {
             // Start sites, start crystals and allowed elements belong to the sites of the training's skeletons.
             other.start_site = None;
             other.allowed.clear();
-            if matches!(other.start_crystal, StartCrystal::Elements(_) | StartCrystal::EachSkeleton(_)) {
+            if matches!(
+                other.start_crystal,
+                StartCrystal::Elements(_) | StartCrystal::EachSkeleton(_)
+            ) {
                 other.start_crystal = StartCrystal::default();
             }
         }

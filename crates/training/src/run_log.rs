@@ -66,9 +66,12 @@ impl<'a> RunLog<'a> {
         self.table.flush()?;
         self.statistics.record(&row);
         if let Some(value) = row.value {
-            self.statistics
-                .best
-                .offer(&episode.crystal, value, episode.crystal_reward, episode.number);
+            self.statistics.best.offer(
+                &episode.crystal,
+                value,
+                episode.crystal_reward,
+                episode.number,
+            );
         }
         let rate = (step - self.steps_at_start) as f64 / self.start.elapsed().as_secs_f64();
         let mut scalars = BTreeMap::from([

@@ -43,6 +43,7 @@ fn standard_presets_learn_as_fast_as_the_table_says() {
         let mut layers = ConfigLayers::default();
         for assignment in [
             "task.skeletons=['C2']",
+            "task.property=density",
             "task.target=3",
             "calculator.name=rigid",
             &format!("algorithm.name={algorithm}"),

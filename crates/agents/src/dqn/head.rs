@@ -25,8 +25,7 @@ impl Head {
             actions: task.n_actions(),
             width: config.atoms,
             dueling: config.dueling.then_some(config.dueling_mean),
-            support: distributional
-                .then(|| Support::of_rewards(task.objective(), config.atoms)),
+            support: distributional.then(|| Support::of_rewards(task.objective(), config.atoms)),
         }
     }
 

@@ -36,8 +36,14 @@ fn config() -> PpoConfig {
 
 fn learner(task: &Task, config: &PpoConfig) -> ActorCritic<Network> {
     let mut rng = Pcg64::seed_from_u64(4);
-    let actor = config.network.build(task, Outputs::ACTIONS, &mut rng).unwrap();
-    let critic = config.network.build(task, Outputs::VALUE, &mut rng).unwrap();
+    let actor = config
+        .network
+        .build(task, Outputs::ACTIONS, &mut rng)
+        .unwrap();
+    let critic = config
+        .network
+        .build(task, Outputs::VALUE, &mut rng)
+        .unwrap();
     ActorCritic::new(actor, critic, config).unwrap()
 }
 

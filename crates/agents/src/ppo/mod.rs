@@ -171,7 +171,8 @@ fn samples<N: GraphNetwork>(
     if let Some(last) = rewards.last_mut() {
         *last = episode.crystal_reward;
     }
-    if let (Some(first), Some(more)) = (rewards.first_mut(), first_reward(episode, episode.target)) {
+    if let (Some(first), Some(more)) = (rewards.first_mut(), first_reward(episode, episode.target))
+    {
         *first += more;
     }
     let advantages = generalized_advantages(&rewards, &values, config.discount, config.gae_lambda);

@@ -233,6 +233,7 @@ impl ResultJob {
             held_out: self.held_out.clone(),
             property: self.property,
             target: self.target,
+            tolerance: self.settings.task.tolerance,
             algorithm: self.algorithm,
             preset: self.preset,
             seed: self.seed,

@@ -12,12 +12,16 @@ use super::{
     file::ResultFile, groups::ranked_groups, identity::run_identity, read::SealedResult,
     verification::Verification,
 };
-use crate::{BenchmarkError, LeftOut, Table, interquartile_mean, interquartile_mean_interval};
+use crate::{
+    BenchmarkError, LeftOut, RolloutKind, Table, interquartile_mean, interquartile_mean_interval,
+    shown_number,
+};
 
 /// Verified results side by side.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Leaderboard {
-    /// The best first within each experiment, property, set of skeletons, scale and calculator.
+    /// The best first within each experiment, property, set of skeletons, scale, calculator and kind:
+    /// policies are not ranked with the best finds of searches.
     pub rows: Vec<LeaderboardRow>,
     /// Files that are not ranked, and why.
     #[serde(serialize_with = "left_out_as_pairs")]
@@ -44,9 +48,11 @@ pub struct LeaderboardRow {
     pub name: String,
     /// Algorithm and preset.
     pub algorithm: String,
+    /// `greedy policy`, or the `best find` of a search: these are ranked apart.
+    pub what: &'static str,
     /// Seeds.
     pub seeds: usize,
-    /// Interquartile mean of the greedy return over skeletons and seeds.
+    /// Interquartile mean of that return over skeletons and seeds.
     pub interquartile_mean: f64,
     /// Its 95 % bootstrap interval; absent with one seed.
     pub interval: Option<(f64, f64)>,
@@ -59,13 +65,15 @@ pub struct LeaderboardRow {
     pub replayed: (usize, usize),
     /// The file.
     pub file: String,
+    #[serde(skip)]
+    kind: RolloutKind,
     /// What its jobs did, whoever writes it down.
     #[serde(skip)]
     identity: BTreeSet<String>,
 }
 
 /// What rows must share to be ranked together.
-type Class = (String, String, String, String, String);
+type Class = (String, String, String, String, String, RolloutKind);
 
 impl Leaderboard {
     /// Reads all results of a folder. Those without a complete verification of this very file by
@@ -169,6 +177,7 @@ impl LeaderboardRow {
             self.skeletons.clone(),
             self.scale.clone(),
             self.calculator.clone(),
+            self.kind,
         )
     }
 }
@@ -204,6 +213,7 @@ fn rows(file: &ResultFile, record: &Verification, file_name: &str) -> Vec<Leader
                 .iter()
                 .filter_map(|job| job.measures.held_out_return)
                 .collect();
+            let kind = RolloutKind::of(jobs[0].algorithm);
             let crystals: usize = jobs.iter().map(|job| job.measures.distinct_crystals).sum();
             LeaderboardRow {
                 experiment,
@@ -214,6 +224,8 @@ fn rows(file: &ResultFile, record: &Verification, file_name: &str) -> Vec<Leader
                 rank: 0,
                 name: file.name.clone(),
                 algorithm,
+                what: kind.name(),
+                kind,
                 seeds: jobs
                     .iter()
                     .map(|job| job.seed)
@@ -238,11 +250,11 @@ fn rows(file: &ResultFile, record: &Verification, file_name: &str) -> Vec<Leader
 }
 
 fn table(
-    (experiment, property, skeletons, scale, calculator): &Class,
+    (experiment, property, skeletons, scale, calculator, kind): &Class,
     rows: &[&LeaderboardRow],
 ) -> Table {
     let rows = rows.iter().map(|row| {
-        let number = |value: Option<f64>| value.map_or_else(String::new, |x| format!("{x:.4}"));
+        let number = |value: Option<f64>| value.map_or_else(String::new, shown_number);
         vec![
             row.rank.to_string(),
             row.name.clone(),
@@ -250,7 +262,7 @@ fn table(
             row.seeds.to_string(),
             number(Some(row.interquartile_mean)),
             match row.interval {
-                Some((low, high)) => format!("{low:.4} to {high:.4}"),
+                Some((low, high)) => format!("{} to {}", shown_number(low), shown_number(high)),
                 None => "one seed".to_owned(),
             },
             number(row.held_out),
@@ -262,17 +274,19 @@ fn table(
     Table {
         name: "leaderboard",
         title: format!(
-            "{experiment}, {property}, {skeletons} (scale: {scale}; calculator: {calculator})"
+            "{}: {experiment}, {property}, {skeletons} (scale: {scale}; calculator: {calculator})",
+            kind.group()
         ),
-        note: "Interquartile mean of the final greedy return over skeletons and seeds, with the 95 % \
-               interval of 2000 bootstrap samples; the same mean on held-out skeletons; calculations \
-               of a job with an empty store, mean over the jobs; jobs whose training was repeated.",
+        note: match kind {
+            RolloutKind::Policy => POLICY_NOTE,
+            RolloutKind::BestFind => SEARCH_NOTE,
+        },
         columns: vec![
             "rank",
             "name",
             "algorithm",
             "seeds",
-            "mean",
+            kind.name(),
             "interval",
             "held out",
             "calculations",
@@ -282,6 +296,14 @@ fn table(
         rows: rows.collect(),
     }
 }
+
+const POLICY_NOTE: &str = "Interquartile mean of the return of the greedy policy over skeletons and \
+    seeds, with the 95 % interval of 2000 bootstrap samples; the same mean on held-out skeletons; \
+    calculations of a job with an empty store, mean over the jobs; jobs whose training was repeated.";
+
+const SEARCH_NOTE: &str = "Searches learn no policy and repeat their best find: interquartile mean of \
+    its return over skeletons and seeds, a mean of maxima that is not ranked with policies; interval, \
+    held out, calculations and repeated jobs as for these.";
 
 fn left_out_as_pairs<S: serde::Serializer>(
     left_out: &[LeftOut],

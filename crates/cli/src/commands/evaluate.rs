@@ -67,7 +67,8 @@ pub(crate) struct CalculatorArguments {
     /// Settings from a TOML file (its table [calculator]).
     #[arg(long)]
     config: Vec<PathBuf>,
-    /// One setting of the calculator, such as native.ecutwfc_ry=40.
+    /// One setting of the calculator, such as calculator.native.ecutwfc_ry=40; native.ecutwfc_ry=40
+    /// is the same.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
 }
@@ -103,7 +104,11 @@ impl CalculatorArguments {
             layers.set("calculator.native.accuracy", accuracy.name());
         }
         for assignment in &self.set {
-            layers.add_assignment(&format!("calculator.{assignment}"))?;
+            // `native.kppa`, `calculator.native.kppa` and `kppa`'s neighbours such as `name` are one thing.
+            match assignment.starts_with("calculator.") {
+                true => layers.add_assignment(assignment)?,
+                false => layers.add_assignment(&format!("calculator.{assignment}"))?,
+            }
         }
         Ok(layers.resolve_table("calculator", &CalculatorConfig::default())?)
     }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use clap::Args;
+use crystalgym_environment::target_text;
 use crystalgym_training::{ConfigLayers, RunEnd, TrainingConfig, TrainingRun};
 
 use crate::{
@@ -70,11 +71,12 @@ pub(crate) fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     let calculator = run.config().calculator.name.name();
     let task = &run.config().task;
     eprintln!(
-        "training in {}: {} of {}, target {} {}, rewards by {calculator}{}",
+        "training in {}: {} of {} with {} elements, target {} {}, rewards by {calculator}{}",
         folder.display(),
         task.property,
         task.skeletons.join(" "),
-        task.target,
+        task.action_set().map_or(0, |set| set.len()),
+        target_text(task.target, task.tolerance),
         task.property.unit(),
         if calculator == "rigid" {
             " (mass over volume, no DFT)"
@@ -82,13 +84,14 @@ pub(crate) fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
             ""
         },
     );
+    let is_search = run.config().algorithm.name.is_search();
     let bar = TrainingBar::new(run.total_steps());
     let end = run.run(&|| stop.is_set(), &mut |steps, statistics| {
         bar.report(steps, statistics)
     });
     bar.finish();
     let end = end?;
-    print_end(&end)?;
+    print_end(&end, is_search)?;
     if let Some(error) = &end.store_error {
         eprintln!("warning: results could not be shared: {error}");
     }
@@ -123,7 +126,7 @@ fn resolve(arguments: &TrainArguments) -> anyhow::Result<TrainingConfig> {
     Ok(TrainingConfig::resolve(&layers, arguments.task.as_deref())?)
 }
 
-fn print_end(end: &RunEnd) -> anyhow::Result<()> {
+fn print_end(end: &RunEnd, is_search: bool) -> anyhow::Result<()> {
     let mut out = terminal::stdout();
     writeln!(out, "{}", message(&end.statistics))?;
     let best = end.statistics.best.as_slice();
@@ -155,11 +158,11 @@ fn print_end(end: &RunEnd) -> anyhow::Result<()> {
             .iter()
             .map(|rollout| rollout.crystal.formula())
             .collect();
-        writeln!(
-            out,
-            "\nfinal policy: mean return {mean:.5} ({})",
-            crystals.join(", ")
-        )?;
+        let what = match is_search {
+            false => "final policy, greedy: mean return",
+            true => "best find, repeated (a search learns no policy): mean return",
+        };
+        writeln!(out, "\n{what} {mean:.5} ({})", crystals.join(", "))?;
     }
     Ok(())
 }

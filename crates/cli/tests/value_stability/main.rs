@@ -16,6 +16,7 @@ use runs::{train, train_all};
 
 /// Rewards that are there at once.
 const RIGID: &str = "calculator.name=rigid";
+const DENSITY: &str = "task.property=density";
 /// Networks narrower than those of the presets, which take longer.
 const NARROW: &str = "agent.network.hidden=12";
 
@@ -28,7 +29,7 @@ fn check(name: &str, settings: &[&str]) {
 
 #[test]
 fn on_one_skeleton() {
-    check("c2", &[RIGID, "task.skeletons=['C2']"]);
+    check("c2", &[RIGID, DENSITY, "task.skeletons=['C2']"]);
 }
 
 /// Other sites, more elements, a start that is always the same and sites that allow few elements.
@@ -36,6 +37,7 @@ fn on_one_skeleton() {
 fn on_restricted_sites() {
     let settings = [
         RIGID,
+        DENSITY,
         NARROW,
         "task.skeletons=['C6']",
         "task.actions=medium",
@@ -48,7 +50,10 @@ fn on_restricted_sites() {
 
 #[test]
 fn on_mixed_skeletons() {
-    check("mixed", &[RIGID, NARROW, "task.skeletons=['C2','C4','C6']"]);
+    check(
+        "mixed",
+        &[RIGID, DENSITY, NARROW, "task.skeletons=['C2','C4','C6']"],
+    );
 }
 
 /// Rewards that come later than steps, by three workers and out of order.
@@ -77,7 +82,12 @@ fn with_other_settings() {
         ("ppo", ["ppo.rollout_steps=40", "ppo.minibatches=2"]),
         ("sac", ["sac.tune_temperature=true", "sac.q_clip=0.5"]),
     ] {
-        let mut all = vec![RIGID, "algorithm.preset=paper", "task.skeletons=['C1']"];
+        let mut all = vec![
+            RIGID,
+            DENSITY,
+            "algorithm.preset=paper",
+            "task.skeletons=['C1']",
+        ];
         all.extend(settings);
         train(&mut digests, folder.path(), algorithm, true, &all);
     }

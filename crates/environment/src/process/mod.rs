@@ -147,7 +147,11 @@ pub trait Process: fmt::Debug + Send + Sync {
             return None;
         }
         let visits = order.iter().cycle().take(length);
-        Some(visits.map(|&site| filling[usize::from(site)].into()).collect())
+        Some(
+            visits
+                .map(|&site| filling[usize::from(site)].into())
+                .collect(),
+        )
     }
 }
 

@@ -6,14 +6,19 @@ use crystalgym_crystal::Element;
 use crystalgym_evaluation::Property;
 use serde::{Deserialize, Serialize};
 
+use super::written_target::{DEFAULT_PROPERTY, WrittenTarget, aim};
 use crate::{
     ActionSet, EnvironmentError, RewardForm,
     process::{ProcessName, StartCrystal},
 };
 
 /// What a task is made of, as a configuration file says it.
+///
+/// What a file leaves out has a default; the target that of its property, the first that was
+/// published. `target = [1.4, 1.6]` or `"1.4..1.6"` is a range: its middle with half its width as
+/// `tolerance`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(try_from = "TaskFields")]
 pub struct TaskConfig {
     /// Skeletons: labels (`C2`), MP-20 rows, Materials Project identifiers, plain names, or
     /// structure files. One is drawn for each episode.
@@ -24,8 +29,11 @@ pub struct TaskConfig {
     pub elements: Vec<Element>,
     /// Property to aim at.
     pub property: Property,
-    /// Its target, in its unit.
+    /// Its target, in its unit; of a range the middle.
     pub target: f64,
+    /// How far from the target a value still has the best reward, in the same unit.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub tolerance: f64,
     /// `final` (what the crystal at the end earns) or `difference` (that less what the crystal at the
     /// start earns; for processes that start from one).
     #[serde(skip_serializing_if = "is_default")]
@@ -56,8 +64,9 @@ impl Default for TaskConfig {
             skeletons: vec!["C2".to_owned()],
             actions: "small".to_owned(),
             elements: Vec::new(),
-            property: Property::Density,
+            property: DEFAULT_PROPERTY,
             target: 3.0,
+            tolerance: 0.0,
             reward_form: RewardForm::default(),
             process: ProcessName::Filling,
             start_crystal: StartCrystal::default(),
@@ -84,5 +93,155 @@ impl TaskConfig {
             true => ActionSet::published(&self.actions),
             false => ActionSet::custom(self.elements.clone()),
         }
+    }
+}
+
+/// The members of [`TaskConfig`] as they are written: what is absent has the default of
+/// [`TaskConfig::default`], the target that of its property.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct TaskFields {
+    skeletons: Vec<String>,
+    actions: String,
+    elements: Vec<Element>,
+    property: Option<Property>,
+    target: Option<WrittenTarget>,
+    tolerance: Option<f64>,
+    reward_form: RewardForm,
+    process: ProcessName,
+    start_crystal: StartCrystal,
+    steps: Option<usize>,
+    start_site: Option<usize>,
+    odd_electrons_fail_at_once: bool,
+    allowed: BTreeMap<String, Vec<Element>>,
+}
+
+impl Default for TaskFields {
+    fn default() -> Self {
+        let task = TaskConfig::default();
+        Self {
+            skeletons: task.skeletons,
+            actions: task.actions,
+            elements: task.elements,
+            property: None,
+            target: None,
+            tolerance: None,
+            reward_form: task.reward_form,
+            process: task.process,
+            start_crystal: task.start_crystal,
+            steps: task.steps,
+            start_site: task.start_site,
+            odd_electrons_fail_at_once: task.odd_electrons_fail_at_once,
+            allowed: task.allowed,
+        }
+    }
+}
+
+impl TryFrom<TaskFields> for TaskConfig {
+    type Error = EnvironmentError;
+
+    fn try_from(fields: TaskFields) -> Result<Self, EnvironmentError> {
+        let (target, tolerance) = aim(fields.property, fields.target, fields.tolerance)?;
+        Ok(Self {
+            skeletons: fields.skeletons,
+            actions: fields.actions,
+            elements: fields.elements,
+            property: fields.property.unwrap_or(DEFAULT_PROPERTY),
+            target,
+            tolerance,
+            reward_form: fields.reward_form,
+            process: fields.process,
+            start_crystal: fields.start_crystal,
+            steps: fields.steps,
+            start_site: fields.start_site,
+            odd_electrons_fail_at_once: fields.odd_electrons_fail_at_once,
+            allowed: fields.allowed,
+        })
+    }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks for a reference"
+)]
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn aim_of(task: serde_json::Value) -> Result<(f64, f64), String> {
+        let task: Result<TaskConfig, _> = serde_json::from_value(task);
+        task.map(|task| (task.target, task.tolerance))
+            .map_err(|error| error.to_string())
+    }
+
+    /// Oracle: the paper's Table 1.
+    #[test]
+    fn a_property_brings_its_own_target() {
+        for (property, target) in [
+            ("density", 3.0),
+            ("band_gap", 1.12),
+            ("bulk_modulus", 300.0),
+        ] {
+            assert_eq!(aim_of(json!({ "property": property })), Ok((target, 0.0)));
+        }
+        let error = aim_of(json!({ "property": "shear_modulus" })).unwrap_err();
+        assert!(
+            error.contains("target is missing: none was published for shear_modulus"),
+            "{error}"
+        );
+        let error = aim_of(json!({ "target": 1.5 })).unwrap_err();
+        assert!(
+            error.contains("target is 1.5 without a property"),
+            "{error}"
+        );
+        assert_eq!(aim_of(json!({})), Ok((3.0, 0.0)));
+    }
+
+    /// Oracle: by hand.
+    #[test]
+    fn a_range_is_its_middle_and_half_its_width() {
+        let gap =
+            |target: serde_json::Value| aim_of(json!({ "property": "band_gap", "target": target }));
+        assert_eq!(gap(json!([1.0, 2.0])), Ok((1.5, 0.5)));
+        assert_eq!(gap(json!("1..2")), Ok((1.5, 0.5)));
+        assert_eq!(gap(json!("0.5 .. 1.5")), Ok((1.0, 0.5)));
+        assert_eq!(gap(json!(2)), Ok((2.0, 0.0)));
+        let (middle, half) = gap(json!([1.4, 1.6])).unwrap();
+        assert!(middle - half <= 1.4 && middle + half >= 1.6 && half < 0.1 + 1e-12);
+        for bad in [
+            json!([2.0, 1.0]),
+            json!([1.0]),
+            json!("wide"),
+            json!([-1.0, 1.0]),
+        ] {
+            let error = gap(bad).unwrap_err();
+            assert!(error.contains("range"), "{error}");
+        }
+        let both = json!({ "property": "band_gap", "target": [1, 2], "tolerance": 0.1 });
+        assert!(aim_of(both).unwrap_err().contains("expected one of them"));
+        let tolerant = json!({ "property": "band_gap", "tolerance": 0.1 });
+        assert_eq!(aim_of(tolerant), Ok((1.12, 0.1)));
+    }
+
+    /// What a range was read as is written as a number and a tolerance, and reads back to itself;
+    /// a task without one is written as ever.
+    #[test]
+    fn a_task_reads_back_to_itself() {
+        let text = json!({ "property": "band_gap", "target": "1..2" });
+        let task: TaskConfig = serde_json::from_value(text).unwrap();
+        let written = serde_json::to_value(&task).unwrap();
+        assert_eq!(
+            (&written["target"], &written["tolerance"]),
+            (&json!(1.5), &json!(0.5))
+        );
+        assert_eq!(serde_json::from_value::<TaskConfig>(written).unwrap(), task);
+        let plain = serde_json::to_value(TaskConfig::default()).unwrap();
+        assert!(plain.get("tolerance").is_none());
     }
 }

@@ -4,6 +4,7 @@ mod config;
 mod masks;
 mod skeletons;
 mod start;
+mod written_target;
 
 use std::{ops::RangeInclusive, sync::Arc};
 
@@ -69,6 +70,13 @@ impl Task {
             );
             return invalid("target", message);
         }
+        if !(0.0..=config.target).contains(&config.tolerance) {
+            let message = format!(
+                "tolerance is {}, expected a number from 0 to the target, {}",
+                config.tolerance, config.target
+            );
+            return invalid("tolerance", message);
+        }
         if skeletons.len() > MOST_SKELETONS {
             let found = skeletons.len();
             let message = format!("skeletons has {found} members, expected 1 to {MOST_SKELETONS}");
@@ -86,7 +94,9 @@ impl Task {
             process_name: config.process,
             steps: config.steps,
             board,
-            objective: Objective::new(config.property, config.target).with_form(config.reward_form),
+            objective: Objective::new(config.property, config.target)
+                .with_tolerance(config.tolerance)
+                .with_form(config.reward_form),
             odd_electrons_fail_at_once: config.odd_electrons_fail_at_once,
         })
     }
@@ -142,7 +152,8 @@ impl Task {
         self.objective.property()
     }
 
-    /// The target of new episodes, in the property's unit.
+    /// The target of new episodes, in the property's unit; of a range the middle. It is what is seen of
+    /// the objective: how wide a range is belongs to the task, and is the same in all its episodes.
     pub fn target(&self) -> f64 {
         self.objective.target()
     }

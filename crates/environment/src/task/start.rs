@@ -8,9 +8,7 @@ use super::config::TaskConfig;
 use crate::{
     Board, EnvironmentError, RewardForm,
     error::invalid_task,
-    process::{
-        Filling, Improvement, NamedStart, Process, ProcessName, StartCrystal, Substitution,
-    },
+    process::{Filling, Improvement, NamedStart, Process, ProcessName, StartCrystal, Substitution},
 };
 
 /// Actions of an episode, where a configuration names them.
@@ -37,8 +35,14 @@ pub(super) fn process(
         ProcessName::Filling => {
             let unknown = [
                 (steps.is_some(), "steps"),
-                (config.start_crystal != StartCrystal::default(), "start_crystal"),
-                (config.reward_form == RewardForm::Difference, "reward_form = \"difference\""),
+                (
+                    config.start_crystal != StartCrystal::default(),
+                    "start_crystal",
+                ),
+                (
+                    config.reward_form == RewardForm::Difference,
+                    "reward_form = \"difference\"",
+                ),
             ];
             match unknown.into_iter().find(|(is_there, _)| *is_there) {
                 None => Ok(Arc::new(Filling)),
@@ -68,10 +72,7 @@ pub(super) fn process(
 }
 
 /// What the sites of each skeleton hold at the start, `None` if that is random.
-fn starts(
-    config: &TaskConfig,
-    board: &Board,
-) -> Result<Vec<Option<Box<[u8]>>>, EnvironmentError> {
+fn starts(config: &TaskConfig, board: &Board) -> Result<Vec<Option<Box<[u8]>>>, EnvironmentError> {
     let skeletons = board.skeletons();
     if let StartCrystal::EachSkeleton(lists) = &config.start_crystal
         && lists.len() != skeletons.len()

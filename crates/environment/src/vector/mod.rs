@@ -3,7 +3,11 @@
 mod open_episode;
 mod snapshot;
 
-use std::{collections::VecDeque, sync::Arc, time::{Duration, Instant}};
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use crystalgym_crystal::Crystal;
 use rand::SeedableRng;

@@ -72,6 +72,7 @@ fn resolve(
     let mut layers = ConfigLayers::default();
     for assignment in [
         format!("task.skeletons=['{skeleton}']"),
+        "task.property=density".to_owned(),
         format!("task.target={target}"),
         "calculator.name=rigid".to_owned(),
         format!("algorithm.name={algorithm}"),
