@@ -26,9 +26,9 @@ pub use accuracy::{
 pub use calculation_settings::{BUILT_IN, CalculationSettings};
 pub use calculator::{Calculator, CalculatorError, CancelToken, Fingerprint};
 pub use calculators::{
-    CalculatorConfig, CalculatorName, EmpiricalCalculator, GthCutoff, InvalidNativeSettings,
-    NativeCalculator, NativeSettings, QeCalculator, QeSettings, RecommendedCutoff, RigidCalculator,
-    SpeciesSource, Verdict, VolumeBasis,
+    BulkModulusDefinition, CalculatorConfig, CalculatorName, EmpiricalCalculator, GthCutoff,
+    InvalidNativeSettings, NativeCalculator, NativeSettings, QeCalculator, QeSettings,
+    RecommendedCutoff, RigidCalculator, SpeciesSource, Verdict, VolumeBasis,
 };
 pub use elasticity::{
     ElasticConstants, ElasticallyUnstable, Ions, IsotropicAverage, IsotropicModuli, StressStrain,

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{
     computation::Computation,
-    settings::{InvalidNativeSettings, NativeSettings, Verdict},
+    settings::{BulkModulusDefinition, InvalidNativeSettings, NativeSettings, Verdict},
     species::{KnownSpecies, SpeciesLibrary, SpeciesSource, largest_gth},
 };
 use crate::{
@@ -90,6 +90,9 @@ struct Identity<'a> {
     smearing: Option<(Smearing, f64)>,
     #[serde(skip_serializing_if = "Option::is_none")]
     equation_of_state: Option<(f64, &'a EquationOfStateLimits)>,
+    /// What is called the bulk modulus, unless the paper's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bulk_modulus: Option<BulkModulusDefinition>,
     /// How energies at several volumes are made to lie on one curve.
     #[serde(skip_serializing_if = "Option::is_none")]
     volumes: Option<&'static str>,
@@ -144,6 +147,8 @@ impl Calculator for NativeCalculator {
                 settings.derivative_convergence_ry,
                 &settings.equation_of_state,
             )),
+            bulk_modulus: Some(settings.bulk_modulus)
+                .filter(|&of| is_bulk_modulus && of != BulkModulusDefinition::default()),
             volumes: match property {
                 Property::BulkModulus => Some("plane waves of the given volume, corrected"),
                 Property::ShearModulus => Some("cutoff, the change of the basis corrected"),

@@ -10,7 +10,7 @@ use crystalgym_dft::{
     BOHR_ANG, BandEdges, Cancellation, DftError, Discretisation, HARTREE_EV, HARTREE_PER_BOHR3_GPA,
     KMesh, Mixing, Model, Occupations, PlaneWaveBasis, ScfControl, ScfEnd, ScfOptions, ScfResult,
     SetUp, StartingPoint, first_variable_cell_step, forces_and_stress_unless, pressure,
-    self_consistent_field, self_consistent_field_near, stress_unless,
+    self_consistent_field, self_consistent_field_near,
 };
 use crystalgym_pseudopotential::Cutoffs;
 
@@ -126,46 +126,6 @@ impl<'a> Computation<'a> {
         })
     }
 
-    fn bulk_modulus(&mut self) -> Result<Values, Failure> {
-        let ingredients = self.ingredients()?;
-        let settings = self.settings;
-        let convergence_ry = self.convergence_ry(settings.derivative_convergence_ry);
-        // The given volume first: a crystal that fails there needs no other calculation.
-        let given = self.solve(
-            Scale::GIVEN,
-            &ingredients,
-            self.smeared(),
-            convergence_ry,
-            None,
-        )?;
-        let is_cancelled = self.is_cancelled();
-        let stress = stress_unless(
-            Cancellation::by(&is_cancelled),
-            &given.basis,
-            &given.result,
-            settings.threads,
-        )
-        .map_err(|error| self.invalid(error))?;
-        let (values, energy_ev) = (given.values(), given.energy_ev());
-        let volume = given.basis.model().cell.volume();
-        let given = given.into_starting_point();
-        let (fit, slope_ev) = self.equation_of_state(&ingredients, energy_ev, &given)?;
-        let correction = match (settings.corrects_stress(), slope_ev) {
-            (false, _) => 0.0,
-            (true, Some(slope_ev)) => pulay_pressure(slope_ev / HARTREE_EV, volume),
-            (true, None) => {
-                let slope_ev = self.basis_set_slope_ev(&ingredients, &given)?;
-                pulay_pressure(slope_ev / HARTREE_EV, volume)
-            }
-        };
-        Ok(Values {
-            value: fit.bulk_modulus_gpa,
-            pressure_gpa: Some((pressure(&stress) + correction) * HARTREE_PER_BOHR3_GPA),
-            equation_of_state: Some(fit),
-            ..values
-        })
-    }
-
     /// The density after the first step of `pw.x`'s variable-cell relaxation, as published.
     fn density(&mut self) -> Result<Values, Failure> {
         let ingredients = self.ingredients()?;
@@ -209,7 +169,7 @@ impl<'a> Computation<'a> {
     }
 
     /// Whether the caller wants it to end, or its time is over.
-    fn is_cancelled(&self) -> impl Fn() -> bool + Sync + use<'a> {
+    pub(super) fn is_cancelled(&self) -> impl Fn() -> bool + Sync + use<'a> {
         let (cancel, deadline) = (self.cancel, self.deadline);
         let is_late = move || deadline.is_some_and(|deadline| Instant::now() >= deadline);
         move || cancel.is_cancelled() || is_late()
@@ -325,6 +285,11 @@ impl<'a> Computation<'a> {
             None => Ok(Solved { basis, result }),
             Some(failure) => Err(failure),
         }
+    }
+
+    /// Volume of the given cell.
+    pub(super) fn volume_bohr3(&self) -> f64 {
+        self.crystal.skeleton().lattice.volume() / BOHR_ANG.powi(3)
     }
 
     /// Divisions of the mesh of k-points, in strained cells those of the crystal.

@@ -27,24 +27,25 @@ const VOLUME_FACTORS: [f64; 5] = [0.98, 0.99, 1.0, 1.01, 1.02];
 const CUTOFF_CONVERGENCE_RY: f64 = 1e-5;
 
 impl Computation<'_> {
-    /// The fit to the energies at all of [`VOLUME_FACTORS`], from that of the given volume and
-    /// what its calculation found.
+    /// The fit to the energies at all of [`VOLUME_FACTORS`] around a relative volume, from the energy there
+    /// and what its calculation found.
     ///
     /// With a fixed cutoff nothing is corrected, as in the published decks. With fixed plane waves the
-    /// change of the energy with the logarithm of the cutoff comes with the fit, in eV.
+    /// change of the energy with the logarithm of the cutoff comes with the fit.
     pub(super) fn equation_of_state(
         &mut self,
+        around: f64,
         ingredients: &Ingredients,
         given_ev: f64,
         given: &StartingPoint,
-    ) -> Result<(EquationOfStateFit, Option<f64>), Failure> {
+    ) -> Result<(EquationOfStateFit, Option<BasisSetError>), Failure> {
         let settings = self.settings;
         let fixed_plane_waves = settings.has_fixed_plane_waves();
         let convergence_ry = self.convergence_ry(settings.derivative_convergence_ry);
         let occupations = self.smeared();
         let mut solve = |volume: f64, from: &StartingPoint| {
             let scale = Scale {
-                volume,
+                volume: around * volume,
                 cutoff: match fixed_plane_waves {
                     true => effective_cutoff_log(volume).exp(),
                     false => 1.0,
@@ -63,22 +64,23 @@ impl Computation<'_> {
         let [larger, largest] = energies_ev([VOLUME_FACTORS[3], VOLUME_FACTORS[4]])?;
         let mut energies_ev = [smallest, smaller, given_ev, larger, largest];
         if !fixed_plane_waves {
-            return Ok((self.fit(&energies_ev)?, None));
+            return Ok((self.fit(around, &energies_ev)?, None));
         }
-        let error = self.basis_set_error(ingredients, given_ev, given)?;
+        let error = self.basis_set_error(around, ingredients, given_ev, given)?;
         for (energy_ev, volume) in energies_ev.iter_mut().zip(VOLUME_FACTORS) {
             *energy_ev -= error.change_ev(effective_cutoff_log(volume));
         }
-        Ok((self.fit(&energies_ev)?, Some(error.slope_ev)))
+        Ok((self.fit(around, &energies_ev)?, Some(error)))
     }
 
-    fn basis_set_error(
+    pub(super) fn basis_set_error(
         &mut self,
+        volume: f64,
         ingredients: &Ingredients,
         given_ev: f64,
         given: &StartingPoint,
     ) -> Result<BasisSetError, Failure> {
-        let [below, above] = self.energies_beside_ev(ingredients, given)?;
+        let [below, above] = self.energies_beside_ev(volume, ingredients, given)?;
         let step = CUTOFF_FACTOR.ln();
         Ok(BasisSetError {
             slope_ev: (above - below) / (2.0 * step),
@@ -92,21 +94,19 @@ impl Computation<'_> {
         ingredients: &Ingredients,
         given: &StartingPoint,
     ) -> Result<f64, Failure> {
-        let [below, above] = self.energies_beside_ev(ingredients, given)?;
+        let [below, above] = self.energies_beside_ev(1.0, ingredients, given)?;
         Ok((above - below) / (2.0 * CUTOFF_FACTOR.ln()))
     }
 
-    /// Energies of the given cell at cutoffs divided and multiplied by [`CUTOFF_FACTOR`].
+    /// Energies at a relative volume, at cutoffs divided and multiplied by [`CUTOFF_FACTOR`].
     fn energies_beside_ev(
         &mut self,
+        volume: f64,
         ingredients: &Ingredients,
         given: &StartingPoint,
     ) -> Result<[f64; 2], Failure> {
         let mut energy_ev = |cutoff: f64| -> Result<f64, Failure> {
-            let scale = Scale {
-                volume: 1.0,
-                cutoff,
-            };
+            let scale = Scale { volume, cutoff };
             let (convergence_ry, occupations) = (CUTOFF_CONVERGENCE_RY, self.smeared());
             let solved =
                 self.solve(scale, ingredients, occupations, convergence_ry, Some(given))?;
@@ -115,8 +115,8 @@ impl Computation<'_> {
         Ok([energy_ev(1.0 / CUTOFF_FACTOR)?, energy_ev(CUTOFF_FACTOR)?])
     }
 
-    fn fit(&self, energies_ev: &[f64]) -> Result<EquationOfStateFit, Failure> {
-        let volume = self.crystal.skeleton().lattice.volume();
+    fn fit(&self, around: f64, energies_ev: &[f64]) -> Result<EquationOfStateFit, Failure> {
+        let volume = around * self.crystal.skeleton().lattice.volume();
         let volumes = VOLUME_FACTORS.map(|factor| factor * volume);
         let settings = self.settings;
         fit_murnaghan(&volumes, energies_ev, volume)
@@ -129,18 +129,26 @@ impl Computation<'_> {
 }
 
 /// Logarithm of the relative cutoff that a fixed set of plane waves has at a relative volume.
-fn effective_cutoff_log(volume: f64) -> f64 {
+pub(super) fn effective_cutoff_log(volume: f64) -> f64 {
     -2.0 / 3.0 * volume.ln()
 }
 
 /// Change of the energy with the logarithm of the cutoff.
 #[derive(Debug, Clone, Copy)]
-struct BasisSetError {
-    slope_ev: f64,
-    curvature_ev: f64,
+pub(super) struct BasisSetError {
+    /// F′ in eV.
+    pub(super) slope_ev: f64,
+    /// F″ in eV.
+    pub(super) curvature_ev: f64,
 }
 
 impl BasisSetError {
+    /// Where what the basis changes is left as it is.
+    pub(super) const NONE: Self = Self {
+        slope_ev: 0.0,
+        curvature_ev: 0.0,
+    };
+
     fn change_ev(self, log: f64) -> f64 {
         self.slope_ev * log + 0.5 * self.curvature_ev * log.powi(2)
     }

@@ -1,5 +1,6 @@
 //! The project's own plane-wave engine as a calculator.
 
+mod bulk_modulus;
 mod calculator;
 mod computation;
 mod equation_of_state;
@@ -13,6 +14,7 @@ mod tests;
 pub use calculator::NativeCalculator;
 pub(super) use settings::odd_limit;
 pub use settings::{
-    GthCutoff, InvalidNativeSettings, NativeSettings, RecommendedCutoff, Verdict, VolumeBasis,
+    BulkModulusDefinition, GthCutoff, InvalidNativeSettings, NativeSettings, RecommendedCutoff,
+    Verdict, VolumeBasis,
 };
 pub use species::SpeciesSource;

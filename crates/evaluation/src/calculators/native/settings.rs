@@ -67,6 +67,8 @@ pub struct NativeSettings {
     /// The most memory that one calculation may take, by an estimate before it starts, in GiB. What
     /// needs more fails at once, with the estimate, and is never stored.
     pub memory_limit_gib: f64,
+    /// What is called the bulk modulus.
+    pub bulk_modulus: BulkModulusDefinition,
     /// What a fitted equation of state must fulfil (verdict `engine`).
     pub equation_of_state: EquationOfStateLimits,
     /// Amplitude of the strains that a shear modulus is measured with.
@@ -95,6 +97,7 @@ impl Default for NativeSettings {
             threads: NonZeroUsize::MIN,
             time_limit_seconds: Some(3600.0),
             memory_limit_gib: SetUp::MEMORY_LIMIT_GIB,
+            bulk_modulus: BulkModulusDefinition::default(),
             equation_of_state: EquationOfStateLimits::default(),
             elastic_strain: DEFAULT_ELASTIC_STRAIN,
             ions: Ions::default(),
@@ -132,6 +135,22 @@ pub enum Verdict {
     /// factor 0.7 and 8 steps of history, 1e-6 Ry, all of 300 iterations; an odd number of electrons is
     /// pw.x's "charge is wrong"; and any fitted equation of state counts, however rough.
     Paper,
+}
+
+/// What is called the bulk modulus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BulkModulusDefinition {
+    /// B₀ of Murnaghan's equation of state through five volumes around the given one, as in the
+    /// CrystalGym paper: at the volume without pressure, however far that is from them.
+    #[default]
+    Extrapolated,
+    /// `−V dP/dV` at the given volume from the analytic stress of three volumes. Always defined;
+    /// negative where the cell is unstable against a change of its volume.
+    Cell,
+    /// B₀ of Murnaghan's equation of state through five volumes around the one without pressure, which
+    /// is looked for first.
+    Equilibrium,
 }
 
 /// What the basis sets of the volumes of an equation of state have in common.
