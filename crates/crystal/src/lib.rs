@@ -37,8 +37,8 @@ pub use element_data::ElementData;
 pub use error::CrystalError;
 pub use graph::{CrystalGraph, DirectedEdge};
 pub use io::{
-    AtomicFile, EnclosedFolder, EntryKind, StructureFormat, is_unfinished_write, read_bytes,
-    write_atomically,
+    AtomicFile, EnclosedFolder, EntryKind, StructureFormat, is_unfinished_write, open_regular,
+    read_bytes, read_text, write_atomically,
 };
 pub use kpoints::automatic_density;
 pub use lattice::Lattice;

@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use crystalgym_crystal::write_atomically;
+use crystalgym_crystal::{read_text, write_atomically};
 use crystalgym_evaluation::{ExportFormat, StoredResult};
 use sha2::{Digest, Sha256};
 
@@ -68,7 +68,7 @@ pub fn write_dataset(
 /// that was interrupted can be repeated.
 fn claim(folder: &Path) -> Result<(), DatasetError> {
     let card = folder.join(CARD);
-    match fs::read_to_string(&card) {
+    match read_text(&card) {
         Ok(text) if text.contains(MADE_BY) => return Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) if error.kind() != io::ErrorKind::InvalidData => {

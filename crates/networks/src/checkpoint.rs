@@ -3,11 +3,10 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, HashMap},
-    fs,
     path::Path,
 };
 
-use crystalgym_crystal::write_atomically;
+use crystalgym_crystal::{read_bytes, write_atomically};
 use safetensors::{Dtype, SafeTensors, View};
 
 use crate::{Adam, NetworkError, Parameters};
@@ -247,7 +246,7 @@ impl Checkpoint {
     /// [`NetworkError::Io`] if it cannot be read, [`NetworkError::Checkpoint`] if it is no
     /// checkpoint.
     pub fn read(path: &Path) -> Result<Self, NetworkError> {
-        let bytes = fs::read(path).map_err(|source| NetworkError::Io {
+        let bytes = read_bytes(path).map_err(|source| NetworkError::Io {
             path: path.to_owned(),
             source,
         })?;

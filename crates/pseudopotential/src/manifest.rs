@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use crystalgym_crystal::Element;
+use crystalgym_crystal::{Element, read_text};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -109,7 +109,7 @@ impl Manifest {
     /// [`PseudopotentialError::Io`] or [`PseudopotentialError::Manifest`].
     pub fn of_folder(folder: &Path) -> Result<Option<Self>, PseudopotentialError> {
         let path = folder.join(Self::FILE_NAME);
-        match std::fs::read_to_string(&path) {
+        match read_text(&path) {
             Ok(text) => Self::parse(&text, &path).map(Some),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(PseudopotentialError::Io { path, source }),

@@ -10,7 +10,7 @@ use crystalgym_benchmark::{
     BenchmarkFolder, JobMeasure, ReducedElements, RunLabel, Tables, TrainingMeasure, UnfinishedRun,
     read_jobs, read_run, read_unfinished_jobs, reduced_elements,
 };
-use crystalgym_crystal::Skeleton;
+use crystalgym_crystal::{Skeleton, read_text};
 use crystalgym_environment::Task;
 use crystalgym_metrics::{Composition, MetricsError};
 use crystalgym_training::RunFolder;
@@ -162,7 +162,7 @@ impl Reference {
     /// # Errors
     /// [`ReportError::Reference`] with the line.
     pub fn read(path: &Path) -> Result<Self, ReportError> {
-        let text = std::fs::read_to_string(path).map_err(ReportError::io(path))?;
+        let text = read_text(path).map_err(ReportError::io(path))?;
         let mut compositions = BTreeSet::new();
         for (number, line) in (1..).zip(text.lines()) {
             let line = line.trim();

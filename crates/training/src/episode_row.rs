@@ -2,6 +2,7 @@
 
 use std::{fs::File, path::Path};
 
+use crystalgym_crystal::open_regular;
 use crystalgym_environment::Appraisal;
 use crystalgym_evaluation::{FailureCode, Property, Source};
 use serde::{Deserialize, Serialize};
@@ -136,7 +137,7 @@ pub fn read_episodes(path: &Path) -> Result<Vec<EpisodeRow>, TrainingError> {
 pub fn episode_rows(
     path: &Path,
 ) -> Result<impl Iterator<Item = Result<EpisodeRow, TrainingError>> + use<>, TrainingError> {
-    let file = File::open(path).map_err(|error| no_table(path, error.into()))?;
+    let file = open_regular(path).map_err(|error| no_table(path, error.into()))?;
     Ok(rows_of(file, path))
 }
 

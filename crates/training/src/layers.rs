@@ -1,7 +1,8 @@
 //! Settings from several sources, the later ones on top.
 
-use std::{collections::BTreeMap, fs::File, io::Read, path::Path};
+use std::{collections::BTreeMap, io::Read, path::Path};
 
+use crystalgym_crystal::open_regular;
 use crystalgym_networks::NetworkConfig;
 use serde::{Serialize, de::DeserializeOwned};
 use toml::{Table, Value};
@@ -33,7 +34,7 @@ impl ConfigLayers {
     pub fn add_file(&mut self, path: &Path) -> Result<(), TrainingError> {
         let mut text = String::new();
         let most = MOST_CONFIG_BYTES;
-        File::open(path)
+        open_regular(path)
             .and_then(|file| file.take(most + 1).read_to_string(&mut text))
             .map_err(TrainingError::io(path))?;
         if text.len() as u64 > most {

@@ -149,7 +149,7 @@ impl Verification {
     /// The format of this version.
     pub const FORMAT: &'static str = "crystalgym-verification/2";
     /// Other crystals of each calculator that a complete verification computes again.
-    pub const SAMPLE: usize = 30;
+    pub const SAMPLE: usize = 100;
 
     /// Whether all that a ranking needs was computed: every crystal that ranked numbers depend on,
     /// and at least [`Self::SAMPLE`] of the others, or all.

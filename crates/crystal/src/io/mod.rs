@@ -19,7 +19,7 @@ use std::{path::Path, str::FromStr};
 pub use atomic_write::{AtomicFile, is_unfinished_write, write_atomically};
 pub use enclosed_folder::{EnclosedFolder, EntryKind};
 use frames::split_index;
-pub use read::read_bytes;
+pub use read::{open_regular, read_bytes, read_text};
 
 use crate::{CrystalError, Structure};
 
@@ -123,7 +123,7 @@ impl Structure {
     /// [`CrystalError::Parse`] with the line, what is wrong with the lattice or the sites, or
     /// [`CrystalError::SeveralStructures`].
     pub fn from_text(text: &str, format: StructureFormat) -> Result<Self, CrystalError> {
-        read_text(text, format, None)
+        parse(text, format, None)
     }
 
     /// Reads the structure number `index`, counted from 0, of a text that may hold several: frames
@@ -136,7 +136,7 @@ impl Structure {
         format: StructureFormat,
         index: usize,
     ) -> Result<Self, CrystalError> {
-        read_text(text, format, Some(index))
+        parse(text, format, Some(index))
     }
 
     /// The structure as text.
@@ -184,13 +184,13 @@ fn read_file(
         path: path.to_owned(),
         source,
     })?;
-    read_text(&decode::decode(&bytes), format, index).map_err(|error| CrystalError::InFile {
+    parse(&decode::decode(&bytes), format, index).map_err(|error| CrystalError::InFile {
         path: path.to_owned(),
         error: Box::new(error),
     })
 }
 
-fn read_text(
+fn parse(
     text: &str,
     format: StructureFormat,
     index: Option<usize>,

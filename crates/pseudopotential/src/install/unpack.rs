@@ -7,7 +7,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use crystalgym_crystal::Element;
+use crystalgym_crystal::{Element, open_regular};
 use flate2::read::GzDecoder;
 use md5::{Digest, Md5};
 use tar::EntryType;
@@ -55,7 +55,7 @@ pub(super) fn unpack(
         message,
     };
     let damaged = |error: io::Error| refuse(format!("damaged or not a .tar.gz file: {error}"));
-    let file = File::open(archive).map_err(PseudopotentialError::io(archive))?;
+    let file = open_regular(archive).map_err(PseudopotentialError::io(archive))?;
     let mut hashing = Md5Reader {
         inner: io::BufReader::new(file),
         md5: Md5::new(),
