@@ -155,3 +155,17 @@ fn an_unknown_name_lists_the_known_ones() {
     let error = PseudopotentialFamily::open_folder(Path::new("no/such/folder")).unwrap_err();
     assert!(error.to_string().contains("no/such/folder"), "{error}");
 }
+
+/// A manifest that a stranger's folder links to something endless.
+#[test]
+fn a_manifest_that_is_a_device_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink("/dev/zero", folder.path().join("family.toml")).unwrap();
+    let error = PseudopotentialFamily::open_folder(folder.path()).unwrap_err();
+    let text = std::error::Error::source(&error)
+        .map_or(error.to_string(), |cause| format!("{error}: {cause}"));
+    assert!(
+        text.contains("family.toml") && text.contains("regular file"),
+        "{text}"
+    );
+}
