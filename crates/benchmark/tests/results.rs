@@ -458,6 +458,22 @@ fn bad_files_get_one_clear_error() {
             .to_string()
             .contains("bad.json.gz")
     );
+    // What a default would fill in is missing all the same.
+    for (group, member) in [
+        ("calculator", "/native/max_iterations"),
+        ("task", "/actions"),
+    ] {
+        let mut value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let (parent, name) = member.rsplit_once('/').unwrap();
+        let at = format!("/jobs/0/settings/{group}{parent}");
+        let settings = value.pointer_mut(&at).unwrap().as_object_mut().unwrap();
+        settings.remove(name).unwrap();
+        let bad = folder.path().join("bad.json");
+        fs::write(&bad, value.to_string()).unwrap();
+        let error = ResultFile::read(&bad).unwrap_err().to_string();
+        let missing = format!("{name} is missing");
+        assert!(error.contains(&missing) && error.contains(group), "{error}");
+    }
 }
 
 /// Only files with a fresh record in which everything holds are ranked, and only with their like.

@@ -9,7 +9,6 @@ use crystalgym_crystal::Element;
 use crystalgym_environment::{Reward, TaskConfig};
 use crystalgym_evaluation::{Failure, FailureCode, GthCutoff, Outcome, Property, Source, Values};
 use crystalgym_training::{ConfigLayers, TrainingConfig};
-use serde_json::Value;
 
 use super::{
     compositions::{Composition, Compositions},
@@ -17,6 +16,7 @@ use super::{
     file::{Measures, ResultFile, ResultJob, portable},
     identity::run_identity,
     rows::measure,
+    whole::first_difference,
 };
 use crate::{
     Job, Selection, experiments,
@@ -609,24 +609,4 @@ fn agent(job: &ResultJob, expected: &Job) -> Result<AgentShape, String> {
         }),
         _ => Err("environments is 0 or missing, expected at least 1".to_owned()),
     }
-}
-
-/// Says where two values of settings differ first.
-fn first_difference(at: &str, found: &Value, expected: &Value) -> Option<String> {
-    let (Value::Object(found), Value::Object(expected)) = (found, expected) else {
-        return (found != expected).then(|| format!("{at} is {found}, expected {expected}"));
-    };
-    let keys = found.keys().chain(expected.keys());
-    keys.into_iter().find_map(|key| {
-        let at = if at.is_empty() {
-            key.clone()
-        } else {
-            format!("{at}.{key}")
-        };
-        match (found.get(key), expected.get(key)) {
-            (Some(found), Some(expected)) => first_difference(&at, found, expected),
-            (None, expected) => Some(format!("{at} is missing, expected {}", expected?)),
-            (found, None) => Some(format!("{at} is {}, expected no such setting", found?)),
-        }
-    })
 }

@@ -9,7 +9,10 @@ use crystalgym_evaluation::{
 use crystalgym_training::{Algorithm, EpisodeRow, Preset};
 use serde::{Deserialize, Serialize};
 
-use super::bounded::{few_members, few_texts};
+use super::{
+    bounded::{few_members, few_texts},
+    whole::whole,
+};
 use crate::{EvaluationRow, JobManifest, JobMeasure, JobStatus, Scale};
 
 /// What a benchmark found; `docs/schema/benchmark-result.v1.json` describes the file.
@@ -71,8 +74,10 @@ pub struct ResultJob {
 #[serde(deny_unknown_fields)]
 pub struct ResultSettings {
     /// The task.
+    #[serde(deserialize_with = "whole")]
     pub task: TaskConfig,
     /// The calculator, without what only concerns a machine: commands, folders, threads.
+    #[serde(deserialize_with = "whole")]
     pub calculator: CalculatorConfig,
     /// The algorithm's settings.
     #[serde(deserialize_with = "few_members")]

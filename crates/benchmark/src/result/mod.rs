@@ -17,6 +17,7 @@ mod read;
 mod replay;
 mod rows;
 mod verification;
+mod whole;
 mod write;
 
 pub use claims::{Choice, Found, calculators, chance_of_missing};

@@ -31,6 +31,14 @@ struct AtVolume {
     start: StartingPoint,
 }
 
+impl AtVolume {
+    /// The pressure at a fixed cutoff, from the Pulay pressure that the given volume would have with the F′ of
+    /// this one.
+    fn total_ha(&self, pulay_ha: f64, log_volume: f64) -> f64 {
+        self.pressure_ha + pulay_ha * (-log_volume).exp()
+    }
+}
+
 impl Computation<'_> {
     pub(super) fn bulk_modulus(&mut self) -> Result<Values, Failure> {
         let ingredients = self.ingredients()?;
@@ -131,52 +139,50 @@ impl Computation<'_> {
     }
 
     /// The volume without pressure, followed along the pressure by secants, and the fit around it.
+    ///
+    /// The Pulay pressure falls off as 1/V as long as F′ does not depend on the volume. Where a small basis
+    /// makes it do so, F′ is measured again at each volume that looks like the one.
     fn at_equilibrium(
         &mut self,
         ingredients: &Ingredients,
         given: &AtVolume,
     ) -> Result<(EquationOfStateFit, BasisSetError), Failure> {
-        let error = match self.settings.has_fixed_plane_waves() {
-            true => self.basis_set_error(1.0, ingredients, given.energy_ev, &given.start)?,
-            false => BasisSetError::NONE,
-        };
-        let no_equilibrium = |found: String| {
-            let message = format!("no equilibrium volume: {found}");
-            Failure::new(FailureCode::BadEquationOfState, message)
-        };
-        let pulay_ha = self.pulay_ha(error.slope_ev);
+        let given_error = self.basis_error_at(0.0, ingredients, given)?;
+        let mut error = given_error;
+        let mut measured_at = 0.0;
         let mut here = None;
         let mut known: Option<(f64, f64)> = None;
+        let mut modulus_ha = FIRST_MODULUS_GPA / HARTREE_PER_BOHR3_GPA;
         let mut log_volume = 0.0_f64;
         for _ in 0..MOST_STEPS {
             let at = here.as_ref().unwrap_or(given);
-            // The change of the energy with the cutoff hardly depends on the volume.
-            let total_ha = at.pressure_ha + pulay_ha * (-log_volume).exp();
-            let modulus_ha = match known {
-                None => FIRST_MODULUS_GPA / HARTREE_PER_BOHR3_GPA,
-                Some((log, pressure)) => (pressure - total_ha) / (log_volume - log),
-            };
-            // Where the modulus is negative, the pressure still says where the energy falls.
-            let step = match modulus_ha > 0.0 {
-                true => (total_ha / modulus_ha).clamp(-LONGEST_STEP, LONGEST_STEP),
-                false => LONGEST_STEP.copysign(total_ha),
-            };
+            let mut pressure_ha = at.total_ha(self.pulay_ha(error.slope_ev), log_volume);
+            if let Some((log, before_ha)) = known {
+                modulus_ha = (before_ha - pressure_ha) / (log_volume - log);
+            }
+            let mut step = step_along(pressure_ha, modulus_ha);
+            if step.abs() < NEAR && measured_at != log_volume {
+                error = self.basis_error_at(log_volume, ingredients, at)?;
+                measured_at = log_volume;
+                pressure_ha = at.total_ha(self.pulay_ha(error.slope_ev), log_volume);
+                step = step_along(pressure_ha, modulus_ha);
+            }
             if step.abs() < NEAR {
                 let volume = log_volume.exp();
                 let (fit, _) =
                     self.equation_of_state(volume, ingredients, at.energy_ev, &at.start)?;
                 return match fit.brackets_minimum() {
-                    true => Ok((fit, error)),
+                    true => Ok((fit, given_error)),
                     false => Err(no_equilibrium(format!(
                         "the pressure vanishes at {volume:.3} times the cell's volume, and the energy \
                          has its minimum elsewhere"
                     ))),
                 };
             }
-            known = Some((log_volume, total_ha));
+            known = Some((log_volume, pressure_ha));
             log_volume += step;
             if log_volume.abs() > FARTHEST {
-                let pressure_gpa = total_ha * HARTREE_PER_BOHR3_GPA;
+                let pressure_gpa = pressure_ha * HARTREE_PER_BOHR3_GPA;
                 return Err(no_equilibrium(format!(
                     "the pressure is still {pressure_gpa:.1} GPa at {:.2} times the cell's volume",
                     (log_volume - step).exp()
@@ -195,4 +201,30 @@ impl Computation<'_> {
             "not found in {MOST_STEPS} steps along the pressure"
         )))
     }
+
+    /// What the basis does at a volume; nothing where it is left as it is.
+    fn basis_error_at(
+        &mut self,
+        log_volume: f64,
+        ingredients: &Ingredients,
+        at: &AtVolume,
+    ) -> Result<BasisSetError, Failure> {
+        match self.settings.has_fixed_plane_waves() {
+            true => self.basis_set_error(log_volume.exp(), ingredients, at.energy_ev, &at.start),
+            false => Ok(BasisSetError::NONE),
+        }
+    }
+}
+
+/// The next step in ln V. Where the modulus is negative, the pressure still says where the energy falls.
+fn step_along(pressure_ha: f64, modulus_ha: f64) -> f64 {
+    match modulus_ha > 0.0 {
+        true => (pressure_ha / modulus_ha).clamp(-LONGEST_STEP, LONGEST_STEP),
+        false => LONGEST_STEP.copysign(pressure_ha),
+    }
+}
+
+fn no_equilibrium(found: String) -> Failure {
+    let message = format!("no equilibrium volume: {found}");
+    Failure::new(FailureCode::BadEquationOfState, message)
 }
