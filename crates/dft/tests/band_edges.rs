@@ -2,6 +2,7 @@
 //!
 //! Oracle: sodium, aluminium and calcium are metals, whatever the mesh; a semiconductor has the gap
 //! that it has with fixed occupations.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
 
