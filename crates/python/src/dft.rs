@@ -190,19 +190,20 @@ impl GroundState {
         self.result.fermi_level_ha.map(|level| level * HARTREE_EV)
     }
 
-    /// Highest occupied level on the mesh in eV.
+    /// Highest occupied level on the mesh in eV; the Fermi level of a metal with smeared occupations.
     #[getter]
     fn homo(&self) -> Option<f64> {
         self.edges.map(|edges| edges.homo_ha * HARTREE_EV)
     }
 
-    /// Lowest unoccupied level on the mesh in eV.
+    /// Lowest unoccupied level on the mesh in eV; the Fermi level of a metal with smeared occupations.
     #[getter]
     fn lumo(&self) -> Option<f64> {
         self.edges.map(|edges| edges.lumo_ha * HARTREE_EV)
     }
 
-    /// LUMO − HOMO on the mesh in eV, 0 where bands overlap.
+    /// LUMO − HOMO on the mesh in eV, 0 where bands overlap: between bands N/2 and N/2 + 1 of N
+    /// electrons, 0 where N is odd. `None` without an empty band.
     #[getter]
     fn band_gap(&self) -> Option<f64> {
         self.edges.map(|edges| edges.gap_ha() * HARTREE_EV)

@@ -118,11 +118,10 @@ fn evaluate_points(
         None => parallel_map(threads, chunks, |(potential, rho)| {
             cancellation.check()?;
             let mut energy = 0.0;
-            for (v, &rho) in potential.iter_mut().zip(rho) {
-                let point = functional.evaluate(rho, 0.0);
+            functional.evaluate_many(rho, &[], |i, point| {
                 energy += point.energy;
-                *v = point.v_rho;
-            }
+                potential[i] = point.v_rho;
+            });
             Ok(energy)
         }),
         Some([x, y, z]) => {
@@ -135,17 +134,16 @@ fn evaluate_points(
                 chunks.zip(gradient),
                 |((potential, rho), ((x, y), z))| {
                     cancellation.check()?;
+                    let along = x.iter().zip(y.iter()).zip(z.iter());
+                    let sigma: Vec<f64> = along.map(|((x, y), z)| x * x + y * y + z * z).collect();
                     let mut energy = 0.0;
-                    for (point, (v, &rho)) in potential.iter_mut().zip(rho).enumerate() {
-                        let along = [&mut x[point], &mut y[point], &mut z[point]];
-                        let sigma = along.iter().map(|d| **d * **d).sum();
-                        let xc = functional.evaluate(rho, sigma);
-                        energy += xc.energy;
-                        *v = xc.v_rho;
-                        for d in along {
-                            *d *= 2.0 * xc.v_sigma;
+                    functional.evaluate_many(rho, &sigma, |i, point| {
+                        energy += point.energy;
+                        potential[i] = point.v_rho;
+                        for d in [&mut x[i], &mut y[i], &mut z[i]] {
+                            *d *= 2.0 * point.v_sigma;
                         }
-                    }
+                    });
                     Ok(energy)
                 },
             )

@@ -3,7 +3,8 @@
 use std::f64::consts::PI;
 
 use super::{
-    lda::{pw_energy_per_electron, wigner_seitz_radius},
+    elementary::{exp_m1, ln_1p},
+    lda::{Correlation, Gas},
     point::XcPoint,
 };
 
@@ -32,73 +33,79 @@ const KAPPA: f64 = 0.804;
 /// γ = (1 − ln 2)/π², eq. (5).
 const GAMMA: f64 = 0.031_090_690_869_654_895;
 
-/// e_GGA(ρ, σ) − e_LDA(ρ) and its derivatives; `pw_a` is the constant A of the uniform gas.
+/// ds²/dσ ρ^{8/3} = 1 / 4 (3π²)^{2/3}
+const S2_SCALE: f64 = 0.026_121_172_985_233_6;
+/// dt²/dσ ρ^{7/3} = π / 16 (3π²)^{1/3}
+const T2_SCALE: f64 = 0.063_468_206_097_703_7;
+
+/// e_GGA(ρ, σ) − e_LDA(ρ) and its derivatives; `correlation` is that of the uniform gas.
+#[inline(always)]
 pub(super) fn gradient_correction(
     parameters: PbeParameters,
-    rho: f64,
+    gas: &Gas,
     sigma: f64,
-    pw_a: f64,
+    correlation: &Correlation,
 ) -> XcPoint {
-    let mut point = exchange(parameters.mu, rho, sigma);
-    point += correlation(parameters.beta, rho, sigma, pw_a);
+    let mut point = exchange(parameters.mu, gas, sigma);
+    point += self::correlation(parameters.beta, gas, sigma, correlation);
     point
 }
 
 /// e = e_x^unif(ρ) (F(s) − 1), F − 1 = κ − κ/(1 + μs²/κ), s² = σ / (4 (3π²)^{2/3} ρ^{8/3});
 /// eqs. (10) and (14).
-fn exchange(mu: f64, rho: f64, sigma: f64) -> XcPoint {
-    let cube_root = rho.cbrt();
-    let uniform = -0.75 * (3.0 / PI).cbrt() * rho * cube_root;
+#[inline(always)]
+fn exchange(mu: f64, gas: &Gas, sigma: f64) -> XcPoint {
+    let per_electron = gas.exchange_per_electron();
     // ds²/dσ
-    let scale = 0.25 / ((3.0 * PI * PI).powf(2.0 / 3.0) * (rho * cube_root).powi(2));
+    let two_thirds = gas.inverse_cube_root * gas.inverse_cube_root;
+    let four_thirds = two_thirds * two_thirds;
+    let scale = S2_SCALE * four_thirds * four_thirds;
     let s2 = scale * sigma;
-    let denominator = 1.0 + mu * s2 / KAPPA;
+    let inverse = 1.0 / (1.0 + mu / KAPPA * s2);
     // κ − κ/d = μs²/d avoids the cancellation at small s.
-    let enhancement = mu * s2 / denominator;
-    let enhancement_slope = mu / (denominator * denominator);
+    let enhancement = mu * s2 * inverse;
+    let enhancement_slope = mu * inverse * inverse;
+    let uniform = gas.rho * per_electron;
     XcPoint {
         energy: uniform * enhancement,
         // e_x ∝ ρ^{4/3}, s² ∝ ρ^{−8/3}
-        v_rho: uniform / rho * (4.0 / 3.0 * enhancement - 8.0 / 3.0 * s2 * enhancement_slope),
+        v_rho: per_electron * (4.0 / 3.0 * enhancement - 8.0 / 3.0 * s2 * enhancement_slope),
         v_sigma: uniform * enhancement_slope * scale,
     }
 }
 
 /// e = ρ H, H = γ ln(1 + β/γ t² (1 + At²)/(1 + At² + A²t⁴)), A = β/γ / (exp(−ε_c/γ) − 1),
 /// t² = σ / (2 k_s ρ)², k_s² = 4 k_F/π; eqs. (7) and (8) without spin polarisation.
-fn correlation(beta: f64, rho: f64, sigma: f64, pw_a: f64) -> XcPoint {
-    let rs = wigner_seitz_radius(rho);
-    let (epsilon, epsilon_slope) = pw_energy_per_electron(rs, pw_a);
-    // dε/dρ = −r_s/(3ρ) dε/dr_s
-    let epsilon_rho = -rs / (3.0 * rho) * epsilon_slope;
-
+#[inline(always)]
+fn correlation(beta: f64, gas: &Gas, sigma: f64, uniform: &Correlation) -> XcPoint {
     // dt²/dσ; t² ∝ σ ρ^{−7/3}
-    let k_fermi = (3.0 * PI * PI * rho).cbrt();
-    let scale = PI / (16.0 * k_fermi * rho * rho);
+    let two_thirds = gas.inverse_cube_root * gas.inverse_cube_root;
+    let scale = T2_SCALE * (two_thirds * two_thirds) * (two_thirds * gas.inverse_cube_root);
     let t2 = scale * sigma;
 
     let ratio = beta / GAMMA;
-    let expm1 = (-epsilon / GAMMA).exp_m1();
-    let a = ratio / expm1;
-    // dA/dε = A (e^{−ε/γ}) / (γ (e^{−ε/γ} − 1))
-    let a_rho = a * (1.0 + 1.0 / expm1) / GAMMA * epsilon_rho;
+    let inverse = 1.0 / exp_m1(uniform.energy * (-1.0 / GAMMA));
+    let a = ratio * inverse;
+    // ρ dA/dρ, dA/dε = A (e^{−ε/γ}) / (γ (e^{−ε/γ} − 1))
+    let a_rho = a * (1.0 + inverse) * (1.0 / GAMMA) * uniform.rho_slope;
 
     let at2 = a * t2;
-    let numerator = 1.0 + at2;
-    let denominator = 1.0 + at2 * (1.0 + at2);
+    let fraction = 1.0 / (1.0 + at2 * (1.0 + at2));
+    let fraction2 = fraction * fraction;
     // u = t² (1 + At²)/(1 + At² + A²t⁴)
-    let u = t2 * numerator / denominator;
+    let u = t2 * (1.0 + at2) * fraction;
     // With y = At²: d/dt² [t²(1+y)/(1+y+y²)] = (1 + 2y)/(1+y+y²)²
-    let u_t2 = (1.0 + 2.0 * at2) / (denominator * denominator);
+    let u_t2 = (1.0 + 2.0 * at2) * fraction2;
     // d/dA = −t⁴ y (2 + y)/(1+y+y²)²
-    let u_a = -t2 * t2 * at2 * (2.0 + at2) / (denominator * denominator);
+    let u_a = -t2 * t2 * at2 * (2.0 + at2) * fraction2;
 
-    let h = GAMMA * (ratio * u).ln_1p();
+    let h = GAMMA * ln_1p(ratio * u);
     let h_u = beta / (1.0 + ratio * u);
-    let h_rho = h_u * (u_t2 * (-7.0 / 3.0) * t2 / rho + u_a * a_rho);
+    // ρ dH/dρ
+    let h_rho = h_u * (u_t2 * (-7.0 / 3.0) * t2 + u_a * a_rho);
     XcPoint {
-        energy: rho * h,
-        v_rho: h + rho * h_rho,
-        v_sigma: rho * h_u * u_t2 * scale,
+        energy: gas.rho * h,
+        v_rho: h + h_rho,
+        v_sigma: gas.rho * h_u * u_t2 * scale,
     }
 }

@@ -1,39 +1,94 @@
 //! The uniform electron gas.
 
-use std::f64::consts::PI;
-
-use super::point::XcPoint;
+use super::{
+    elementary::{inverse_cube_root, ln, ln_1p},
+    point::XcPoint,
+};
 
 /// Constant A of eq. (10) of Perdew and Wang as printed, which `pw.x` uses throughout. The PBE
 /// reference code has 0.0310907 instead; the two differ by 1e-5 of the correlation energy.
 pub(super) const PW_A: f64 = 0.031_091;
 
-/// Wigner–Seitz radius r_s = (3 / 4πρ)^{1/3} in bohr.
-pub(super) fn wigner_seitz_radius(rho: f64) -> f64 {
-    (3.0 / (4.0 * PI * rho)).cbrt()
+/// (3/4π)^{1/3}
+const WIGNER_SEITZ: f64 = 0.620_350_490_899_4;
+/// (3/π)^{1/3}
+const SLATER: f64 = 0.984_745_021_842_696_5;
+
+/// The powers of a density ρ > 0 that functionals are made of, all from one cube root.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Gas {
+    pub(super) rho: f64,
+    pub(super) cube_root: f64,
+    pub(super) inverse_cube_root: f64,
+    /// Wigner–Seitz radius r_s = (3 / 4πρ)^{1/3} in bohr.
+    pub(super) rs: f64,
+    inverse_rs: f64,
 }
 
-/// Energy per volume and potential from ε(r_s) and dε/dr_s: v = ε − r_s/3 dε/dr_s.
-fn from_energy_per_electron(rho: f64, rs: f64, energy: f64, slope: f64) -> XcPoint {
-    XcPoint {
-        energy: rho * energy,
-        v_rho: energy - rs / 3.0 * slope,
-        v_sigma: 0.0,
+impl Gas {
+    #[inline(always)]
+    pub(super) fn new(rho: f64) -> Self {
+        let inverse = inverse_cube_root(rho);
+        let cube_root = rho * inverse * inverse;
+        Self {
+            rho,
+            cube_root,
+            inverse_cube_root: inverse,
+            rs: WIGNER_SEITZ * inverse,
+            inverse_rs: cube_root * (1.0 / WIGNER_SEITZ),
+        }
+    }
+
+    /// Exchange energy per electron, −3/4 (3/π)^{1/3} ρ^{1/3} (Slater).
+    #[inline(always)]
+    pub(super) fn exchange_per_electron(&self) -> f64 {
+        -0.75 * SLATER * self.cube_root
+    }
+
+    /// Exchange: e ∝ ρ^{4/3}.
+    #[inline(always)]
+    pub(super) fn exchange(&self) -> XcPoint {
+        let energy = self.exchange_per_electron();
+        XcPoint {
+            energy: self.rho * energy,
+            v_rho: 4.0 / 3.0 * energy,
+            v_sigma: 0.0,
+        }
     }
 }
 
-/// Slater exchange: e = −3/4 (3/π)^{1/3} ρ^{4/3}.
-pub(super) fn exchange(rho: f64) -> XcPoint {
-    let energy = -0.75 * (3.0 / PI * rho).cbrt();
-    XcPoint {
-        energy: rho * energy,
-        v_rho: 4.0 / 3.0 * energy,
-        v_sigma: 0.0,
+/// Correlation of the uniform gas.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Correlation {
+    /// ε(r_s) per electron.
+    pub(super) energy: f64,
+    /// ρ dε/dρ = −r_s/3 dε/dr_s
+    pub(super) rho_slope: f64,
+}
+
+impl Correlation {
+    #[inline(always)]
+    fn new(gas: &Gas, energy: f64, slope: f64) -> Self {
+        Self {
+            energy,
+            rho_slope: gas.rs * slope * (-1.0 / 3.0),
+        }
+    }
+
+    /// Energy per volume and potential, v = ε + ρ dε/dρ.
+    #[inline(always)]
+    pub(super) fn point(&self, gas: &Gas) -> XcPoint {
+        XcPoint {
+            energy: gas.rho * self.energy,
+            v_rho: self.energy + self.rho_slope,
+            v_sigma: 0.0,
+        }
     }
 }
 
 /// Perdew and Zunger, PRB 23, 5048 (1981), eqs. (C3) and (C5), unpolarised row of table XII.
-pub(super) fn correlation_pz(rho: f64) -> XcPoint {
+#[inline(always)]
+pub(super) fn correlation_pz(gas: &Gas) -> Correlation {
     const A: f64 = 0.0311;
     const B: f64 = -0.048;
     const C: f64 = 0.0020;
@@ -41,44 +96,40 @@ pub(super) fn correlation_pz(rho: f64) -> XcPoint {
     const GAMMA: f64 = -0.1423;
     const BETA_1: f64 = 1.0529;
     const BETA_2: f64 = 0.3334;
-    let rs = wigner_seitz_radius(rho);
-    let (energy, slope) = if rs < 1.0 {
-        let ln = rs.ln();
-        (
-            A * ln + B + C * rs * ln + D * rs,
-            A / rs + C * (ln + 1.0) + D,
-        )
-    } else {
-        let sqrt = rs.sqrt();
-        let denominator = 1.0 + BETA_1 * sqrt + BETA_2 * rs;
-        let energy = GAMMA / denominator;
-        (
-            energy,
-            -energy / denominator * (0.5 * BETA_1 / sqrt + BETA_2),
-        )
-    };
-    from_energy_per_electron(rho, rs, energy, slope)
-}
-
-/// ε_c(r_s) and dε_c/dr_s of Perdew and Wang, PRB 45, 13244 (1992), eqs. (10) and (A5):
-/// ε = −2A(1 + α₁ r_s) ln(1 + 1 / 2A(β₁ r_s^½ + β₂ r_s + β₃ r_s^{3/2} + β₄ r_s²)).
-pub(super) fn pw_energy_per_electron(rs: f64, a: f64) -> (f64, f64) {
-    const ALPHA_1: f64 = 0.213_70;
-    const BETA: [f64; 4] = [7.595_7, 3.587_6, 1.638_2, 0.492_94];
+    let rs = gas.rs;
+    let log = ln(rs);
+    let dense = (
+        A * log + B + C * rs * log + D * rs,
+        A * gas.inverse_rs + C * (log + 1.0) + D,
+    );
     let sqrt = rs.sqrt();
-    let q0 = -2.0 * a * (1.0 + ALPHA_1 * rs);
-    let q1 = 2.0 * a * sqrt * (BETA[0] + sqrt * (BETA[1] + sqrt * (BETA[2] + sqrt * BETA[3])));
-    let q1_slope = a * (BETA[0] / sqrt + 2.0 * BETA[1] + 3.0 * BETA[2] * sqrt + 4.0 * BETA[3] * rs);
-    let log = (1.0 / q1).ln_1p();
-    (
-        q0 * log,
-        -2.0 * a * ALPHA_1 * log - q0 * q1_slope / (q1 * (q1 + 1.0)),
+    let inverse = 1.0 / (1.0 + BETA_1 * sqrt + BETA_2 * rs);
+    let energy = GAMMA * inverse;
+    let slope = -energy * inverse * (0.5 * BETA_1 * sqrt * gas.inverse_rs + BETA_2);
+    let is_dense = rs < 1.0;
+    Correlation::new(
+        gas,
+        if is_dense { dense.0 } else { energy },
+        if is_dense { dense.1 } else { slope },
     )
 }
 
-/// Perdew–Wang correlation with the constant A given.
-pub(super) fn correlation_pw(rho: f64, a: f64) -> XcPoint {
-    let rs = wigner_seitz_radius(rho);
-    let (energy, slope) = pw_energy_per_electron(rs, a);
-    from_energy_per_electron(rho, rs, energy, slope)
+/// Perdew and Wang, PRB 45, 13244 (1992), eqs. (10) and (A5), with the constant A given:
+/// ε = −2A(1 + α₁ r_s) ln(1 + 1 / 2A(β₁ r_s^½ + β₂ r_s + β₃ r_s^{3/2} + β₄ r_s²)).
+#[inline(always)]
+pub(super) fn correlation_pw(gas: &Gas, a: f64) -> Correlation {
+    const ALPHA_1: f64 = 0.213_70;
+    const BETA: [f64; 4] = [7.595_7, 3.587_6, 1.638_2, 0.492_94];
+    let rs = gas.rs;
+    let sqrt = rs.sqrt();
+    let inverse_sqrt = sqrt * gas.inverse_rs;
+    let q0 = -2.0 * a * (1.0 + ALPHA_1 * rs);
+    let q1 = 2.0 * a * ((BETA[0] * sqrt + BETA[1] * rs) + rs * (BETA[2] * sqrt + BETA[3] * rs));
+    let q1_slope = a
+        * ((BETA[0] * inverse_sqrt + 2.0 * BETA[1]) + (3.0 * BETA[2] * sqrt + 4.0 * BETA[3] * rs));
+    let inverse = 1.0 / q1;
+    let log = ln_1p(inverse);
+    // q₁'/(q₁ (q₁ + 1)) by 1/q₁
+    let fall = q1_slope * inverse * inverse / (1.0 + inverse);
+    Correlation::new(gas, q0 * log, -2.0 * a * ALPHA_1 * log - q0 * fall)
 }

@@ -3,14 +3,17 @@
 //! The energy per volume e(ρ, σ) of a density ρ with σ = |∇ρ|², and its derivatives, from which
 //! the potential is v = ∂e/∂ρ − ∇·(2 ∂e/∂σ ∇ρ). Hartree atomic units.
 
+mod elementary;
 mod gga;
 mod lda;
+mod many_points;
 mod point;
 
 use std::{fmt, str::FromStr};
 
 pub use point::XcPoint;
 
+use self::lda::Gas;
 use crate::pseudo::PseudoError;
 
 /// Below this density (bohr⁻³) exchange and correlation are zero, as in `pw.x`.
@@ -51,36 +54,42 @@ impl Functional {
     /// derivatives are those at |ρ|. For ∂e/∂σ that is not the derivative of the energy; it is what
     /// `pw.x` does, and it keeps the numbers comparable.
     pub fn evaluate(self, rho: f64, sigma: f64) -> XcPoint {
+        self.point(rho, sigma)
+    }
+
+    /// The same, without branches that depend on the numbers: what compilers turn into code for several
+    /// points at once.
+    #[inline(always)]
+    fn point(self, rho: f64, sigma: f64) -> XcPoint {
         let density = rho.abs();
-        let mut point = XcPoint::default();
-        if density > LDA_DENSITY_THRESHOLD {
-            point += self.local(density);
+        let is_dense = density > LDA_DENSITY_THRESHOLD;
+        // Elsewhere any density serves, for a result that is thrown away.
+        let gas = Gas::new(if is_dense { density } else { 1.0 });
+        let (mut point, correlation) = self.local(&gas);
+        if let Some(parameters) = self.gradient_parameters() {
+            let has_gradient = (density > GGA_DENSITY_THRESHOLD) & (sigma > GGA_SIGMA_THRESHOLD);
+            let sigma = if has_gradient { sigma } else { 0.0 };
+            let correction = gga::gradient_correction(parameters, &gas, sigma, &correlation);
+            point += correction.only_if(has_gradient);
         }
-        if self.needs_gradient() && density > GGA_DENSITY_THRESHOLD && sigma > GGA_SIGMA_THRESHOLD {
-            point += self.gradient_correction(density, sigma);
-        }
+        point = point.only_if(is_dense);
         point.energy *= rho.signum();
         point
     }
 
-    /// The uniform-gas part, ρ > 0, no threshold.
-    fn local(self, rho: f64) -> XcPoint {
-        let mut point = lda::exchange(rho);
-        point += match self {
-            Self::LdaPz => lda::correlation_pz(rho),
-            Self::LdaPw | Self::Pbe | Self::PbeSol => lda::correlation_pw(rho, lda::PW_A),
+    /// The uniform-gas part, no threshold, and the correlation that is in it.
+    #[inline(always)]
+    fn local(self, gas: &Gas) -> (XcPoint, lda::Correlation) {
+        let correlation = match self {
+            Self::LdaPz => lda::correlation_pz(gas),
+            Self::LdaPw | Self::Pbe | Self::PbeSol => lda::correlation_pw(gas, lda::PW_A),
         };
-        point
+        let mut point = gas.exchange();
+        point += correlation.point(gas);
+        (point, correlation)
     }
 
-    /// What PBE and PBEsol add to the uniform gas, ρ > 0, no threshold.
-    fn gradient_correction(self, rho: f64, sigma: f64) -> XcPoint {
-        self.gradient_parameters()
-            .map_or_else(XcPoint::default, |parameters| {
-                gga::gradient_correction(parameters, rho, sigma, lda::PW_A)
-            })
-    }
-
+    #[inline(always)]
     fn gradient_parameters(self) -> Option<gga::PbeParameters> {
         match self {
             Self::Pbe => Some(gga::PBE),

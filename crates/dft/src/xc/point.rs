@@ -9,7 +9,21 @@ pub struct XcPoint {
     pub v_sigma: f64,
 }
 
+impl XcPoint {
+    /// The point, or zero.
+    #[inline(always)]
+    pub(super) fn only_if(self, condition: bool) -> Self {
+        let choose = |x: f64| if condition { x } else { 0.0 };
+        Self {
+            energy: choose(self.energy),
+            v_rho: choose(self.v_rho),
+            v_sigma: choose(self.v_sigma),
+        }
+    }
+}
+
 impl std::ops::AddAssign for XcPoint {
+    #[inline(always)]
     fn add_assign(&mut self, other: Self) {
         self.energy += other.energy;
         self.v_rho += other.v_rho;

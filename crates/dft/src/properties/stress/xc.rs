@@ -13,6 +13,7 @@ use crate::{
 
 /// Steps of the functional at one point.
 const STEPS_PER_POINT: usize = 16;
+const POINTS_PER_CHUNK: usize = 4096;
 
 /// `∂E/∂ε_ab = (E − ∫ V ρ) δ_ab − 2 ∫ ∂f/∂σ ∂_aρ ∂_bρ − Ω Σ_G Re V* (dρ_core/d|G|) G_a G_b / |G|`,
 /// ρ with the core density, the electrons Ωρ(G) held.
@@ -41,12 +42,16 @@ pub(super) fn exchange_correlation(state: &GroundState<'_>) -> Result<Matrix3, D
         let slopes = gradient(grid, &density);
         let mut pace = state.cancellation.pace();
         let share = grid.cell.volume() / values.len() as f64;
-        for (r, &rho) in values.iter().enumerate() {
-            pace.spend(STEPS_PER_POINT)?;
-            let slope = [0, 1, 2].map(|axis| slopes[axis][r]);
-            let sigma = slope.iter().map(|x| x * x).sum();
-            let v_sigma = model.functional.evaluate(rho, sigma).v_sigma;
-            add_outer(&mut sum, -2.0 * share * v_sigma, slope, slope);
+        let at = |r: usize| [0, 1, 2].map(|axis| slopes[axis][r]);
+        for (chunk, rho) in values.chunks(POINTS_PER_CHUNK).enumerate() {
+            pace.spend(STEPS_PER_POINT * rho.len())?;
+            let first = chunk * POINTS_PER_CHUNK;
+            let points = first..first + rho.len();
+            let sigma: Vec<f64> = points.map(|r| at(r).iter().map(|x| x * x).sum()).collect();
+            model.functional.evaluate_many(rho, &sigma, |i, point| {
+                let slope = at(first + i);
+                add_outer(&mut sum, -2.0 * share * point.v_sigma, slope, slope);
+            });
         }
     }
     Ok(sum)

@@ -114,24 +114,31 @@ impl SphereXc {
         let mut by_density = density;
         let mut by_slope = along;
         let mut by_tangent = across;
+        let mut rho = vec![0.0; angles];
+        let mut sigma = vec![0.0; angles];
         for k in 0..radii {
+            let points = k * angles..(k + 1) * angles;
+            let by_density = &mut by_density[points.clone()];
+            let by_slope = &mut by_slope[points.clone()];
+            let [first, second] = &mut by_tangent;
+            let (first, second) = (&mut first[points.clone()], &mut second[points]);
             let inverse = 1.0 / self.radii[k].max(1e-10);
-            for (n, angular_weight) in self.directions.weights.iter().enumerate() {
-                let point = k * angles + n;
-                let rho = by_density[point] + self.core[k];
-                let radial = by_slope[point] + self.core_slope[k];
-                let tangential = [0, 1].map(|i| by_tangent[i][point] * inverse);
-                let sigma =
-                    radial * radial + tangential[0] * tangential[0] + tangential[1] * tangential[1];
-                let weight = angular_weight * self.radial_weights[k];
-                let xc = self.functional.evaluate(rho, sigma);
-                energy += weight * xc.energy;
-                by_density[point] = weight * xc.v_rho;
-                by_slope[point] = 2.0 * weight * xc.v_sigma * radial;
-                for i in 0..2 {
-                    by_tangent[i][point] = 2.0 * weight * xc.v_sigma * tangential[i] * inverse;
-                }
+            for n in 0..angles {
+                rho[n] = by_density[n] + self.core[k];
+                let radial = by_slope[n] + self.core_slope[k];
+                let across = [first[n] * inverse, second[n] * inverse];
+                sigma[n] = radial * radial + across[0] * across[0] + across[1] * across[1];
             }
+            self.functional.evaluate_many(&rho, &sigma, |n, xc| {
+                let weight = self.directions.weights[n] * self.radial_weights[k];
+                energy += weight * xc.energy;
+                by_density[n] = weight * xc.v_rho;
+                let flow = 2.0 * weight * xc.v_sigma;
+                by_slope[n] = flow * (by_slope[n] + self.core_slope[k]);
+                for across in [&mut first[n], &mut second[n]] {
+                    *across *= flow * inverse * inverse;
+                }
+            });
         }
         let back =
             |harmonics: &[f64], by_point: &[f64]| real_adjoint_product(harmonics, by_point, angles);
