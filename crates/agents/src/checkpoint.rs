@@ -6,9 +6,7 @@ use std::{
 };
 
 use crystalgym_crystal::EnclosedFolder;
-use crystalgym_environment::{
-    ProcessName, SkeletonIdentity, Task, VectorSnapshot, target_text,
-};
+use crystalgym_environment::{ProcessName, SkeletonIdentity, Task, VectorSnapshot, target_text};
 use crystalgym_evaluation::Property;
 use crystalgym_networks::Checkpoint;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -116,7 +114,10 @@ pub(crate) struct TaskIdentity {
     process: ProcessName,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks for a reference"
+)]
 fn is_zero(value: &f64) -> bool {
     *value == 0.0
 }

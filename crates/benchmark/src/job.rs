@@ -202,7 +202,11 @@ impl Selection {
         layers.extend(&self.layers);
         layers.set(&format!("{name}.seed"), seed as i64);
         let mut config = TrainingConfig::resolve(&layers, Some(&task))?;
-        check_chosen(&config, property, &TrainingConfig::resolve(&first, Some(&task))?)?;
+        check_chosen(
+            &config,
+            property,
+            &TrainingConfig::resolve(&first, Some(&task))?,
+        )?;
         config.evaluation.store = store.to_string_lossy().into_owned();
         Ok(Job {
             manifest: JobManifest {
@@ -232,6 +236,12 @@ impl Selection {
 }
 
 impl Job {
+    /// Whether a benchmark holds the job as finished.
+    pub fn is_finished(&self, benchmark: &Path) -> bool {
+        JobManifest::read(&self.folder(benchmark).join(JobManifest::FILE))
+            .is_ok_and(|manifest| manifest.status == JobStatus::Finished)
+    }
+
     /// The folder of the job in that of its benchmark.
     pub fn folder(&self, benchmark: &Path) -> PathBuf {
         benchmark.join("jobs").join(&self.manifest.id)
@@ -263,7 +273,11 @@ fn check_chosen(
     };
     if config.task.property != property {
         let expected = format!("{property}: a benchmark's properties are chosen with --properties");
-        return chosen("task.property", format!("is {}", config.task.property), expected);
+        return chosen(
+            "task.property",
+            format!("is {}", config.task.property),
+            expected,
+        );
     }
     if config.task.skeletons != planned.task.skeletons {
         let expected = format!(
@@ -276,7 +290,10 @@ fn check_chosen(
     Ok(())
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks for a reference"
+)]
 fn is_zero(value: &f64) -> bool {
     *value == 0.0
 }

@@ -52,7 +52,10 @@ impl Table {
         let line = |cells: Vec<String>| format!("{} \\\\\n", cells.join(" & "));
         let mut table = String::new();
         let numeric = self.numeric_columns();
-        let columns: String = (numeric.iter().map(|&numeric| if numeric { 'r' } else { 'l' })).collect();
+        let columns: String = (numeric
+            .iter()
+            .map(|&numeric| if numeric { 'r' } else { 'l' }))
+        .collect();
         let title = text::latex(&self.title);
         let _ = write!(
             table,
@@ -119,14 +122,22 @@ mod tests {
         let shown: Vec<String> = [0.123_456, -5.0, 9.9999, 45.678, 123.456, 45_678.9]
             .map(shown_number)
             .to_vec();
-        assert_eq!(shown, ["0.123", "-5.000", "10.00", "45.68", "123.5", "45679"]);
+        assert_eq!(
+            shown,
+            ["0.123", "-5.000", "10.00", "45.68", "123.5", "45679"]
+        );
         let table = Table {
             name: "t",
             title: "T".to_owned(),
             note: "n",
             columns: vec!["name", "mean", "share", "empty"],
             rows: vec![
-                vec!["3d".into(), "0.81 (0.75 to 0.9)".into(), "3 of 5".into(), String::new()],
+                vec![
+                    "3d".into(),
+                    "0.81 (0.75 to 0.9)".into(),
+                    "3 of 5".into(),
+                    String::new(),
+                ],
                 vec!["4".into(), String::new(), "2.5 %".into(), String::new()],
             ],
         };

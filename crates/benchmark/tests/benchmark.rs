@@ -38,6 +38,7 @@ fn run(folder: &Path, jobs: &[Job], stop: &(dyn Fn() -> bool + Sync)) -> RunSumm
         parallel: 2,
         stop,
         report: &|_| {},
+        progress: &|_, _, _| {},
     };
     run_jobs(folder, jobs, &options).unwrap()
 }
@@ -113,8 +114,16 @@ fn tables_are_what_the_raw_files_say() {
     assert!(tables.left_out.is_empty());
     let performance = &tables.tables[0];
     // A search has no policy.
-    assert_eq!((performance.name, performance.columns[5]), ("searches", "best find"));
-    assert!(tables.tables.iter().all(|table| table.name != "performance"));
+    assert_eq!(
+        (performance.name, performance.columns[5]),
+        ("searches", "best find")
+    );
+    assert!(
+        tables
+            .tables
+            .iter()
+            .all(|table| table.name != "performance")
+    );
     let single = performance
         .rows
         .iter()
@@ -238,6 +247,7 @@ fn bad_jobs_are_left_out_with_a_reason() {
         parallel: 1,
         stop: &|| false,
         report: &|_| {},
+        progress: &|_, _, _| {},
     };
     let error = run_jobs(folder.path(), &jobs, &options)
         .unwrap_err()

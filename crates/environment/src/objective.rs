@@ -271,14 +271,20 @@ mod tests {
         }
         assert!((of(2.1) - (-0.25f64).exp()).abs() < 1e-12);
         assert!((of(0.9) - (-0.25f64).exp()).abs() < 1e-12);
-        assert_eq!((gap.reward().of_failure(), gap.reward().best()), (-1.0, 1.0));
+        assert_eq!(
+            (gap.reward().of_failure(), gap.reward().best()),
+            (-1.0, 1.0)
+        );
         let bulk = Objective::new(Property::BulkModulus, 300.0).with_tolerance(50.0);
         assert_eq!(bulk.reward().of_value(300.0, 340.0), 0.0);
         assert!((bulk.reward().of_value(300.0, 200.0) + 50.0 / 300.0).abs() < 1e-15);
         assert_eq!(bulk.reward().of_value(300.0, 1e6), -5.0);
         let plain = Objective::new(Property::Density, 3.0).with_tolerance(0.0);
         assert!(matches!(plain.reward(), Reward::ScaledGaussian));
-        assert_eq!((target_text(1.5, 0.1), target_text(3.0, 0.0)), ("1.4 to 1.6".into(), "3".into()));
+        assert_eq!(
+            (target_text(1.5, 0.1), target_text(3.0, 0.0)),
+            ("1.4 to 1.6".into(), "3".into())
+        );
     }
 
     #[test]

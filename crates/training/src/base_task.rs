@@ -68,7 +68,9 @@ mod tests {
             layers.add_assignment(assignment).unwrap();
         }
         let config = TrainingConfig::resolve(&layers, name);
-        config.map(|config| config.task).map_err(|error| error.to_string())
+        config
+            .map(|config| config.task)
+            .map_err(|error| error.to_string())
     }
 
     /// Oracle: the count by hand, 4 · 4 · C(3 + 2, 3) = 160 up to the order of X, and whole pairs of
@@ -92,18 +94,33 @@ mod tests {
     #[test]
     fn a_key_changes_itself_alone() {
         let changed = task(None, &["task.target=1.5"]).unwrap();
-        assert_eq!(changed, TaskConfig { target: 1.5, ..first_task() });
+        assert_eq!(
+            changed,
+            TaskConfig {
+                target: 1.5,
+                ..first_task()
+            }
+        );
         let named = "bulk_modulus-C6-hard-medium";
         let before = task(Some(named), &[]).unwrap();
         assert_eq!(before.target, 500.0);
         let changed = task(Some(named), &["task.target=420"]).unwrap();
-        assert_eq!(changed, TaskConfig { target: 420.0, ..before.clone() });
+        assert_eq!(
+            changed,
+            TaskConfig {
+                target: 420.0,
+                ..before.clone()
+            }
+        );
         // The same property said again is no other.
         let again = task(Some(named), &["task.property=bulk_modulus"]).unwrap();
         assert_eq!(again, before);
         // A single site among the others.
         let changed = task(None, &["task.allowed.0=['Rb']"]).unwrap();
-        assert_eq!((changed.allowed["0"].len(), changed.allowed["1"].len()), (1, 4));
+        assert_eq!(
+            (changed.allowed["0"].len(), changed.allowed["1"].len()),
+            (1, 4)
+        );
     }
 
     #[test]

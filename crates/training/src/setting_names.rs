@@ -127,7 +127,10 @@ mod tests {
     #[test]
     fn edits_are_counted() {
         assert_eq!(edits("kitten", "sitting"), 3);
-        assert_eq!((edits("", "ab"), edits("ab", ""), edits("ab", "ab")), (2, 2, 0));
+        assert_eq!(
+            (edits("", "ab"), edits("ab", ""), edits("ab", "ab")),
+            (2, 2, 0)
+        );
     }
 
     #[test]
@@ -138,8 +141,13 @@ mod tests {
         // A file with both: the full name counts.
         let text = "[native]\nkppa = 1\nthreads = 3\n[calculator.native]\nkppa = 2\n";
         let mut layers = ConfigLayers::default();
-        layers.add_text(text, std::path::Path::new("a.toml")).unwrap();
-        let native = TrainingConfig::resolve(&layers, None).unwrap().calculator.native;
+        layers
+            .add_text(text, std::path::Path::new("a.toml"))
+            .unwrap();
+        let native = TrainingConfig::resolve(&layers, None)
+            .unwrap()
+            .calculator
+            .native;
         assert_eq!((native.kppa, native.threads.get()), (2.0, 3));
     }
 
@@ -158,7 +166,10 @@ mod tests {
             assert!(error.starts_with(&format!("--set {wrong}: ")), "{error}");
             match meant {
                 "" => assert!(!error.contains("did you mean"), "{error}"),
-                meant => assert!(error.contains("did you mean") && error.contains(meant), "{error}"),
+                meant => assert!(
+                    error.contains("did you mean") && error.contains(meant),
+                    "{error}"
+                ),
             }
         }
     }

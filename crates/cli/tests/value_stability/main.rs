@@ -50,7 +50,10 @@ fn on_restricted_sites() {
 
 #[test]
 fn on_mixed_skeletons() {
-    check("mixed", &[RIGID, DENSITY, NARROW, "task.skeletons=['C2','C4','C6']"]);
+    check(
+        "mixed",
+        &[RIGID, DENSITY, NARROW, "task.skeletons=['C2','C4','C6']"],
+    );
 }
 
 /// Rewards that come later than steps, by three workers and out of order.
@@ -79,7 +82,12 @@ fn with_other_settings() {
         ("ppo", ["ppo.rollout_steps=40", "ppo.minibatches=2"]),
         ("sac", ["sac.tune_temperature=true", "sac.q_clip=0.5"]),
     ] {
-        let mut all = vec![RIGID, DENSITY, "algorithm.preset=paper", "task.skeletons=['C1']"];
+        let mut all = vec![
+            RIGID,
+            DENSITY,
+            "algorithm.preset=paper",
+            "task.skeletons=['C1']",
+        ];
         all.extend(settings);
         train(&mut digests, folder.path(), algorithm, true, &all);
     }

@@ -138,7 +138,10 @@ impl TryFrom<TaskFields> for TaskConfig {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks for a reference"
+)]
 fn is_zero(value: &f64) -> bool {
     *value == 0.0
 }
@@ -158,7 +161,11 @@ mod tests {
     /// Oracle: the paper's Table 1.
     #[test]
     fn a_property_brings_its_own_target() {
-        for (property, target) in [("density", 3.0), ("band_gap", 1.12), ("bulk_modulus", 300.0)] {
+        for (property, target) in [
+            ("density", 3.0),
+            ("band_gap", 1.12),
+            ("bulk_modulus", 300.0),
+        ] {
             assert_eq!(aim_of(json!({ "property": property })), Ok((target, 0.0)));
         }
         let error = aim_of(json!({ "property": "shear_modulus" })).unwrap_err();
@@ -167,23 +174,30 @@ mod tests {
             "{error}"
         );
         let error = aim_of(json!({ "target": 1.5 })).unwrap_err();
-        assert!(error.contains("target is 1.5 without a property"), "{error}");
+        assert!(
+            error.contains("target is 1.5 without a property"),
+            "{error}"
+        );
         assert_eq!(aim_of(json!({})), Ok((3.0, 0.0)));
     }
 
     /// Oracle: by hand.
     #[test]
     fn a_range_is_its_middle_and_half_its_width() {
-        let gap = |target: serde_json::Value| {
-            aim_of(json!({ "property": "band_gap", "target": target }))
-        };
+        let gap =
+            |target: serde_json::Value| aim_of(json!({ "property": "band_gap", "target": target }));
         assert_eq!(gap(json!([1.0, 2.0])), Ok((1.5, 0.5)));
         assert_eq!(gap(json!("1..2")), Ok((1.5, 0.5)));
         assert_eq!(gap(json!("0.5 .. 1.5")), Ok((1.0, 0.5)));
         assert_eq!(gap(json!(2)), Ok((2.0, 0.0)));
         let (middle, half) = gap(json!([1.4, 1.6])).unwrap();
         assert!(middle - half <= 1.4 && middle + half >= 1.6 && half < 0.1 + 1e-12);
-        for bad in [json!([2.0, 1.0]), json!([1.0]), json!("wide"), json!([-1.0, 1.0])] {
+        for bad in [
+            json!([2.0, 1.0]),
+            json!([1.0]),
+            json!("wide"),
+            json!([-1.0, 1.0]),
+        ] {
             let error = gap(bad).unwrap_err();
             assert!(error.contains("range"), "{error}");
         }
@@ -200,7 +214,10 @@ mod tests {
         let text = json!({ "property": "band_gap", "target": "1..2" });
         let task: TaskConfig = serde_json::from_value(text).unwrap();
         let written = serde_json::to_value(&task).unwrap();
-        assert_eq!((&written["target"], &written["tolerance"]), (&json!(1.5), &json!(0.5)));
+        assert_eq!(
+            (&written["target"], &written["tolerance"]),
+            (&json!(1.5), &json!(0.5))
+        );
         assert_eq!(serde_json::from_value::<TaskConfig>(written).unwrap(), task);
         let plain = serde_json::to_value(TaskConfig::default()).unwrap();
         assert!(plain.get("tolerance").is_none());

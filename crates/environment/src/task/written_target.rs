@@ -101,9 +101,9 @@ impl<'de> Visitor<'de> for TargetVisitor {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<WrittenTarget, E> {
-        let ends = text.split_once("..").and_then(|(low, high)| {
-            Some((low.trim().parse().ok()?, high.trim().parse().ok()?))
-        });
+        let ends = text
+            .split_once("..")
+            .and_then(|(low, high)| Some((low.trim().parse().ok()?, high.trim().parse().ok()?)));
         match ends {
             Some((low, high)) => Ok(WrittenTarget::Range(low, high)),
             None => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
