@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +18,7 @@ FIELDS = (
     "elements",
     "property",
     "target",
+    "tolerance",
     "reward_form",
     "process",
     "start_crystal",
@@ -35,14 +38,18 @@ Results = tuple[Any, ResultStore | str | None]
 
 
 def make_task(
-    task: Task | Mapping[str, Any] | str | None,
+    task: Task | Mapping[str, Any] | str | os.PathLike[str] | None,
     changes: Mapping[str, Any],
     results: Results | None = None,
 ) -> Task:
-    """The task of this name or with these members, with changes on top.
+    """The task of this name, of this file or with these members, with changes on top.
 
-    Stored crystals to start from are looked for among the results, if there are any.
+    A change changes its member alone, but for the target: it belongs to the property, so that
+    another property has its own, and a range has its own tolerance. Stored crystals to start from
+    are looked for among the results, if there are any.
     """
+    if isinstance(task, os.PathLike) or isinstance(task, str) and task.endswith(".toml"):
+        task = _read(os.fspath(task))
     if not changes:
         if isinstance(task, Task):
             return task
@@ -56,7 +63,13 @@ def make_task(
         config = dict(named if named is not None else Task.named(task).config)
     else:
         config = dict(task or {})
-    config.update({key: value for key, value in changes.items() if value is not None})
+    said = {key: value for key, value in changes.items() if value is not None}
+    if "property" in said and config.get("property", said["property"]) != said["property"]:
+        config.pop("target", None)
+        config.pop("tolerance", None)
+    if isinstance(said.get("target"), (str, list, tuple)):
+        config.pop("tolerance", None)
+    config.update(said)
     if changes.get("actions") is not None:
         if changes.get("elements") is not None:
             raise TaskError(
@@ -83,6 +96,22 @@ def _with_start(config: dict[str, Any], results: Results | None) -> Task:
     if results is None or config.get("start_crystal") != "stored":
         return Task(config)
     return Task.starting_from_store(config, *results)
+
+
+def _read(path: str) -> dict[str, Any]:
+    """The table ``[task]`` of a TOML file."""
+    try:
+        with open(path, "rb") as file:
+            table = tomllib.load(file)
+    except (OSError, ValueError) as error:
+        raise TaskError(
+            f"task: {path}: {error}", code="invalid_task", values={"field": "task"}
+        ) from None
+    if not isinstance(table.get("task"), dict):
+        raise TaskError(
+            f"task: {path} has no table [task]", code="invalid_task", values={"field": "task"}
+        )
+    return dict(table["task"])
 
 
 def changed_tasks(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import json
 import warnings
 from collections.abc import Callable, Mapping
@@ -42,7 +43,8 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
     Parameters
     ----------
     task : str, dict or Task, optional
-        A task of the paper (``crystalgym.tasks()``), or the members of one.
+        A task of the paper (``crystalgym.tasks()``), a TOML file with a table ``[task]``, or the
+        members of one.
     obs : {"dict", "graph"}
         Form of the observations, see :mod:`crystalgym.spaces`.
     calculator : str, dict, Calculator or callable
@@ -59,12 +61,13 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
     **changes
         What is to differ from the task: ``skeletons`` (names, files, :class:`Skeleton` objects or
         structures), ``actions`` (``"small"``, ``"medium"``, ``"large"``) or ``elements`` (a list of
-        symbols), ``property``, ``target`` (in the property's unit), ``reward_form`` (``"final"``, or
-        ``"difference"`` from what the start earns), ``process`` (``"filling"``, ``"substitution"`` or
-        ``"improvement"``), ``start_crystal`` (what the latter two start from: ``"random"``,
-        ``"material"``, ``"stored"``, or a list of symbols, or one for each skeleton), ``steps`` (their
-        actions an episode), ``start_site``, ``odd_electrons_fail_at_once``, ``allowed`` (symbols by
-        site).
+        symbols), ``property``, ``target`` (in the property's unit: a number, or a range such as
+        ``[1.4, 1.6]`` or ``"1.4..1.6"``; by default the property's easy target), ``tolerance``,
+        ``reward_form`` (``"final"``, or ``"difference"`` from what the start earns), ``process``
+        (``"filling"``, ``"substitution"`` or ``"improvement"``), ``start_crystal`` (what the latter
+        two start from: ``"random"``, ``"material"``, ``"stored"``, or a list of symbols, or one for
+        each skeleton), ``steps`` (their actions an episode), ``start_site``,
+        ``odd_electrons_fail_at_once``, ``allowed`` (symbols by site).
 
     Raises
     ------
@@ -84,7 +87,7 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
 
     def __init__(
         self,
-        task: str | Mapping[str, Any] | Task | None = None,
+        task: str | os.PathLike[str] | Mapping[str, Any] | Task | None = None,
         *,
         obs: str = "dict",
         calculator: Any = "native",
@@ -254,7 +257,7 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
         focus = int(self._padded["focus"])
         if self.render_mode == "ansi":
             return render.as_text(self.task, skeleton, self.elements, focus, self._evaluation)
-        return render.as_image(skeleton, self.elements, focus)
+        return render.as_image(self.task, skeleton, self.elements, focus, self._evaluation)
 
     def get_state(self) -> str:
         """Where the episode stands, random numbers included, for :meth:`set_state`.

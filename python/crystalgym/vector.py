@@ -261,7 +261,7 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
             if self.render_mode == "ansi":
                 frames.append(render.as_text(task, skeleton, elements, focus, None))
             else:
-                frames.append(render.as_image(skeleton, elements, focus))
+                frames.append(render.as_image(task, skeleton, elements, focus, None))
         return tuple(frames)
 
     def get_state(self) -> str:

@@ -86,6 +86,13 @@ def test_rendering(mode: str) -> None:
     else:
         assert all(frame.shape == (400, 400, 3) and frame.dtype == np.uint8 for frame in frames)
         assert all((a != b).any() for a, b in zip(frames, frames[1:]))
+        # The colours of Rb, Ca and H are there, and the letters of the last line.
+        for symbol in ("Rb", "Ca"):
+            colour = np.array(list(bytes.fromhex(cg.element_data(symbol)["colour"][1:])))
+            near = np.abs(frames[-1].astype(int) - colour).max(axis=2) < 40
+            assert near.sum() > 50, symbol
+        below = frames[-1][375:395]
+        assert (below < 100).all(axis=2).sum() > 300
 
 
 def episode(env: gym.Env[Any, Any], seed: int | None, actions: np.random.Generator) -> list[Any]:
@@ -441,8 +448,13 @@ def test_bad_input_is_named() -> None:
         ({"start_site": 10**30}, "start_site is 10000"),
         ({"actions": "small", "elements": ["Na"]}, "actions and elements are both given"),
         ({"target": "high"}, "field 'target'"),
-        ({"target": 0.0}, "target is 0, expected a number from 1e-6"),
+        ({"property": "density", "target": 0.0}, "target is 0, expected a number from 1e-6"),
         ({"target": float("inf")}, "target is inf"),
+        ({"target": 1.5}, "target is 1.5 without a property"),
+        ({"property": "shear_modulus"}, "target is missing: none was published for shear_modulus"),
+        ({"property": "band_gap", "target": "2..1"}, "target is the range 2..1"),
+        ({"property": "band_gap", "tolerance": 2.0}, "tolerance is 2, expected a number from 0"),
+        ({"task": "no-such-file.toml"}, "no-such-file.toml"),
         ({"start_site": 5}, "start_site is 5, expected 0 to 4"),
         ({"allowed": {9: ["Na"]}}, "'9' is no site"),
         ({"allowed": {0: ["U"]}}, "U is not in the action set"),
@@ -458,6 +470,56 @@ def test_one_clear_exception_for_wrong_arguments(changes: dict[str, Any], says: 
     if "task" not in changes:
         with pytest.raises(cg.CrystalGymError, match=re.escape(says)):
             gym.make("crystalgym/Crystal-v0", **{"calculator": "empirical", **changes})
+
+
+def test_a_property_brings_its_own_target() -> None:
+    """Oracle: the paper's Table 1."""
+    for name, target in (("density", 3.0), ("band_gap", 1.12), ("bulk_modulus", 300.0)):
+        assert cg.CrystalEnv(property=name, calculator="empirical").task.target == target
+    named = "band_gap-C6-hard-medium"
+    env = cg.CrystalEnv(named, property="bulk_modulus", calculator="empirical")
+    assert (env.task.target, len(env.task.elements)) == (300.0, 30)
+    assert cg.CrystalEnv(named, property="band_gap", calculator="empirical").task.target == 2.0
+    assert cg.CrystalEnv(named, target=1.5, calculator="empirical").task.property_name == "band_gap"
+
+
+def test_a_range_is_rewarded_within() -> None:
+    """Oracle: the rewards of Table 1 at the distance from the range, by hand."""
+    assert cg.reward("band_gap", 1.6, 1.5, tolerance=0.1) == pytest.approx(1.0, abs=1e-15)
+    assert cg.reward("band_gap", 2.1, 1.5, tolerance=0.1) == pytest.approx(np.exp(-0.25))
+    assert cg.reward("bulk_modulus", 200.0, 300.0, tolerance=50.0) == pytest.approx(-1 / 6)
+    with pytest.raises(ValueError, match="tolerance is -1"):
+        cg.reward("density", 3.0, 3.0, tolerance=-1.0)
+    for written in ([2.0, 4.0], (2.0, 4.0), "2..4"):
+        env = cg.CrystalEnv("density-C6-easy-small", target=written, calculator="rigid")
+        assert (env.task.target, env.task.tolerance) == (3.0, 1.0)
+        assert "target 2 to 4 g/cm³" in repr(env.task)
+    observation, _ = env.reset(seed=0)
+    assert observation["state"][0] == 3.0
+    inside = 0
+    for seed in range(10):
+        _, info = env.reset(seed=seed)
+        env.action_space.seed(seed)
+        for _ in range(4):
+            *_, reward, terminated, _, info = env.step(env.action_space.sample())
+        assert terminated and reward == cg.reward("density", info["value"], 3.0, tolerance=1.0)
+        inside += reward == 1.0
+    assert 0 < inside < 10
+    narrower = cg.CrystalEnv(env.task, target=[2.9, 3.1], calculator="rigid").task
+    assert narrower.tolerance == pytest.approx(0.1)
+    assert cg.Task(narrower.config).config == narrower.config
+
+
+def test_a_task_file_is_a_task(examples_folder: Path, tmp_path: Path) -> None:
+    path = examples_folder / "perovskite_gap.toml"
+    env = cg.CrystalEnv(path, calculator="empirical")
+    assert env.task.config == cg.CrystalEnv(str(path), calculator="empirical").task.config
+    assert (env.task.property_name, env.task.target) == ("band_gap", 1.5)
+    assert env.task.tolerance == pytest.approx(0.1)
+    assert cg.CrystalEnv(path, property="density", calculator="rigid").task.target == 3.0
+    (tmp_path / "empty.toml").write_text("a = 1\n")
+    with pytest.raises(cg.TaskError, match=r"no table \[task\]"):
+        cg.CrystalEnv(tmp_path / "empty.toml", calculator="empirical")
 
 
 def test_a_target_can_be_given_for_an_episode() -> None:

@@ -12,8 +12,8 @@ pub enum CurveAxis {
 }
 
 impl CurveAxis {
-    /// All axes.
-    pub const ALL: [Self; 3] = [Self::Steps, Self::Episodes, Self::Calculations];
+    /// All axes, first what costs: calculations.
+    pub const ALL: [Self; 3] = [Self::Calculations, Self::Steps, Self::Episodes];
 
     /// Short name for files.
     pub fn name(self) -> &'static str {
@@ -32,7 +32,7 @@ struct Point {
     count: u64,
     /// Sum of their returns.
     sum: f64,
-    /// Where each axis stands after the last of them, in the order of [`CurveAxis::ALL`].
+    /// Where each axis stands after the last of them, in the order in which [`CurveAxis`] names them.
     at: [u64; 3],
 }
 

@@ -236,6 +236,12 @@ impl Selection {
 }
 
 impl Job {
+    /// Whether a benchmark holds the job as finished.
+    pub fn is_finished(&self, benchmark: &Path) -> bool {
+        JobManifest::read(&self.folder(benchmark).join(JobManifest::FILE))
+            .is_ok_and(|manifest| manifest.status == JobStatus::Finished)
+    }
+
     /// The folder of the job in that of its benchmark.
     pub fn folder(&self, benchmark: &Path) -> PathBuf {
         BenchmarkFolder::at(benchmark).job(&self.manifest.id)

@@ -14,8 +14,10 @@ mod found;
 mod job;
 mod limits;
 mod measure;
+mod published;
 mod reader;
 mod result;
+mod reward_source;
 mod rollout_kind;
 mod runner;
 mod running;
@@ -25,6 +27,7 @@ mod statistics;
 mod table;
 mod tables;
 mod text;
+mod verdict;
 
 pub use curve::{CurveAxis, LearningCurve};
 pub use error::BenchmarkError;
@@ -38,13 +41,15 @@ pub use formation::{
 pub use found::{FoundCrystal, FoundCrystals, ReducedElements, reduced_elements};
 pub use job::{Job, JobManifest, JobStatus, Selection};
 pub use measure::{JobMeasure, TrainingMeasure};
-pub use reader::{JobsRead, LeftOut, read_jobs};
+pub use published::{PublishedCost, published_cost};
+pub use reader::{JobsRead, LeftOut, NOT_FINISHED, read_jobs, read_jobs_of};
 pub use result::{
     Check, Choice, Composition, Coverage, Found, Leaderboard, LeaderboardRow, MakeCalculator,
     Measures, Replay, ResultEpisode, ResultFile, ResultJob, ResultRollout, ResultSettings,
     SealedResult, Verdict, Verification, VerifyOptions, WrittenResult, calculators,
     chance_of_missing, problems, record_path, verify, write_result,
 };
+pub use reward_source::RewardSource;
 pub use rollout_kind::RolloutKind;
 pub use runner::{EvaluationRow, RunOptions, RunSummary, run_jobs};
 pub use running::{RunLabel, UnfinishedRun, read_run, read_unfinished_jobs};
@@ -53,3 +58,4 @@ pub use statistics::{interquartile_mean, interquartile_mean_interval};
 pub use table::{Table, are_numbers, shown_number};
 pub use tables::Tables;
 pub use text::{csv_row, markdown, visible, visible_lines};
+pub use verdict::{Certainty, Standing, TaskVerdict, task_verdicts};

@@ -7,7 +7,7 @@ use crystalgym_evaluation::Property;
 use crystalgym_training::{EpisodeRow, RowSource};
 
 use crate::{
-    EvaluationRow, FoundCrystals, JobManifest, LearningCurve, RolloutKind,
+    EvaluationRow, FoundCrystals, JobManifest, LearningCurve, RewardSource, RolloutKind,
     area::LearningArea,
     found::CrystalCounter,
     limits::{LARGEST_VALUE, LONGEST_CALCULATION, MOST_STEPS},
@@ -23,6 +23,8 @@ pub struct JobMeasure {
     pub manifest: JobManifest,
     /// What its training episodes say.
     pub training: TrainingMeasure,
+    /// Where its rewards come from; `None` where its settings cannot be read.
+    pub rewards: Option<RewardSource>,
     /// Mean return of the final greedy rollouts on the skeletons of training, failures counted; of a
     /// search, its best find.
     pub greedy_return: f64,
@@ -88,6 +90,7 @@ impl JobMeasure {
             .collect();
         Self {
             training,
+            rewards: None,
             greedy_return: returns("greedy", false).unwrap_or(f64::NAN),
             sampled_return: returns("sampled", false).unwrap_or(f64::NAN),
             held_out_return: returns("greedy", true),

@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use crate::{
     BenchmarkError, BenchmarkFolder, EvaluationRow, JobManifest, JobMeasure, JobStatus,
-    TrainingMeasure,
+    RewardSource, TrainingMeasure,
     limits::{LARGEST_RETURN, LARGEST_VALUE, LONGEST_CALCULATION, MOST_STEPS},
     measure::TrainingCounter,
     runner::{EVALUATION_FILE, ROLLOUTS, RUN_FOLDER},
@@ -26,6 +26,9 @@ use crate::{
 const FORMATION_ENERGY_FILE: &str = "formation_energies.csv";
 /// Largest table of rollouts or energies that is read.
 const MOST_TABLE_BYTES: u64 = 64 << 20;
+/// Why a job that waits or is under way is left out.
+pub const NOT_FINISHED: &str = "is not finished";
+
 /// A job that no table counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftOut {
@@ -50,13 +53,25 @@ pub struct JobsRead {
 /// # Errors
 /// [`BenchmarkError`] if the folder is no benchmark.
 pub fn read_jobs(benchmark: &Path) -> Result<JobsRead, BenchmarkError> {
+    read_jobs_of(&[benchmark])
+}
+
+/// The same of several folders as if they were one: a job that two of them hold counts once.
+///
+/// # Errors
+/// [`BenchmarkError`] if one of the folders is no benchmark.
+pub fn read_jobs_of(benchmarks: &[&Path]) -> Result<JobsRead, BenchmarkError> {
     let mut read = JobsRead {
         jobs: Vec::new(),
         left_out: Vec::new(),
     };
     let mut firsts = BTreeMap::new();
     let mut settings = SettingsOfGroup::default();
-    for folder in job_folders(benchmark)? {
+    let mut folders = Vec::new();
+    for benchmark in benchmarks {
+        folders.extend(job_folders(benchmark)?);
+    }
+    for folder in folders {
         let checked = read_job(&folder).and_then(|job| {
             let found = run_settings(&folder.join(RUN_FOLDER), &job.manifest)?;
             settings.check(&job.manifest, &found)?;
@@ -96,7 +111,7 @@ fn read_job(folder: &Path) -> Result<JobMeasure, String> {
     let manifest = JobManifest::read(&folder.join(JobManifest::FILE)).map_err(text)?;
     match manifest.status {
         JobStatus::Finished => {}
-        JobStatus::Pending => return Err("is not finished".to_owned()),
+        JobStatus::Pending => return Err(NOT_FINISHED.to_owned()),
         JobStatus::Failed => {
             let reason = manifest.reason.unwrap_or_default();
             return Err(format!("failed: {reason}"));
@@ -107,6 +122,8 @@ fn read_job(folder: &Path) -> Result<JobMeasure, String> {
     let evaluation = read_evaluation(folder, &manifest)?;
     let mut job = JobMeasure::of(manifest, training, &evaluation);
     job.formation_energies_ev_per_atom = read_formation_energies(folder)?;
+    let config = RunFolder::at(&run).config().ok();
+    job.rewards = config.map(|config| RewardSource::of(&config.calculator));
     Ok(job)
 }
 

@@ -13,7 +13,7 @@ use std::{
 use crystalgym_crystal::EnclosedFolder;
 use crystalgym_evaluation::FailureCode;
 use crystalgym_training::{
-    PolicyEvaluation, RunFolder, TrainedAgent, TrainingError, TrainingRun, Trust,
+    PolicyEvaluation, RunFolder, RunStatistics, TrainedAgent, TrainingError, TrainingRun, Trust,
 };
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +30,8 @@ pub struct RunOptions<'a> {
     pub stop: &'a (dyn Fn() -> bool + Sync),
     /// Told of each job that ended.
     pub report: &'a (dyn Fn(&JobManifest) + Sync),
+    /// Told of each job under way, once in a while: its steps so far, and what came of them.
+    pub progress: &'a (dyn Fn(&JobManifest, u64, &RunStatistics) + Sync),
 }
 
 /// What came of the jobs.
@@ -41,6 +43,8 @@ pub struct RunSummary {
     pub failed: usize,
     /// Jobs that were stopped, or never begun.
     pub left: usize,
+    /// Jobs that another process has under way.
+    pub elsewhere: usize,
 }
 
 /// A row of `evaluation.csv`: a rollout of the trained agent.
@@ -63,6 +67,8 @@ pub struct EvaluationRow {
 }
 
 pub(crate) const RUN_FOLDER: &str = "run";
+/// Locked while a process runs the job.
+const CLAIM_FILE: &str = ".lock";
 pub(crate) const EVALUATION_FILE: &str = "evaluation.csv";
 
 /// Runs the jobs that the folder does not hold as finished. Each trains in a folder of its own and
@@ -70,9 +76,11 @@ pub(crate) const EVALUATION_FILE: &str = "evaluation.csv";
 /// nothing is computed twice. A job that cannot be done says so in its manifest, and the others go
 /// on.
 ///
+/// Many processes may run the jobs of one folder: each claims a job before it begins it, with a lock
+/// that ends with the process, however it ends; a job that another one has claimed is passed over.
+///
 /// # Errors
-/// [`BenchmarkError::Folder`] if another process works in the folder, or if it holds one of the jobs
-/// with other settings.
+/// [`BenchmarkError::Folder`] if the folder holds one of the jobs with other settings.
 pub fn run_jobs(
     folder: &Path,
     jobs: &[Job],
@@ -80,10 +88,10 @@ pub fn run_jobs(
 ) -> Result<RunSummary, BenchmarkError> {
     fs::create_dir_all(folder).map_err(BenchmarkError::io(folder))?;
     BenchmarkFolder::at(folder).refuse_foreign()?;
-    let _lock = lock(folder)?;
     let pending = pending_jobs(folder, jobs)?;
     let next = AtomicUsize::new(0);
     let errors = Mutex::new(Vec::new());
+    let elsewhere = AtomicUsize::new(0);
     thread::scope(|scope| {
         for _ in 0..options.parallel.clamp(1, pending.len().max(1)) {
             scope.spawn(|| {
@@ -91,10 +99,14 @@ pub fn run_jobs(
                     if (options.stop)() {
                         break;
                     }
-                    if let Err(error) = run_job(folder, job, options)
-                        && let Ok(mut errors) = errors.lock()
-                    {
-                        errors.push(error);
+                    match run_claimed(folder, job, options) {
+                        Ok(true) => {}
+                        Ok(false) => drop(elsewhere.fetch_add(1, Ordering::Relaxed)),
+                        Err(error) => {
+                            if let Ok(mut errors) = errors.lock() {
+                                errors.push(error);
+                            }
+                        }
                     }
                 }
             });
@@ -103,7 +115,10 @@ pub fn run_jobs(
     if let Some(error) = errors.into_inner().ok().and_then(|mut all| all.pop()) {
         return Err(error);
     }
-    let mut summary = RunSummary::default();
+    let mut summary = RunSummary {
+        elsewhere: elsewhere.into_inner(),
+        ..RunSummary::default()
+    };
     for job in jobs {
         let path = job.folder(folder).join(JobManifest::FILE);
         let status = match path.exists() {
@@ -116,6 +131,9 @@ pub fn run_jobs(
             JobStatus::Pending => &mut summary.left,
         } += 1;
     }
+    // What the others had under way may have ended by now.
+    summary.elsewhere = summary.elsewhere.min(summary.left);
+    summary.left -= summary.elsewhere;
     Ok(summary)
 }
 
@@ -147,20 +165,32 @@ fn pending_jobs<'a>(folder: &Path, jobs: &'a [Job]) -> Result<Vec<&'a Job>, Benc
     Ok(pending)
 }
 
-fn run_job(folder: &Path, job: &Job, options: &RunOptions<'_>) -> Result<(), BenchmarkError> {
+/// Runs a job unless another process has it under way: then `false`.
+fn run_claimed(folder: &Path, job: &Job, options: &RunOptions<'_>) -> Result<bool, BenchmarkError> {
     let job_folder = job.folder(folder);
     EnclosedFolder::at(folder)
         .make_subfolder(BenchmarkFolder::JOBS)
         .and_then(|jobs| jobs.make_subfolder(&job.manifest.id))
-        .and_then(|own| {
-            [JobManifest::FILE, EVALUATION_FILE]
-                .iter()
-                .try_for_each(|file| own.sweep(file))
-        })
         .map_err(BenchmarkError::io(&job_folder))?;
+    let Some(_claim) = claim(&job_folder)? else {
+        return Ok(false);
+    };
+    // Nobody else writes here now: what killed processes left half written goes.
+    for file in [JobManifest::FILE, EVALUATION_FILE] {
+        let swept = EnclosedFolder::at(&job_folder).sweep(file);
+        swept.map_err(BenchmarkError::io(&job_folder))?;
+    }
+    // It may have been finished between the look at all jobs and the claim.
+    if !pending_jobs(folder, std::slice::from_ref(job))?.is_empty() {
+        run_job(&job_folder, job, options)?;
+    }
+    Ok(true)
+}
+
+fn run_job(job_folder: &Path, job: &Job, options: &RunOptions<'_>) -> Result<(), BenchmarkError> {
     let mut manifest = job.manifest.clone();
-    manifest.write(&job_folder)?;
-    match train_and_evaluate(job, &job_folder, options) {
+    manifest.write(job_folder)?;
+    match train_and_evaluate(job, job_folder, options) {
         Ok(true) => manifest.status = JobStatus::Finished,
         Ok(false) => return Ok(()),
         Err(BenchmarkError::Training(error)) => {
@@ -169,7 +199,7 @@ fn run_job(folder: &Path, job: &Job, options: &RunOptions<'_>) -> Result<(), Ben
         }
         Err(error) => return Err(error),
     }
-    manifest.write(&job_folder)?;
+    manifest.write(job_folder)?;
     (options.report)(&manifest);
     Ok(())
 }
@@ -187,7 +217,10 @@ fn train_and_evaluate(
         true => TrainingRun::resume(&run_folder, trust)?,
         false => TrainingRun::start(job.config.clone(), &run_folder)?,
     };
-    if !run.run(options.stop, &mut |_, _| {})?.finished {
+    let mut progress = |steps: u64, statistics: &RunStatistics| {
+        (options.progress)(&job.manifest, steps, statistics);
+    };
+    if !run.run(options.stop, &mut progress)?.finished {
         return Ok(false);
     }
     let agent = TrainedAgent::load(&run_folder)?;
@@ -252,18 +285,15 @@ fn write_evaluation(path: &Path, rows: &[EvaluationRow]) -> Result<(), Benchmark
         .map_err(BenchmarkError::io(path))
 }
 
-/// A lock that ends with the process, however it ends.
-fn lock(folder: &Path) -> Result<File, BenchmarkError> {
-    let path = folder.join(BenchmarkFolder::LOCK);
-    let file = EnclosedFolder::at(folder)
-        .open_to_write(BenchmarkFolder::LOCK)
+/// The claim on a job, which ends with the process, however it ends; `None` while another one has it.
+fn claim(job_folder: &Path) -> Result<Option<File>, BenchmarkError> {
+    let path = job_folder.join(CLAIM_FILE);
+    let file = EnclosedFolder::at(job_folder)
+        .open_to_write(CLAIM_FILE)
         .map_err(BenchmarkError::io(&path))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(BenchmarkError::folder(
-            folder,
-            "another process runs a benchmark in it",
-        )),
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(BenchmarkError::io(path)(error)),
     }
 }

@@ -7,8 +7,8 @@ use crystalgym_evaluation::Property;
 use crystalgym_training::{Algorithm, RunFolder};
 
 use crate::{
-    BenchmarkError, JobManifest, JobStatus, TrainingMeasure, measure::TrainingCounter,
-    reader::job_folders, runner::RUN_FOLDER,
+    BenchmarkError, JobManifest, JobStatus, RewardSource, TrainingMeasure,
+    measure::TrainingCounter, reader::job_folders, runner::RUN_FOLDER,
 };
 
 /// What a run is about, for titles and groups.
@@ -55,6 +55,10 @@ pub struct UnfinishedRun {
     pub label: RunLabel,
     /// Environment steps that it is made of, where known.
     pub total_steps: Option<u64>,
+    /// Whether it has been trained to its end: its newest checkpoint is there.
+    pub trained: bool,
+    /// Where its rewards come from, where known.
+    pub rewards: Option<RewardSource>,
     /// What it has done so far.
     pub training: TrainingMeasure,
 }
@@ -74,11 +78,14 @@ pub fn read_unfinished_jobs(benchmark: &Path) -> Result<Vec<UnfinishedRun>, Benc
         }
         let run = folder.join(RUN_FOLDER);
         let config = RunFolder::at(&run).config().ok();
+        let total_steps = config.as_ref().map(|config| config.agent().total_steps());
         let training = training_so_far(&run, manifest.property);
         if training.episodes > 0 {
             unfinished.push(UnfinishedRun {
                 label: RunLabel::from(&manifest),
-                total_steps: config.map(|config| config.agent().total_steps()),
+                rewards: (config.as_ref()).map(|config| RewardSource::of(&config.calculator)),
+                trained: total_steps.is_some_and(|total| newest_checkpoint(&run) >= Some(total)),
+                total_steps,
                 training,
             });
         }
@@ -109,9 +116,21 @@ pub fn read_run(folder: &Path) -> Result<UnfinishedRun, BenchmarkError> {
             algorithm: config.algorithm.name,
             seed: config.seed(),
         },
+        rewards: Some(RewardSource::of(&config.calculator)),
+        trained: newest_checkpoint(folder) >= Some(config.agent().total_steps()),
         total_steps: Some(config.agent().total_steps()),
         training: training_so_far(folder, config.task.property),
     })
+}
+
+/// Environment steps of the newest checkpoint; `None` without one.
+fn newest_checkpoint(run: &Path) -> Option<u64> {
+    let entries = std::fs::read_dir(run.join(RunFolder::CHECKPOINTS)).ok()?;
+    let steps = entries.filter_map(|entry| {
+        let name = entry.ok()?.file_name().into_string().ok()?;
+        name.strip_prefix("step-")?.parse().ok()
+    });
+    steps.max()
 }
 
 /// Whole rows only: the last one may be in the writing.

@@ -38,6 +38,7 @@ fn run(folder: &Path, jobs: &[Job], stop: &(dyn Fn() -> bool + Sync)) -> RunSumm
         parallel: 2,
         stop,
         report: &|_| {},
+        progress: &|_, _, _| {},
     };
     run_jobs(folder, jobs, &options).unwrap()
 }
@@ -246,6 +247,7 @@ fn bad_jobs_are_left_out_with_a_reason() {
         parallel: 1,
         stop: &|| false,
         report: &|_| {},
+        progress: &|_, _, _| {},
     };
     let error = run_jobs(folder.path(), &jobs, &options)
         .unwrap_err()

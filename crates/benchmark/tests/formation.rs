@@ -271,6 +271,7 @@ fn run_benchmark(folder: &Path, store: &Path, calculator: &str) {
         parallel: 1,
         stop: &|| false,
         report: &|_| {},
+        progress: &|_, _, _| {},
     };
     assert_eq!(run_jobs(folder, &jobs, &options).unwrap().finished, 1);
 }

@@ -56,6 +56,7 @@ fn result_of(folder: &Path, name: &str, benchmark: &Benchmark<'_>) -> PathBuf {
         parallel: 1,
         stop: &|| false,
         report: &|_| {},
+        progress: &|_, _, _| {},
     };
     let summary = run_jobs(&runs, &jobs, &options).unwrap();
     assert_eq!(summary.finished, jobs.len());

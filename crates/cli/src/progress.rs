@@ -1,9 +1,13 @@
 //! Progress bars, and the line of numbers beside them.
 
-use std::time::Duration;
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use crystalgym_training::{RowSource, RunStatistics};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Turns progress bars off whatever standard error is.
 const NO_PROGRESS: &str = "CRYSTALGYM_NO_PROGRESS";
@@ -13,7 +17,10 @@ pub(crate) struct TrainingBar(ProgressBar);
 
 impl TrainingBar {
     pub(crate) fn new(total_steps: u64) -> Self {
-        let bar = bar(total_steps, "{bar:30} {pos}/{len} steps, {eta} left  {msg}");
+        let bar = bar(
+            total_steps,
+            "{bar:14} {pos}/{len} steps, {eta} left  {wide_msg}",
+        );
         bar.enable_steady_tick(Duration::from_millis(500));
         Self(bar)
     }
@@ -25,6 +32,65 @@ impl TrainingBar {
 
     pub(crate) fn finish(&self) {
         self.0.finish_and_clear();
+    }
+}
+
+/// A bar for the jobs of a benchmark: `4/12 jobs, 310 calculations, 5m left`.
+pub(crate) struct JobsBar {
+    bar: ProgressBar,
+    jobs: usize,
+    so_far: Mutex<SoFar>,
+}
+
+#[derive(Default)]
+struct SoFar {
+    ended: usize,
+    /// Steps and calculations of each job that this process has begun.
+    by_job: BTreeMap<String, (u64, u64)>,
+}
+
+impl JobsBar {
+    /// A bar for so many jobs, which take so many environment steps together.
+    pub(crate) fn new(jobs: usize, total_steps: u64) -> Self {
+        let bar = bar(total_steps, "{bar:14} {percent:>3} %, {wide_msg}");
+        bar.enable_steady_tick(Duration::from_millis(500));
+        Self {
+            bar,
+            jobs,
+            so_far: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn report(&self, job: &str, steps: u64, statistics: &RunStatistics) {
+        let mut so_far = self.so_far.lock().unwrap_or_else(PoisonError::into_inner);
+        let calculations = statistics.from_source(RowSource::Computed);
+        so_far.by_job.insert(job.to_owned(), (steps, calculations));
+        self.show(&so_far);
+    }
+
+    /// Writes the line of a job that ended above the bar.
+    pub(crate) fn ended(&self, line: &str) {
+        let mut so_far = self.so_far.lock().unwrap_or_else(PoisonError::into_inner);
+        so_far.ended += 1;
+        self.bar
+            .suspend(|| eprintln!("{:>5}  {line}", so_far.ended));
+        self.show(&so_far);
+    }
+
+    fn show(&self, so_far: &SoFar) {
+        let jobs = so_far.by_job.values();
+        let (steps, calculations) = jobs.fold((0, 0), |sum, job| (sum.0 + job.0, sum.1 + job.1));
+        self.bar.set_position(steps);
+        self.bar.set_message(format!(
+            "{}/{} jobs, {calculations} calculations, {:#} left",
+            so_far.ended,
+            self.jobs,
+            HumanDuration(self.bar.eta())
+        ));
+    }
+
+    pub(crate) fn finish(&self) {
+        self.bar.finish_and_clear();
     }
 }
 

@@ -325,7 +325,7 @@ fn every_algorithm_trains_and_rolls_out_on_held_out_skeletons() {
             algorithm
         };
         let steps = format!("{section}.total_steps=300");
-        for process in ["filling", "substitution"] {
+        for process in ["filling", "substitution", "improvement"] {
             let run_folder = format!("{algorithm}-{process}");
             let process = format!("task.process={process}");
             let arguments = [

@@ -11,7 +11,7 @@ use common::{OwnedState, loss_weights, views};
 use crystalgym_crystal::{Element, Skeleton};
 use crystalgym_environment::{Task, TaskConfig};
 use crystalgym_networks::{
-    Adam, AdamConfig, Checkpoint, GraphNetwork, NetworkConfig, NetworkError, NetworkShape,
+    Adam, AdamConfig, Checkpoint, GraphNetwork, NetworkConfig, NetworkError, NetworkShape, Outputs,
     Parameters, Perceptron, PerceptronShape, SiteDescriptors, Trunk,
 };
 use rand::SeedableRng;
@@ -223,7 +223,14 @@ fn a_checkpoint_holds_the_head() {
         ..shape()
     });
     let mut wider = wider
-        .build(&task(), 18, &mut Pcg64::seed_from_u64(1))
+        .build(
+            &task(),
+            Outputs {
+                whole: 18,
+                each_action: 0,
+            },
+            &mut Pcg64::seed_from_u64(1),
+        )
         .unwrap();
     let error = read.restore_parameters("online", wider.parameters_mut());
     assert!(error.unwrap_err().to_string().contains("head.layers.0"));

@@ -7,6 +7,7 @@ use crystalgym_crystal::{
     automatic_density, write_atomically,
 };
 use crystalgym_evaluation::Property;
+use crystalgym_report::element_colour;
 use numpy::PyArray2;
 use pyo3::{exceptions::PyValueError, prelude::*, types::PyDict};
 
@@ -519,7 +520,8 @@ pub(crate) fn write_file(py: Python<'_>, path: PathBuf, text: &str) -> PyResult<
 /// dict
 ///     ``symbol``, ``name``, ``atomic_number``, ``mass_u`` (u), ``group``, ``period``, ``block``,
 ///     ``valence_electrons``, ``electronegativity_pauling``, ``covalent_radius_ang``,
-///     ``atomic_radius_ang``, ``van_der_waals_radius_ang`` (Å) and ``oxidation_states``; ``None`` for
+///     ``atomic_radius_ang``, ``van_der_waals_radius_ang`` (Å), ``oxidation_states`` and the ``colour`` in
+///     pictures, ``#rrggbb``; ``None`` for
 ///     what is not known.
 ///
 /// Raises
@@ -550,6 +552,7 @@ pub(crate) fn element_data<'py>(py: Python<'py>, symbol: &str) -> PyResult<Bound
             .map(|x| i64::from(*x))
             .collect::<Vec<_>>(),
     )?;
+    dict.set_item("colour", element_colour(element))?;
     Ok(dict)
 }
 

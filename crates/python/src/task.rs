@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use crystalgym_crystal::{SYMMETRY_TOLERANCE_ANG, Skeleton as InnerSkeleton};
 use crystalgym_environment::{
-    EnvironmentError, Reward, Task as Inner, TaskConfig, find_skeleton, paper_tasks,
+    EnvironmentError, Objective, Task as Inner, TaskConfig, find_skeleton, paper_tasks, target_text,
 };
 use crystalgym_evaluation::{Failure, FailureCode, Outcome, Values};
 use crystalgym_training::{TrainingError, stored_start};
@@ -31,7 +31,8 @@ use crate::{
 /// ----------
 /// config : dict
 ///     With members as in the table `[task]` of a configuration file: `skeletons`, `actions` or
-///     `elements`, `property`, `target`, `reward_form`, `process`, `start_crystal`, `steps`, `start_site`,
+///     `elements`, `property`, `target` (a number, or a range such as ``[1.4, 1.6]`` or
+///     ``"1.4..1.6"``), `tolerance`, `reward_form`, `process`, `start_crystal`, `steps`, `start_site`,
 ///     `odd_electrons_fail_at_once`, `allowed`.
 ///     Members of `skeletons` are names, files, or `Skeleton` objects.
 ///
@@ -255,7 +256,7 @@ impl Task {
         self.inner.property().unit()
     }
 
-    /// Target of the property, in its unit.
+    /// Target of the property, in its unit; of a range the middle.
     #[getter]
     fn target(&self) -> f64 {
         self.inner.target()
@@ -266,6 +267,13 @@ impl Task {
     #[getter]
     fn n_actions(&self) -> usize {
         self.inner.n_actions()
+    }
+
+    /// How far from the target a value still has the best reward, in the property's unit; of a range
+    /// half its width.
+    #[getter]
+    fn tolerance(&self) -> f64 {
+        self.inner.objective().tolerance()
     }
 
     /// Sites of the largest skeleton.
@@ -291,7 +299,7 @@ impl Task {
             "Task({} of {}, target {} {}, {} elements)",
             self.inner.property(),
             self.config.skeletons.join(" "),
-            self.inner.target(),
+            target_text(self.inner.target(), self.inner.objective().tolerance()),
             self.inner.property().unit(),
             self.inner.elements().len()
         )
@@ -334,6 +342,9 @@ pub(crate) fn tasks(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
 ///     In the property's unit; ``None`` is a failed calculation.
 /// target : float
 ///     In the same unit.
+/// tolerance : float
+///     How far from the target a value still has the best reward; beyond, the reward is that of the
+///     distance from this range.
 ///
 /// Returns
 /// -------
@@ -356,11 +367,21 @@ pub(crate) fn tasks(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
 /// band_gap      ``exp(-(E - target)**2)``                -1
 /// ============= ==================================== =======
 #[pyfunction(name = "reward")]
-#[pyo3(signature = (property, value, target))]
-pub(crate) fn reward_of(property: &str, value: Option<f64>, target: f64) -> PyResult<f64> {
+#[pyo3(signature = (property, value, target, *, tolerance = 0.0))]
+pub(crate) fn reward_of(
+    property: &str,
+    value: Option<f64>,
+    target: f64,
+    tolerance: f64,
+) -> PyResult<f64> {
     if !(target.is_finite() && target > 0.0) {
         return Err(PyValueError::new_err(format!(
             "target is {target}, expected a positive number"
+        )));
+    }
+    if !(tolerance.is_finite() && tolerance >= 0.0) {
+        return Err(PyValueError::new_err(format!(
+            "tolerance is {tolerance}, expected a number from 0 up"
         )));
     }
     if let Some(value) = value.filter(|value| !value.is_finite()) {
@@ -375,5 +396,6 @@ pub(crate) fn reward_of(property: &str, value: Option<f64>, target: f64) -> PyRe
         }),
         None => Outcome::Failure(Failure::new(FailureCode::Internal, "")),
     };
-    Ok(Reward::of(parse_property(property)?).of_outcome(target, &outcome))
+    let objective = Objective::new(parse_property(property)?, target).with_tolerance(tolerance);
+    Ok(objective.reward().of_outcome(target, &outcome))
 }

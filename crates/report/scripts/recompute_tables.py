@@ -153,6 +153,22 @@ def failures_by_element(jobs):
     return table
 
 
+def beside_the_paper(jobs):
+    table = {}
+    for (name,), group in group_by(jobs, "property").items():
+        episodes = [row for job in group for row in job["episodes"]]
+        seconds = [float(row["calculation_seconds"]) for row in episodes if row["source"] == "computed"]
+        failed = sum(row["failure"] != "" for row in episodes)
+        distinct = sum(len({(r["skeleton"], r["elements"]) for r in job["rollouts"]}) for job in group)
+        rollouts = sum(len(job["rollouts"]) for job in group)
+        table[(name,)] = {
+            "seconds": [mean(seconds)] if seconds else [],
+            "failures": [100.0 * failed / len(episodes)],
+            "distinct": [100.0 * distinct / rollouts],
+        }
+    return table
+
+
 TABLES = {
     "performance": (lambda jobs: performance(policies(jobs)), ["experiment", "property", "skeletons", "algorithm"]),
     "searches": (performance_of_searches, ["experiment", "property", "skeletons", "algorithm"]),
@@ -162,6 +178,7 @@ TABLES = {
         ["experiment", "property", "algorithm"],
     ),
     "calculations": (calculations, ["property", "skeletons"]),
+    "beside_the_paper": (beside_the_paper, ["property"]),
     "failures": (failures, ["property", "algorithm", "code"]),
     "failures_by_element": (failures_by_element, ["property", "element"]),
 }

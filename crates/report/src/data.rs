@@ -7,8 +7,9 @@ use std::{
 };
 
 use crystalgym_benchmark::{
-    BenchmarkFolder, JobMeasure, ReducedElements, RunLabel, Tables, TrainingMeasure, UnfinishedRun,
-    read_jobs, read_run, read_unfinished_jobs, reduced_elements,
+    BenchmarkFolder, JobMeasure, NOT_FINISHED, ReducedElements, RewardSource, RunLabel, Tables,
+    TaskVerdict, TrainingMeasure, UnfinishedRun, read_jobs_of, read_run, read_unfinished_jobs,
+    reduced_elements, task_verdicts,
 };
 use crystalgym_crystal::{Skeleton, read_text};
 use crystalgym_environment::Task;
@@ -30,6 +31,8 @@ pub struct ReportData {
     pub unfinished: Vec<UnfinishedRun>,
     /// The tables, and what was left out of them.
     pub tables: Tables,
+    /// What they say at a glance, a task each.
+    pub verdicts: Vec<TaskVerdict>,
     /// What a composition must not be among to be new.
     pub reference: Reference,
     /// Skeletons by label, for pictures.
@@ -59,7 +62,15 @@ impl ReportData {
     /// # Errors
     /// [`ReportError::Benchmark`] if the folder is no benchmark.
     pub fn of_benchmark(folder: &Path) -> Result<Self, ReportError> {
-        let read = read_jobs(folder)?;
+        Self::of_benchmarks(&[folder])
+    }
+
+    /// The finished jobs of several benchmark folders as if they were one.
+    ///
+    /// # Errors
+    /// [`ReportError::Benchmark`] if one of the folders is no benchmark.
+    pub fn of_benchmarks(folders: &[&Path]) -> Result<Self, ReportError> {
+        let read = read_jobs_of(folders)?;
         let tables = Tables::of(&read);
         let mut scales: Vec<&str> = (read.jobs.iter())
             .map(|job| job.manifest.scale.name())
@@ -73,6 +84,7 @@ impl ReportData {
         Ok(Self {
             title: "CrystalGym benchmark".to_owned(),
             stamp,
+            verdicts: task_verdicts(&read.jobs),
             jobs: read.jobs,
             unfinished: Vec::new(),
             tables,
@@ -100,6 +112,7 @@ impl ReportData {
             title: format!("Training run {}", run.label.id),
             stamp: "one training run".to_owned(),
             jobs: Vec::new(),
+            verdicts: Vec::new(),
             unfinished: vec![run],
             tables: Tables {
                 tables: Vec::new(),
@@ -108,6 +121,26 @@ impl ReportData {
             reference: Reference::sources_of_the_skeletons(),
             skeletons: by_label(read_skeletons(folder)),
         })
+    }
+
+    /// Where rewards come from, with the properties that they are of.
+    pub fn reward_sources(&self) -> BTreeMap<&RewardSource, BTreeSet<&'static str>> {
+        let finished = (self.jobs.iter()).map(|job| (&job.rewards, job.manifest.property));
+        let unfinished = (self.unfinished.iter()).map(|run| (&run.rewards, run.label.property));
+        let mut sources: BTreeMap<&RewardSource, BTreeSet<&'static str>> = BTreeMap::new();
+        for (source, property) in finished.chain(unfinished) {
+            if let Some(source) = source {
+                sources.entry(source).or_default().insert(property.name());
+            }
+        }
+        sources
+    }
+
+    /// Whether nothing is under way any more, and something has been done.
+    pub fn is_finished(&self) -> bool {
+        let waiting = (self.tables.left_out.iter()).any(|(_, reason)| reason == NOT_FINISHED);
+        let nothing = self.jobs.is_empty() && self.unfinished.is_empty();
+        !nothing && !waiting && self.unfinished.iter().all(|run| run.trained)
     }
 
     /// All runs, finished ones first.

@@ -1,11 +1,28 @@
+//! The colours of elements in all pictures of crystals.
+
 use crystalgym_crystal::Element;
 
-/// Colour of an element as Jmol draws it, `#rrggbb`; grey for those it has none for.
-pub(crate) fn element_colour(element: Element) -> String {
+/// Colour of an element, `#rrggbb`: as Jmol draws it, but for those that it draws like another element
+/// of the same crystals; grey for those it has none for.
+pub fn element_colour(element: Element) -> String {
+    let own = OWN.iter().find(|(symbol, _)| *symbol == element.symbol());
     let index = usize::from(element.atomic_number()) - 1;
-    let colour = JMOL.get(index).copied().unwrap_or(0x90_90_90);
+    let jmol = JMOL.get(index).copied().unwrap_or(0x90_90_90);
+    let colour = own.map_or(jmol, |(_, colour)| *colour);
     format!("#{colour:06x}")
 }
+
+/// Jmol's greens of F, Cl and the alkaline earth metals are one colour to the eye, so that a fluoride
+/// of magnesium is a cell of one green: the metals go from olive over blue to teal here.
+#[expect(clippy::unreadable_literal, reason = "colours are read as six digits")]
+const OWN: [(&str, u32); 6] = [
+    ("Be", 0x8a8f00),
+    ("F", 0xb6f28c),
+    ("Mg", 0x1f7a4d),
+    ("Ca", 0x63a8dc),
+    ("Sr", 0x0f8b9e),
+    ("Ba", 0x0b4f6c),
+];
 
 /// Jmol's colours of the elements 1 to 109, as 0xrrggbb.
 #[rustfmt::skip]
@@ -26,3 +43,53 @@ const JMOL: [u32; 109] = [
     0x8a4fe3, 0xa136d4, 0xb31fd4, 0xb31fba, 0xb30da6, 0xbd0d87, 0xc70066, 0xcc0059,
     0xd1004f, 0xd90045, 0xe00038, 0xe6002e, 0xeb0026,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// CIE L*a*b* of sRGB under D65 (IEC 61966-2-1, CIE 15).
+    fn lab(colour: &str) -> [f64; 3] {
+        let value = u32::from_str_radix(&colour[1..], 16).unwrap();
+        let linear = [value >> 16, (value >> 8) & 255, value & 255].map(|channel| {
+            let c = f64::from(channel) / 255.0;
+            match c <= 0.04045 {
+                true => c / 12.92,
+                false => ((c + 0.055) / 1.055).powf(2.4),
+            }
+        });
+        let [r, g, b] = linear;
+        let xyz = [
+            (0.4124 * r + 0.3576 * g + 0.1805 * b) / 0.95047,
+            0.2126 * r + 0.7152 * g + 0.0722 * b,
+            (0.0193 * r + 0.1192 * g + 0.9505 * b) / 1.08883,
+        ];
+        let [x, y, z] = xyz.map(|t: f64| match t > (6.0f64 / 29.0).powi(3) {
+            true => t.cbrt(),
+            false => t * (29.0f64 / 6.0).powi(2) / 3.0 + 4.0 / 29.0,
+        });
+        [116.0 * y - 16.0, 500.0 * (x - y), 200.0 * (y - z)]
+    }
+
+    fn apart(first: &str, second: &str) -> f64 {
+        let [a, b] = [first, second].map(|symbol| lab(&element_colour(symbol.parse().unwrap())));
+        let squares = a.iter().zip(b).map(|(a, b)| (a - b).powi(2));
+        squares.sum::<f64>().sqrt()
+    }
+
+    /// A difference of 2.3 in CIE76 can just be seen; neighbours in a legend need some ten.
+    #[test]
+    fn elements_of_the_small_action_set_differ() {
+        let small = "Li Na K Rb Be Ca Mg Sr H C N O P S Se F Cl Br";
+        let small: Vec<&str> = small.split(' ').collect();
+        for (index, first) in small.iter().enumerate() {
+            for second in &small[index + 1..] {
+                let found = apart(first, second);
+                assert!(found > 12.0, "{first} {second}: {found}");
+            }
+        }
+        for (first, second) in [("F", "Mg"), ("Cl", "Ca"), ("Cl", "Sr"), ("F", "Ca")] {
+            assert!(apart(first, second) > 40.0, "{first} {second}");
+        }
+    }
+}

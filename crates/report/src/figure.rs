@@ -116,12 +116,12 @@ const MARGIN: f64 = 20.0;
 const GAP: f64 = 16.0;
 /// Width of a file's figure that is filled before a new row begins.
 const FILE_WIDTH: f64 = 1000.0;
-const CAPTION_LINE: f64 = 16.0;
-/// Mean width of a character of the caption in pixels.
-const CHARACTER: f64 = 5.7;
+/// Width of a panel that is alone in its figure, as wide as the card that it is shown on.
+pub(crate) const WIDE_PANEL: f64 = 860.0;
 
 impl Figure {
-    /// The figure as an SVG file of its own: title, legend, panels in rows, caption.
+    /// The figure as an SVG file of its own: title, legend, panels in rows; its caption is
+    /// written beside it.
     pub fn svg(&self) -> String {
         let mut rows: Vec<Vec<&Panel>> = Vec::new();
         let mut width = 0.0;
@@ -171,11 +171,6 @@ impl Figure {
             }
             y += height + GAP;
         }
-        y += 8.0;
-        for line in wrap(&self.caption, inner / CHARACTER) {
-            canvas.text((MARGIN, y), Anchor::Start, "small", &line);
-            y += CAPTION_LINE;
-        }
         canvas.height = y + 4.0;
         let (width, height) = (short(canvas.width), short(canvas.height));
         let (title, description) = (escape(&self.title), escape(&self.alternative_text));
@@ -187,6 +182,11 @@ impl Figure {
             file_rules(),
             canvas.body
         )
+    }
+
+    /// Title and caption, to be written below the figure wherever it is used.
+    pub fn caption_text(&self) -> String {
+        format!("{}\n\n{}\n", self.title, self.caption)
     }
 
     fn draw_legend(&self, canvas: &mut Canvas, (left, y): (f64, f64), width: f64) {

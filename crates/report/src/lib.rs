@@ -24,6 +24,7 @@ mod watched;
 mod write;
 
 pub use data::{Reference, ReportData};
+pub use element_colours::element_colour;
 pub use error::ReportError;
 pub use figure::{DataTable, Figure, Section};
 pub use figures::figures;

@@ -20,6 +20,8 @@ const BALL: f64 = 0.42;
 const EDGE_PIECES: usize = 12;
 /// Where a bond begins, relative to the radius of its ball.
 const SURFACE: f64 = 0.93;
+/// How far below the middle of a ball the baseline of its symbol lies, in pixels.
+const BASELINE: f64 = 4.0;
 /// How close to a face of the cell a site is shown on the opposite one as well.
 const ON_FACE: f64 = 1e-3;
 
@@ -152,13 +154,14 @@ impl Scene {
                     &format!("{prefix}-{}", atom.symbol),
                 ));
             }
-            let (x, y, z) = on_screen(atom.position);
-            let (x, y, r) = (short(x), short(y), short(zoom * atom.radius));
+            let (x, at, z) = on_screen(atom.position);
+            let (x, y, r) = (short(x), short(at), short(zoom * atom.radius));
             let (symbol, edge) = (atom.symbol, shaded(&atom.colour, 0.45));
             pieces.push((
                 z,
                 format!(
-                    r##"<circle cx="{x}" cy="{y}" r="{r}" fill="url(#{prefix}-{symbol})" stroke="{edge}" stroke-width="0.8"/>"##
+                    r##"<circle cx="{x}" cy="{y}" r="{r}" fill="url(#{prefix}-{symbol})" stroke="{edge}" stroke-width="0.8"/><text class="atom" x="{x}" y="{}" text-anchor="middle">{symbol}</text>"##,
+                    short(at + BASELINE)
                 ),
             ));
         }

@@ -34,7 +34,9 @@ fn rules(colour: impl Fn(&str) -> String) -> String {
          .tick{{font-size:11px;fill:{muted}}}\
          .label{{font-size:11.5px;fill:{muted}}}\
          .cell{{font-size:12px;font-weight:600}}\
-         .number{{font-size:9px}}\
+         .number{{font-size:11px}}\
+         .atom{{font-size:11px;font-weight:600;fill:#16181b;stroke:#ffffff;stroke-opacity:.82;\
+         stroke-width:2.6px;stroke-linejoin:round;paint-order:stroke}}\
          .on-light{{fill:#16181b}}.on-dark{{fill:#ffffff}}\
          .grid{{stroke:{rule};stroke-width:1}}\
          .axis{{stroke:{line};stroke-width:1}}\

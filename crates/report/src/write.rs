@@ -24,7 +24,8 @@ pub struct Written {
     pub figures: usize,
 }
 
-/// Writes tables (Markdown, CSV, LaTeX), figures (SVG, PNG and the numbers behind them as CSV) and
+/// Writes tables (Markdown, CSV, LaTeX), figures (SVG, PNG, the caption and the numbers
+/// behind them as CSV) and
 /// the page into a folder, with a list of their names. What an earlier report wrote and this one does
 /// not have is removed; files that no report wrote are neither replaced nor removed, and nothing is
 /// written through a link.
@@ -45,6 +46,7 @@ pub fn write_report(data: &ReportData, folder: &Path) -> Result<Written, ReportE
             ("svg", svg.into_bytes()),
             ("png", png),
             ("csv", figure.table.csv().into_bytes()),
+            ("txt", figure.caption_text().into_bytes()),
         ];
         let name = |extension| format!("figure-{}.{extension}", figure.name);
         files.extend(parts.map(|(extension, content)| (name(extension), content)));

@@ -27,6 +27,19 @@ const PICTURE: &str = "return document.querySelector('.stage canvas').toDataURL(
 /// Which learning curves can be seen, by the last part of their names.
 const SHOWN_AXES: &str = "return [...document.querySelectorAll('.choices > figure')]
     .filter(f => f.offsetParent !== null).map(f => f.id.split('-').pop());";
+/// The smallest text that can be seen, in pixels of the screen.
+const SMALLEST_TEXT: &str = "let least = 99;
+    for (const text of document.querySelectorAll('svg text')) {
+        if (!text.getClientRects().length) continue;
+        const svg = text.ownerSVGElement, box = svg.viewBox.baseVal;
+        const scale = svg.getBoundingClientRect().width / box.width;
+        least = Math.min(least, scale * parseFloat(getComputedStyle(text).fontSize));
+    }
+    for (const place of document.querySelectorAll('p, td, th, li, dt, label, summary, span')) {
+        if (place.getClientRects().length && place.innerText.trim())
+            least = Math.min(least, parseFloat(getComputedStyle(place).fontSize));
+    }
+    return least;";
 const OVERFLOW: &str =
     "return document.documentElement.scrollWidth - document.documentElement.clientWidth;";
 
@@ -61,6 +74,22 @@ fn the_page_opens_from_disk_and_can_be_used() {
         assert!(notice.as_str().unwrap().contains("no manifest"), "{notice}");
     }
 
+    // Where rewards come from and who is best stand at the head; numbers stand to the right, and no
+    // text is smaller than 11 pixels, in pictures neither.
+    if looked_at.is_none() {
+        let badge = browser.script("return document.querySelector('.badge.no-dft').innerText;");
+        assert_eq!(badge, json!("Rewards: no DFT: textbook formulas"));
+        let verdict = browser.script("return document.querySelector('.verdict').innerText;");
+        let verdict = verdict.as_str().unwrap();
+        assert!(
+            verdict.contains("Best finds of searches") && verdict.contains(" on C"),
+            "{verdict}"
+        );
+    }
+    let right = "return getComputedStyle(document.querySelector('#tables td.number')).textAlign;";
+    assert_eq!(browser.script(right), json!("right"));
+    assert!(browser.script(SMALLEST_TEXT).as_f64().unwrap() >= 10.99);
+
     // Crystals are drawn, turn with mouse and keys, and go back.
     browser.script(
         "document.querySelector('.stage').scrollIntoView({block: 'center', behavior: 'instant'});",
@@ -82,25 +111,25 @@ fn the_page_opens_from_disk_and_can_be_used() {
     // The axis of all learning curves is chosen at once.
     let axes = browser.script(SHOWN_AXES);
     assert!(
-        axes.as_array().unwrap().iter().all(|axis| axis == "steps"),
-        "{axes}"
-    );
-    browser.click(".choices > label:nth-of-type(3)");
-    let axes = browser.script(SHOWN_AXES);
-    assert!(!axes.as_array().unwrap().is_empty());
-    assert!(
         axes.as_array()
             .unwrap()
             .iter()
             .all(|axis| axis == "calculations"),
         "{axes}"
     );
+    browser.click(".choices > label:nth-of-type(2)");
+    let axes = browser.script(SHOWN_AXES);
+    assert!(!axes.as_array().unwrap().is_empty());
+    assert!(
+        (axes.as_array().unwrap().iter()).all(|axis| axis == "steps" || axis == "episodes"),
+        "{axes}"
+    );
     browser.click(".choices > label:nth-of-type(1)");
 
     // A table is sorted by the column whose head is pressed.
-    browser.click("#table-performance th:nth-of-type(6) button");
+    browser.click("#table-searches th:nth-of-type(6) button");
     let column = browser.script(
-        "return [...document.querySelectorAll('#table-performance td:nth-of-type(6)')]
+        "return [...document.querySelectorAll('#table-searches td:nth-of-type(6)')]
             .map(cell => parseFloat(cell.textContent));",
     );
     let column: Vec<f64> = serde_json::from_value(column).unwrap();
@@ -122,6 +151,11 @@ fn the_page_opens_from_disk_and_can_be_used() {
     assert_eq!(browser.script("return window.innerWidth;"), json!(390));
     assert_eq!(browser.script(OVERFLOW), json!(0));
     browser.after_a_frame("return 0;");
+    assert!(browser.script(SMALLEST_TEXT).as_f64().unwrap() >= 10.99);
+    // A table that is wider than the screen says that it goes on.
+    let hint = "return [...document.querySelectorAll('#tables .goes-on')]
+        .filter(note => !note.hidden && note.innerText.includes('more columns')).length;";
+    assert!(browser.script(hint).as_u64().unwrap() > 0);
     browser.screenshot("report-narrow");
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }
@@ -151,10 +185,8 @@ fn the_page_is_of_use_without_scripts() {
     assert!(browser.script(height).as_f64().unwrap() > 100.0);
     browser.click(".choices > label:nth-of-type(2)");
     let axes = browser.script(SHOWN_AXES);
-    assert!(
-        axes.as_array().unwrap().contains(&json!("episodes")),
-        "{axes}"
-    );
+    let chosen = |axis: &str| axes.as_array().unwrap().contains(&json!(axis));
+    assert!(chosen("episodes") || chosen("steps"), "{axes}");
 }
 
 #[test]
@@ -181,7 +213,8 @@ fn a_watched_page_follows_the_folder() {
     let shown =
         "return document.querySelector('#running + * tbody td:nth-of-type(4)').textContent;";
     assert_eq!(browser.script(shown), json!("5"));
-    browser.click(".choices > label:nth-of-type(2)");
+    let episodes_label = ".choices > label[for$=episodes]";
+    browser.click(episodes_label);
     let mut file = fs::OpenOptions::new().append(true).open(&episodes).unwrap();
     write!(file, "{}\n{}\n", &rows[6][9..], rows[7]).unwrap();
     browser.wait_for(&shown.replace(".textContent", ".textContent === '7'"));
@@ -201,6 +234,14 @@ fn a_watched_page_follows_the_folder() {
             .all(|address| address.starts_with(&url))
     );
     assert_eq!(browser.complaints(), Vec::<String>::new());
+    // The last job is finished, and the page says so.
+    let state = "return document.getElementById('watch-state').textContent;";
+    assert_eq!(browser.script(state), json!("live"));
+    fs::write(&episodes, text).unwrap();
+    let mut done = jobs[0].manifest.clone();
+    done.status = crystalgym_benchmark::JobStatus::Finished;
+    done.write(&job).unwrap();
+    browser.wait_for(&state.replace(".textContent", ".textContent === 'finished'"));
     stop.store(true, Ordering::Relaxed);
     serving.join().unwrap().unwrap();
 }

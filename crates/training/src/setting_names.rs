@@ -137,7 +137,7 @@ mod tests {
     fn short_and_full_names_mean_the_same() {
         let full = resolve(&["calculator.native.kppa=77", "calculator.qe.pw.kppa=55"]).unwrap();
         assert_eq!(resolve(&["native.kppa=77", "qe.pw.kppa=55"]).unwrap(), full);
-        assert_eq!(full.calculator.native.kppa, 77.0);
+        assert_eq!(full.calculator.native.kppa, Some(77.0));
         // A file with both: the full name counts.
         let text = "[native]\nkppa = 1\nthreads = 3\n[calculator.native]\nkppa = 2\n";
         let mut layers = ConfigLayers::default();
@@ -148,7 +148,7 @@ mod tests {
             .unwrap()
             .calculator
             .native;
-        assert_eq!((native.kppa, native.threads.get()), (2.0, 3));
+        assert_eq!((native.kppa, native.threads.get()), (Some(2.0), 3));
     }
 
     #[test]

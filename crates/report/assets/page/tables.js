@@ -43,6 +43,24 @@ function startTables(root) {
       });
     }
   });
+  // A table that is wider or longer than its place says so.
+  root.querySelectorAll(".scroll").forEach(place => {
+    const note = document.createElement("p");
+    note.className = "goes-on";
+    note.hidden = true;
+    place.after(note);
+    place.tabIndex = 0;
+    const look = () => {
+      const wide = place.scrollWidth - place.clientWidth - place.scrollLeft > 8;
+      const long = place.scrollHeight - place.clientHeight - place.scrollTop > 8;
+      note.hidden = !wide && !long;
+      note.textContent = wide && long ? "Scroll for more columns \u2192 and rows \u2193"
+        : wide ? "Scroll for more columns \u2192" : "Scroll for more rows \u2193";
+    };
+    place.addEventListener("scroll", look, { passive: true });
+    new ResizeObserver(look).observe(place);
+    look();
+  });
   root.querySelectorAll(".choices > input").forEach(input => input.addEventListener("change", () => {
     const place = input.dataset.choice;
     document.querySelectorAll(`.choices > input[data-choice="${place}"]`).forEach(other => { other.checked = true; });

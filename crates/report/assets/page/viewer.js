@@ -86,6 +86,10 @@ function startViewers(root) {
           pen.beginPath(); pen.arc(x, y, r, 0, 2 * Math.PI);
           pen.fillStyle = light; pen.fill();
           pen.strokeStyle = shade(atom.colour, 0.45); pen.lineWidth = 0.8; pen.stroke();
+          pen.font = `600 ${Math.max(11, Math.min(15, 0.9 * r))}px Inter, sans-serif`;
+          pen.textAlign = "center"; pen.textBaseline = "middle"; pen.lineJoin = "round";
+          pen.strokeStyle = "rgba(255,255,255,.82)"; pen.lineWidth = 2.6; pen.strokeText(atom.symbol, x, y);
+          pen.fillStyle = "#16181b"; pen.fillText(atom.symbol, x, y);
         }]);
       });
       pieces.sort((a, b) => a[0] - b[0]).forEach(piece => piece[1]());

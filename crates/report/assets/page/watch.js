@@ -1,11 +1,11 @@
 // Takes over the page anew whenever the folder has changed, without losing one's place.
 function startWatching() {
   let version = document.documentElement.dataset.version;
-  const state = document.getElementById("watch-state");
   async function look() {
     try {
+      const state = document.getElementById("watch-state");
       const now = await (await fetch("/version", { cache: "no-store" })).text();
-      state.textContent = "live";
+      state.textContent = state.dataset.state;
       if (now === version) return;
       const text = await (await fetch("/", { cache: "no-store" })).text();
       const fresh = new DOMParser().parseFromString(text, "text/html");

@@ -1,3 +1,5 @@
+//! Areas under the learning curves by skeleton.
+
 use crystalgym_benchmark::JobMeasure;
 
 use super::performance::Measure;
@@ -17,6 +19,7 @@ pub(super) fn figures(jobs: &[JobMeasure], stamp: &str) -> Vec<Figure> {
         section: Section::Performance,
         value: |job| job.training.area_under_curve,
         held_out: |_| None,
+        shows: |_| true,
     };
     measure.figures(jobs, stamp)
 }

@@ -7,6 +7,7 @@ use crystalgym_training::Algorithm;
 use crate::{
     axis::{Axis, extent, padded, spread},
     canvas::{Anchor, Canvas},
+    figure::WIDE_PANEL,
     marks::mark,
     palette::{rank, style_of},
 };
@@ -37,11 +38,14 @@ impl Columns {
 
     /// A column for each set of skeletons: a mark at the mean of the seeds, a line from the smallest
     /// to the largest, a dot for each.
-    pub(super) fn panel(&self, title: &str, y_label: &str) -> Canvas {
+    ///
+    /// A panel that is alone in its figure fills the card.
+    pub(super) fn panel(&self, title: &str, y_label: &str, alone: bool) -> Canvas {
         let most = self.columns.values().map(BTreeMap::len).max().unwrap_or(1);
         let column = (17.0 * most as f64 + 22.0).max(62.0);
         let (left, height) = (66.0, 258.0);
-        let width = (left + column * self.columns.len() as f64 + 12.0).max(300.0);
+        let least = if alone { WIDE_PANEL } else { 300.0 };
+        let width = (left + column * self.columns.len() as f64 + 12.0).max(least);
         let column = (width - left - 12.0) / self.columns.len().max(1) as f64;
         let mut canvas = Canvas::new(width, height);
         canvas.text((left, 16.0), Anchor::Start, "title", title);

@@ -94,8 +94,8 @@ fn figure(task: &TaskRuns<'_, '_>, data: &ReportData) -> Option<Figure> {
         caption: format!(
             "The crystal with the highest return of each skeleton, of all algorithms and seeds; \
              target {} {unit}. Atoms on a face of the cell are shown on each; bonds to the \
-             nearest neighbours within 1.2 times the sum of the covalent radii; Jmol's colours.",
-            task.target
+             nearest neighbours within 1.2 times the sum of the covalent radii; colours near Jmol's.",
+            task.target_text
         ),
         alternative_text: format!("Pictures of crystals. {}.", sentences.join("; ")),
         choice: None,

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crystalgym_benchmark::{JobMeasure, interquartile_mean, interquartile_mean_interval};
+use crystalgym_benchmark::{
+    JobMeasure, RolloutKind, interquartile_mean, interquartile_mean_interval,
+};
 use crystalgym_evaluation::Property;
 use crystalgym_training::Algorithm;
 
@@ -10,7 +12,7 @@ use super::text::four;
 use crate::{
     axis::{Axis, extent, padded},
     canvas::{Anchor, Canvas},
-    figure::{DataTable, Figure, Panel, Section},
+    figure::{DataTable, Figure, Panel, Section, WIDE_PANEL},
     marks::mark,
     palette::{rank, style_of},
 };
@@ -22,12 +24,18 @@ struct Row {
     interval: Option<(f64, f64)>,
 }
 
-/// Interquartile means of the final greedy return with bootstrap intervals.
-pub(super) fn figure(jobs: &[JobMeasure], stamp: &str) -> Option<Figure> {
+/// Interquartile means of the greedy policies with bootstrap intervals; those of the best finds of
+/// searches, which are no policies, in a figure of their own.
+pub(super) fn figures(jobs: &[JobMeasure], stamp: &str) -> Vec<Figure> {
+    let figures = RolloutKind::ALL.map(|kind| figure(jobs, kind, stamp));
+    figures.into_iter().flatten().collect()
+}
+
+fn figure(jobs: &[JobMeasure], kind: RolloutKind, stamp: &str) -> Option<Figure> {
     // By experiment, property and algorithm: the returns of each set of skeletons.
     type Strata<'a> = BTreeMap<usize, (Algorithm, BTreeMap<&'a str, Vec<f64>>)>;
     let mut tasks: BTreeMap<(&str, Property), Strata<'_>> = BTreeMap::new();
-    for job in jobs {
+    for job in jobs.iter().filter(|job| job.rollout_kind() == kind) {
         let m = &job.manifest;
         let algorithms = tasks
             .entry((m.experiment.as_str(), m.property))
@@ -40,6 +48,7 @@ pub(super) fn figure(jobs: &[JobMeasure], stamp: &str) -> Option<Figure> {
             .or_default()
             .push(job.greedy_return);
     }
+    let alone = tasks.len() == 1;
     let mut panels: Vec<Panel> = Vec::new();
     let mut table = Vec::new();
     let mut sentences = Vec::new();
@@ -58,7 +67,7 @@ pub(super) fn figure(jobs: &[JobMeasure], stamp: &str) -> Option<Figure> {
             })
             .collect();
         let title = format!("{} ({experiment})", property.facts().title);
-        panels.push(panel(&title, &rows).into());
+        panels.push(panel(&title, &rows, alone).into());
         for row in rows {
             let name = style_of(row.algorithm).name;
             sentences.push(format!("{title}, {name}: {:.2}", row.mean));
@@ -78,12 +87,22 @@ pub(super) fn figure(jobs: &[JobMeasure], stamp: &str) -> Option<Figure> {
         return None;
     }
     Some(Figure {
-        name: "interquartile_mean".to_owned(),
+        name: match kind {
+            RolloutKind::Policy => "interquartile_mean",
+            RolloutKind::BestFind => "interquartile_mean_searches",
+        }
+        .to_owned(),
         section: Section::Performance,
-        title: format!("Interquartile mean of the final greedy return \u{b7} {stamp}"),
-        caption: "Mean of the middle half of all jobs, over skeletons and seeds. Line: 95 % of 2000 \
-                  bootstrap samples drawn within each set of skeletons; none where there is one seed."
-            .to_owned(),
+        title: format!(
+            "Interquartile mean of the {} of {} \u{b7} {stamp}",
+            kind.name(),
+            kind.group()
+        ),
+        caption: format!(
+            "Mean of the middle half of all jobs, over skeletons and seeds. Line: 95 % of 2000 \
+             bootstrap samples drawn within each set of skeletons; none where there is one seed. {}",
+            kind.explanation()
+        ),
         alternative_text: format!("Interquartile means. {}.", sentences.join("; ")),
         choice: None,
         table: DataTable {
@@ -103,8 +122,10 @@ pub(super) fn figure(jobs: &[JobMeasure], stamp: &str) -> Option<Figure> {
     })
 }
 
-fn panel(title: &str, rows: &[Row]) -> Canvas {
-    let (width, left, top, pitch) = (318.0, 88.0, 34.0, 26.0);
+/// A panel that is alone in its figure fills the card.
+fn panel(title: &str, rows: &[Row], alone: bool) -> Canvas {
+    let width = if alone { WIDE_PANEL } else { 318.0 };
+    let (left, top, pitch) = (88.0, 34.0, 26.0);
     let bottom = top + pitch * rows.len() as f64;
     let mut canvas = Canvas::new(width, bottom + 40.0);
     canvas.text((14.0, 16.0), Anchor::Start, "title", title);

@@ -13,7 +13,7 @@ use crate::{
     axis::{Axis, Frame, extent, padded},
     canvas::{Anchor, Canvas},
     data::Run,
-    figure::{DataTable, Figure, Section},
+    figure::{DataTable, Figure, Section, WIDE_PANEL},
     marks::mark,
     palette::style_of,
 };
@@ -39,13 +39,14 @@ pub(super) fn figures(runs: &[Run<'_>], stamp: &str) -> Vec<Figure> {
     let mut figures = Vec::new();
     for task in by_task(runs) {
         for axis in CurveAxis::ALL {
-            figures.push(figure(&task, axis, stamp));
+            figures.extend(figure(&task, axis, stamp));
         }
     }
     figures
 }
 
-fn figure(task: &TaskRuns<'_, '_>, axis: CurveAxis, stamp: &str) -> Figure {
+/// `None` where all rewards of every curve arrived at one moment: points are no curves.
+fn figure(task: &TaskRuns<'_, '_>, axis: CurveAxis, stamp: &str) -> Option<Figure> {
     let mut by_skeletons: BTreeMap<&str, BTreeMap<usize, Vec<&Run<'_>>>> = BTreeMap::new();
     for &run in &task.runs {
         let by_algorithm = by_skeletons.entry(&run.label.skeletons).or_default();
@@ -90,7 +91,7 @@ fn figure(task: &TaskRuns<'_, '_>, axis: CurveAxis, stamp: &str) -> Figure {
     let has_lines =
         all_curves().any(|curves| curves.mean.len() > 1 || !curves.unfinished.is_empty());
     if !has_lines {
-        caption += " All rewards of a curve arrived at one moment: it is a point.";
+        return None;
     }
     let table = table(&panels, axis);
     let ends = panels.iter().flat_map(|(skeletons, curves)| {
@@ -101,7 +102,8 @@ fn figure(task: &TaskRuns<'_, '_>, axis: CurveAxis, stamp: &str) -> Figure {
         })
     });
     let ends: Vec<String> = ends.collect();
-    Figure {
+    let alone = panels.len() == 1;
+    Some(Figure {
         name: format!("learning_curves-{}-{}", task.name(), axis.name()),
         section: Section::Learning,
         title: format!("Return while learning: {} \u{b7} {stamp}", task.title()),
@@ -119,9 +121,9 @@ fn figure(task: &TaskRuns<'_, '_>, axis: CurveAxis, stamp: &str) -> Figure {
         legend: algorithms(task.runs.iter().map(|run| &run.label.algorithm)),
         panels: panels
             .iter()
-            .map(|(skeletons, curves)| panel(skeletons, curves, axis, heights).into())
+            .map(|(skeletons, curves)| panel(skeletons, curves, axis, heights, alone).into())
             .collect(),
-    }
+    })
 }
 
 fn axis_label(axis: CurveAxis) -> &'static str {
@@ -182,8 +184,18 @@ fn thinned(curve: &[(f64, f64)]) -> Vec<(f64, f64)> {
     chosen.map(|(_, point)| *point).collect()
 }
 
-fn panel(skeletons: &str, curves: &[Curves], axis: CurveAxis, heights: (f64, f64)) -> Canvas {
-    let (width, height) = SIZE;
+/// A panel that is alone in its figure fills the card.
+fn panel(
+    skeletons: &str,
+    curves: &[Curves],
+    axis: CurveAxis,
+    heights: (f64, f64),
+    alone: bool,
+) -> Canvas {
+    let (width, height) = match alone {
+        false => SIZE,
+        true => (WIDE_PANEL, 330.0),
+    };
     let mut canvas = Canvas::new(width, height);
     let ends = curves.iter().flat_map(|curves| {
         let single = curves.unfinished.iter().filter_map(|curve| curve.last());

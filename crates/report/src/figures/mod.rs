@@ -23,7 +23,7 @@ pub fn figures(data: &ReportData) -> Vec<Figure> {
     let runs = data.runs();
     let mut figures = learning::figures(&runs, &data.stamp);
     figures.extend(performance::figures(&data.jobs, &data.stamp));
-    figures.extend(interquartile::figure(&data.jobs, &data.stamp));
+    figures.extend(interquartile::figures(&data.jobs, &data.stamp));
     figures.extend(area::figures(&data.jobs, &data.stamp));
     figures.extend(crystals::figures(data, &runs));
     figures.extend(properties::figures(&runs, &data.stamp));

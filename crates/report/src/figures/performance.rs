@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crystalgym_benchmark::JobMeasure;
+use crystalgym_benchmark::{JobMeasure, RolloutKind};
+use crystalgym_environment::target_text;
 use crystalgym_evaluation::Property;
 
 use super::{
@@ -16,21 +17,35 @@ use crate::{
     palette::style_of,
 };
 
-/// Returns of the final greedy rollouts, an experiment each (paper, Figure 6).
+/// Returns of the final greedy rollouts, an experiment each (paper, Figure 6); of searches, which have no
+/// policy, the best finds in figures of their own.
 pub(super) fn figures(jobs: &[JobMeasure], stamp: &str) -> Vec<Figure> {
-    let measure = Measure {
+    let policies = Measure {
         name: "performance",
-        title: "Return of the final greedy rollouts",
-        caption: "Mark: mean over seeds of the mean return of five greedy rollouts, failures \
-                  counted; line and dots: the seeds. The highest possible return is 1 for the density \
-                  and the band gap and 0 for the bulk modulus; a failure gives −1 (bulk \
-                  modulus −5). Held out: on C1 and C5, which the agent has never seen.",
+        title: "Return of the greedy policy",
+        caption: "Mark: mean over seeds of the mean return of five greedy rollouts of the trained \
+                  policy, failures counted; line and dots: the seeds. The highest possible return is 1 \
+                  for the density and the band gap and 0 for the bulk modulus; a failure gives −1 \
+                  (bulk modulus −5). Held out: on C1 and C5, which the agent has never seen.",
         y_label: "Return",
         section: Section::Performance,
         value: |job| job.greedy_return,
         held_out: |job| job.held_out_return,
+        shows: |job| job.rollout_kind() == RolloutKind::Policy,
     };
-    measure.figures(jobs, stamp)
+    let best_finds = Measure {
+        name: "best_finds",
+        title: "Best find of the searches",
+        caption: "Searches learn no policy: this is the return of the best crystal of each whole \
+                  search, a maximum, not to be compared with the mean of a policy. Mark: mean over \
+                  seeds; line and dots: the seeds. Held out: what the search proposes for C1 and C5, \
+                  which it has never searched.",
+        shows: |job| job.rollout_kind() == RolloutKind::BestFind,
+        ..policies
+    };
+    let mut figures = policies.figures(jobs, stamp);
+    figures.extend(best_finds.figures(jobs, stamp));
+    figures
 }
 
 /// A number of each job, drawn by skeleton.
@@ -42,12 +57,14 @@ pub(super) struct Measure {
     pub(super) section: Section,
     pub(super) value: fn(&JobMeasure) -> f64,
     pub(super) held_out: fn(&JobMeasure) -> Option<f64>,
+    /// Whether a job belongs into the figure.
+    pub(super) shows: fn(&JobMeasure) -> bool,
 }
 
 impl Measure {
     pub(super) fn figures(&self, jobs: &[JobMeasure], stamp: &str) -> Vec<Figure> {
         let mut experiments: BTreeMap<&str, BTreeMap<Property, Vec<&JobMeasure>>> = BTreeMap::new();
-        for job in jobs {
+        for job in jobs.iter().filter(|job| (self.shows)(job)) {
             let by_property = experiments.entry(&job.manifest.experiment).or_default();
             by_property
                 .entry(job.manifest.property)
@@ -78,10 +95,13 @@ impl Measure {
                     columns.add("held out", algorithm, value);
                 }
             }
-            let target = jobs.first().map_or(0.0, |job| job.manifest.target);
+            let target = jobs.first().map_or_else(String::new, |job| {
+                target_text(job.manifest.target, job.manifest.tolerance)
+            });
             let (name, unit) = (property.facts().title, property.unit());
             let title = format!("{name}, target {target} {unit}");
-            panels.push(columns.panel(&title, self.y_label).into());
+            let alone = by_property.len() == 1;
+            panels.push(columns.panel(&title, self.y_label, alone).into());
             for (column, algorithm, values) in columns.iter() {
                 let Some((mean, low, high)) = spread(values) else {
                     continue;

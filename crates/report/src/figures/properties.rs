@@ -94,7 +94,7 @@ fn figure(task: &TaskRuns<'_, '_>, stamp: &str) -> Option<Figure> {
         alternative_text: format!(
             "Histograms of the {} in {unit}, target {}. {}.",
             name.to_lowercase(),
-            task.target,
+            task.target_text,
             sentences.join("; ")
         ),
         choice: None,
@@ -158,7 +158,7 @@ fn panel(
         true => (Anchor::End, at - 5.0),
         false => (Anchor::Start, at + 5.0),
     };
-    let label = format!("target {} {unit}", task.target);
+    let label = format!("target {} {unit}", task.target_text);
     canvas.text((beside, 30.0), anchor, "small", &label);
     canvas
 }

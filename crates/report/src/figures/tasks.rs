@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crystalgym_environment::target_text;
 use crystalgym_evaluation::Property;
 use crystalgym_training::Algorithm;
 
@@ -12,6 +13,8 @@ use crate::{data::Run, palette::rank};
 pub(super) struct TaskRuns<'a, 'b> {
     pub(super) experiment: &'b str,
     pub(super) property: Property,
+    /// A number in the property's unit, or a range of it.
+    pub(super) target_text: String,
     pub(super) target: f64,
     pub(super) runs: Vec<&'b Run<'a>>,
 }
@@ -20,7 +23,7 @@ impl TaskRuns<'_, '_> {
     /// `density, target 3 g/cm³ (paper-exp1)`.
     pub(super) fn title(&self) -> String {
         let property = self.property.facts().title;
-        let (target, unit) = (self.target, self.property.unit());
+        let (target, unit) = (&self.target_text, self.property.unit());
         match self.experiment {
             "run" => format!("{property}, target {target} {unit}"),
             experiment => format!("{property}, target {target} {unit} ({experiment})"),
@@ -45,6 +48,9 @@ pub(super) fn by_task<'a, 'b>(runs: &'b [Run<'a>]) -> Vec<TaskRuns<'a, 'b>> {
         .map(|((experiment, property), runs)| TaskRuns {
             experiment,
             property,
+            target_text: runs.first().map_or_else(String::new, |run| {
+                target_text(run.label.target, run.label.tolerance)
+            }),
             target: runs.first().map_or(0.0, |run| run.label.target),
             runs,
         })

@@ -1,5 +1,6 @@
 //! The page: one file that holds everything and asks the network for nothing.
 
+mod head;
 mod mode;
 mod sections;
 

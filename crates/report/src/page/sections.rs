@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
-use crystalgym_benchmark::{JobMeasure, Table};
+use crystalgym_benchmark::{JobMeasure, Table, are_numbers};
+use crystalgym_environment::target_text;
 
-use super::mode::PageMode;
+use super::{head, mode::PageMode};
 use crate::{
-    axis::compact,
     canvas::{escape, short},
     data::ReportData,
     figure::{DataTable, Figure, Section},
@@ -24,8 +24,13 @@ const CARD_WIDTH: f64 = 1140.0;
 /// Everything within the page that changes with the data.
 pub(super) fn body(data: &ReportData, figures: &[Figure], mode: &PageMode) -> String {
     let mut sections: Vec<(&str, &str, String)> = Vec::new();
+    if !data.verdicts.is_empty() {
+        sections.push(("verdict", "Verdict", head::verdicts(data)));
+    }
     if !data.unfinished.is_empty() {
-        sections.push(("running", "Under way", running(data)));
+        let all_trained = data.unfinished.iter().all(|run| run.trained);
+        let heading = if all_trained { "Finished" } else { "Under way" };
+        sections.push(("running", heading, running(data)));
     }
     for section in Section::ALL {
         let chosen: Vec<&Figure> = figures.iter().filter(|f| f.section == section).collect();
@@ -41,7 +46,7 @@ pub(super) fn body(data: &ReportData, figures: &[Figure], mode: &PageMode) -> St
     if !data.jobs.is_empty() {
         sections.push(("settings", "Settings and versions", settings(&data.jobs)));
     }
-    let mut html = header(data, mode);
+    let mut html = head::header(data, mode);
     html += "<nav aria-label=\"Contents\"><ul>";
     for (anchor, heading, _) in &sections {
         let _ = write!(html, "<li><a href=\"#{anchor}\">{heading}</a></li>");
@@ -65,48 +70,6 @@ pub(super) fn body(data: &ReportData, figures: &[Figure], mode: &PageMode) -> St
          Inter (SIL Open Font License).</footer>\n"
     );
     html
-}
-
-fn header(data: &ReportData, mode: &PageMode) -> String {
-    let runs = data.runs();
-    let episodes: usize = runs.iter().map(|run| run.training.episodes).sum();
-    let calculations: usize = runs.iter().map(|run| run.training.calculations).sum();
-    let seconds: f64 = runs
-        .iter()
-        .map(|run| run.training.calculation_seconds)
-        .sum();
-    let mut facts = vec![
-        ("finished jobs", compact(data.jobs.len() as f64)),
-        ("under way", compact(data.unfinished.len() as f64)),
-        ("left out", compact(data.tables.left_out.len() as f64)),
-        ("episodes", compact(episodes as f64)),
-        ("calculations", compact(calculations as f64)),
-        ("hours of calculation", compact(rounded(seconds / 3600.0))),
-    ];
-    let always = ["finished jobs", "episodes", "calculations"];
-    facts.retain(|(name, value)| value != "0" || always.contains(name));
-    let mut html = format!(
-        "<header class=\"top\"><h1>{}</h1><span class=\"badge\">{}</span>",
-        escape(&data.title),
-        escape(&data.stamp)
-    );
-    if matches!(mode, PageMode::Watched { .. }) {
-        html += "<span class=\"badge running\" id=\"watch-state\" role=\"status\">live</span>";
-    }
-    html += "<dl class=\"facts\">";
-    for (name, value) in facts {
-        let _ = write!(html, "<div><dt>{name}</dt><dd>{value}</dd></div>");
-    }
-    html + "</dl></header>\n"
-}
-
-/// Three digits of what is small.
-fn rounded(value: f64) -> f64 {
-    match value {
-        _ if value >= 100.0 => value.round(),
-        _ if value >= 1.0 => (10.0 * value).round() / 10.0,
-        _ => (1000.0 * value).round() / 1000.0,
-    }
 }
 
 fn left_out(data: &ReportData) -> String {
@@ -155,10 +118,7 @@ fn running(data: &ReportData) -> String {
             ),
             None => format!("{steps} steps"),
         };
-        let state = match share {
-            Some((share, _)) if share >= 1.0 => "trained",
-            _ => "running",
-        };
+        let state = if run.trained { "finished" } else { "running" };
         let _ = write!(
             rows,
             "<tr><td>{}</td><td>{state}</td><td>{bar}</td><td>{}</td><td>{:.3}</td><td>{:.3}</td>\
@@ -171,8 +131,8 @@ fn running(data: &ReportData) -> String {
         );
     }
     format!(
-        "<div class=\"card\"><p class=\"note\">Runs whose end is not on record. Figures show them \
-         dashed; tables never count them.</p><div class=\"scroll\"><table><thead><tr><th>run</th>\
+        "<div class=\"card\"><p class=\"note\">Training runs by themselves, and jobs that have not been \
+         evaluated yet. Figures show them dashed; tables never count them.</p><div class=\"scroll\"><table><thead><tr><th>run</th>\
          <th>state</th><th>progress</th><th>episodes</th><th>return, last 100</th><th>best</th>\
          <th>calculations</th></tr></thead><tbody>{rows}</tbody></table></div></div>\n"
     )
@@ -184,8 +144,9 @@ fn intro(section: Section) -> String {
             "How the return grows while the agents learn. Choose what it is drawn over."
         }
         Section::Performance => {
-            "What the trained agents are worth: returns of their final rollouts, the same over all \
-             skeletons, and how soon they got there."
+            "What the trained agents are worth: returns of their greedy policies, the same over all \
+             skeletons, and how soon they got there. What searches have instead, their best find, stands \
+             in figures of its own."
         }
         Section::Crystals => {
             "Drag a crystal to turn it, or use the arrow keys; + and − zoom, Home or a double click \
@@ -292,7 +253,7 @@ fn figure_html(figure: &Figure) -> String {
 
 /// Columns of a wide screen: as many as fit, but no row with a single panel below full ones.
 fn columns(panels: usize, width: f64) -> usize {
-    let most = (CARD_WIDTH / (0.86 * width)).floor().max(1.0) as usize;
+    let most = (CARD_WIDTH / width).floor().max(1.0) as usize;
     panels.div_ceil(panels.div_ceil(most).max(1)).max(1)
 }
 
@@ -374,7 +335,11 @@ fn settings(jobs: &[JobMeasure]) -> String {
                 vec![
                     m.id.clone(),
                     m.scale.name().to_owned(),
-                    format!("{} {}", m.target, m.property.unit()),
+                    format!(
+                        "{} {}",
+                        target_text(m.target, m.tolerance),
+                        m.property.unit()
+                    ),
                     m.seed.to_string(),
                     format!("{:?}", m.preset).to_lowercase(),
                     m.crystalgym_version.clone(),
@@ -393,19 +358,23 @@ fn settings(jobs: &[JobMeasure]) -> String {
 }
 
 fn html_table(table: &DataTable) -> String {
+    let numeric: Vec<bool> = (0..table.columns.len())
+        .map(|column| are_numbers(table.rows.iter().filter_map(|row| row.get(column))))
+        .collect();
     let mut html = String::from("<table><thead><tr>");
-    for column in &table.columns {
-        let _ = write!(html, "<th scope=\"col\">{}</th>", escape(column));
+    for (column, numeric) in table.columns.iter().zip(&numeric) {
+        let class = if *numeric { " class=\"number\"" } else { "" };
+        let _ = write!(html, "<th scope=\"col\"{class}>{}</th>", escape(column));
     }
     html += "</tr></thead><tbody>";
     for row in &table.rows {
         html += "<tr>";
-        for cell in row {
+        for (cell, numeric) in row.iter().zip(&numeric) {
             // Long texts may be broken, numbers not.
-            let class = if cell.len() > 48 {
-                " class=\"reason\""
-            } else {
-                ""
+            let class = match () {
+                () if *numeric => " class=\"number\"",
+                () if cell.len() > 48 => " class=\"reason\"",
+                () => "",
             };
             let _ = write!(html, "<td{class}>{}</td>", escape(cell));
         }

@@ -61,6 +61,7 @@ pub(crate) fn finished_benchmark(folder: &Path) -> Vec<Job> {
             parallel: 2,
             stop: &|| false,
             report: &|_| {},
+            progress: &|_, _, _| {},
         };
         let summary = run_jobs(made.path(), &jobs, &options).unwrap();
         assert_eq!((summary.finished, summary.failed), (jobs.len(), 0));

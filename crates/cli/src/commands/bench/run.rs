@@ -1,11 +1,6 @@
 //! `crystalgym bench run`: runs experiments, or says what they would cost.
 
-use std::{
-    io::Write,
-    path::PathBuf,
-    process::ExitCode,
-    sync::atomic::{AtomicUsize, Ordering},
-};
+use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -17,7 +12,7 @@ use crystalgym_evaluation::Property;
 use crystalgym_training::{Algorithm, ConfigLayers, Preset};
 use serde::de::{DeserializeOwned, IntoDeserializer, value::StrDeserializer};
 
-use crate::{signals::StopFlag, terminal};
+use crate::{progress::JobsBar, signals::StopFlag, terminal};
 
 /// Arguments of `crystalgym bench run`.
 #[derive(Debug, Args)]
@@ -85,25 +80,37 @@ pub(crate) fn run(names: &[String], arguments: &RunOptionArguments) -> anyhow::R
         return dry_run(&jobs);
     }
     let stop = StopFlag::install()?;
-    let ended = AtomicUsize::new(0);
+    let left: Vec<&Job> = (jobs.iter())
+        .filter(|job| !job.is_finished(&arguments.output))
+        .collect();
+    let steps = left.iter().map(|job| job.config.agent().total_steps());
+    let bar = JobsBar::new(left.len(), steps.sum());
     let options = RunOptions {
         parallel: arguments.parallel,
         stop: &|| stop.is_set(),
         report: &|manifest| {
-            let number = ended.fetch_add(1, Ordering::Relaxed) + 1;
             let end = match (manifest.status, &manifest.reason) {
                 (JobStatus::Failed, Some(reason)) => format!("failed: {reason}"),
                 _ => "finished".to_owned(),
             };
-            eprintln!("{number:>5}  {}  {end}", manifest.id);
+            bar.ended(&format!("{}  {end}", manifest.id));
         },
+        progress: &|manifest, steps, statistics| bar.report(&manifest.id, steps, statistics),
     };
-    let summary = run_jobs(&arguments.output, &jobs, &options)?;
+    let summary = run_jobs(&arguments.output, &jobs, &options);
+    bar.finish();
+    let summary = summary?;
     let folder = arguments.output.display();
     eprintln!(
         "{} jobs finished, {} failed, {} left; tables: crystalgym bench report {folder}",
         summary.finished, summary.failed, summary.left
     );
+    if summary.elsewhere > 0 {
+        eprintln!(
+            "{} jobs are under way in other processes",
+            summary.elsewhere
+        );
+    }
     if summary.left > 0 {
         eprintln!("the same command goes on with what is left");
     }
