@@ -150,6 +150,8 @@ fn a_run_starts_from_the_best_crystal_of_the_store() {
         "task.reward_form=difference",
         "--set",
         "random_search.total_steps=2",
+        "--set",
+        "random_search.environments=1",
         "--output",
         "improved",
     ];

@@ -49,7 +49,7 @@ fn a_benchmark_is_reported_and_watched() {
     assert!(text(&report.stderr).contains("b/report/index.html"));
     for file in [
         "index.html",
-        "performance.csv",
+        "searches.csv",
         "figure-uniqueness.svg",
         "figure-uniqueness.png",
     ] {

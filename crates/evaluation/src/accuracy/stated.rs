@@ -104,17 +104,22 @@ fn rows(element: Element) -> impl Iterator<Item = &'static GthError> {
 ///
 /// `balanced`: the lowest of the measured cutoffs, 20, 30, 40, 60, 80, 120, 160, 240 Ry, from which on
 /// the errors of gap, density and modulus are below [`StatedError::BALANCED`]; for elements that were
-/// not measured or need more, [`GthParameters::recommended_cutoff_ry`]. `converged`: the larger of the
-/// two.
+/// not measured or need more, [`GthParameters::recommended_cutoff_ry`], and at least half as much again as
+/// the last that was measured and found too low. `converged`: the larger of that and the recommended one.
 pub fn gth_cutoff_ry(element: Element, accuracy: Accuracy) -> Option<f64> {
     let recommended = GthParameters::pbe(element).ok()?.recommended_cutoff_ry();
     let measured = rows(element)
         .find(|row| row.modulus_percent.is_some() && !row.stated(true).is_beyond_balanced())
         .map(|row| row.cutoff_ry);
+    let beyond_measured = || {
+        let last = rows(element).last();
+        last.map_or(recommended, |row| recommended.max(1.5 * row.cutoff_ry))
+    };
+    let balanced = measured.unwrap_or_else(beyond_measured);
     Some(match accuracy {
         Accuracy::Fast => FAST_RY,
-        Accuracy::Balanced => measured.unwrap_or(recommended),
-        Accuracy::Converged => measured.map_or(recommended, |ry| ry.max(recommended)),
+        Accuracy::Balanced => balanced,
+        Accuracy::Converged => balanced.max(recommended),
     })
 }
 
