@@ -13,9 +13,14 @@ pub fn element_colour(element: Element) -> String {
 }
 
 /// Jmol's greens of F, Cl and the alkaline earth metals are one colour to the eye, so that a fluoride
-/// of magnesium is a cell of one green: the metals go from olive over blue to teal here.
+/// of magnesium is a cell of one green: the metals go from olive over blue to teal here. Its violets of the
+/// alkali metals are a little further apart.
 #[expect(clippy::unreadable_literal, reason = "colours are read as six digits")]
-const OWN: [(&str, u32); 6] = [
+const OWN: [(&str, u32); 10] = [
+    ("Li", 0xdfa6ff),
+    ("Na", 0xb062f5),
+    ("K", 0x8b36c9),
+    ("Rb", 0x641d9a),
     ("Be", 0x8a8f00),
     ("F", 0xb6f28c),
     ("Mg", 0x1f7a4d),

@@ -10,6 +10,21 @@ const CALCULATOR_PARTS: [&str; 3] = ["native", "qe", "pseudopotentials"];
 /// Known names that an unknown one may be taken for.
 const MOST_HINTS: usize = 3;
 
+/// Settings that are absent unless somebody gives them, so that no table of defaults has them.
+const ABSENT_BY_DEFAULT: [&str; 11] = [
+    "calculator.native.ecutwfc_ry",
+    "calculator.native.ecutrho_ry",
+    "calculator.native.gth_cutoff_ry",
+    "calculator.native.kppa",
+    "calculator.native.even_mesh",
+    "calculator.native.pulay_correction",
+    "calculator.pseudopotentials",
+    "task.tolerance",
+    "task.steps",
+    "task.reward_form",
+    "task.start_site",
+];
+
 /// The same settings under their full names.
 pub(crate) fn with_full_keys(mut table: Table) -> Table {
     for part in CALCULATOR_PARTS {
@@ -64,6 +79,15 @@ pub(crate) fn keys_of(table: &Table) -> Vec<String> {
     }
     let mut keys = Vec::new();
     walk("", table, &mut keys);
+    let parent = |key: &str| {
+        key.split('.')
+            .next()
+            .is_some_and(|name| table.contains_key(name))
+    };
+    let absent = ABSENT_BY_DEFAULT.into_iter().filter(|key| parent(key));
+    keys.extend(absent.map(str::to_owned));
+    keys.sort_unstable();
+    keys.dedup();
     keys
 }
 

@@ -108,7 +108,13 @@ fn card(verdict: &TaskVerdict) -> String {
                 verdict.certainty.text()
             );
         }
-        None => html += "<p class=\"note\">No agent that learns.</p>",
+        None => {
+            let certainty = verdict.certainty.text();
+            let _ = write!(
+                html,
+                "<p class=\"note\">No agent that learns; {certainty}</p>"
+            );
+        }
     }
     html += &standings("Greedy policies", &verdict.policies);
     html += &standings("Best finds of searches", &verdict.searches);
