@@ -29,8 +29,12 @@ pub(crate) fn stdout() -> Shown<io::StdoutLock<'static>> {
     Shown {
         out: io::stdout().lock(),
         rest: Vec::new(),
+        has_styles: io::stdout().is_terminal() && std::env::var_os(NO_COLOUR).is_none(),
     }
 }
+
+/// Turns colours and bold letters off whatever standard output is (no-color.org).
+const NO_COLOUR: &str = "NO_COLOR";
 
 /// Standard output for data that is also a file's: shown like text on a terminal, and to the last
 /// byte as it is elsewhere.
@@ -39,6 +43,7 @@ pub(crate) fn data() -> Box<dyn Write + Send> {
         true => Box::new(Shown {
             out: io::stdout(),
             rest: Vec::new(),
+            has_styles: false,
         }),
         false => Box::new(io::stdout()),
     }
@@ -50,6 +55,20 @@ pub(crate) struct Shown<W: Write> {
     out: W,
     /// The beginning of a character whose end has not come yet.
     rest: Vec<u8>,
+    /// Whether headings stand out.
+    has_styles: bool,
+}
+
+impl<W: Write> Shown<W> {
+    /// Writes text that stands out where a terminal shows it, bold and cyan.
+    pub(crate) fn strong(&mut self, text: &str) -> io::Result<()> {
+        if !self.has_styles {
+            return self.write_all(text.as_bytes());
+        }
+        self.out.write_all(b"\x1b[1;36m")?;
+        self.write_all(text.as_bytes())?;
+        self.out.write_all(b"\x1b[0m")
+    }
 }
 
 impl<W: Write> Write for Shown<W> {
@@ -123,6 +142,7 @@ mod tests {
         let mut shown = Shown {
             out: Vec::new(),
             rest: Vec::new(),
+            has_styles: false,
         };
         shown.write_all(b"a\x1b[2J\tb\xc3").unwrap();
         shown.write_all(b"\xa4\n\xff\x9b\xe2\x80").unwrap();
@@ -130,6 +150,23 @@ mod tests {
         let text = String::from_utf8(shown.out).unwrap();
         assert!(text.starts_with("a\\u{1b}[2J\tb\u{e4}\n"), "{text}");
         assert!(text.ends_with("\\u{202e}"), "{text}");
+    }
+
+    /// Oracle: ECMA-48, select graphic rendition. What is within is text all the same.
+    #[test]
+    fn what_stands_out_is_marked_on_a_terminal_alone() {
+        for (has_styles, expected) in [
+            (false, "a\\u{1b}[2J"),
+            (true, "\x1b[1;36ma\\u{1b}[2J\x1b[0m"),
+        ] {
+            let mut shown = Shown {
+                out: Vec::new(),
+                rest: Vec::new(),
+                has_styles,
+            };
+            shown.strong("a\x1b[2J").unwrap();
+            assert_eq!(String::from_utf8(shown.out).unwrap(), expected);
+        }
     }
 
     #[test]

@@ -101,3 +101,42 @@ fn a_benchmark_is_reported_and_watched() {
     let nothing = run(folder, &["watch", "."]);
     assert!(text(&nothing.stderr).contains("neither a benchmark"));
 }
+
+/// Two processes on one folder do each job once; and two folders are reported as one.
+#[test]
+fn folders_and_processes_are_shared() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let bench = |seeds: &'static str, output: &'static str| {
+        let mut command = crystalgym(
+            folder,
+            &[
+                "bench",
+                "run",
+                "paper-exp1",
+                "--scale=smoke",
+                "--properties=density",
+                "--skeletons=C4,C6",
+                "--algorithms=random_search",
+                "--set=calculator.name=rigid",
+                seeds,
+                output,
+            ],
+        );
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        command
+    };
+    let both = [(); 2].map(|()| bench("--seeds=1,2,3,4", "--output=a").spawn().unwrap());
+    let ended = both.map(|process| text(&process.wait_with_output().unwrap().stderr));
+    let done: usize = (ended.iter())
+        .map(|text| text.matches("  finished\n").count())
+        .sum();
+    assert_eq!(done, 8, "{ended:?}");
+    assert!(bench("--seeds=5", "--output=b").status().unwrap().success());
+
+    let report = run(folder, &["bench", "report", "a", "b"]);
+    assert!(report.status.success(), "{}", text(&report.stderr));
+    assert!(text(&report.stdout).contains("10 finished jobs"));
+    assert!(text(&report.stdout).contains("no DFT"));
+    assert!(folder.join("a/report/index.html").exists() && !folder.join("b/report").exists());
+}
