@@ -185,7 +185,7 @@ fn a_run_starts_from_the_best_crystal_of_the_store() {
         .iter()
         .max_by(|a, b| a.episodic_return.total_cmp(&b.episodic_return))
         .unwrap();
-    let config = RunFolder::at(&folder.path().join("improved"))
+    let config = RunFolder::at(folder.path().join("improved"))
         .config()
         .unwrap();
     assert_eq!(config.task.property, Property::BandGap);

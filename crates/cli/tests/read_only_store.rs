@@ -1,5 +1,9 @@
 //! A store on a read-only medium: what it holds is used, and what is computed beside it is not lost.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test may panic and says why it is skipped"
+)]
 
 use std::{
     path::Path,

@@ -99,7 +99,7 @@ fn composition(task: &Task, skeleton: usize, result: &StoredResult) -> Option<Ve
     }
     let sites = task.board().sites(skeleton);
     // What was computed is a primitive cell.
-    let cells = (atoms > 0 && sites % atoms == 0).then(|| sites / atoms)?;
+    let cells = (atoms > 0 && sites.is_multiple_of(atoms)).then(|| sites / atoms)?;
     let all = counts.into_iter();
     Some(
         all.flat_map(|(node_type, count)| std::iter::repeat_n(node_type, count * cells))

@@ -24,6 +24,7 @@ pub struct GthError {
     pub modulus_percent: Option<f64>,
 }
 
+#[expect(clippy::too_many_arguments, reason = "the columns of a table")]
 const fn row(
     symbol: &'static str,
     cutoff_ry: f64,
