@@ -372,7 +372,11 @@ def test_ase_hears_of_wrong_input_and_of_non_convergence() -> None:
     atoms = Atoms("H", cell=[4, 4, 4], pbc=True, calculator=PlaneWaveCalculator(cutoff_ev=100))
     with pytest.raises(CalculatorSetupError, match="smeared"):
         atoms.get_potential_energy()
+    # The cutoff is the accuracy's unless it is given; a wrong one is named.
     atoms.calc = PlaneWaveCalculator()
+    with pytest.raises(CalculatorSetupError, match="smeared"):
+        atoms.get_potential_energy()
+    atoms.calc = PlaneWaveCalculator(cutoff_ev=-1)
     with pytest.raises(CalculatorSetupError, match="cutoff_ev"):
         atoms.get_potential_energy()
     silicon = SILICON.to_ase()

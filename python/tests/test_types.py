@@ -69,6 +69,7 @@ def annotations() -> dict[str, str]:
 
 ANNOTATIONS = annotations()
 NAMES: dict[str, Any] = {
+    "ResultWarning": cg.ResultWarning,
     **vars(_crystalgym),
     **vars(typing),
     "Path": Path,

@@ -95,7 +95,12 @@ def draws(seed: int) -> Callable[[npt.NDArray[np.bool_]], npt.NDArray[np.int64]]
 
 TASKS: dict[str, dict[str, Any]] = {
     "C2": {"task": "density-C2-easy-small", "calculator": "rigid"},
-    "mixed": {"skeletons": ["C2", "C4", "C6", "C7"], "target": 5.0, "calculator": "rigid"},
+    "mixed": {
+        "skeletons": ["C2", "C4", "C6", "C7"],
+        "property": "density",
+        "target": 5.0,
+        "calculator": "rigid",
+    },
     "restricted": {
         "skeletons": ["C2", "C5"],
         "elements": ["Na", "Cs", "Ca", "Ti", "O", "S", "F"],
