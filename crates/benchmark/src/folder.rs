@@ -13,8 +13,6 @@ pub struct BenchmarkFolder<'p>(&'p Path);
 impl<'p> BenchmarkFolder<'p> {
     /// Folder with one folder per job.
     pub(crate) const JOBS: &'static str = "jobs";
-    /// Held by the process that works in it.
-    pub(crate) const LOCK: &'static str = ".lock";
     /// Store of results, unless another one is named.
     const STORE: &'static str = "store.sqlite";
 
@@ -45,7 +43,7 @@ impl<'p> BenchmarkFolder<'p> {
     }
 
     /// Refuses a folder that is not empty and holds no jobs: it belongs to somebody. What a start
-    /// leaves that was killed before it made the folder a benchmark does not count.
+    /// leaves that was killed before it made the folder a benchmark does not count: its store.
     pub(crate) fn refuse_foreign(self) -> Result<(), BenchmarkError> {
         if self.holds_jobs() {
             return Ok(());
@@ -53,7 +51,7 @@ impl<'p> BenchmarkFolder<'p> {
         let names = EnclosedFolder::at(self.0).names();
         let names = names.map_err(BenchmarkError::io(self.0))?;
         // SQLite keeps files beside its own.
-        let ours = |name: &str| name == Self::LOCK || name.starts_with(Self::STORE);
+        let ours = |name: &str| name.starts_with(Self::STORE);
         match names.iter().find(|name| !ours(name)) {
             None => Ok(()),
             Some(name) => {

@@ -16,9 +16,9 @@ use crystalgym_dft::{
 /// so far apart that jumps of the basis hardly touch it.
 pub(crate) const CUTOFF_FACTOR: f64 = 1.15;
 
-/// `−⅔ F′/Ω` in hartree/bohr³ from F′ in hartree.
-pub(crate) fn pulay_pressure(slope_ha: f64, volume_bohr3: f64) -> f64 {
-    -2.0 / 3.0 * slope_ha / volume_bohr3
+/// `−⅔ F′/Ω`, in the units of F′ over those of Ω.
+pub(crate) fn pulay_pressure(slope: f64, volume: f64) -> f64 {
+    -2.0 / 3.0 * slope / volume
 }
 
 /// The pressure in hartree/bohr³ that is to be added to the analytic one of a converged calculation, by

@@ -147,6 +147,21 @@ mod tests {
         TrainingConfig::resolve(&layers, None).map_err(|error| error.to_string())
     }
 
+    /// Oracle: the configuration itself, which refuses what it does not know.
+    #[test]
+    fn what_is_absent_by_default_is_known() {
+        for key in ABSENT_BY_DEFAULT {
+            let error = resolve(&[&format!("{key}.no=1")]).unwrap_err();
+            let name = key.rsplit('.').next().unwrap();
+            assert!(
+                !error.contains(&format!("unknown field `{name}`")),
+                "{error}"
+            );
+        }
+        let error = resolve(&["calculator.native.missing=1"]).unwrap_err();
+        assert!(error.contains("unknown field `missing`"), "{error}");
+    }
+
     /// Oracle: the textbook's example, and ones by hand.
     #[test]
     fn edits_are_counted() {

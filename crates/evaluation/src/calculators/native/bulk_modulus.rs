@@ -47,7 +47,7 @@ impl Computation<'_> {
         let (value_gpa, fit, error) = match self.settings.bulk_modulus {
             BulkModulusDefinition::Extrapolated => {
                 let (fit, error) =
-                    self.equation_of_state(1.0, &ingredients, given.energy_ev, &given.start)?;
+                    self.equation_of_state(1.0, &ingredients, given.energy_ev, &given.start, None)?;
                 (fit.bulk_modulus_gpa, Some(fit), error)
             }
             BulkModulusDefinition::Cell => {
@@ -147,7 +147,7 @@ impl Computation<'_> {
         ingredients: &Ingredients,
         given: &AtVolume,
     ) -> Result<(EquationOfStateFit, BasisSetError), Failure> {
-        let given_error = self.basis_error_at(0.0, ingredients, given)?;
+        let given_error = self.basis_set_error(1.0, ingredients, given.energy_ev, &given.start)?;
         let mut error = given_error;
         let mut measured_at = 0.0;
         let mut here = None;
@@ -162,15 +162,21 @@ impl Computation<'_> {
             }
             let mut step = step_along(pressure_ha, modulus_ha);
             if step.abs() < NEAR && measured_at != log_volume {
-                error = self.basis_error_at(log_volume, ingredients, at)?;
+                let volume = log_volume.exp();
+                error = self.basis_set_error(volume, ingredients, at.energy_ev, &at.start)?;
                 measured_at = log_volume;
                 pressure_ha = at.total_ha(self.pulay_ha(error.slope_ev), log_volume);
                 step = step_along(pressure_ha, modulus_ha);
             }
             if step.abs() < NEAR {
                 let volume = log_volume.exp();
-                let (fit, _) =
-                    self.equation_of_state(volume, ingredients, at.energy_ev, &at.start)?;
+                let (fit, _) = self.equation_of_state(
+                    volume,
+                    ingredients,
+                    at.energy_ev,
+                    &at.start,
+                    Some(error),
+                )?;
                 return match fit.brackets_minimum() {
                     true => Ok((fit, given_error)),
                     false => Err(no_equilibrium(format!(
@@ -200,19 +206,6 @@ impl Computation<'_> {
         Err(no_equilibrium(format!(
             "not found in {MOST_STEPS} steps along the pressure"
         )))
-    }
-
-    /// What the basis does at a volume; nothing where it is left as it is.
-    fn basis_error_at(
-        &mut self,
-        log_volume: f64,
-        ingredients: &Ingredients,
-        at: &AtVolume,
-    ) -> Result<BasisSetError, Failure> {
-        match self.settings.has_fixed_plane_waves() {
-            true => self.basis_set_error(log_volume.exp(), ingredients, at.energy_ev, &at.start),
-            false => Ok(BasisSetError::NONE),
-        }
     }
 }
 

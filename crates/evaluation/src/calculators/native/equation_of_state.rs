@@ -31,13 +31,15 @@ impl Computation<'_> {
     /// and what its calculation found.
     ///
     /// With a fixed cutoff nothing is corrected, as in the published decks. With fixed plane waves the
-    /// change of the energy with the logarithm of the cutoff comes with the fit.
+    /// change of the energy with the logarithm of the cutoff is measured, unless it is known already, and
+    /// comes with the fit.
     pub(super) fn equation_of_state(
         &mut self,
         around: f64,
         ingredients: &Ingredients,
         given_ev: f64,
         given: &StartingPoint,
+        known: Option<BasisSetError>,
     ) -> Result<(EquationOfStateFit, Option<BasisSetError>), Failure> {
         let settings = self.settings;
         let fixed_plane_waves = settings.has_fixed_plane_waves();
@@ -66,7 +68,10 @@ impl Computation<'_> {
         if !fixed_plane_waves {
             return Ok((self.fit(around, &energies_ev)?, None));
         }
-        let error = self.basis_set_error(around, ingredients, given_ev, given)?;
+        let error = match known {
+            Some(error) => error,
+            None => self.basis_set_error(around, ingredients, given_ev, given)?,
+        };
         for (energy_ev, volume) in energies_ev.iter_mut().zip(VOLUME_FACTORS) {
             *energy_ev -= error.change_ev(effective_cutoff_log(volume));
         }
@@ -143,12 +148,6 @@ pub(super) struct BasisSetError {
 }
 
 impl BasisSetError {
-    /// Where what the basis changes is left as it is.
-    pub(super) const NONE: Self = Self {
-        slope_ev: 0.0,
-        curvature_ev: 0.0,
-    };
-
     fn change_ev(self, log: f64) -> f64 {
         self.slope_ev * log + 0.5 * self.curvature_ev * log.powi(2)
     }

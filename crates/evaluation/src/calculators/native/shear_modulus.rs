@@ -23,6 +23,7 @@ use super::{
 use crate::{
     ElasticConstants, Failure, FailureCode, GPA_PER_EV_ANG3, Ions, StressStrain, Values,
     elasticity::{Matrix3, cartesian_rotations, strained},
+    pulay::pulay_pressure,
 };
 
 /// Largest component of a force that is left on a relaxed atom, 5e-4 eV/Å: some 0.1 GPa of a constant.
@@ -65,7 +66,7 @@ impl Computation<'_> {
         let pulay_gpa = match self.settings.has_fixed_plane_waves() {
             true => {
                 let slope_ev = self.basis_set_slope_ev(&ingredients, &density)?;
-                -2.0 / 3.0 * slope_ev / structure.lattice.volume() * GPA_PER_EV_ANG3
+                pulay_pressure(slope_ev, structure.lattice.volume()) * GPA_PER_EV_ANG3
             }
             false => 0.0,
         };
