@@ -92,25 +92,9 @@ impl Crystal {
     ///
     /// Equivalent fillings have equal energies, so each is computed once.
     pub fn canonical(&self) -> Self {
-        let permutations = &self.skeleton.symmetry.site_permutations;
-        let least = permutations.iter().reduce(|least, next| {
-            match self.image(next).lt(self.image(least)) {
-                true => next,
-                false => least,
-            }
-        });
-        let elements = match least {
-            Some(permutation) => self.image(permutation).collect(),
-            None => self.elements.clone(),
-        };
         Self {
             skeleton: Arc::clone(&self.skeleton),
-            elements,
+            elements: self.skeleton.symmetry.least_image(&self.elements),
         }
-    }
-
-    /// The elements moved along the inverse of a permutation: those of a group are the same set.
-    fn image<'a>(&'a self, permutation: &'a [usize]) -> impl Iterator<Item = Element> + 'a {
-        permutation.iter().map(|&from| self.elements[from])
     }
 }

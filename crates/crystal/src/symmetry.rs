@@ -134,11 +134,8 @@ pub(crate) fn symmetrize(
         .collect();
     site_permutations.sort_unstable();
     site_permutations.dedup();
-    let symmetry = SkeletonSymmetry {
-        space_group_number: dataset.number as u16,
-        space_group_symbol: dataset.hm_symbol,
-        site_permutations,
-    };
+    let symmetry =
+        SkeletonSymmetry::new(dataset.number as u16, dataset.hm_symbol, site_permutations);
     Ok((exact_lattice, exact_coords, symmetry))
 }
 

@@ -73,10 +73,23 @@ pub trait Process: fmt::Debug + Send + Sync {
     /// [`EnvironmentError::EpisodeEnded`], [`EnvironmentError::InvalidAction`] or
     /// [`EnvironmentError::ForbiddenAction`].
     fn check(&self, board: &Board, state: &State, action: i64) -> Result<Action, EnvironmentError> {
+        self.check_at(board, state, self.focus(board, state), action)
+    }
+
+    /// As [`Self::check`], for a caller that knows the site in focus.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    fn check_at(
+        &self,
+        board: &Board,
+        state: &State,
+        focus: usize,
+        action: i64,
+    ) -> Result<Action, EnvironmentError> {
         if self.is_terminal(state) {
             return Err(EnvironmentError::EpisodeEnded);
         }
-        let focus = self.focus(board, state);
         let allowed = self.allowed(board, state.skeleton.into(), focus);
         let found = usize::try_from(action).ok();
         match found.and_then(|action| Some((action, *allowed.get(action)?))) {
@@ -96,13 +109,6 @@ pub trait Process: fmt::Debug + Send + Sync {
         }
     }
 
-    /// Takes an action that [`Self::check`] has found possible.
-    fn apply(&self, board: &Board, state: &mut State, action: Action) {
-        let focus = self.focus(board, state);
-        self.put(&mut state.node_types, focus, action);
-        state.step += 1;
-    }
-
     /// Takes an action if it can be taken, and returns it as it is recorded.
     ///
     /// # Errors
@@ -113,8 +119,10 @@ pub trait Process: fmt::Debug + Send + Sync {
         state: &mut State,
         action: i64,
     ) -> Result<Action, EnvironmentError> {
-        let action = self.check(board, state, action)?;
-        self.apply(board, state, action);
+        let focus = self.focus(board, state);
+        let action = self.check_at(board, state, focus, action)?;
+        self.put(&mut state.node_types, focus, action);
+        state.step += 1;
         Ok(action)
     }
 
