@@ -115,12 +115,17 @@ fn mesh(divisions: [u32; 3]) -> String {
     divisions.map(|d| d.to_string()).join(" ")
 }
 
-/// A CSV field that may hold anything.
+/// A CSV field that may hold anything. What a spreadsheet would take for a formula gets an apostrophe
+/// in front.
 fn quoted(text: &str) -> String {
-    if text.contains([',', '"', '\n']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
+    let guard = match text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        true => "'",
+        false => "",
+    };
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{guard}{}\"", text.replace('"', "\"\""))
     } else {
-        text.to_owned()
+        format!("{guard}{text}")
     }
 }
 
@@ -165,4 +170,26 @@ fn write_extxyz(results: &[StoredResult], out: &mut dyn Write) -> io::Result<()>
         out.write_all(structure.to_extxyz_with(&info).as_bytes())?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    /// Oracle: RFC 4180 for quotes; what spreadsheets read as formulas begins with = + - @.
+    #[test]
+    fn a_text_field_is_never_a_formula() {
+        for (text, field) in [
+            ("C2", "C2"),
+            ("a,b", "\"a,b\""),
+            ("say \"so\"", "\"say \"\"so\"\"\""),
+            ("=1+1", "'=1+1"),
+            ("@SUM(1,2)", "\"'@SUM(1,2)\""),
+            ("-2+3", "'-2+3"),
+            ("my-cell", "my-cell"),
+            ("a\rb", "\"a\rb\""),
+        ] {
+            assert_eq!(quoted(text), field);
+        }
+    }
 }
