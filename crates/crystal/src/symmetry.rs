@@ -155,7 +155,9 @@ pub(crate) fn dataset(
             "tolerance is {tolerance_ang} Å, expected a positive number"
         )));
     }
-    let positions = frac_coords.iter().map(|x| (*x).into()).collect();
+    // Whole cells are left out: the search's integers would overflow far from the origin.
+    let positions = frac_coords.iter().map(|x| x.map(|x| x % 1.0).into());
+    let positions = positions.collect();
     let cell = Cell::new(
         MoyoLattice::from_basis(lattice.vectors()),
         positions,
@@ -354,6 +356,20 @@ pub(crate) fn nice_fraction(x: f64) -> f64 {
 mod tests {
     use super::*;
     use crate::{Crystal, Skeleton};
+
+    /// Identity: a site may be written in any cell.
+    #[test]
+    fn far_cells_have_the_same_symmetry() {
+        for skeleton in Skeleton::builtins().unwrap() {
+            let mut far = skeleton.frac_coords.clone();
+            for (site, x) in far.iter_mut().enumerate() {
+                x[site % 3] += [65536.0, -3.0, 99_000.0][site % 3];
+            }
+            let found = symmetrize(&skeleton.lattice, &far, SYMMETRY_TOLERANCE_ANG);
+            let (_, _, symmetry) = found.unwrap();
+            assert_eq!(symmetry, skeleton.symmetry, "{}", skeleton.label);
+        }
+    }
 
     /// Identity: turning keeps the metric. Oracle for the axes: every operation of a cubic
     /// skeleton is a signed permutation of x, y and z.
