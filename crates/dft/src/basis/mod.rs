@@ -7,6 +7,7 @@ mod fft;
 mod k_point;
 mod kmesh;
 mod plane_wave_basis;
+mod point_orbits;
 mod set_up;
 mod wave_basis;
 
@@ -19,4 +20,5 @@ pub use set_up::SetUp;
 pub(crate) use density_grid::DensityGrid;
 pub(crate) use fft::{FftBox, FftScratch, Precision};
 pub(crate) use kmesh::irreducible_k_points_unless;
+pub(crate) use point_orbits::PointOrbits;
 pub(crate) use wave_basis::{WaveBasis, WaveGrid};

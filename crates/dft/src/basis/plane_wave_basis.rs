@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{
     DensityGrid, Discretisation, KMesh, KPoint, WaveBasis, WaveGrid, irreducible_k_points_unless,
+    point_orbits::PointOrbits,
     set_up::{MOST_OPERATIONS, SetUp},
 };
 use crate::{
@@ -34,6 +35,7 @@ pub struct PlaneWaveBasis {
     pub(crate) inversion: Option<Vec<usize>>,
     pub(crate) symmetrizer: Symmetrizer,
     pub(crate) atom_symmetrizer: AtomSymmetrizer,
+    pub(crate) point_orbits: PointOrbits,
 }
 
 impl PlaneWaveBasis {
@@ -112,6 +114,7 @@ impl PlaneWaveBasis {
             inversion: inversion.and_then(|operation| image_of_atoms(&model, operation)),
             symmetrizer: Symmetrizer::new(&density_grid, &operations, cancellation)?,
             atom_symmetrizer: AtomSymmetrizer::new(&model, &operations, cancellation)?,
+            point_orbits: PointOrbits::new(density_grid.fft.dims(), &operations, cancellation)?,
             model,
             discretisation,
             density_grid,
@@ -156,6 +159,7 @@ impl PlaneWaveBasis {
             inversion: self.inversion.clone(),
             symmetrizer: self.symmetrizer.clone(),
             atom_symmetrizer: self.atom_symmetrizer.clone(),
+            point_orbits: self.point_orbits.clone(),
         }))
     }
 

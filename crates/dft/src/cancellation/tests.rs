@@ -14,7 +14,7 @@ use crate::{
     Atom, Cell, DftError, Discretisation, KMesh, Model, Occupations, PlaneWaveBasis, ScfControl,
     ScfEnd, ScfOptions, ScfResult, SetUp, Smearing, StartingPoint,
     atom_symmetrizer::AtomSymmetrizer,
-    basis::{DensityGrid, WaveBasis, irreducible_k_points_unless},
+    basis::{DensityGrid, PointOrbits, WaveBasis, irreducible_k_points_unless},
     density::Density,
     forces_and_stress_unless,
     properties::{FORCE_TERMS, GroundState, STRESS_TERMS},
@@ -159,8 +159,10 @@ fn each_stage_of_the_set_up_asks_and_ends() {
     let density = Density::of_atoms(&basis, &terms, Cancellation::NEVER).unwrap();
     let known = StartingPoint::of(&basis, &solved(&basis));
     let xc = |functional| {
-        let field = &density.field;
-        move |c: Cancellation<'_>| exchange_correlation(functional, grid, field, None, ONE, c)
+        let (field, orbits) = (&density.field, &basis.point_orbits);
+        move |c: Cancellation<'_>| {
+            exchange_correlation(functional, grid, orbits, field, None, ONE, c)
+        }
     };
     let stages = [
         stage("space group", 96, |c| {
@@ -177,6 +179,9 @@ fn each_stage_of_the_set_up_asks_and_ends() {
         }),
         stage("stars of plane waves", 1, |c| {
             Symmetrizer::new(grid, &operations, c)
+        }),
+        stage("orbits of points", 1, |c| {
+            PointOrbits::new(grid.fft.dims(), &operations, c)
         }),
         stage("symmetrisation", 1, |c| {
             basis.symmetrizer.symmetrize(&mut density.field.clone(), c)

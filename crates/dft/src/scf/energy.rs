@@ -129,6 +129,7 @@ impl FixedTerms {
         let xc = exchange_correlation(
             basis.model.functional,
             grid,
+            &basis.point_orbits,
             &density.field,
             core,
             threads,

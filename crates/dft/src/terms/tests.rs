@@ -8,12 +8,12 @@ use super::{
     hartree::{hartree_energy, hartree_potential},
     kinetic::kinetic_energy,
     nonlocal::{Projectors, bare_coupling},
-    xc::exchange_correlation,
+    xc::{ExchangeCorrelation, exchange_correlation},
 };
 use crate::{
     Atom, Cell, Discretisation, KMesh, Model, Occupations, PlaneWaveBasis,
     bands::{Bands, KeptPrecision},
-    basis::Precision,
+    basis::{DensityGrid, PointOrbits, Precision},
     cancellation::Cancellation,
     density::Density,
     eigensolver::{Operator, dense_matrix, solved_to_the_end},
@@ -82,6 +82,72 @@ fn moved(density: &[Complex64], change: &[Complex64], step: f64) -> Vec<Complex6
         .collect()
 }
 
+/// Exchange and correlation without any use of symmetry.
+fn at_each_point(
+    functional: Functional,
+    grid: &DensityGrid,
+    density: &[Complex64],
+) -> ExchangeCorrelation {
+    let never = Cancellation::NEVER;
+    let orbits = PointOrbits::new(grid.fft.dims(), &[], never).unwrap();
+    exchange_correlation(functional, grid, &orbits, density, None, ONE_THREAD, never).unwrap()
+}
+
+/// Oracle: the functional at each point; the crystal has a screw axis and a glide plane that fit the
+/// box, and axes that are not at right angles.
+#[test]
+fn a_symmetric_density_needs_one_point_of_each_orbit() {
+    let carbon = Arc::new(Pseudopotential::gth_pbe("C".parse().unwrap()).unwrap());
+    let silicon = Arc::new(Pseudopotential::gth_pbe("Si".parse().unwrap()).unwrap());
+    let atom = |species, frac| Atom { species, frac };
+    let third = 1.0 / 3.0;
+    let model = Model {
+        cell: Cell::new([
+            [5.8, 0.0, 0.0],
+            [-2.9, 2.9 * 3f64.sqrt(), 0.0],
+            [0.0, 0.0, 9.4],
+        ])
+        .unwrap(),
+        functional: Functional::Pbe,
+        species: vec![silicon, carbon],
+        atoms: vec![
+            atom(0, [third, 2.0 * third, 0.0]),
+            atom(0, [2.0 * third, third, 0.5]),
+            atom(1, [third, 2.0 * third, 0.38]),
+            atom(1, [2.0 * third, third, 0.88]),
+        ],
+        occupations: Occupations::Fixed,
+    };
+    let discretisation = Discretisation {
+        ecut_ha: 4.0,
+        ecut_density_ha: 16.0,
+        k_mesh: KMesh::gamma_centred([1; 3]),
+        use_symmetry: true,
+    };
+    let basis = PlaneWaveBasis::new(Arc::new(model), discretisation).unwrap();
+    let (grid, orbits) = (&basis.density_grid, &basis.point_orbits);
+    assert_eq!(basis.operations.len(), 12);
+    assert!(orbits.representatives().0.len() < grid.fft.len() / 8);
+    let mut density = moved(
+        &atomic_density(&basis.model, grid),
+        &change_of_density(&basis),
+        1.0,
+    );
+    let never = Cancellation::NEVER;
+    basis.symmetrizer.symmetrize(&mut density, never).unwrap();
+    for functional in [Functional::LdaPw, Functional::Pbe] {
+        let expected = at_each_point(functional, grid, &density);
+        let found =
+            exchange_correlation(functional, grid, orbits, &density, None, ONE_THREAD, never)
+                .unwrap();
+        let difference = found.energy - expected.energy;
+        assert!(difference.abs() < 1e-12, "{functional:?} {difference} Ha");
+        for (a, b) in found.potential.iter().zip(&expected.potential) {
+            assert!((a - b).norm() < 1e-12, "{functional:?} {a} {b}");
+        }
+    }
+}
+
 /// Oracle: central differences of the energy along a change of the density.
 #[test]
 fn potentials_are_derivatives_of_energies() {
@@ -110,21 +176,8 @@ fn potentials_are_derivatives_of_energies() {
         Functional::Pbe,
         Functional::PbeSol,
     ] {
-        let found = slope(&|rho| {
-            exchange_correlation(functional, grid, rho, None, ONE_THREAD, Cancellation::NEVER)
-                .unwrap()
-                .energy
-        });
-        let potential = exchange_correlation(
-            functional,
-            grid,
-            &density,
-            None,
-            ONE_THREAD,
-            Cancellation::NEVER,
-        )
-        .unwrap()
-        .potential;
+        let found = slope(&|rho| at_each_point(functional, grid, rho).energy);
+        let potential = at_each_point(functional, grid, &density).potential;
         let expected = grid.integrate_product(&potential, &change);
         assert!(
             (found - expected).abs() < 1e-7,

@@ -7,7 +7,7 @@ use rustfft::num_complex::Complex64;
 
 use crate::{
     DftError,
-    basis::DensityGrid,
+    basis::{DensityGrid, PointOrbits},
     cancellation::Cancellation,
     parallel::{parallel_map, parallel_pair},
     xc::Functional,
@@ -20,13 +20,15 @@ pub(crate) struct ExchangeCorrelation {
     pub(crate) potential: Vec<Complex64>,
 }
 
-/// Evaluates the functional for a valence density, the core density added.
+/// Evaluates the functional for a valence density, the core density added, both with the symmetry
+/// that the orbits are made of.
 ///
 /// # Errors
 /// [`DftError::Cancelled`].
 pub(crate) fn exchange_correlation(
     functional: Functional,
     grid: &DensityGrid,
+    orbits: &PointOrbits,
     density: &[Complex64],
     core: Option<&[Complex64]>,
     threads: NonZeroUsize,
@@ -37,20 +39,19 @@ pub(crate) fn exchange_correlation(
         Some(core) => density.iter().zip(core).map(|(a, b)| a + b).collect(),
         None => density.to_vec(),
     };
+    let energy_per_sum = grid.cell.volume() / grid.fft.len() as f64;
+    let at_orbits = |rho: &[f64], gradient: Option<&[Vec<f64>; 3]>| {
+        OrbitValues::of(functional, orbits, rho, gradient, threads, cancellation)
+    };
     if !functional.needs_gradient() {
-        let rho = grid.to_real(&total);
-        let mut potential = vec![0.0; rho.len()];
-        let energy = evaluate_points(
-            functional,
-            &rho,
-            None,
-            &mut potential,
-            threads,
-            cancellation,
-        )?;
+        let mut field = grid.to_real(&total);
+        let values = at_orbits(&field, None)?;
+        for (v, &orbit) in field.iter_mut().zip(orbits.orbit_of()) {
+            *v = values.v_rho[orbit as usize];
+        }
         return Ok(ExchangeCorrelation {
-            energy: energy * grid.cell.volume() / rho.len() as f64,
-            potential: grid.to_reciprocal(&potential),
+            energy: values.energy * energy_per_sum,
+            potential: grid.to_reciprocal(&field),
         });
     }
     // ρ and its derivatives, and then v and h, two to a transform.
@@ -64,23 +65,24 @@ pub(crate) fn exchange_correlation(
         || real(&total, &derivative(0)),
         || real(&derivative(1), &derivative(2)),
     );
-    let ((rho, x), (y, z)) = (first?, second?);
+    let ((mut field, x), (y, z)) = (first?, second?);
     let mut gradient = [x, y, z];
-    let mut potential = vec![0.0; rho.len()];
-    let energy = evaluate_points(
-        functional,
-        &rho,
-        Some(&mut gradient),
-        &mut potential,
-        threads,
-        cancellation,
-    )?;
+    let values = at_orbits(&field, Some(&gradient))?;
+    // v, and h = 2 ∂e/∂σ ∇ρ with each point's own ∇ρ.
+    for (v, &orbit) in field.iter_mut().zip(orbits.orbit_of()) {
+        *v = values.v_rho[orbit as usize];
+    }
+    for component in &mut gradient {
+        for (d, &orbit) in component.iter_mut().zip(orbits.orbit_of()) {
+            *d *= 2.0 * values.v_sigma[orbit as usize];
+        }
+    }
     let [x, y, z] = &gradient;
     let reciprocal = |a: &[f64], b: &[f64]| {
         cancellation.check()?;
         Ok::<_, DftError>(grid.pair_to_reciprocal(a, b))
     };
-    let (first, second) = parallel_pair(threads, || reciprocal(&potential, x), || reciprocal(y, z));
+    let (first, second) = parallel_pair(threads, || reciprocal(&field, x), || reciprocal(y, z));
     let ((mut potential, x), (y, z)) = (first?, second?);
     // v − ∇·h, h cut off at the G-sphere.
     let divergence = grid.g_cart.iter().zip(x.iter().zip(y.iter().zip(&z)));
@@ -89,7 +91,7 @@ pub(crate) fn exchange_correlation(
         *v -= Complex64::new(-flow.im, flow.re);
     }
     Ok(ExchangeCorrelation {
-        energy: energy * grid.cell.volume() / rho.len() as f64,
+        energy: values.energy * energy_per_sum,
         potential,
     })
 }
@@ -102,54 +104,64 @@ fn split(values: Vec<Complex64>) -> (Vec<f64>, Vec<f64>) {
 /// Points that one thread takes at a time.
 const POINTS_PER_CHUNK: usize = 4096;
 
-/// The sum of e over the points; `potential` becomes `∂e/∂ρ` and ∇ρ becomes `h = 2 ∂e/∂σ ∇ρ`.
-///
-/// The chunks' energies are added up in their order, whatever the number of threads.
-fn evaluate_points(
-    functional: Functional,
-    rho: &[f64],
-    gradient: Option<&mut [Vec<f64>; 3]>,
-    potential: &mut [f64],
-    threads: NonZeroUsize,
-    cancellation: Cancellation<'_>,
-) -> Result<f64, DftError> {
-    let chunks = (potential.chunks_mut(POINTS_PER_CHUNK)).zip(rho.chunks(POINTS_PER_CHUNK));
-    let energies: Vec<Result<f64, DftError>> = match gradient {
-        None => parallel_map(threads, chunks, |(potential, rho)| {
+/// The functional where a symmetric density has different values: at one point of each orbit.
+pub(crate) struct OrbitValues {
+    /// The sum of e over all points.
+    pub(crate) energy: f64,
+    /// ∂e/∂ρ on each orbit.
+    pub(crate) v_rho: Vec<f64>,
+    /// ∂e/∂σ on each orbit.
+    pub(crate) v_sigma: Vec<f64>,
+}
+
+impl OrbitValues {
+    /// From ρ and, for functionals of it, ∇ρ at all points.
+    ///
+    /// The chunks' energies are added up in their order, whatever the number of threads.
+    ///
+    /// # Errors
+    /// [`DftError::Cancelled`].
+    pub(crate) fn of(
+        functional: Functional,
+        orbits: &PointOrbits,
+        rho: &[f64],
+        gradient: Option<&[Vec<f64>; 3]>,
+        threads: NonZeroUsize,
+        cancellation: Cancellation<'_>,
+    ) -> Result<Self, DftError> {
+        let (points, sizes) = orbits.representatives();
+        let mut v_rho = vec![0.0; points.len()];
+        let mut v_sigma = vec![0.0; points.len()];
+        let chunks = (points.chunks(POINTS_PER_CHUNK))
+            .zip(sizes.chunks(POINTS_PER_CHUNK))
+            .zip(v_rho.chunks_mut(POINTS_PER_CHUNK))
+            .zip(v_sigma.chunks_mut(POINTS_PER_CHUNK));
+        let energies = parallel_map(threads, chunks, |(((points, sizes), v_rho), v_sigma)| {
             cancellation.check()?;
+            let at = |field: &[f64]| -> Vec<f64> {
+                points.iter().map(|&point| field[point as usize]).collect()
+            };
+            let rho = at(rho);
+            let sigma: Vec<f64> = gradient.map_or(Vec::new(), |gradient| {
+                let [x, y, z] = gradient.each_ref().map(|component| at(component));
+                let along = x.iter().zip(&y).zip(&z);
+                along.map(|((x, y), z)| x * x + y * y + z * z).collect()
+            });
             let mut energy = 0.0;
-            functional.evaluate_many(rho, &[], |i, point| {
-                energy += point.energy;
-                potential[i] = point.v_rho;
+            functional.evaluate_many(&rho, &sigma, |i, point| {
+                energy += f64::from(sizes[i]) * point.energy;
+                v_rho[i] = point.v_rho;
+                v_sigma[i] = point.v_sigma;
             });
             Ok(energy)
-        }),
-        Some([x, y, z]) => {
-            let gradient = x
-                .chunks_mut(POINTS_PER_CHUNK)
-                .zip(y.chunks_mut(POINTS_PER_CHUNK))
-                .zip(z.chunks_mut(POINTS_PER_CHUNK));
-            parallel_map(
-                threads,
-                chunks.zip(gradient),
-                |((potential, rho), ((x, y), z))| {
-                    cancellation.check()?;
-                    let along = x.iter().zip(y.iter()).zip(z.iter());
-                    let sigma: Vec<f64> = along.map(|((x, y), z)| x * x + y * y + z * z).collect();
-                    let mut energy = 0.0;
-                    functional.evaluate_many(rho, &sigma, |i, point| {
-                        energy += point.energy;
-                        potential[i] = point.v_rho;
-                        for d in [&mut x[i], &mut y[i], &mut z[i]] {
-                            *d *= 2.0 * point.v_sigma;
-                        }
-                    });
-                    Ok(energy)
-                },
-            )
-        }
-    };
-    energies.into_iter().sum()
+        });
+        let energy = energies.into_iter().sum::<Result<f64, DftError>>()?;
+        Ok(Self {
+            energy,
+            v_rho,
+            v_sigma,
+        })
+    }
 }
 
 /// `∇f = Σ_G iG f(G) e^{iGr}`

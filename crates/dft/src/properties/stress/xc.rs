@@ -7,13 +7,12 @@ use crate::{
         ground_state::GroundState,
         strain::{add_diagonal, add_outer},
     },
-    terms::{local::sum_over_atoms, xc::gradient},
+    terms::{
+        local::sum_over_atoms,
+        xc::{OrbitValues, gradient},
+    },
     vector::Matrix3,
 };
-
-/// Steps of the functional at one point.
-const STEPS_PER_POINT: usize = 16;
-const POINTS_PER_CHUNK: usize = 4096;
 
 /// `∂E/∂ε_ab = (E − ∫ V ρ) δ_ab − 2 ∫ ∂f/∂σ ∂_aρ ∂_bρ − Ω Σ_G Re V* (dρ_core/d|G|) G_a G_b / |G|`,
 /// ρ with the core density, the electrons Ωρ(G) held.
@@ -40,18 +39,21 @@ pub(super) fn exchange_correlation(state: &GroundState<'_>) -> Result<Matrix3, D
         let values = grid.to_real(&density);
         state.cancellation.check()?;
         let slopes = gradient(grid, &density);
-        let mut pace = state.cancellation.pace();
+        let orbits = &state.basis.point_orbits;
+        let gradient = Some(&slopes);
+        let found = OrbitValues::of(
+            model.functional,
+            orbits,
+            &values,
+            gradient,
+            state.threads,
+            state.cancellation,
+        )?;
         let share = grid.cell.volume() / values.len() as f64;
-        let at = |r: usize| [0, 1, 2].map(|axis| slopes[axis][r]);
-        for (chunk, rho) in values.chunks(POINTS_PER_CHUNK).enumerate() {
-            pace.spend(STEPS_PER_POINT * rho.len())?;
-            let first = chunk * POINTS_PER_CHUNK;
-            let points = first..first + rho.len();
-            let sigma: Vec<f64> = points.map(|r| at(r).iter().map(|x| x * x).sum()).collect();
-            model.functional.evaluate_many(rho, &sigma, |i, point| {
-                let slope = at(first + i);
-                add_outer(&mut sum, -2.0 * share * point.v_sigma, slope, slope);
-            });
+        for (r, &orbit) in orbits.orbit_of().iter().enumerate() {
+            let slope = [0, 1, 2].map(|axis| slopes[axis][r]);
+            let factor = -2.0 * share * found.v_sigma[orbit as usize];
+            add_outer(&mut sum, factor, slope, slope);
         }
     }
     Ok(sum)
