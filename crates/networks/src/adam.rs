@@ -1,9 +1,10 @@
 //! The optimiser.
 
+use crystalgym_kernels::{self as kernels, Buffer};
 use pulp::Arch;
 use serde::{Deserialize, Serialize};
 
-use crate::{Gradients, NetworkError, Parameters, buffer::Buffer, kernels};
+use crate::{Gradients, NetworkError, Parameters};
 
 /// Constants of [`Adam`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -1,12 +1,9 @@
 //! Affine layers and small stacks of them.
 
+use crystalgym_kernels::{self as kernels, Buffer, Start, Strided};
 use pulp::Arch;
 
-use crate::{
-    buffer::Buffer,
-    kernels::{self, Start, Strided},
-    parameters::{Initial, ParameterInfo},
-};
+use crate::parameters::{Initial, ParameterInfo};
 
 /// What every layer needs in a forward pass.
 #[derive(Clone, Copy)]

@@ -53,12 +53,10 @@
 //! ```
 
 mod adam;
-mod buffer;
 mod check;
 mod checkpoint;
 mod error;
 mod factory;
-mod kernels;
 mod layers;
 mod megnet;
 mod network;

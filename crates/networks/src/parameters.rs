@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use crystalgym_kernels::{self as kernels, Buffer};
 use pulp::Arch;
 use rand_pcg::Pcg64;
 
-use crate::{NetworkError, buffer::Buffer, kernels, random};
+use crate::{NetworkError, random};
 
 /// Trainable numbers of the largest network, which is some gigabyte with an optimiser's moments.
 const MOST_PARAMETERS: usize = 1 << 25;

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crystalgym_environment::Observation;
+use crystalgym_kernels::{self as kernels, Buffer};
 use pulp::Arch;
 use rayon::{
     ThreadPool, ThreadPoolBuilder,
@@ -10,9 +11,7 @@ use rayon::{
     slice::{ParallelSlice, ParallelSliceMut},
 };
 
-use crate::{
-    Gradients, NetworkError, Parameters, buffer::Buffer, kernels, layers::BackwardWeights,
-};
+use crate::{Gradients, NetworkError, Parameters, layers::BackwardWeights};
 
 /// Graphs of a batch that are computed together.
 ///

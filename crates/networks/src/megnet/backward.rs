@@ -1,15 +1,13 @@
 //! The backward pass of MEGNet.
 
+use crystalgym_kernels::{self as kernels, Buffer, Gather, Start};
+
 use super::config::MegnetConfig;
 use super::{
     forward::{Activations, edge_items, node_items},
     layout::{Block, FOCUS_EMBEDDING, Layout, NODE_EMBEDDING},
 };
-use crate::{
-    buffer::Buffer,
-    kernels::{self, Gather, Start},
-    layers::{BackwardWeights, Flow, Mlp},
-};
+use crate::layers::{BackwardWeights, Flow, Mlp};
 
 /// Gradients on their way back.
 #[derive(Debug, Default)]

@@ -1,6 +1,7 @@
 //! The forward pass of MEGNet.
 
 use crystalgym_environment::Observation;
+use crystalgym_kernels::{self as kernels, Buffer, Gather, Start};
 
 use super::{
     config::{InputStyle, MegnetConfig},
@@ -11,11 +12,7 @@ use super::{
     layout::{Block, FOCUS_EMBEDDING, Layout, NODE_EMBEDDING},
     set2set::{Items, Set2SetCache},
 };
-use crate::{
-    buffer::Buffer,
-    kernels::{self, Gather, Start},
-    layers::{Linear, MlpCache, Weights},
-};
+use crate::layers::{Linear, MlpCache, Weights};
 
 /// Everything that one forward pass computes and the backward pass reads.
 #[derive(Debug, Default)]

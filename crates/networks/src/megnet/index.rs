@@ -1,13 +1,13 @@
 //! Which rows of a batch belong together.
 
 use crystalgym_environment::Observation;
+use crystalgym_kernels::Buffer;
 
 use super::layout::NODE_EMBEDDING;
 use super::{
     config::{InputStyle, MegnetConfig},
     template::GraphTemplate,
 };
-use crate::buffer::Buffer;
 
 /// How the rows of edges, nodes and graphs of a batch hang together.
 ///

@@ -223,7 +223,7 @@ mod tests {
     use rand::SeedableRng;
 
     use super::*;
-    use crate::kernels::all_architectures;
+    use crystalgym_kernels::all_architectures;
 
     /// Identity: all vector units give the same bits, since every sum has the same order and
     /// every product is fused; plain code rounds products and gives nearly the same.

@@ -1,11 +1,11 @@
 //! The readout of MEGNet.
 
-use super::layout::Set2Set;
-use crate::{
-    buffer::Buffer,
-    kernels::{self, Attention, AttentionBackward, LstmCell, LstmCellBackward, Start},
-    layers::{BackwardWeights, Weights},
+use crystalgym_kernels::{
+    self as kernels, Attention, AttentionBackward, Buffer, LstmCell, LstmCellBackward, Start,
 };
+
+use super::layout::Set2Set;
+use crate::layers::{BackwardWeights, Weights};
 
 /// The rows that a readout runs over: those of each graph together.
 #[derive(Clone, Copy)]

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use crystalgym_crystal::Skeleton;
 use crystalgym_environment::{Observation, Task};
+use crystalgym_kernels::Buffer;
 use pulp::Arch;
 use rand_pcg::Pcg64;
 
 use super::Trunk;
 use crate::{
     Gradients, GraphNetwork, NetworkError, Parameters,
-    buffer::Buffer,
     check::{Frame, check_states},
     layers::{Flow, LayoutBuilder, Mlp, MlpCache, Weights},
     sharded::Sharded,

@@ -3,7 +3,7 @@
 use pulp::{Arch, Simd, WithSimd};
 
 /// `out = a + b`
-pub(crate) fn add(arch: Arch, a: &[f32], b: &[f32], out: &mut [f32]) {
+pub fn add(arch: Arch, a: &[f32], b: &[f32], out: &mut [f32]) {
     struct Kernel<'a>(&'a [f32], &'a [f32], &'a mut [f32]);
     impl WithSimd for Kernel<'_> {
         type Output = ();
@@ -18,7 +18,7 @@ pub(crate) fn add(arch: Arch, a: &[f32], b: &[f32], out: &mut [f32]) {
 }
 
 /// `out += a`
-pub(crate) fn add_assign(arch: Arch, a: &[f32], out: &mut [f32]) {
+pub fn add_assign(arch: Arch, a: &[f32], out: &mut [f32]) {
     struct Kernel<'a>(&'a [f32], &'a mut [f32]);
     impl WithSimd for Kernel<'_> {
         type Output = ();
@@ -33,7 +33,7 @@ pub(crate) fn add_assign(arch: Arch, a: &[f32], out: &mut [f32]) {
 }
 
 /// `out[j] += Σ_i rows[i, j]`, in the order of i.
-pub(crate) fn sum_rows(arch: Arch, rows: &[f32], out: &mut [f32]) {
+pub fn sum_rows(arch: Arch, rows: &[f32], out: &mut [f32]) {
     struct Kernel<'a>(&'a [f32], &'a mut [f32]);
     impl WithSimd for Kernel<'_> {
         type Output = ();
@@ -52,7 +52,7 @@ pub(crate) fn sum_rows(arch: Arch, rows: &[f32], out: &mut [f32]) {
 }
 
 /// `x *= factor`
-pub(crate) fn scale(arch: Arch, factor: f32, x: &mut [f32]) {
+pub fn scale(arch: Arch, factor: f32, x: &mut [f32]) {
     struct Kernel<'a>(f32, &'a mut [f32]);
     impl WithSimd for Kernel<'_> {
         type Output = ();
@@ -67,7 +67,7 @@ pub(crate) fn scale(arch: Arch, factor: f32, x: &mut [f32]) {
 }
 
 /// `out = out + rate · (from − out)`
-pub(crate) fn blend(arch: Arch, rate: f32, from: &[f32], out: &mut [f32]) {
+pub fn blend(arch: Arch, rate: f32, from: &[f32], out: &mut [f32]) {
     struct Kernel<'a>(f32, &'a [f32], &'a mut [f32]);
     impl WithSimd for Kernel<'_> {
         type Output = ();
@@ -82,7 +82,7 @@ pub(crate) fn blend(arch: Arch, rate: f32, from: &[f32], out: &mut [f32]) {
 }
 
 /// `Σ x²`, summed in f64 in sixteen interleaved lanes.
-pub(crate) fn squared_norm(arch: Arch, x: &[f32]) -> f64 {
+pub fn squared_norm(arch: Arch, x: &[f32]) -> f64 {
     struct Kernel<'a>(&'a [f32]);
     impl WithSimd for Kernel<'_> {
         type Output = f64;
@@ -108,18 +108,21 @@ pub(crate) fn squared_norm(arch: Arch, x: &[f32]) -> f64 {
 
 /// Numbers of one Adam step that are the same for all parameters.
 #[derive(Clone, Copy)]
-pub(crate) struct AdamStep {
-    pub(crate) beta1: f32,
-    pub(crate) beta2: f32,
+pub struct AdamStep {
+    /// Decay of the first moment, β₁.
+    pub beta1: f32,
+    /// Decay of the second moment, β₂.
+    pub beta2: f32,
     /// Learning rate over `1 − β₁ᵗ`.
-    pub(crate) step_size: f32,
+    pub step_size: f32,
     /// `1 / √(1 − β₂ᵗ)`.
-    pub(crate) inverse_root_correction: f32,
-    pub(crate) epsilon: f32,
+    pub inverse_root_correction: f32,
+    /// What is added to the root of the second moment, ε.
+    pub epsilon: f32,
 }
 
 /// One Adam step on parameters `x` with gradient `g` and moments `m`, `v`.
-pub(crate) fn adam_update(
+pub fn adam_update(
     arch: Arch,
     step: AdamStep,
     g: &[f32],
@@ -157,7 +160,7 @@ pub(crate) fn adam_update(
 }
 
 /// `out[j, i] = x[i, j]` for a `rows × columns` matrix, in blocks that stay in the cache.
-pub(crate) fn transpose(arch: Arch, rows: usize, columns: usize, x: &[f32], out: &mut [f32]) {
+pub fn transpose(arch: Arch, rows: usize, columns: usize, x: &[f32], out: &mut [f32]) {
     struct Kernel<'a> {
         rows: usize,
         columns: usize,

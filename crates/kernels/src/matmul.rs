@@ -4,14 +4,16 @@ use pulp::{Arch, Simd, WithSimd};
 
 /// A row-major matrix inside a slice; row `i` starts at `i * stride`.
 #[derive(Clone, Copy)]
-pub(crate) struct Strided<'a> {
-    pub(crate) data: &'a [f32],
-    pub(crate) stride: usize,
+pub struct Strided<'a> {
+    /// The numbers.
+    pub data: &'a [f32],
+    /// Distance between the starts of two rows.
+    pub stride: usize,
 }
 
 /// What the result of a product starts from.
 #[derive(Clone, Copy)]
-pub(crate) enum Start<'a> {
+pub enum Start<'a> {
     /// Zero.
     Zero,
     /// The same row everywhere, such as a bias.
@@ -23,7 +25,7 @@ pub(crate) enum Start<'a> {
 /// `c[i, :] = start[i, :] + Σ_k a[i, k] · b[k, :]` for `rows × columns` elements over `inner`
 /// terms, summed in the order of k. `c` is contiguous.
 #[allow(clippy::too_many_arguments)]
-pub(crate) fn matmul(
+pub fn matmul(
     arch: Arch,
     rows: usize,
     inner: usize,
@@ -32,6 +34,22 @@ pub(crate) fn matmul(
     b: Strided<'_>,
     start: Start<'_>,
     c: &mut [f32],
+) {
+    matmul_into(arch, rows, inner, columns, a, b, start, c, columns);
+}
+
+/// As [`matmul`], into rows of `c` that start `c_stride` apart.
+#[allow(clippy::too_many_arguments)]
+pub fn matmul_into(
+    arch: Arch,
+    rows: usize,
+    inner: usize,
+    columns: usize,
+    a: Strided<'_>,
+    b: Strided<'_>,
+    start: Start<'_>,
+    c: &mut [f32],
+    c_stride: usize,
 ) {
     if rows == 0 {
         return;
@@ -49,14 +67,14 @@ pub(crate) fn matmul(
         b,
         start,
         c,
-        columns,
+        c_stride,
     );
 }
 
 /// `c[i, :] += Σ_k a[k, i] · b[k, :]`, the gradient of a weight matrix (`rows` inputs × `columns`
 /// outputs) from `inner` samples of its input `a` and of its output's gradient `b`.
 #[allow(clippy::too_many_arguments)]
-pub(crate) fn matmul_transposed(
+pub fn matmul_transposed(
     arch: Arch,
     rows: usize,
     inner: usize,
@@ -283,7 +301,7 @@ mod tests {
     /// Oracle: the triple loop in f64, for all tile remainders.
     #[test]
     fn products_agree_with_the_triple_loop() {
-        for arch in crate::kernels::all_architectures() {
+        for arch in crate::all_architectures() {
             check_products(arch);
         }
     }
@@ -335,6 +353,33 @@ mod tests {
                     },
                     &mut from_transposed,
                 );
+                let stride = columns + 3;
+                let mut spread = vec![7.0; rows * stride];
+                let (first, second) = (
+                    Strided {
+                        data: &a,
+                        stride: inner,
+                    },
+                    Strided {
+                        data: &b,
+                        stride: columns,
+                    },
+                );
+                matmul_into(
+                    arch,
+                    rows,
+                    inner,
+                    columns,
+                    first,
+                    second,
+                    Start::Row(&bias),
+                    &mut spread,
+                    stride,
+                );
+                for (row, spread) in c.chunks(columns).zip(spread.chunks(stride)) {
+                    assert_eq!(row, &spread[..columns]);
+                    assert_eq!(spread[columns..], [7.0; 3]);
+                }
                 for i in 0..rows {
                     for j in 0..columns {
                         let exact = f64::from(bias[j])

@@ -5,24 +5,25 @@ use pulp::{Arch, Simd, WithSimd};
 use super::activation::exp_nonpositive;
 
 /// The attention step of Set2Set: for the items of each graph `a = softmax(⟨x, q⟩)`, `r = Σ a x`.
-pub(crate) struct Attention<'a> {
+pub struct Attention<'a> {
     /// Item rows, those of a graph together.
-    pub(crate) items: &'a [f32],
+    pub items: &'a [f32],
     /// First item of each graph, and the number of items.
-    pub(crate) starts: &'a [u32],
+    pub starts: &'a [u32],
     /// How many equal items each row stands for.
-    pub(crate) multiplicity: &'a [f32],
+    pub multiplicity: &'a [f32],
     /// One query a graph.
-    pub(crate) query: &'a [f32],
+    pub query: &'a [f32],
     /// Attention of all the items that a row stands for, out.
-    pub(crate) attention: &'a mut [f32],
+    pub attention: &'a mut [f32],
     /// One readout a graph, out; zero for a graph without items.
-    pub(crate) readout: &'a mut [f32],
-    pub(crate) width: usize,
+    pub readout: &'a mut [f32],
+    /// Length of an item.
+    pub width: usize,
 }
 
 /// Runs [`Attention`].
-pub(crate) fn attend(arch: Arch, attention: Attention<'_>) {
+pub fn attend(arch: Arch, attention: Attention<'_>) {
     arch.dispatch(attention);
 }
 
@@ -67,21 +68,27 @@ impl WithSimd for Attention<'_> {
 }
 
 /// The reverse of [`Attention`].
-pub(crate) struct AttentionBackward<'a> {
-    pub(crate) items: &'a [f32],
-    pub(crate) starts: &'a [u32],
-    pub(crate) query: &'a [f32],
-    pub(crate) attention: &'a [f32],
-    pub(crate) grad_readout: &'a [f32],
+pub struct AttentionBackward<'a> {
+    /// As in [`Attention`].
+    pub items: &'a [f32],
+    /// As in [`Attention`].
+    pub starts: &'a [u32],
+    /// As in [`Attention`].
+    pub query: &'a [f32],
+    /// As in [`Attention`].
+    pub attention: &'a [f32],
+    /// Gradient of the readouts.
+    pub grad_readout: &'a [f32],
     /// Gradient of the items, added to.
-    pub(crate) grad_items: &'a mut [f32],
+    pub grad_items: &'a mut [f32],
     /// Gradient of the queries, added to.
-    pub(crate) grad_query: &'a mut [f32],
-    pub(crate) width: usize,
+    pub grad_query: &'a mut [f32],
+    /// Length of an item.
+    pub width: usize,
 }
 
 /// Runs [`AttentionBackward`].
-pub(crate) fn attend_backward(arch: Arch, attention: AttentionBackward<'_>) {
+pub fn attend_backward(arch: Arch, attention: AttentionBackward<'_>) {
     arch.dispatch(attention);
 }
 

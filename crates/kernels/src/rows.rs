@@ -6,13 +6,15 @@ use pulp::{Arch, Simd, WithSimd};
 
 /// Rows of a table picked by an index for each output row.
 #[derive(Clone, Copy)]
-pub(crate) struct Gather<'a> {
-    pub(crate) table: &'a [f32],
-    pub(crate) index: &'a [u32],
+pub struct Gather<'a> {
+    /// Rows to pick from.
+    pub table: &'a [f32],
+    /// Row for each output row.
+    pub index: &'a [u32],
 }
 
 /// `out[i, :] = Σ_t table_t[index_t[i], :]`
-pub(crate) fn gather_sum<const N: usize>(
+pub fn gather_sum<const N: usize>(
     arch: Arch,
     width: usize,
     tables: [Gather<'_>; N],
@@ -44,7 +46,7 @@ pub(crate) fn gather_sum<const N: usize>(
 }
 
 /// `out[i, :] += weight[i] · table[index[i], :]`
-pub(crate) fn gather_add_scaled(
+pub fn gather_add_scaled(
     arch: Arch,
     width: usize,
     from: Gather<'_>,
@@ -79,13 +81,7 @@ pub(crate) fn gather_add_scaled(
 }
 
 /// `table[index[i], :] += rows[i, :]`, in the order of i.
-pub(crate) fn scatter_add(
-    arch: Arch,
-    width: usize,
-    rows: &[f32],
-    index: &[u32],
-    table: &mut [f32],
-) {
+pub fn scatter_add(arch: Arch, width: usize, rows: &[f32], index: &[u32], table: &mut [f32]) {
     struct Kernel<'a> {
         width: usize,
         rows: &'a [f32],
@@ -113,7 +109,7 @@ pub(crate) fn scatter_add(
 }
 
 /// `table[index[i], :] += weight[i] · rows[i, :]`, in the order of i.
-pub(crate) fn scatter_add_scaled(
+pub fn scatter_add_scaled(
     arch: Arch,
     width: usize,
     rows: &[f32],

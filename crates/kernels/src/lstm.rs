@@ -5,22 +5,23 @@ use pulp::{Arch, Simd, WithSimd};
 use super::activation::{exp_nonpositive, minus_abs};
 
 /// One step of LSTM cells, one row per graph.
-pub(crate) struct LstmCell<'a> {
+pub struct LstmCell<'a> {
     /// Pre-activations in, activated gates out: input, forget, cell, output, each `hidden` wide.
-    pub(crate) gates: &'a mut [f32],
+    pub gates: &'a mut [f32],
     /// Cell state before the step; empty for zero.
-    pub(crate) previous_cell: &'a [f32],
+    pub previous_cell: &'a [f32],
     /// Cell state after the step.
-    pub(crate) cell: &'a mut [f32],
+    pub cell: &'a mut [f32],
     /// Its hyperbolic tangent.
-    pub(crate) cell_tanh: &'a mut [f32],
+    pub cell_tanh: &'a mut [f32],
     /// Hidden state after the step.
-    pub(crate) hidden: &'a mut [f32],
-    pub(crate) width: usize,
+    pub hidden: &'a mut [f32],
+    /// Number of cells of a graph.
+    pub width: usize,
 }
 
 /// `c = f·c₀ + i·g`, `h = o·tanh c` with `i, f, o = σ(·)` and `g = tanh(·)`.
-pub(crate) fn lstm_cell(arch: Arch, cell: LstmCell<'_>) {
+pub fn lstm_cell(arch: Arch, cell: LstmCell<'_>) {
     arch.dispatch(cell);
 }
 
@@ -56,20 +57,25 @@ impl WithSimd for LstmCell<'_> {
 }
 
 /// The reverse of [`LstmCell`].
-pub(crate) struct LstmCellBackward<'a> {
-    pub(crate) gates: &'a [f32],
-    pub(crate) previous_cell: &'a [f32],
-    pub(crate) cell_tanh: &'a [f32],
-    pub(crate) grad_hidden: &'a [f32],
+pub struct LstmCellBackward<'a> {
+    /// Activated gates.
+    pub gates: &'a [f32],
+    /// Cell state before the step; empty for zero.
+    pub previous_cell: &'a [f32],
+    /// Hyperbolic tangent of the cell state after the step.
+    pub cell_tanh: &'a [f32],
+    /// Gradient of the hidden state.
+    pub grad_hidden: &'a [f32],
     /// Gradient of the cell state: after the step in, before the step out.
-    pub(crate) grad_cell: &'a mut [f32],
+    pub grad_cell: &'a mut [f32],
     /// Gradient of the pre-activations, out.
-    pub(crate) grad_gates: &'a mut [f32],
-    pub(crate) width: usize,
+    pub grad_gates: &'a mut [f32],
+    /// Number of cells of a graph.
+    pub width: usize,
 }
 
 /// Gradients of one step of LSTM cells.
-pub(crate) fn lstm_cell_backward(arch: Arch, cell: LstmCellBackward<'_>) {
+pub fn lstm_cell_backward(arch: Arch, cell: LstmCellBackward<'_>) {
     arch.dispatch(cell);
 }
 

@@ -14,14 +14,14 @@ struct Line([f32; LANE]);
 
 /// Numbers aligned to cache lines, whose memory is kept from use to use.
 #[derive(Clone, Default)]
-pub(crate) struct Buffer {
+pub struct Buffer {
     lines: Vec<Line>,
     len: usize,
 }
 
 impl Buffer {
     /// A buffer of zeros.
-    pub(crate) fn zeros(len: usize) -> Self {
+    pub fn zeros(len: usize) -> Self {
         Self {
             lines: vec![Line::default(); len.div_ceil(LANE)],
             len,
@@ -29,7 +29,7 @@ impl Buffer {
     }
 
     /// Sets the length; what the numbers are afterwards is unspecified.
-    pub(crate) fn resize(&mut self, len: usize) -> &mut [f32] {
+    pub fn resize(&mut self, len: usize) -> &mut [f32] {
         let lines = len.div_ceil(LANE);
         if lines > self.lines.len() {
             self.lines.resize(lines, Line::default());
@@ -39,7 +39,7 @@ impl Buffer {
     }
 
     /// Sets the length and all numbers to zero.
-    pub(crate) fn reset(&mut self, len: usize) -> &mut [f32] {
+    pub fn reset(&mut self, len: usize) -> &mut [f32] {
         let numbers = self.resize(len);
         numbers.fill(0.0);
         numbers

@@ -7,7 +7,7 @@ use pulp::{Arch, Simd, WithSimd};
 /// `x ← ln(1 + eˣ) − ln 2`, the activation of MEGNet (softplus shifted to pass through zero).
 ///
 /// Absolute error below 2e-7 · max(1, |x|) in f32.
-pub(crate) fn softplus2(arch: Arch, x: &mut [f32]) {
+pub fn softplus2(arch: Arch, x: &mut [f32]) {
     arch.dispatch(Softplus2 { x });
 }
 
@@ -15,7 +15,7 @@ pub(crate) fn softplus2(arch: Arch, x: &mut [f32]) {
 /// `σ(x) = 1 − exp(−(y + ln 2))`, so no input has to be kept.
 ///
 /// Absolute error of σ below 2e-7.
-pub(crate) fn softplus2_backward(arch: Arch, y: &[f32], grad: &mut [f32]) {
+pub fn softplus2_backward(arch: Arch, y: &[f32], grad: &mut [f32]) {
     assert_eq!(y.len(), grad.len());
     arch.dispatch(Softplus2Backward { y, grad });
 }
@@ -23,7 +23,7 @@ pub(crate) fn softplus2_backward(arch: Arch, y: &[f32], grad: &mut [f32]) {
 /// eᶻ for z ≤ 0, relative error below 2e-7; z below −87 gives e⁻⁸⁷ (1.6e-38) instead of a
 /// denormal number.
 #[inline(always)]
-pub(super) fn exp_nonpositive<S: Simd>(simd: S, z: S::f32s) -> S::f32s {
+pub fn exp_nonpositive<S: Simd>(simd: S, z: S::f32s) -> S::f32s {
     // Adding 1.5 · 2²³ rounds to an integer and leaves it in the low bits of the sum.
     const ROUND: f32 = 12_582_912.0;
     // ln 2 in two parts, the first exact times any exponent that occurs.
@@ -63,7 +63,7 @@ pub(super) fn exp_nonpositive<S: Simd>(simd: S, z: S::f32s) -> S::f32s {
 /// The library's own `abs` and `neg` are not always inlined into code for the machine's vectors,
 /// and calling them for every vector costs as much as the rest of an activation.
 #[inline(always)]
-pub(super) fn minus_abs<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+pub fn minus_abs<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     simd.or_f32s(x, simd.splat_f32s(-0.0))
 }
 
@@ -160,7 +160,7 @@ mod tests {
             .chain((-100_000..100_000).map(|i| i as f32 * 1e-5))
             .chain([0.0, -0.0, 1e-30, -1e-30, 88.0, -88.0, 1e4, -1e4])
             .collect();
-        for arch in crate::kernels::all_architectures() {
+        for arch in crate::all_architectures() {
             check_accuracy(arch, &x);
         }
     }

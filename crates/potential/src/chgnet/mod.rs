@@ -1,0 +1,101 @@
+//! CHGNet 0.3.0: a graph network for energies, forces, stress and magnetic moments.
+//!
+//! Deng et al., Nature Machine Intelligence 5, 1031 (2023). Trained on the Materials Project's
+//! relaxations (GGA and GGA+U with the corrections of MP2020), so its energies are on that scale.
+
+mod basis;
+mod dense;
+mod gated;
+mod graph;
+mod layers;
+mod network;
+mod readout;
+mod row_kernels;
+mod weights;
+
+use std::sync::{Mutex, PoisonError};
+
+use crystalgym_crystal::Structure;
+
+pub use self::weights::{Tensor, Weights};
+use self::{
+    graph::Graph,
+    network::{Layers, Workspace},
+    weights::ELEMENTS,
+};
+use crate::{InteratomicPotential, PotentialError, Prediction, Request};
+
+/// Name and version.
+pub(crate) const NAME: &str = "chgnet-0.3.0";
+
+/// CHGNet 0.3.0.
+///
+/// The energy is a sum over sites, each read from what the site has heard of its surroundings in
+/// four convolutions over bonds of up to 6 Å; bonds below 3 Å hear of their angles in three more.
+/// Numbers are f32 where the network has them, geometry and sums over sites are f64: energies are
+/// within 1e-6 eV/atom and forces within 1e-4 eV/Å of the same network in f64.
+#[derive(Debug)]
+pub struct Chgnet {
+    layers: Layers,
+    /// Memory of evaluations that are over.
+    idle: Mutex<Vec<Workspace>>,
+}
+
+impl Chgnet {
+    /// The network with these weights.
+    ///
+    /// # Errors
+    /// [`PotentialError::Weights`], which weights that were checked do not give.
+    pub fn new(weights: &Weights) -> Result<Self, PotentialError> {
+        Ok(Self {
+            layers: Layers::new(weights)?,
+            idle: Mutex::new(Vec::new()),
+        })
+    }
+
+    /// Number of directed bonds and of rows of the bond graph (two for each angle).
+    ///
+    /// # Errors
+    /// As [`InteratomicPotential::evaluate`].
+    pub fn graph_size(structure: &Structure) -> Result<[usize; 2], PotentialError> {
+        let graph = Graph::new(structure, NAME)?;
+        Ok([graph.centres.len(), graph.row_firsts.len()])
+    }
+}
+
+impl InteratomicPotential for Chgnet {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    /// # Errors
+    /// [`PotentialError::UnknownElement`] beyond Pu (94), [`PotentialError::IsolatedAtom`] for a
+    /// site without a neighbour within 6 Å, [`PotentialError::TooLarge`] for more than a million
+    /// bonds or angles.
+    fn evaluate(
+        &self,
+        structure: &Structure,
+        request: Request,
+    ) -> Result<Prediction, PotentialError> {
+        let unknown = structure
+            .elements
+            .iter()
+            .position(|element| usize::from(element.atomic_number()) > ELEMENTS);
+        if let Some(site) = unknown {
+            return Err(PotentialError::UnknownElement {
+                potential: NAME.to_owned(),
+                element: structure.elements[site],
+                site,
+                largest: ELEMENTS as u8,
+            });
+        }
+        let graph = Graph::new(structure, NAME)?;
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut workspace = idle().pop().unwrap_or_default();
+        let prediction = self
+            .layers
+            .evaluate(structure, &graph, request, &mut workspace);
+        idle().push(workspace);
+        Ok(prediction)
+    }
+}
