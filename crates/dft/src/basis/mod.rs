@@ -18,5 +18,5 @@ pub use set_up::SetUp;
 
 pub(crate) use density_grid::DensityGrid;
 pub(crate) use fft::{FftBox, FftScratch, Precision};
-pub(crate) use kmesh::irreducible_k_points_unless;
+pub(crate) use kmesh::{ReducedMesh, irreducible_k_points_unless};
 pub(crate) use wave_basis::{WaveBasis, WaveGrid};
