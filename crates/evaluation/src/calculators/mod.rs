@@ -9,8 +9,8 @@ mod rigid;
 pub use config::{CalculatorConfig, CalculatorName};
 pub use empirical::EmpiricalCalculator;
 pub use native::{
-    BulkModulusDefinition, GthCutoff, InvalidNativeSettings, NativeCalculator, NativeSettings,
-    RecommendedCutoff, SpeciesSource, Verdict, VolumeBasis,
+    BulkModulusDefinition, GapKind, GapSettings, GroundState, GthCutoff, InvalidNativeSettings,
+    NativeCalculator, NativeSettings, RecommendedCutoff, SpeciesSource, Verdict, VolumeBasis,
 };
 pub use qe::{QeCalculator, QeSettings};
 pub use rigid::RigidCalculator;
