@@ -12,8 +12,10 @@ mod convergence;
 mod elasticity;
 mod electronic;
 mod equation_of_state;
+mod ev_x;
 mod evaluate;
 mod identity;
+mod levenberg_marquardt;
 mod outcome;
 mod pool;
 mod property;
@@ -46,6 +48,7 @@ pub use equation_of_state::{
     EquationOfStateError, EquationOfStateLimits, GPA_PER_EV_ANG3, fit_birch_murnaghan,
     fit_murnaghan,
 };
+pub use ev_x::{EvXFit, fit_as_ev_x};
 pub use evaluate::{Evaluation, Source, evaluate};
 pub use outcome::{EquationOfStateFit, Failure, FailureCode, Outcome, UnknownFailureCode, Values};
 pub use pool::{EvaluationPool, Ticket};

@@ -9,6 +9,7 @@
 mod axis;
 mod canvas;
 mod data;
+mod electronic_plots;
 mod element_colours;
 mod error;
 mod figure;
@@ -25,6 +26,7 @@ mod watched;
 mod write;
 
 pub use data::{Reference, ReportData};
+pub use electronic_plots::{band_plot, states_plot};
 pub use element_colours::element_colour;
 pub use error::ReportError;
 pub use figure::{DataTable, Figure, Section};

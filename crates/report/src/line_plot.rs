@@ -24,6 +24,8 @@ pub struct LinePlot {
     pub marks: Vec<(f64, String)>,
     /// Values that a dashed line is drawn at, with what stands there.
     pub levels: Vec<(f64, String)>,
+    /// Lines of text under the plot.
+    pub notes: Vec<String>,
     /// Range of the vertical axis; what the lines need if none.
     pub y_range: Option<(f64, f64)>,
     /// Whether points are dots as well.
@@ -40,11 +42,12 @@ pub struct PlotLine {
 }
 
 const WIDTH: f64 = 760.0;
-const HEIGHT: f64 = 480.0;
+const HEIGHT: f64 = 520.0;
 const LEFT: f64 = 62.0;
 const RIGHT: f64 = 24.0;
 const TOP: f64 = 64.0;
-const BOTTOM: f64 = 48.0;
+const BOTTOM: f64 = 88.0;
+const NOTE_LINE: f64 = 16.0;
 
 impl LinePlot {
     /// The plot as an SVG file.
@@ -94,6 +97,10 @@ impl LinePlot {
                 }
             }
         }
+        for (line, note) in self.notes.iter().enumerate() {
+            let y = HEIGHT - BOTTOM + 52.0 + NOTE_LINE * line as f64;
+            canvas.text((LEFT, y), Anchor::Start, "small", note);
+        }
         self.draw_legend(&mut canvas);
         canvas
     }
@@ -114,7 +121,7 @@ impl LinePlot {
         }
         let middle = 0.5 * (left + right);
         canvas.text(
-            (middle, bottom + 38.0),
+            (middle, bottom + 34.0),
             Anchor::Middle,
             "label",
             &self.x_label,

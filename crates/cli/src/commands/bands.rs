@@ -5,7 +5,7 @@ use std::{io::Write, path::PathBuf, process::ExitCode};
 use clap::Args;
 use crystalgym_benchmark::csv_row;
 use crystalgym_evaluation::{BandStructure, PATH_SPACING_PER_ANG};
-use crystalgym_report::{LinePlot, PlotLine};
+use crystalgym_report::band_plot;
 use serde_json::json;
 
 use super::{
@@ -55,7 +55,12 @@ pub(crate) fn run(arguments: &BandsArguments) -> anyhow::Result<ExitCode> {
         .map_err(|error| levels_failed(error, &electrons.cancel))?;
     if let Some(path) = &arguments.svg {
         let window = (arguments.window[0], arguments.window[1]);
-        electrons::write_svg(path, &plot(&electrons, &bands, window).svg())?;
+        electrons::write_svg(
+            path,
+            &electrons
+                .with_note(band_plot(&electrons.crystal.formula(), &bands, window))
+                .svg(),
+        )?;
     }
     match arguments.format {
         OutputFormat::Table => print_table(&electrons, &bands)?,
@@ -146,42 +151,4 @@ fn csv(bands: &BandStructure) -> String {
         text += &csv_row(&row);
     }
     text
-}
-
-fn plot(electrons: &Electrons, bands: &BandStructure, window: (f64, f64)) -> LinePlot {
-    let reference = bands.reference_ev();
-    let count = bands.energies_ev.first().map_or(0, Vec::len);
-    let branches = bands.points.last().map_or(0, |point| point.branch + 1);
-    let lines = (0..branches).flat_map(|branch| {
-        (0..count).map(move |band| PlotLine {
-            series: 0,
-            points: (bands.points.iter().zip(&bands.energies_ev))
-                .filter(|(point, _)| point.branch == branch)
-                .map(|(point, energies)| (point.distance_per_ang, energies[band] - reference))
-                .collect(),
-        })
-    });
-    let mut marks: Vec<(f64, String)> = Vec::new();
-    for point in &bands.points {
-        let Some(label) = point.label else { continue };
-        match marks.last_mut() {
-            // A jump: two names at one place.
-            Some((at, name)) if *at == point.distance_per_ang => *name = format!("{name}|{label}"),
-            _ => marks.push((point.distance_per_ang, label.to_owned())),
-        }
-    }
-    LinePlot {
-        title: format!("Bands of {}", electrons.crystal.formula()),
-        x_label: format!(
-            "{}; {}",
-            gap_line(bands.edges().as_ref()),
-            electrons.settings
-        ),
-        y_label: "energy in eV".to_owned(),
-        lines: lines.collect(),
-        marks,
-        levels: vec![(0.0, String::new())],
-        y_range: Some(window),
-        ..LinePlot::default()
-    }
 }

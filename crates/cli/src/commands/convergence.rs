@@ -407,7 +407,8 @@ impl Answer<'_> {
                     self.property,
                     curve.axis.name()
                 ),
-                x_label: format!("{x_label}; {}", self.verdict(curve)),
+                x_label: x_label.to_owned(),
+                notes: vec![self.verdict(curve)],
                 y_label: format!("{} in {}", self.property, self.property.unit()),
                 lines: vec![PlotLine {
                     series: 0,

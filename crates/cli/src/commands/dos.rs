@@ -5,7 +5,7 @@ use std::{io::Write, path::PathBuf, process::ExitCode};
 use clap::Args;
 use crystalgym_benchmark::csv_row;
 use crystalgym_evaluation::{DENSE_SPACING_PER_ANG, StatesOptions, StatesPerEv};
-use crystalgym_report::{LinePlot, PlotLine};
+use crystalgym_report::states_plot;
 use serde_json::json;
 
 use super::{
@@ -73,7 +73,12 @@ pub(crate) fn run(arguments: &DosArguments) -> anyhow::Result<ExitCode> {
         )
         .map_err(|error| levels_failed(error, &electrons.cancel))?;
     if let Some(path) = &arguments.svg {
-        electrons::write_svg(path, &plot(&electrons, &states).svg())?;
+        electrons::write_svg(
+            path,
+            &electrons
+                .with_note(states_plot(&electrons.crystal.formula(), &states))
+                .svg(),
+        )?;
     }
     match arguments.format {
         OutputFormat::Table => print_table(&electrons, &states)?,
@@ -164,24 +169,4 @@ fn print_table(electrons: &Electrons, states: &StatesPerEv) -> anyhow::Result<()
         )?;
     }
     Ok(())
-}
-
-fn plot(electrons: &Electrons, states: &StatesPerEv) -> LinePlot {
-    let reference = states.reference_ev();
-    let points = states.energies_ev.iter().zip(&states.states_per_ev);
-    let mesh = states.k_mesh.map(|d| d.to_string()).join("×");
-    LinePlot {
-        title: format!("Density of states of {}", electrons.crystal.formula()),
-        x_label: format!(
-            "energy in eV; {}; {mesh} k-points; {}",
-            gap_line(states.edges.as_ref()),
-            electrons.settings
-        ),
-        y_label: "states per eV and cell".to_owned(),
-        lines: vec![PlotLine {
-            series: 0,
-            points: points.map(|(e, g)| (e - reference, *g)).collect(),
-        }],
-        ..LinePlot::default()
-    }
 }

@@ -9,6 +9,7 @@ use crystalgym_evaluation::{
     CalculationSettings, Calculator as _, CancelToken, ElectronicError, Failure, GapEdges,
     GroundState, NativeCalculator, Property,
 };
+use crystalgym_report::LinePlot;
 use serde_json::{Value, json};
 
 use super::{crystal_arguments::CrystalArguments, evaluate::CalculatorArguments};
@@ -77,6 +78,12 @@ impl Electrons {
         format!("{}, {}", self.crystal.formula(), self.settings)
     }
 
+    /// The plot, which says what it was computed with.
+    pub(crate) fn with_note(&self, mut plot: LinePlot) -> LinePlot {
+        plot.notes.push(self.settings.to_string());
+        plot
+    }
+
     /// What every answer in JSON begins with.
     pub(crate) fn json(&self) -> Value {
         let symbols = self.crystal.elements().iter().map(|e| e.symbol());
@@ -89,35 +96,12 @@ impl Electrons {
     }
 }
 
-/// `band gap 0.612 eV, indirect (2.566 eV direct): valence edge at Γ, conduction edge at (0.42, 0, 0.42)`, or
-/// that there is none.
+/// What lies between filled and empty bands, in words.
 pub(crate) fn gap_line(edges: Option<&GapEdges>) -> String {
-    let Some(edges) = edges else {
-        return "no band gap: an odd number of electrons".to_owned();
-    };
-    if edges.gap_ev() == 0.0 {
-        return "no band gap: the bands overlap".to_owned();
-    }
-    let place = |edge: &crystalgym_evaluation::BandEdge| match &edge.label {
-        Some(label) => label.clone(),
-        None => format!("({})", edge.k_frac.map(fraction).join(", ")),
-    };
-    let kind = match edges.is_direct() {
-        true => "direct".to_owned(),
-        false => format!("indirect ({:.4} eV direct)", edges.direct_gap_ev),
-    };
-    format!(
-        "band gap {:.4} eV, {kind}: valence edge at {}, conduction edge at {}",
-        edges.gap_ev(),
-        place(&edges.valence),
-        place(&edges.conduction)
+    edges.map_or_else(
+        || "no band gap: an odd number of electrons".to_owned(),
+        ToString::to_string,
     )
-}
-
-fn fraction(x: f64) -> String {
-    let text = format!("{x:.4}");
-    let text = text.trim_end_matches('0').trim_end_matches('.');
-    if text == "-0" { "0" } else { text }.to_owned()
 }
 
 /// Writes a plot, whole or not at all.

@@ -2,6 +2,7 @@
 
 mod config;
 mod empirical;
+mod ev_x_lattice;
 mod native;
 mod qe;
 mod rigid;

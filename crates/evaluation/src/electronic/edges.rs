@@ -1,5 +1,7 @@
 //! The top of the valence bands and the bottom of the conduction bands, and where they are.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// A band edge.
@@ -11,6 +13,22 @@ pub struct BandEdge {
     pub k_frac: [f64; 3],
     /// The name of the point, if it has one.
     pub label: Option<String>,
+}
+
+impl BandEdge {
+    /// Its name, or its position.
+    pub fn place(&self) -> String {
+        match &self.label {
+            Some(label) => label.clone(),
+            None => format!("({})", self.k_frac.map(short).join(", ")),
+        }
+    }
+}
+
+fn short(x: f64) -> String {
+    let text = format!("{x:.4}");
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    if text == "-0" { "0" } else { text }.to_owned()
 }
 
 /// The edges of filled and empty bands.
@@ -87,6 +105,27 @@ impl GapEdges {
     }
 }
 
+/// `band gap 0.6123 eV, indirect (2.5660 eV direct): valence edge at Γ, conduction edge at (0.42, 0, 0.42)`, or
+/// that there is none.
+impl fmt::Display for GapEdges {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let gap = self.gap_ev();
+        if gap == 0.0 {
+            return f.write_str("no band gap: the bands overlap");
+        }
+        write!(f, "band gap {gap:.4} eV, ")?;
+        match self.is_direct() {
+            true => f.write_str("direct")?,
+            false => write!(f, "indirect ({:.4} eV direct)", self.direct_gap_ev)?,
+        }
+        let (valence, conduction) = (self.valence.place(), self.conduction.place());
+        write!(
+            f,
+            ": valence edge at {valence}, conduction edge at {conduction}"
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,6 +144,9 @@ mod tests {
         assert_eq!(edges.conduction.k_frac, [0.25, 0.0, 0.0]);
         assert_eq!((edges.gap_ev(), edges.direct_gap_ev), (2.0, 2.5));
         assert!(!edges.is_direct());
+        let text = "band gap 2.0000 eV, indirect (2.5000 eV direct): valence edge at Γ, \
+                    conduction edge at (0.25, 0, 0)";
+        assert_eq!(edges.to_string(), text);
         assert_eq!(GapEdges::among(levels(), 3.0), None);
         assert_eq!(GapEdges::among(levels(), 6.0), None);
         let direct = GapEdges::among(levels().take(1), 2.0).unwrap();

@@ -162,7 +162,8 @@ impl Calculator for NativeCalculator {
                 Property::ShearModulus => Some("cutoff, the change of the basis corrected"),
                 Property::BandGap | Property::Density => None,
             }
-            .filter(|_| settings.has_fixed_plane_waves()),
+            .filter(|_| settings.has_fixed_plane_waves())
+            .or((is_bulk_modulus && settings.verdict == Verdict::Paper).then_some("ev.x")),
             stress_convergence_ry: matches!(property, Property::Density | Property::ShearModulus)
                 .then_some(settings.derivative_convergence_ry),
             gap: Some(&settings.gap)
