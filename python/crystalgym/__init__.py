@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from crystalgym import _registration
 from crystalgym._crystalgym import (
+    BandStructure,
     Calculator,
     Crystal,
     CrystalGraph,
+    DensityOfStates,
     Evaluation,
     GroundState,
     ResultStore,
@@ -71,6 +73,8 @@ __all__ = [
     "evaluate",
     "properties",
     # Density functional theory
+    "BandStructure",
+    "DensityOfStates",
     "GroundState",
     "ground_state",
     "gth_upf",

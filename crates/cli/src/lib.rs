@@ -42,6 +42,12 @@ enum Command {
     Rollout(commands::rollout::RolloutArguments),
     /// Compute one property of one crystal.
     Evaluate(commands::evaluate::EvaluateArguments),
+    /// The band structure of a crystal along its high-symmetry path.
+    Bands(commands::bands::BandsArguments),
+    /// The electronic density of states of a crystal.
+    Dos(commands::dos::DosArguments),
+    /// How a property of a crystal changes with cutoff and mesh, and which settings reach a tolerance.
+    Converge(commands::convergence::ConvergeArguments),
     /// List skeletons, action sets, tasks, calculators, failure and warning codes, potentials.
     List(commands::list::ListArguments),
     /// Check and install pseudopotential families.
@@ -68,6 +74,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Train(arguments) => commands::train::run(&arguments),
         Command::Rollout(arguments) => commands::rollout::run(&arguments),
         Command::Evaluate(arguments) => commands::evaluate::run(&arguments),
+        Command::Bands(arguments) => commands::bands::run(&arguments),
+        Command::Dos(arguments) => commands::dos::run(&arguments),
+        Command::Converge(arguments) => commands::convergence::run(&arguments),
         Command::List(arguments) => commands::list::run(&arguments),
         Command::Pseudo(arguments) => commands::pseudo::run(&arguments),
         Command::Store(arguments) => commands::store::run(&arguments),

@@ -80,6 +80,14 @@ pub enum CrystalError {
         /// Elements given.
         found: usize,
     },
+    /// A spacing of k-points that no path can have.
+    #[error(
+        "k-points {spacing_per_ang} Å⁻¹ apart, expected a positive spacing that takes up to 100 000 of them"
+    )]
+    InvalidSpacing {
+        /// The spacing in Å⁻¹.
+        spacing_per_ang: f64,
+    },
     /// The symmetry search failed.
     #[error("symmetry search failed: {0}")]
     Symmetry(String),

@@ -19,6 +19,7 @@ mod element_table;
 mod error;
 mod graph;
 mod io;
+mod k_path;
 mod kpoints;
 mod lattice;
 mod matrix;
@@ -40,6 +41,7 @@ pub use io::{
     AtomicFile, EnclosedFolder, EntryKind, StructureFormat, is_unfinished_write, open_regular,
     read_bytes, read_text, write_atomically,
 };
+pub use k_path::{KPath, KPathPoint, SpecialPoint};
 pub use kpoints::automatic_density;
 pub use lattice::Lattice;
 pub use niggli::niggli_reduce;

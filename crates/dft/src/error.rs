@@ -101,12 +101,18 @@ pub enum DftError {
     },
     /// A loop that was stopped or broke down left no bands to derive anything from.
     #[error(
-        "the self-consistency loop has no bands ({end:?}): forces and stress need those of a \
-         converged one"
+        "the self-consistency loop has no bands ({end:?}): forces, stress and band structures need \
+         those of a converged one"
     )]
     NoBands {
         /// How the loop ended.
         end: ScfEnd,
+    },
+    /// The eigensolver did not find the bands at a k-point.
+    #[error("the eigensolver did not find the bands at k = {k_frac:?}")]
+    BandsNotFound {
+        /// The k-point in units of the reciprocal lattice vectors.
+        k_frac: [f64; 3],
     },
     /// A setting lies outside its range.
     #[error("{setting} is {found}, expected {expected}")]

@@ -40,8 +40,9 @@ pub use error::DftError;
 pub use model::{Atom, Model};
 pub use occupation::{Occupations, Smearing};
 pub use properties::{
-    BandEdges, ChargeDensity, MovedCrystal, first_variable_cell_step, forces, forces_and_stress,
-    forces_and_stress_unless, pressure, stress, stress_unless,
+    BandEdges, BandOptions, Broadening, ChargeDensity, DensityOfStates, MeshBands, MovedCrystal,
+    band_energies, first_variable_cell_step, forces, forces_and_stress, forces_and_stress_unless,
+    pressure, stress, stress_unless,
 };
 pub use scf::{
     EnergyParts, Mixing, ScfControl, ScfEnd, ScfIteration, ScfOptions, ScfResult, StartingPoint,

@@ -26,6 +26,14 @@ pub enum EquationOfStateError {
         /// The reference volume in Å³.
         volume: f64,
     },
+    /// A value has more digits than the columns that `ev.x` prints.
+    #[error("the fit has a value of {value:e}, which {width} characters cannot hold")]
+    Unprintable {
+        /// The value.
+        value: f64,
+        /// Characters of the column.
+        width: usize,
+    },
     /// The minimum is too far from the data.
     #[error("the fitted V₀ is {found:.3} times the cell's volume, expected {least} to {most}")]
     FarExtrapolation {

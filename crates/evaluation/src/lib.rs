@@ -8,10 +8,14 @@ mod accuracy;
 mod calculation_settings;
 mod calculator;
 mod calculators;
+mod convergence;
 mod elasticity;
+mod electronic;
 mod equation_of_state;
+mod ev_x;
 mod evaluate;
 mod identity;
+mod levenberg_marquardt;
 mod outcome;
 mod pool;
 mod property;
@@ -26,18 +30,25 @@ pub use accuracy::{
 pub use calculation_settings::{BUILT_IN, CalculationSettings};
 pub use calculator::{Calculator, CalculatorError, CancelToken, Fingerprint};
 pub use calculators::{
-    BulkModulusDefinition, CalculatorConfig, CalculatorName, EmpiricalCalculator, GthCutoff,
-    InvalidNativeSettings, NativeCalculator, NativeSettings, QeCalculator, QeSettings,
-    RecommendedCutoff, RigidCalculator, SpeciesSource, Verdict, VolumeBasis,
+    BulkModulusDefinition, CalculatorConfig, CalculatorName, EmpiricalCalculator, GapKind,
+    GapSettings, GroundState, GthCutoff, InvalidNativeSettings, NativeCalculator, NativeSettings,
+    QeCalculator, QeSettings, RecommendedCutoff, RigidCalculator, SpeciesSource, Verdict,
+    VolumeBasis,
 };
+pub use convergence::{ConvergenceAxis, ConvergenceCurve, ConvergencePoint, ConvergenceSettings};
 pub use elasticity::{
     ElasticConstants, ElasticallyUnstable, Ions, IsotropicAverage, IsotropicModuli, StressStrain,
     fewest_strains,
+};
+pub use electronic::{
+    BandEdge, BandStructure, DENSE_SPACING_PER_ANG, ElectronicError, GapEdges,
+    PATH_SPACING_PER_ANG, StatesOptions, StatesPerEv, dense_divisions,
 };
 pub use equation_of_state::{
     EquationOfStateError, EquationOfStateLimits, GPA_PER_EV_ANG3, fit_birch_murnaghan,
     fit_murnaghan,
 };
+pub use ev_x::{EvXFit, fit_as_ev_x};
 pub use evaluate::{Evaluation, Source, evaluate};
 pub use outcome::{EquationOfStateFit, Failure, FailureCode, Outcome, UnknownFailureCode, Values};
 pub use pool::{EvaluationPool, Ticket};

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CalculationSettings, ElasticConstants, Warning};
+use crate::{CalculationSettings, ElasticConstants, GapEdges, Warning};
 
 /// What came of an evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -89,6 +89,9 @@ pub struct Values {
     pub is_cell_step_limited: Option<bool>,
     /// The fitted equation of state, for the bulk modulus.
     pub equation_of_state: Option<EquationOfStateFit>,
+    /// Where the band edges are, for a gap that is not that of the density's mesh; k-points in units of
+    /// the reciprocal vectors of the cell that was computed, a reduced one.
+    pub gap_edges: Option<Box<GapEdges>>,
     /// The elastic constants, for the shear modulus.
     pub elastic_constants: Option<Box<ElasticConstants>>,
     /// Wall time in seconds.

@@ -29,7 +29,7 @@ pub fn warnings(
         far_from_rest(values),
         bands_overlap(values),
         no_spin(structure),
-        mesh_misses_band_edges(property, structure, settings),
+        mesh_misses_band_edges(property, structure, values, settings),
         cell_step_limited(values),
         equation_of_state_extrapolated(values),
     ]
@@ -105,9 +105,10 @@ fn no_spin(structure: &Structure) -> Option<Warning> {
 fn mesh_misses_band_edges(
     property: Property,
     structure: &Structure,
+    values: &Values,
     settings: &CalculationSettings,
 ) -> Option<Warning> {
-    if property != Property::BandGap {
+    if property != Property::BandGap || values.gap_edges.is_some() {
         return None;
     }
     let mesh = settings.mesh_text();

@@ -8,16 +8,17 @@ use std::{
 
 use crystalgym_crystal::{Element, Structure as InnerStructure};
 use crystalgym_dft::{
-    BOHR_ANG, BandEdges, DftError, Discretisation, HARTREE_EV, HARTREE_PER_BOHR3_GPA, KMesh, Model,
-    Occupations, PlaneWaveBasis, RYDBERG_HARTREE, ScfControl, ScfEnd, ScfOptions, ScfResult, SetUp,
-    Smearing, forces_and_stress,
+    BOHR_ANG, BandEdges, BandOptions, Cancellation, DftError, Discretisation, HARTREE_EV,
+    HARTREE_PER_BOHR3_GPA, KMesh, Model, Occupations, PlaneWaveBasis, RYDBERG_HARTREE, ScfControl,
+    ScfEnd, ScfOptions, ScfResult, SetUp, Smearing, forces_and_stress,
     pseudo::{GthParameters, Pseudopotential},
     self_consistent_field,
 };
 use crystalgym_evaluation::{
-    Accuracy, CalculationSettings, Calculator as _, CancelToken, NativeCalculator, NativeSettings,
-    Property, SpeciesSource, Values, Warning, WarningCode, measure_pulay_pressure,
-    warnings as warnings_of,
+    Accuracy, BandStructure as InnerBands, CalculationSettings, Calculator as _, CancelToken,
+    DENSE_SPACING_PER_ANG, NativeCalculator, NativeSettings, PATH_SPACING_PER_ANG, Property,
+    SpeciesSource, StatesOptions, StatesPerEv, Values, Warning, WarningCode,
+    measure_pulay_pressure, warnings as warnings_of,
 };
 use numpy::{PyArray1, PyArray2};
 use pyo3::{exceptions::PyValueError, prelude::*};
@@ -25,6 +26,7 @@ use serde_json::{Value, json};
 
 use crate::{
     arrays::array2,
+    electronic::{BandStructure, DensityOfStates, electronic_error},
     engine::{self, WindUp},
     errors::{Raised, dft_error, raised, structure_error, to_python},
     evaluation::{result_warnings, warn},
@@ -43,6 +45,7 @@ const MOST_BANDS: u64 = 1_000_000_000_000_000;
 /// A calculation that did not converge is a result, not an exception: see `converged`.
 #[pyclass(frozen, module = "crystalgym")]
 pub(crate) struct GroundState {
+    structure: InnerStructure,
     basis: Arc<PlaneWaveBasis>,
     result: Arc<ScfResult>,
     k_mesh: [u32; 3],
@@ -263,6 +266,129 @@ impl GroundState {
         Ok(())
     }
 
+    /// Bands along the high-symmetry path, in the potential of the converged density.
+    ///
+    /// The path is that of Setyawan and Curtarolo for the lattice of the crystal's primitive cell. The
+    /// interpreter lock is released.
+    ///
+    /// Parameters
+    /// ----------
+    /// spacing : float
+    ///     Largest distance of neighbouring k-points in 1/Å, 2π included.
+    /// bands : int, optional
+    ///     Number of bands; by default a fifth more than are filled, and at least four more.
+    ///
+    /// Returns
+    /// -------
+    /// BandStructure
+    ///
+    /// Raises
+    /// ------
+    /// DftError
+    ///     If the loop did not converge, or for too few or too many bands.
+    #[pyo3(signature = (*, spacing = PATH_SPACING_PER_ANG, bands = None))]
+    fn band_structure(
+        &self,
+        py: Python<'_>,
+        spacing: f64,
+        bands: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<BandStructure> {
+        within("spacing", spacing, 1e-3, 10.0, "1/Å")?;
+        let bands = bands
+            .map(|found| count("bands", found, 1..=MOST_BANDS))
+            .transpose()?;
+        let (basis, result) = (Arc::clone(&self.basis), Arc::clone(&self.result));
+        let (structure, threads) = (self.structure.clone(), self.threads);
+        let found = engine::enter(py, WindUp::Leave, move |cancel: &CancelToken| {
+            let is_cancelled = || cancel.is_cancelled();
+            let options = BandOptions {
+                bands,
+                threads,
+                cancellation: Cancellation::by(&is_cancelled),
+            };
+            InnerBands::of(&structure, &basis, &result, spacing, options)
+        })?;
+        let name = self.structure.formula();
+        found
+            .map(|inner| BandStructure { inner, name })
+            .map_err(|error| electronic_error(&error))
+    }
+
+    /// The density of states, in the potential of the converged density, on a mesh of its own.
+    ///
+    /// The interpreter lock is released.
+    ///
+    /// Parameters
+    /// ----------
+    /// k_mesh : tuple of 3 int, optional
+    ///     Divisions of the mesh; even ones with points at most `spacing` apart by default.
+    /// spacing : float
+    ///     Largest distance of neighbouring k-points along the reciprocal vectors in 1/Å, 2π included.
+    /// step : float
+    ///     Step of the energies in eV.
+    /// window : tuple of 2 float, optional
+    ///     First and last energy in eV; by default from below the lowest level to where the highest band
+    ///     begins.
+    /// gaussian : float, optional
+    ///     Width of a Gaussian for each level in eV, `exp(−x²)/(√π w)`; linear tetrahedra without it.
+    /// bands : int, optional
+    ///     Number of bands; by default a fifth more than are filled, and at least four more.
+    ///
+    /// Returns
+    /// -------
+    /// DensityOfStates
+    ///
+    /// Raises
+    /// ------
+    /// DftError
+    ///     If the loop did not converge, or a number is out of range.
+    #[pyo3(signature = (
+        *, k_mesh = None, spacing = DENSE_SPACING_PER_ANG, step = 0.02, window = None, gaussian = None,
+        bands = None
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "keywords, each with a default")]
+    fn density_of_states(
+        &self,
+        py: Python<'_>,
+        k_mesh: Option<[Bound<'_, PyAny>; 3]>,
+        spacing: f64,
+        step: f64,
+        window: Option<[f64; 2]>,
+        gaussian: Option<f64>,
+        bands: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<DensityOfStates> {
+        within("spacing", spacing, 1e-3, 10.0, "1/Å")?;
+        within("step", step, 1e-6, 10.0, "eV")?;
+        if let Some(gaussian) = gaussian {
+            within("gaussian", gaussian, 1e-6, 10.0, "eV")?;
+        }
+        let bands = bands
+            .map(|found| count("bands", found, 1..=MOST_BANDS))
+            .transpose()?;
+        let wanted = StatesOptions {
+            k_mesh: k_mesh.map(mesh_of).transpose()?,
+            spacing_per_ang: spacing,
+            step_ev: step,
+            window_ev: window,
+            gaussian_ev: gaussian,
+        };
+        let (basis, result) = (Arc::clone(&self.basis), Arc::clone(&self.result));
+        let (structure, threads) = (self.structure.clone(), self.threads);
+        let found = engine::enter(py, WindUp::Leave, move |cancel: &CancelToken| {
+            let is_cancelled = || cancel.is_cancelled();
+            let options = BandOptions {
+                bands,
+                threads,
+                cancellation: Cancellation::by(&is_cancelled),
+            };
+            StatesPerEv::of(&structure, &basis, &result, &wanted, options)
+        })?;
+        let name = self.structure.formula();
+        found
+            .map(|inner| DensityOfStates { inner, name })
+            .map_err(|error| electronic_error(&error))
+    }
+
     /// Itself: nothing of it can change.
     fn __copy__(slf: Py<Self>) -> Py<Self> {
         slf
@@ -374,14 +500,7 @@ pub(crate) fn ground_state(
         count("max_iterations", found, 1..=10_000)
     })?;
     let threads = threads.map_or(Ok(1), |found| count("threads", found, 1..=1024))?;
-    let k_mesh = match k_mesh {
-        Some([a, b, c]) => Some([
-            count("k_mesh[0]", &a, 1..=1000)?,
-            count("k_mesh[1]", &b, 1..=1000)?,
-            count("k_mesh[2]", &c, 1..=1000)?,
-        ]),
-        None => None,
-    };
+    let k_mesh = k_mesh.map(mesh_of).transpose()?;
     let structure = coerce(structure)?.0;
     let accuracy: Accuracy = accuracy
         .parse()
@@ -480,6 +599,7 @@ pub(crate) fn ground_state(
         .map_err(|error: DftError| dft_error(&error))?;
     warn(py, &warnings)?;
     Ok(GroundState {
+        structure,
         settings,
         warnings,
         correction,
@@ -490,6 +610,15 @@ pub(crate) fn ground_state(
         k_mesh,
         threads,
     })
+}
+
+/// Divisions of a mesh.
+fn mesh_of([a, b, c]: [Bound<'_, PyAny>; 3]) -> PyResult<[u32; 3]> {
+    Ok([
+        count("k_mesh[0]", &a, 1..=1000)?,
+        count("k_mesh[1]", &b, 1..=1000)?,
+        count("k_mesh[2]", &c, 1..=1000)?,
+    ])
 }
 
 /// Refuses a number out of range; NaN always is.

@@ -9,6 +9,7 @@ mod batch;
 mod calculator;
 mod command_line;
 mod dft;
+mod electronic;
 mod engine;
 mod environment;
 mod errors;
@@ -37,6 +38,7 @@ mod _crystalgym {
         calculator::Calculator,
         command_line::command_line,
         dft::{GroundState, ground_state, gth_upf},
+        electronic::{BandStructure, DensityOfStates},
         environment::EnvironmentBatch,
         evaluation::{Evaluation, evaluate},
         graph::CrystalGraph,

@@ -9,10 +9,12 @@
 mod axis;
 mod canvas;
 mod data;
+mod electronic_plots;
 mod element_colours;
 mod error;
 mod figure;
 mod figures;
+mod line_plot;
 mod marks;
 mod page;
 mod palette;
@@ -24,10 +26,12 @@ mod watched;
 mod write;
 
 pub use data::{Reference, ReportData};
+pub use electronic_plots::{band_plot, states_plot};
 pub use element_colours::element_colour;
 pub use error::ReportError;
 pub use figure::{DataTable, Figure, Section};
 pub use figures::figures;
+pub use line_plot::{LinePlot, PlotLine, stacked_svg};
 pub use page::{PageMode, page};
 pub use png::Rasterizer;
 pub use server::WatchServer;

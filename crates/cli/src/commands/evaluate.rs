@@ -4,15 +4,12 @@ use std::{
     io::{self, Write},
     path::PathBuf,
     process::ExitCode,
-    sync::Arc,
     thread,
     time::Duration,
 };
 
-use anyhow::Context;
 use clap::Args;
-use crystalgym_crystal::{Crystal, Element, SYMMETRY_TOLERANCE_ANG, Skeleton, Structure};
-use crystalgym_environment::find_skeleton;
+use crystalgym_crystal::Crystal;
 use crystalgym_evaluation::{
     Accuracy, BUILT_IN, CalculatorConfig, CalculatorName, CancelToken, Evaluation, Outcome,
     Property, Values, evaluate,
@@ -20,6 +17,7 @@ use crystalgym_evaluation::{
 use crystalgym_training::{ConfigLayers, open_store};
 use serde_json::json;
 
+use super::crystal_arguments::CrystalArguments;
 use crate::{hint::UsageError, signals::StopFlag, terminal};
 
 /// From this cutoff on, softer pseudopotentials are recommended.
@@ -28,15 +26,8 @@ const HARD_RY: f64 = 120.0;
 /// Arguments of `crystalgym evaluate`.
 #[derive(Debug, Args)]
 pub(crate) struct EvaluateArguments {
-    /// A structure file (.cif, POSCAR, .extxyz, .json; file.xyz@3 is one of several); or give --skeleton and --elements.
-    #[arg(conflicts_with_all = ["skeleton", "elements"], required_unless_present = "skeleton")]
-    structure: Option<PathBuf>,
-    /// A benchmark skeleton, such as C6, or the empty frame of a structure file.
-    #[arg(long, requires = "elements")]
-    skeleton: Option<String>,
-    /// Its elements in site order, such as Cl,F,Na,Li.
-    #[arg(long, value_delimiter = ',', requires = "skeleton")]
-    elements: Vec<String>,
+    #[command(flatten)]
+    crystal: CrystalArguments,
     /// band_gap, bulk_modulus, density or shear_modulus.
     #[arg(long)]
     property: Property,
@@ -74,6 +65,15 @@ pub(crate) struct CalculatorArguments {
 }
 
 impl CalculatorArguments {
+    /// The calculator's table for a single calculation: balanced, and with the machine to itself.
+    pub(crate) fn single_calculation(&self) -> anyhow::Result<CalculatorConfig> {
+        let cores = thread::available_parallelism()?;
+        self.config(&[
+            format!("native.threads={cores}"),
+            format!("native.accuracy={}", Accuracy::Balanced),
+        ])
+    }
+
     /// Name of the calculator, as given.
     pub(crate) fn name(&self) -> &str {
         &self.calculator
@@ -116,17 +116,9 @@ impl CalculatorArguments {
 
 pub(crate) fn run(arguments: &EvaluateArguments) -> anyhow::Result<ExitCode> {
     // Until the flag is there, Ctrl-C ends the program at once: nothing is under way yet.
-    let crystal = crystal(arguments)?;
+    let crystal = arguments.crystal.crystal()?;
     let stop = StopFlag::install()?;
-    // One evaluation has the machine to itself.
-    let cores = thread::available_parallelism()?;
-    let calculator = arguments
-        .calculator
-        .config(&[
-            format!("native.threads={cores}"),
-            format!("native.accuracy={}", Accuracy::Balanced),
-        ])?
-        .build()?;
+    let calculator = arguments.calculator.single_calculation()?.build()?;
     calculator.check(crystal.elements(), arguments.property)?;
     if let Some(settings) = calculator.calculation_settings(&crystal.structure())
         && settings.pseudopotentials == BUILT_IN
@@ -171,23 +163,6 @@ pub(crate) fn run(arguments: &EvaluateArguments) -> anyhow::Result<ExitCode> {
         Outcome::Success(_) => ExitCode::SUCCESS,
         Outcome::Failure(_) => ExitCode::FAILURE,
     })
-}
-
-fn crystal(arguments: &EvaluateArguments) -> anyhow::Result<Crystal> {
-    if let Some(path) = &arguments.structure {
-        let structure = Structure::from_file(path)?;
-        let label = path.file_stem().unwrap_or_default().to_string_lossy();
-        let skeleton = Skeleton::from_structure(&label, &structure, SYMMETRY_TOLERANCE_ANG)
-            .with_context(|| path.display().to_string())?;
-        return Ok(Crystal::new(Arc::new(skeleton), structure.elements)?);
-    }
-    let name = arguments.skeleton.as_deref().unwrap_or_default();
-    let elements = arguments
-        .elements
-        .iter()
-        .map(|symbol| symbol.trim().parse::<Element>())
-        .collect::<Result<_, _>>()?;
-    Ok(Crystal::new(find_skeleton(name)?, elements)?)
 }
 
 fn print(
@@ -244,6 +219,17 @@ fn print_values(out: &mut dyn Write, property: Property, values: &Values) -> io:
         8,
         "Ry",
     )?;
+    if let Some(edges) = &values.gap_edges {
+        row("direct gap", Some(edges.direct_gap_ev), 5, "eV")?;
+        if let Some(k_mesh) = edges.k_mesh {
+            let mesh = k_mesh.map(|d| d.to_string()).join("×");
+            writeln!(out, "{:<22} the path and {mesh} k-points", "levels of")?;
+        }
+    }
+    let mut row = |name: &str, value: Option<f64>, digits: usize, unit: &str| match value {
+        Some(value) => writeln!(out, "{name:<22} {value:>16.digits$} {unit}"),
+        None => Ok(()),
+    };
     row("HOMO", values.homo_ev, 4, "eV")?;
     row("LUMO", values.lumo_ev, 4, "eV")?;
     row("Fermi level", values.fermi_ev, 4, "eV")?;

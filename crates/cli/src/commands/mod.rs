@@ -1,7 +1,12 @@
 //! One file per subcommand: its arguments, then `run`.
 
+pub(crate) mod bands;
 pub(crate) mod bench;
+pub(crate) mod convergence;
 pub(crate) mod convert;
+mod crystal_arguments;
+pub(crate) mod dos;
+mod electrons;
 pub(crate) mod evaluate;
 pub(crate) mod list;
 pub(crate) mod pseudo;

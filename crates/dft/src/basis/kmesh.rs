@@ -21,6 +21,19 @@ impl KMesh {
         }
     }
 
+    /// # Errors
+    /// [`DftError::InvalidSetting`] for divisions that no mesh has.
+    pub(crate) fn check(&self) -> Result<(), DftError> {
+        match self.divisions.iter().all(|n| (1..=1000).contains(n)) {
+            true => Ok(()),
+            false => Err(DftError::InvalidSetting {
+                setting: "k_mesh.divisions",
+                found: format!("{:?}", self.divisions),
+                expected: "three numbers from 1 to 1000",
+            }),
+        }
+    }
+
     /// Whether the operation turns every point of the mesh into a point of it.
     pub fn is_invariant_under(&self, operation: &SymmetryOperation) -> bool {
         // A corner and its three neighbours span the mesh.
@@ -68,41 +81,66 @@ pub(crate) fn irreducible_k_points_unless(
     mesh: KMesh,
     operations: &[SymmetryOperation],
 ) -> Result<Vec<KPoint>, DftError> {
-    let mut pace = cancellation.pace();
-    let [n1, n2, n3] = mesh.divisions.map(|n| n as usize);
-    let total = n1 * n2 * n3;
-    let position = |index: usize| -> Vector3 {
-        let point = mesh.point([index / (n2 * n3), index / n3 % n2, index % n3]);
-        point.map(|x| if x > 0.5 + 1e-9 { x - 1.0 } else { x })
-    };
-    let mut taken = vec![false; total];
-    let mut points = Vec::new();
-    for first in 0..total {
-        pace.spend(1)?;
-        if taken[first] {
-            continue;
-        }
-        pace.spend(8 * operations.len())?;
-        taken[first] = true;
-        let mut star = 1;
-        let k = position(first);
-        for operation in operations {
-            let turned = operation.rotate_wave_vector(k);
-            for image in [turned, turned.map(|x| -x)] {
-                if let Some(index) = mesh.index_of(image)
-                    && !taken[index]
-                {
-                    taken[index] = true;
-                    star += 1;
+    ReducedMesh::new(cancellation, mesh, operations).map(|reduced| reduced.k_points)
+}
+
+/// The irreducible points of a mesh, and which of them stands for each point.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ReducedMesh {
+    pub(crate) k_points: Vec<KPoint>,
+    /// Index into the irreducible points of each point of the mesh, the last axis running fastest.
+    pub(crate) representatives: Vec<u32>,
+}
+
+impl ReducedMesh {
+    /// # Errors
+    /// [`DftError::Cancelled`].
+    pub(crate) fn new(
+        cancellation: Cancellation<'_>,
+        mesh: KMesh,
+        operations: &[SymmetryOperation],
+    ) -> Result<Self, DftError> {
+        const NONE: u32 = u32::MAX;
+        let mut pace = cancellation.pace();
+        let [n1, n2, n3] = mesh.divisions.map(|n| n as usize);
+        let total = n1 * n2 * n3;
+        let position = |index: usize| -> Vector3 {
+            let point = mesh.point([index / (n2 * n3), index / n3 % n2, index % n3]);
+            point.map(|x| if x > 0.5 + 1e-9 { x - 1.0 } else { x })
+        };
+        let mut representatives = vec![NONE; total];
+        let mut k_points = Vec::new();
+        for first in 0..total {
+            pace.spend(1)?;
+            if representatives[first] != NONE {
+                continue;
+            }
+            pace.spend(8 * operations.len())?;
+            let representative = k_points.len() as u32;
+            representatives[first] = representative;
+            let mut star = 1;
+            let k = position(first);
+            for operation in operations {
+                let turned = operation.rotate_wave_vector(k);
+                for image in [turned, turned.map(|x| -x)] {
+                    if let Some(index) = mesh.index_of(image)
+                        && representatives[index] == NONE
+                    {
+                        representatives[index] = representative;
+                        star += 1;
+                    }
                 }
             }
+            k_points.push(KPoint {
+                frac: k,
+                weight: f64::from(star) / total as f64,
+            });
         }
-        points.push(KPoint {
-            frac: k,
-            weight: f64::from(star) / total as f64,
-        });
+        Ok(Self {
+            k_points,
+            representatives,
+        })
     }
-    Ok(points)
 }
 
 #[cfg(test)]

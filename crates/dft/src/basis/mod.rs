@@ -19,6 +19,6 @@ pub use set_up::SetUp;
 
 pub(crate) use density_grid::DensityGrid;
 pub(crate) use fft::{FftBox, FftScratch, Precision};
-pub(crate) use kmesh::irreducible_k_points_unless;
+pub(crate) use kmesh::{ReducedMesh, irreducible_k_points_unless};
 pub(crate) use point_orbits::PointOrbits;
 pub(crate) use wave_basis::{WaveBasis, WaveGrid};

@@ -79,13 +79,7 @@ impl PlaneWaveBasis {
                 expected: "a cutoff in hartree of at least 4 ecut_ha and below 100000",
             });
         }
-        if k_mesh.divisions.iter().any(|n| !(1..=1000).contains(n)) {
-            return Err(DftError::InvalidSetting {
-                setting: "k_mesh.divisions",
-                found: format!("{:?}", k_mesh.divisions),
-                expected: "three numbers from 1 to 1000",
-            });
-        }
+        k_mesh.check()?;
         let cancellation = set_up.cancellation();
         cancellation.check()?;
         let mesh_points: f64 = k_mesh.divisions.map(f64::from).iter().product();
@@ -138,20 +132,32 @@ impl PlaneWaveBasis {
         if !self.operations.iter().all(invariant) {
             return Ok(None);
         }
-        let ecut = self.discretisation.ecut_ha * CUTOFF_SLACK;
-        let (cell, grid) = (&self.model.cell, &self.wave_grid);
         let k_points = irreducible_k_points_unless(cancellation, k_mesh, &self.operations)?;
         if k_points.len() * COARSE_SAVING > self.waves.len() {
             return Ok(None);
         }
-        let at = |k_point| WaveBasis::new(cell, k_point, ecut, &grid.fft, cancellation);
-        let waves = k_points.into_iter().map(at).collect::<Result<_, _>>()?;
+        let discretisation = Discretisation {
+            k_mesh,
+            ..self.discretisation
+        };
         Ok(Some(Self {
-            waves,
-            discretisation: Discretisation {
-                k_mesh,
-                ..self.discretisation
-            },
+            discretisation,
+            ..self.at_k_points(&k_points, cancellation)?
+        }))
+    }
+
+    /// The same at other k-points.
+    ///
+    /// # Errors
+    /// [`DftError::Cancelled`].
+    pub(crate) fn at_k_points(
+        &self,
+        k_points: &[KPoint],
+        cancellation: Cancellation<'_>,
+    ) -> Result<Self, DftError> {
+        Ok(Self {
+            waves: self.waves_at(k_points, cancellation)?,
+            discretisation: self.discretisation,
             model: Arc::clone(&self.model),
             density_grid: self.density_grid.clone(),
             wave_grid: self.wave_grid.clone(),
@@ -160,7 +166,22 @@ impl PlaneWaveBasis {
             symmetrizer: self.symmetrizer.clone(),
             atom_symmetrizer: self.atom_symmetrizer.clone(),
             point_orbits: self.point_orbits.clone(),
-        }))
+        })
+    }
+
+    /// The plane waves at other k-points.
+    ///
+    /// # Errors
+    /// [`DftError::Cancelled`].
+    pub(crate) fn waves_at(
+        &self,
+        k_points: &[KPoint],
+        cancellation: Cancellation<'_>,
+    ) -> Result<Vec<WaveBasis>, DftError> {
+        let ecut = self.discretisation.ecut_ha * CUTOFF_SLACK;
+        let (cell, fft) = (&self.model.cell, &self.wave_grid.fft);
+        let at = |&k_point: &KPoint| WaveBasis::new(cell, k_point, ecut, fft, cancellation);
+        k_points.iter().map(at).collect()
     }
 
     /// The model.

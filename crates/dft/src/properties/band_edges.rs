@@ -41,7 +41,7 @@ impl BandEdges {
     }
 
     /// The top of the bands below this index and the bottom of the others.
-    fn between(eigenvalues_ha: &[Vec<f64>], filled: usize) -> Option<Self> {
+    pub(super) fn between(eigenvalues_ha: &[Vec<f64>], filled: usize) -> Option<Self> {
         let mut edges = Self {
             homo_ha: f64::NEG_INFINITY,
             lumo_ha: f64::INFINITY,

@@ -2,12 +2,16 @@
 
 mod augmentation_moments;
 mod band_edges;
+mod band_energies;
 mod charge_density;
+mod density_of_states;
 mod forces;
 mod ground_state;
+mod mesh_bands;
 mod nonlocal_weights;
 mod strain;
 mod stress;
+mod tetrahedra;
 mod variable_cell_step;
 
 use std::num::NonZeroUsize;
@@ -21,8 +25,11 @@ use crate::{
 };
 
 pub use band_edges::BandEdges;
+pub use band_energies::{BandOptions, band_energies};
 pub use charge_density::ChargeDensity;
+pub use density_of_states::{Broadening, DensityOfStates};
 pub use forces::forces;
+pub use mesh_bands::MeshBands;
 pub use stress::{pressure, stress, stress_unless};
 pub use variable_cell_step::{MovedCrystal, first_variable_cell_step};
 

@@ -20,7 +20,6 @@ pub use self_consistent_field::{self_consistent_field, self_consistent_field_nea
 pub use starting_point::StartingPoint;
 
 pub(crate) use energy::{FixedTerms, KohnShamPotential};
-#[cfg(test)]
 pub(crate) use start::starting_bands;
 
 #[cfg(test)]

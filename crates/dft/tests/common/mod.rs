@@ -120,9 +120,14 @@ impl Case {
     }
 
     fn deck(&self, folder: &Path) -> String {
-        let symbols = self.symbols();
-        let mut deck = String::new();
-        let occupations = match self.smearing {
+        let [a, b, c] = self.divisions;
+        let mesh = format!("K_POINTS automatic\n{a} {b} {c} 0 0 0");
+        self.deck_of("scf", folder, &self.occupations(), &mesh)
+    }
+
+    /// What a deck says of the occupations.
+    pub fn occupations(&self) -> String {
+        match self.smearing {
             None => "occupations = 'fixed'".to_owned(),
             Some((smearing, width)) => {
                 let name = match smearing {
@@ -133,10 +138,22 @@ impl Case {
                 };
                 format!("occupations = 'smearing', smearing = '{name}', degauss = {width}")
             }
-        };
+        }
+    }
+
+    /// A deck of some calculation, in the folder that holds its files.
+    pub fn deck_of(
+        &self,
+        calculation: &str,
+        folder: &Path,
+        occupations: &str,
+        k_points: &str,
+    ) -> String {
+        let symbols = self.symbols();
+        let mut deck = String::new();
         let _ = write!(
             deck,
-            "&control\n calculation = 'scf', tstress = .true., tprnfor = .true., prefix = 'p', outdir = '{0}', pseudo_dir = '{0}'\n/\n\
+            "&control\n calculation = '{7}', tstress = .true., tprnfor = .true., prefix = 'p', outdir = '{0}', pseudo_dir = '{0}'\n/\n\
              &system\n ibrav = 0, nat = {1}, ntyp = {2}, ecutwfc = {3}, ecutrho = {4}, nbnd = {5}\n \
              {6}\n/\n&electrons\n conv_thr = 1d-10\n/\nATOMIC_SPECIES\n",
             folder.display(),
@@ -146,6 +163,7 @@ impl Case {
             self.ecutrho_ry,
             self.bands,
             occupations,
+            calculation,
         );
         for symbol in symbols {
             let _ = writeln!(deck, "{symbol} 1.0 {symbol}.upf");
@@ -158,8 +176,7 @@ impl Case {
         for (symbol, x) in &self.atoms {
             let _ = writeln!(deck, "{symbol} {:.14} {:.14} {:.14}", x[0], x[1], x[2]);
         }
-        let [a, b, c] = self.divisions;
-        let _ = writeln!(deck, "K_POINTS automatic\n{a} {b} {c} 0 0 0");
+        let _ = writeln!(deck, "{k_points}");
         deck
     }
 

@@ -72,15 +72,7 @@ impl CalculatorConfig {
         match self.name {
             CalculatorName::Rigid => Ok(Arc::new(RigidCalculator)),
             CalculatorName::Empirical => Ok(Arc::new(EmpiricalCalculator)),
-            CalculatorName::Native => {
-                let source = match &self.pseudopotentials {
-                    None => SpeciesSource::Gth,
-                    Some(family) => SpeciesSource::Family(self.family(family)?),
-                };
-                let calculator = NativeCalculator::new(self.native.clone(), source)
-                    .map_err(|cause| self.error(cause))?;
-                Ok(Arc::new(calculator))
-            }
+            CalculatorName::Native => Ok(Arc::new(self.build_native()?)),
             CalculatorName::Qe => {
                 let family = self.pseudopotentials.as_deref().unwrap_or(QE_FAMILY);
                 let calculator = QeCalculator::new(self.qe.clone(), self.family(family)?)
@@ -88,6 +80,24 @@ impl CalculatorConfig {
                 Ok(Arc::new(calculator))
             }
         }
+    }
+
+    /// Makes the built-in engine's calculator, whose electrons can be looked at.
+    ///
+    /// # Errors
+    /// [`CalculatorError`] for another calculator, or one that cannot work as configured.
+    pub fn build_native(&self) -> Result<NativeCalculator, CalculatorError> {
+        if self.name != CalculatorName::Native {
+            return Err(CalculatorError {
+                calculator: self.name.name().to_owned(),
+                message: "it gives no electrons to look at, expected native".to_owned(),
+            });
+        }
+        let source = match &self.pseudopotentials {
+            None => SpeciesSource::Gth,
+            Some(family) => SpeciesSource::Family(self.family(family)?),
+        };
+        NativeCalculator::new(self.native.clone(), source).map_err(|cause| self.error(cause))
     }
 
     fn family(&self, name_or_folder: &str) -> Result<Arc<PseudopotentialFamily>, CalculatorError> {

@@ -2,6 +2,7 @@
 
 mod config;
 mod empirical;
+mod ev_x_lattice;
 mod native;
 mod qe;
 mod rigid;
@@ -9,8 +10,8 @@ mod rigid;
 pub use config::{CalculatorConfig, CalculatorName};
 pub use empirical::EmpiricalCalculator;
 pub use native::{
-    BulkModulusDefinition, GthCutoff, InvalidNativeSettings, NativeCalculator, NativeSettings,
-    RecommendedCutoff, SpeciesSource, Verdict, VolumeBasis,
+    BulkModulusDefinition, GapKind, GapSettings, GroundState, GthCutoff, InvalidNativeSettings,
+    NativeCalculator, NativeSettings, RecommendedCutoff, SpeciesSource, Verdict, VolumeBasis,
 };
 pub use qe::{QeCalculator, QeSettings};
 pub use rigid::RigidCalculator;

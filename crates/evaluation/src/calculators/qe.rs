@@ -17,7 +17,7 @@ use crystalgym_qe::{
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use super::native::odd_limit;
+use super::{ev_x_lattice::published_lattice, native::odd_limit};
 use crate::{
     CalculationSettings, Calculator, CalculatorError, CancelToken, EquationOfStateFit,
     EquationOfStateLimits, Failure, FailureCode, Fingerprint, Ions, Outcome, Property, Values,
@@ -378,8 +378,8 @@ impl Computation<'_> {
     }
 
     fn bulk_modulus(&mut self, decks: &Decks) -> Result<Values, Failure> {
-        let lattice_word = match self.profile() {
-            Profile::Paper => Some(self.published_lattice_word()?),
+        let lattice = match self.profile() {
+            Profile::Paper => Some(self.published_lattice()?),
             Profile::Standard => None,
         };
         // The given volume first: a crystal that fails there needs no other run.
@@ -399,9 +399,9 @@ impl Computation<'_> {
         }
         let volume = self.crystal.skeleton().lattice.volume();
         let volumes = VOLUME_FACTORS.map(|factor| factor * volume);
-        let fit = match lattice_word {
+        let fit = match lattice {
             None => self.checked_fit(&volumes, &energies_ev, volume)?,
-            Some(word) => self.published_fit(&volumes, &energies_ev, word)?,
+            Some(lattice) => self.published_fit(&volumes, &energies_ev, lattice)?,
         };
         result.value = fit.bulk_modulus_gpa;
         result.equation_of_state = Some(fit);
@@ -421,26 +421,24 @@ impl Computation<'_> {
     }
 
     /// What the published environment tells `ev.x` about each space group.
-    fn published_lattice_word(&self) -> Result<&'static str, Failure> {
-        match self.crystal.skeleton().source.space_group_number {
-            200 | 215 | 221 => Ok("sc"),
-            225 => Ok("fcc"),
-            229 => Ok("bcc"),
-            other => Err(Failure::new(
+    fn published_lattice(&self) -> Result<(&'static str, f64), Failure> {
+        let number = self.crystal.skeleton().source.space_group_number;
+        published_lattice(number).ok_or_else(|| {
+            Failure::new(
                 FailureCode::UnsupportedProperty,
                 format!(
                     "the published equation of state knows the space groups 200, 215, 221, 225 \
-                     and 229, not {other}"
+                     and 229, not {number}"
                 ),
-            )),
-        }
+            )
+        })
     }
 
     fn published_fit(
         &self,
         volumes_ang3: &[f64],
         energies_ev: &[f64],
-        lattice_word: &str,
+        (lattice_word, cells_per_cube): (&str, f64),
     ) -> Result<EquationOfStateFit, Failure> {
         let rows: Vec<(f64, f64)> = volumes_ang3
             .iter()
@@ -456,11 +454,6 @@ impl Computation<'_> {
                 Failure::new(code, failure.message)
             },
         )?;
-        let cells_per_cube = match lattice_word {
-            "fcc" => 4.0,
-            "bcc" => 2.0,
-            _ => 1.0,
-        };
         let reference = volumes_ang3.get(2).copied().unwrap_or_default() / cells_per_cube;
         let compression = fit.equilibrium_volume_ang3 / reference;
         Ok(EquationOfStateFit {

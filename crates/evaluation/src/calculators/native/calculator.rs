@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::{
     computation::Computation,
+    gap_settings::{GapKind, GapSettings},
     settings::{BulkModulusDefinition, InvalidNativeSettings, NativeSettings, Verdict},
     species::{KnownSpecies, SpeciesLibrary, SpeciesSource, largest_gth},
 };
@@ -39,7 +40,7 @@ fn engine_numbers(verdict: Verdict, potentials: &[KnownSpecies]) -> u32 {
 ///
 /// | property | calculations | occupations |
 /// |---|---|---|
-/// | band gap | one SCF | fixed |
+/// | band gap | one SCF, with [`GapKind::Path`] bands on its density besides | fixed |
 /// | bulk modulus | five SCF at 0.98 to 1.02 of the volume, two at other cutoffs | smearing |
 /// | density | one SCF, and the first step of pw.x's `vc-relax` by its forces and stress | smearing |
 /// | shear modulus | one SCF, two for each strain that symmetry needs, two at other cutoffs | smearing |
@@ -66,6 +67,10 @@ impl NativeCalculator {
             settings,
             library: SpeciesLibrary::new(source),
         })
+    }
+
+    pub(super) fn library(&self) -> &SpeciesLibrary {
+        &self.library
     }
 
     /// The settings.
@@ -98,6 +103,9 @@ struct Identity<'a> {
     volumes: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stress_convergence_ry: Option<f64>,
+    /// Whose levels the gap is between, unless the paper's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gap: Option<&'a GapSettings>,
     #[serde(skip_serializing_if = "Option::is_none")]
     strains: Option<(f64, Ions)>,
     /// The mesh of the rule, made even.
@@ -154,9 +162,12 @@ impl Calculator for NativeCalculator {
                 Property::ShearModulus => Some("cutoff, the change of the basis corrected"),
                 Property::BandGap | Property::Density => None,
             }
-            .filter(|_| settings.has_fixed_plane_waves()),
+            .filter(|_| settings.has_fixed_plane_waves())
+            .or((is_bulk_modulus && settings.verdict == Verdict::Paper).then_some("ev.x")),
             stress_convergence_ry: matches!(property, Property::Density | Property::ShearModulus)
                 .then_some(settings.derivative_convergence_ry),
+            gap: Some(&settings.gap)
+                .filter(|gap| property == Property::BandGap && gap.kind != GapKind::Mesh),
             strains: (property == Property::ShearModulus)
                 .then_some((settings.elastic_strain, settings.ions)),
             even_mesh: settings.has_even_mesh(),

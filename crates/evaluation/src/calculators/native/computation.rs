@@ -7,9 +7,9 @@ use std::{
 
 use crystalgym_crystal::{Crystal, Structure};
 use crystalgym_dft::{
-    BOHR_ANG, BandEdges, Cancellation, DftError, Discretisation, HARTREE_EV, HARTREE_PER_BOHR3_GPA,
-    KMesh, Mixing, Model, Occupations, PlaneWaveBasis, ScfControl, ScfEnd, ScfOptions, ScfResult,
-    SetUp, StartingPoint, first_variable_cell_step, forces_and_stress_unless, pressure,
+    BOHR_ANG, Cancellation, DftError, Discretisation, HARTREE_EV, HARTREE_PER_BOHR3_GPA, KMesh,
+    Mixing, Model, Occupations, PlaneWaveBasis, ScfControl, ScfEnd, ScfOptions, ScfResult, SetUp,
+    StartingPoint, first_variable_cell_step, forces_and_stress_unless, pressure,
     self_consistent_field, self_consistent_field_near,
 };
 use crystalgym_pseudopotential::Cutoffs;
@@ -103,27 +103,6 @@ impl<'a> Computation<'a> {
             Property::Density => self.density(),
             Property::ShearModulus => self.shear_modulus(),
         }
-    }
-
-    fn band_gap(&mut self) -> Result<Values, Failure> {
-        let ingredients = self.ingredients()?;
-        let convergence_ry = self.convergence_ry(self.settings.convergence_ry);
-        let occupations = Occupations::Fixed;
-        let solved = self.solve(
-            Scale::GIVEN,
-            &ingredients,
-            occupations,
-            convergence_ry,
-            None,
-        )?;
-        let edges = BandEdges::of(&solved.result)
-            .ok_or_else(|| Failure::new(FailureCode::NoBandEdges, "no empty band was computed"))?;
-        Ok(Values {
-            value: edges.gap_ha() * HARTREE_EV,
-            homo_ev: Some(edges.homo_ha * HARTREE_EV),
-            lumo_ev: Some(edges.lumo_ha * HARTREE_EV),
-            ..solved.values()
-        })
     }
 
     /// The density after the first step of `pw.x`'s variable-cell relaxation, as published.

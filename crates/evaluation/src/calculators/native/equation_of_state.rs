@@ -19,7 +19,10 @@ use super::{
     Verdict,
     computation::{Computation, Ingredients, Scale},
 };
-use crate::{EquationOfStateFit, Failure, FailureCode, fit_murnaghan, pulay::CUTOFF_FACTOR};
+use crate::{
+    EquationOfStateFit, Failure, FailureCode, calculators::ev_x_lattice::published_lattice,
+    fit_murnaghan, pulay::CUTOFF_FACTOR,
+};
 
 /// Volumes relative to the cell's.
 const VOLUME_FACTORS: [f64; 5] = [0.98, 0.99, 1.0, 1.01, 1.02];
@@ -120,16 +123,23 @@ impl Computation<'_> {
         Ok([energy_ev(1.0 / CUTOFF_FACTOR)?, energy_ev(CUTOFF_FACTOR)?])
     }
 
+    /// Of all volumes; in the verdict `paper` what `ev.x` gives.
     fn fit(&self, around: f64, energies_ev: &[f64]) -> Result<EquationOfStateFit, Failure> {
         let volume = around * self.crystal.skeleton().lattice.volume();
         let volumes = VOLUME_FACTORS.map(|factor| factor * volume);
         let settings = self.settings;
-        fit_murnaghan(&volumes, energies_ev, volume)
-            .and_then(|fit| match settings.verdict {
-                Verdict::Engine => settings.equation_of_state.check(&fit, volume).map(|()| fit),
-                Verdict::Paper => Ok(fit),
-            })
-            .map_err(|error| Failure::new(FailureCode::BadEquationOfState, error.to_string()))
+        let found = match settings.verdict {
+            Verdict::Engine => fit_murnaghan(&volumes, energies_ev, volume).and_then(|fit| {
+                let checked = settings.equation_of_state.check(&fit, volume);
+                checked.map(|()| fit)
+            }),
+            Verdict::Paper => {
+                let group = self.crystal.skeleton().source.space_group_number;
+                let (_, cells_per_cube) = published_lattice(group).unwrap_or(("sc", 1.0));
+                EquationOfStateFit::of_ev_x(&volumes, energies_ev, volume, cells_per_cube)
+            }
+        };
+        found.map_err(|error| Failure::new(FailureCode::BadEquationOfState, error.to_string()))
     }
 }
 

@@ -8,6 +8,7 @@ use crystalgym_dft::Smearing;
 use crystalgym_qe::SettingRange;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
+use super::gap_settings::GapSettings;
 use crate::{
     Accuracy, EquationOfStateLimits, Ions,
     elasticity::{DEFAULT_ELASTIC_STRAIN, ELASTIC_STRAIN},
@@ -67,6 +68,8 @@ pub struct NativeSettings {
     /// The most memory that one calculation may take, by an estimate before it starts, in GiB. What
     /// needs more fails at once, with the estimate, and is never stored.
     pub memory_limit_gib: f64,
+    /// How a band gap is found.
+    pub gap: GapSettings,
     /// What is called the bulk modulus.
     pub bulk_modulus: BulkModulusDefinition,
     /// What a fitted equation of state must fulfil (verdict `engine`).
@@ -97,6 +100,7 @@ impl Default for NativeSettings {
             threads: NonZeroUsize::MIN,
             time_limit_seconds: Some(3600.0),
             memory_limit_gib: SetUp::MEMORY_LIMIT_GIB,
+            gap: GapSettings::default(),
             bulk_modulus: BulkModulusDefinition::default(),
             equation_of_state: EquationOfStateLimits::default(),
             elastic_strain: DEFAULT_ELASTIC_STRAIN,
@@ -170,6 +174,7 @@ pub enum VolumeBasis {
 pub(super) const PUBLISHED_ECUTWFC_RY: f64 = 50.0;
 
 const THREADS: SettingRange = SettingRange::new(1.0, 1024.0, "threads");
+const SPACING_PER_ANG: SettingRange = SettingRange::new(1e-3, 10.0, "Å⁻¹");
 const MEMORY_GIB: SettingRange = SettingRange::new(1e-3, 1e6, "GiB");
 
 /// A setting that no calculation can use.
@@ -258,6 +263,16 @@ impl NativeSettings {
                 "time_limit_seconds",
                 self.time_limit_seconds,
                 SettingRange::TIME_SECONDS,
+            ),
+            (
+                "gap.path_spacing_per_ang",
+                Some(self.gap.path_spacing_per_ang),
+                SPACING_PER_ANG,
+            ),
+            (
+                "gap.mesh_spacing_per_ang",
+                Some(self.gap.mesh_spacing_per_ang),
+                SPACING_PER_ANG,
             ),
             ("elastic_strain", Some(self.elastic_strain), ELASTIC_STRAIN),
             ("memory_limit_gib", Some(self.memory_limit_gib), MEMORY_GIB),
