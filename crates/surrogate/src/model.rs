@@ -1,0 +1,305 @@
+//! What is expected of a crystal: which failure, a value at the property's floor, or a value with
+//! its uncertainty.
+
+use std::collections::BTreeMap;
+
+use crystalgym_environment::{Prediction, Reward};
+use crystalgym_evaluation::{FailureCode, Property};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    classification::{self, Classification},
+    features::GROUP_SIZES,
+    kernel::Hyperparameters,
+    regression::{self, Regression},
+    rewards::{Normal, expected_improvement},
+};
+
+/// Data beyond which hyperparameters are found on this many of them, evenly spread over all.
+const MOST_TO_FIT: usize = 250;
+
+/// What a calculation said.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Known {
+    /// The property's value, in its unit.
+    Value(f64),
+    /// It failed.
+    Failure(FailureCode),
+}
+
+/// Values below which a property counts as at its floor of 0: metals have no gap at all, so that a
+/// smooth function of the elements cannot hold them and semiconductors alike.
+pub fn floor_below(property: Property) -> Option<f64> {
+    match property {
+        Property::BandGap => Some(0.02),
+        Property::BulkModulus | Property::Density | Property::ShearModulus => None,
+    }
+}
+
+/// The hyperparameters of a model; what is missing is as expected before any data.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ModelHyperparameters {
+    /// Of each kind of failure.
+    pub failures: BTreeMap<FailureCode, Hyperparameters>,
+    /// Of values at the floor.
+    pub floor: Option<Hyperparameters>,
+    /// Of the value.
+    pub value: Option<Hyperparameters>,
+}
+
+impl ModelHyperparameters {
+    /// The most probable ones, given what calculations said of crystals with these standardised
+    /// features.
+    pub fn fitted(property: Property, data: &[(&[f64], Known)]) -> Self {
+        let sizes = &GROUP_SIZES;
+        let stages = Stages::of(property, data);
+        let class = |stage: &Stage<'_>| {
+            let (features, yes) = stage.thinned();
+            classification::fitted(&features, &yes, sizes)
+        };
+        let failures = stages.failures.iter();
+        let (features, values) = thinned(&stages.features, &stages.values);
+        Self {
+            failures: failures
+                .map(|(code, stage)| (*code, class(stage)))
+                .collect(),
+            floor: stages.floor.as_ref().map(class),
+            value: (features.len() > 2).then(|| {
+                let typical = property.facts().typical_value;
+                regression::fitted(&features, &values, sizes, typical)
+            }),
+        }
+    }
+
+    /// Whether all are numbers of a size that a fit can give.
+    pub fn are_sane(&self) -> bool {
+        let all = self.failures.values().chain(&self.floor).chain(&self.value);
+        all.into_iter().all(|hyperparameters| {
+            hyperparameters.are_sane() && hyperparameters.weights_ln.len() == GROUP_SIZES.len()
+        })
+    }
+}
+
+/// A yes-or-no question with what is known of it.
+struct Stage<'a> {
+    features: Vec<&'a [f64]>,
+    yes: Vec<bool>,
+}
+
+impl<'a> Stage<'a> {
+    fn thinned(&self) -> (Vec<&'a [f64]>, Vec<bool>) {
+        thinned(&self.features, &self.yes)
+    }
+}
+
+/// The data of each question: does it fail in the first way? If not, in the second? … If it does
+/// not fail, is its value at the floor? If not, which is it?
+struct Stages<'a> {
+    failures: Vec<(FailureCode, Stage<'a>)>,
+    floor: Option<Stage<'a>>,
+    features: Vec<&'a [f64]>,
+    values: Vec<f64>,
+}
+
+impl<'a> Stages<'a> {
+    fn of(property: Property, data: &[(&'a [f64], Known)]) -> Self {
+        let mut left: Vec<(&[f64], Known)> = data.to_vec();
+        let mut codes = BTreeMap::<FailureCode, usize>::new();
+        for (_, known) in data {
+            if let Known::Failure(code) = known {
+                *codes.entry(*code).or_default() += 1;
+            }
+        }
+        let mut codes: Vec<(FailureCode, usize)> = codes.into_iter().collect();
+        // The commonest first, so that every question has the most data.
+        codes.sort_by_key(|&(code, count)| (std::cmp::Reverse(count), code));
+        let ask = |left: &mut Vec<(&'a [f64], Known)>, is_yes: &dyn Fn(Known) -> bool| {
+            let stage = Stage {
+                features: left.iter().map(|(features, _)| *features).collect(),
+                yes: left.iter().map(|(_, known)| is_yes(*known)).collect(),
+            };
+            left.retain(|(_, known)| !is_yes(*known));
+            stage
+        };
+        let failures = codes
+            .into_iter()
+            .map(|(code, _)| (code, ask(&mut left, &|known| known == Known::Failure(code))))
+            .collect();
+        let at_floor = |floor: f64, known| matches!(known, Known::Value(value) if value < floor);
+        let floor = floor_below(property)
+            .map(|floor| ask(&mut left, &|known| at_floor(floor, known)))
+            .filter(|stage| !stage.yes.is_empty());
+        let values = left.iter().filter_map(|&(features, known)| match known {
+            Known::Value(value) => Some((features, value)),
+            Known::Failure(_) => None,
+        });
+        let (features, values) = values.unzip();
+        Self {
+            failures,
+            floor,
+            features,
+            values,
+        }
+    }
+}
+
+/// At most so many members, evenly spread.
+fn thinned<'a, T: Copy>(features: &[&'a [f64]], values: &[T]) -> (Vec<&'a [f64]>, Vec<T>) {
+    let count = values.len();
+    let kept = count.min(MOST_TO_FIT);
+    let places = (0..kept).map(|place| place * count / kept);
+    places.map(|place| (features[place], values[place])).unzip()
+}
+
+/// A model of a property, given what calculations said of crystals with these standardised
+/// features.
+#[derive(Debug, Clone)]
+pub struct PropertyModel {
+    failures: Vec<(FailureCode, Classification)>,
+    floor: Option<Classification>,
+    value: Option<Regression>,
+    typical: f64,
+}
+
+impl PropertyModel {
+    /// The posterior of all data.
+    pub fn new(
+        property: Property,
+        data: &[(&[f64], Known)],
+        hyperparameters: &ModelHyperparameters,
+    ) -> Self {
+        let sizes = &GROUP_SIZES;
+        let expected = Hyperparameters::expected(sizes.len());
+        let stages = Stages::of(property, data);
+        let class = |stage: &Stage<'_>, hyperparameters: Option<&Hyperparameters>| {
+            let hyperparameters = hyperparameters.unwrap_or(&expected);
+            Classification::new(&stage.features, &stage.yes, sizes, hyperparameters)
+        };
+        let typical = property.facts().typical_value;
+        Self {
+            failures: stages
+                .failures
+                .iter()
+                .filter_map(|(code, stage)| {
+                    Some((*code, class(stage, hyperparameters.failures.get(code))?))
+                })
+                .collect(),
+            floor: stages
+                .floor
+                .as_ref()
+                .and_then(|stage| class(stage, hyperparameters.floor.as_ref())),
+            value: Regression::new(
+                &stages.features,
+                &stages.values,
+                sizes,
+                typical,
+                hyperparameters.value.as_ref().unwrap_or(&expected),
+            ),
+            typical,
+        }
+    }
+
+    /// Takes a crystal that is being calculated as if its expected value had come, so that the
+    /// next one is looked for elsewhere.
+    pub fn believe(&mut self, features: &[f64]) {
+        if let Some(value) = &mut self.value {
+            value.believe(features);
+        }
+    }
+
+    /// What is expected of a crystal with these standardised features.
+    pub fn forecast(&self, features: &[f64]) -> Forecast {
+        let mut left = 1.0;
+        let failures = self.failures.iter().map(|(code, class)| {
+            let probability = left * class.probability(features);
+            left -= probability;
+            (*code, probability)
+        });
+        let failures = failures.collect();
+        let floor = self.floor.as_ref();
+        let floor = left * floor.map_or(0.0, |class| class.probability(features));
+        Forecast {
+            failures,
+            floor,
+            value_probability: left - floor,
+            value: self.value(features),
+        }
+    }
+
+    fn value(&self, features: &[f64]) -> Normal {
+        let (mean, spread) = match &self.value {
+            Some(value) => value.posterior(features),
+            None => (self.typical, self.typical),
+        };
+        Normal { mean, spread }
+    }
+
+    /// Means and covariance (its lower triangle) of the values of several crystals, should each
+    /// have one above the floor.
+    pub fn joint(&self, features: &[&[f64]]) -> Option<(Vec<f64>, Vec<Vec<f64>>)> {
+        Some(self.value.as_ref()?.joint(features))
+    }
+}
+
+/// What is expected of a crystal. The probabilities sum to one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Forecast {
+    /// Probability of each kind of failure that was met.
+    pub failures: Vec<(FailureCode, f64)>,
+    /// Probability of a value of 0, where the property has such a floor.
+    pub floor: f64,
+    /// Probability of another value.
+    pub value_probability: f64,
+    /// That value.
+    pub value: Normal,
+}
+
+impl Forecast {
+    /// Probability of any failure.
+    pub fn failure_probability(&self) -> f64 {
+        self.failures
+            .iter()
+            .map(|(_, probability)| probability)
+            .sum()
+    }
+
+    /// The expected improvement of the reward over `best`.
+    pub fn improvement(&self, reward: &Reward, target: f64, best: f64) -> f64 {
+        let over = |reward: f64| (reward - best).max(0.0);
+        self.failure_probability() * over(reward.of_failure())
+            + self.floor * over(reward.of_value(target, 0.0))
+            + self.value_probability * expected_improvement(reward, target, self.value, best)
+    }
+
+    /// The expected reward.
+    pub fn reward(&self, reward: &Reward, target: f64) -> f64 {
+        let lowest = reward.of_failure();
+        lowest + self.improvement(reward, target, lowest)
+    }
+
+    /// The probability of a value at most so far from the target.
+    pub fn hit(&self, target: f64, tolerance: f64) -> f64 {
+        let at_floor = if target <= tolerance { self.floor } else { 0.0 };
+        at_floor
+            + self.value_probability * self.value.between(target - tolerance, target + tolerance)
+    }
+
+    /// Value and spread of what does not fail, whatever its distribution, and the probability that
+    /// it does.
+    pub fn prediction(&self) -> Prediction {
+        let succeeds = self.floor + self.value_probability;
+        let share = if succeeds > 0.0 {
+            self.value_probability / succeeds
+        } else {
+            1.0
+        };
+        let Normal { mean, spread } = self.value;
+        let variance = share * (spread * spread + (1.0 - share) * mean * mean);
+        Prediction {
+            value: share * mean,
+            spread: variance.sqrt(),
+            failure_probability: self.failure_probability(),
+        }
+    }
+}
