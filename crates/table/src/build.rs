@@ -9,7 +9,7 @@ use crystalgym_evaluation::{
 use crate::{TableError, TablePlan};
 
 /// How long a wait for a result lasts before the stop is looked at again.
-const LOOK_UP: Duration = Duration::from_millis(50);
+pub(crate) const LOOK_UP: Duration = Duration::from_millis(50);
 /// Requests that wait for a worker, so that none is idle.
 const WAITING: usize = 1;
 

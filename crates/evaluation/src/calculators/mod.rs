@@ -5,6 +5,7 @@ mod empirical;
 mod native;
 mod qe;
 mod rigid;
+mod table;
 
 pub use config::{CalculatorConfig, CalculatorName};
 pub use empirical::EmpiricalCalculator;
@@ -14,3 +15,4 @@ pub use native::{
 };
 pub use qe::{QeCalculator, QeSettings};
 pub use rigid::RigidCalculator;
+pub use table::{TableCalculator, TableSettings};

@@ -22,6 +22,8 @@ pub(crate) struct Fingerprints {
     pub(crate) templates: Vec<String>,
     /// Which of them is that of all elements together.
     pub(crate) of_all: usize,
+    /// Which of them is that of no element, by which a calculator's settings are known.
+    pub(crate) of_none: usize,
     /// Identity of each element's pseudopotential.
     pub(crate) pseudopotentials: BTreeMap<String, String>,
 }
@@ -33,6 +35,7 @@ impl Fingerprints {
         Self {
             templates: vec![template],
             of_all: 0,
+            of_none: 0,
             pseudopotentials,
         }
     }

@@ -9,6 +9,6 @@ mod shipped;
 
 pub use description::{TableDescription, TableSkeleton};
 pub use error::TableFileError;
-pub use result_table::ResultTable;
+pub use result_table::{ResultTable, TableSource};
 pub use row::{TABLE_COLUMNS, TableColumn, TableRow};
 pub use shipped::{SHIPPED_TABLES, ShippedTable};

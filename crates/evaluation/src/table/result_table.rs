@@ -21,6 +21,23 @@ use crate::{Calculator, CalculatorConfig, Fingerprint, Outcome, Property};
 /// The key of the file's metadata that holds the description.
 const DESCRIPTION: &str = "crystalgym.table";
 
+/// What a table was made of.
+#[derive(Clone, Copy)]
+pub struct TableSource<'a> {
+    /// The skeleton.
+    pub skeleton: &'a Skeleton,
+    /// The elements, in the order of the action set.
+    pub elements: &'a [Element],
+    /// What was computed.
+    pub property: Property,
+    /// The settings of the calculator.
+    pub config: &'a CalculatorConfig,
+    /// The calculator.
+    pub calculator: &'a dyn Calculator,
+    /// Number of different fillings.
+    pub fillings: usize,
+}
+
 /// What every filling of a skeleton with some elements came to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ResultTable {
@@ -34,21 +51,26 @@ pub struct ResultTable {
 }
 
 impl ResultTable {
-    /// A table that was computed: `rows` in the order of their elements, `config` of `calculator`.
+    /// A table that was computed: rows in the order of their elements.
     ///
     /// # Errors
     /// [`TableFileError::Content`] for a row whose fingerprint cannot be kept.
     pub fn new(
         name: &str,
-        skeleton: &Skeleton,
-        elements: &[Element],
-        property: Property,
-        config: &CalculatorConfig,
-        calculator: &dyn Calculator,
+        source: &TableSource<'_>,
         rows: Vec<TableRow>,
-        fillings: usize,
     ) -> Result<Self, TableFileError> {
+        let &TableSource {
+            skeleton,
+            elements,
+            property,
+            config,
+            calculator,
+            fillings,
+        } = source;
         let mut known = Fingerprints::of_all(&calculator.fingerprint(elements, property));
+        let of_none = known.add(&calculator.fingerprint(&[], property), &[]);
+        known.of_none = of_none.unwrap_or(known.of_all);
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         let mut fingerprints = Vec::with_capacity(rows.len());
         for row in &rows {
@@ -254,7 +276,9 @@ impl ResultTable {
         distinct.sort_unstable();
         distinct.dedup();
         let mut template = known.of_all;
-        if known.templates.len() > 1 && distinct != sorted(&self.description.elements) {
+        if distinct.is_empty() {
+            template = known.of_none;
+        } else if known.templates.len() > 1 && distinct != sorted(&self.description.elements) {
             // That of a row with these elements.
             let has_them = |row: &TableRow| sorted(&row.elements) == distinct;
             let place = self.rows.iter().position(has_them);
