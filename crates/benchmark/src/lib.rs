@@ -6,6 +6,7 @@
 mod area;
 mod curve;
 mod error;
+mod exact;
 mod experiment;
 mod folder;
 mod forecast;
@@ -31,6 +32,7 @@ mod verdict;
 
 pub use curve::{CurveAxis, LearningCurve};
 pub use error::BenchmarkError;
+pub use exact::ExactMeasure;
 pub use experiment::{Experiment, HELD_OUT, experiments};
 pub use folder::BenchmarkFolder;
 pub use forecast::{Forecast, forecast};

@@ -7,7 +7,7 @@ use crystalgym_evaluation::Property;
 use crystalgym_training::{EpisodeRow, RowSource};
 
 use crate::{
-    EvaluationRow, FoundCrystals, JobManifest, LearningCurve, RewardSource, RolloutKind,
+    EvaluationRow, ExactMeasure, FoundCrystals, JobManifest, LearningCurve, RewardSource, RolloutKind,
     area::LearningArea,
     found::CrystalCounter,
     limits::{LARGEST_VALUE, LONGEST_CALCULATION, MOST_STEPS},
@@ -34,6 +34,8 @@ pub struct JobMeasure {
     pub held_out_return: Option<f64>,
     /// Distinct crystals among the final rollouts, and how many rollouts there were.
     pub unique_rollouts: (usize, usize),
+    /// How far from the optimum it came, where its rewards come from a table.
+    pub exact: Option<ExactMeasure>,
     /// Formation energies in eV an atom, where they have been computed.
     pub formation_energies_ev_per_atom: Vec<f64>,
 }
@@ -95,6 +97,7 @@ impl JobMeasure {
             sampled_return: returns("sampled", false).unwrap_or(f64::NAN),
             held_out_return: returns("greedy", true),
             unique_rollouts: (distinct.len(), evaluation.len()),
+            exact: None,
             formation_energies_ev_per_atom: Vec::new(),
             manifest,
         }

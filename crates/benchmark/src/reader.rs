@@ -14,8 +14,9 @@ use crystalgym_training::{EpisodeRow, Preset, RunFolder, checkpointed_episodes};
 use serde::Deserialize;
 
 use crate::{
-    BenchmarkError, BenchmarkFolder, EvaluationRow, JobManifest, JobMeasure, JobStatus,
+    BenchmarkError, BenchmarkFolder, EvaluationRow, ExactMeasure, JobManifest, JobMeasure, JobStatus,
     RewardSource, TrainingMeasure,
+    exact::judge_of_run,
     limits::{LARGEST_RETURN, LARGEST_VALUE, LONGEST_CALCULATION, MOST_STEPS},
     measure::TrainingCounter,
     runner::{EVALUATION_FILE, ROLLOUTS, RUN_FOLDER},
@@ -122,8 +123,18 @@ fn read_job(folder: &Path) -> Result<JobMeasure, String> {
     let evaluation = read_evaluation(folder, &manifest)?;
     let mut job = JobMeasure::of(manifest, training, &evaluation);
     job.formation_energies_ev_per_atom = read_formation_energies(folder)?;
-    let config = RunFolder::at(&run).config().ok();
-    job.rewards = config.map(|config| RewardSource::of(&config.calculator));
+    if let Ok(config) = RunFolder::at(&run).config() {
+        job.rewards = Some(RewardSource::of(&config.calculator));
+        if let Some(judge) = judge_of_run(&config.task, &config.calculator) {
+            let episodes = RunFolder::at(&run).read_episodes().map_err(text)?;
+            job.exact = Some(ExactMeasure::of(
+                &judge,
+                episodes.iter().map(|row| row.elements.as_str()),
+                evaluation.iter().map(|row| row.elements.as_str()),
+                job.greedy_return,
+            ));
+        }
+    }
     Ok(job)
 }
 

@@ -1,5 +1,7 @@
 //! Where the rewards of a benchmark come from, in a few words.
 
+use std::path::Path;
+
 use crystalgym_evaluation::{CalculatorConfig, CalculatorName, GthCutoff};
 
 const RECOMMENDED: &str = "recommended cutoffs";
@@ -27,6 +29,21 @@ impl RewardSource {
         match config.name {
             CalculatorName::Rigid => without("mass over volume"),
             CalculatorName::Empirical => without("textbook formulas"),
+            CalculatorName::Table => {
+                let file = config.table.file.as_deref().unwrap_or_default();
+                let stem = Path::new(file).file_stem().unwrap_or_default();
+                let table = format!("table {}", stem.to_string_lossy());
+                match config.maker().map(|maker| Self::of(&maker)) {
+                    Ok(maker) => Self {
+                        text: format!("{}, {table}", maker.text),
+                        ..maker
+                    },
+                    Err(_) => Self {
+                        is_dft: false,
+                        text: format!("{table}, which is not here"),
+                    },
+                }
+            }
             CalculatorName::Native => {
                 let native = &config.native;
                 let potentials = family().unwrap_or_else(|| "GTH".to_owned());

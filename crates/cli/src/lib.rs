@@ -54,6 +54,8 @@ enum Command {
     Pseudo(commands::pseudo::PseudoArguments),
     /// Look into the store of results, or export it.
     Store(commands::store::StoreArguments),
+    /// Compute every filling of a skeleton once: build, show, export and verify such a table.
+    Table(Box<commands::table::TableArguments>),
     /// Convert a structure between CIF, POSCAR, extxyz and JSON.
     Convert(commands::convert::ConvertArguments),
     /// Measure how well things work.
@@ -80,6 +82,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::List(arguments) => commands::list::run(&arguments),
         Command::Pseudo(arguments) => commands::pseudo::run(&arguments),
         Command::Store(arguments) => commands::store::run(&arguments),
+        Command::Table(arguments) => commands::table::run(&arguments),
         Command::Convert(arguments) => commands::convert::run(&arguments),
         Command::Bench(arguments) => commands::bench::run(&arguments),
         Command::Watch(arguments) => commands::watch::run(&arguments),

@@ -35,6 +35,26 @@ impl TrainingBar {
     }
 }
 
+/// A bar for the fillings of a table; hidden when standard error is no terminal.
+pub(crate) struct TableBar(ProgressBar);
+
+impl TableBar {
+    pub(crate) fn new(fillings: u64) -> Self {
+        let bar = bar(fillings, "{bar:14} {percent:>3} %  {wide_msg}");
+        bar.enable_steady_tick(Duration::from_millis(500));
+        Self(bar)
+    }
+
+    pub(crate) fn report(&self, done: u64, line: String) {
+        self.0.set_position(done);
+        self.0.set_message(line);
+    }
+
+    pub(crate) fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
 /// A bar for the jobs of a benchmark: `4/12 jobs, 310 calculations, 5m left`.
 pub(crate) struct JobsBar {
     bar: ProgressBar,

@@ -88,6 +88,19 @@ pub enum CrystalError {
         /// The spacing in Å⁻¹.
         spacing_per_ang: f64,
     },
+    /// A skeleton has more fillings than can be listed.
+    #[error(
+        "skeleton {skeleton} has {elements}^{sites} fillings with {elements} elements on {sites} \
+         sites, more than can be listed: expected at most 50 million"
+    )]
+    TooManyFillings {
+        /// Label of the skeleton.
+        skeleton: String,
+        /// Its sites.
+        sites: usize,
+        /// Elements to choose from.
+        elements: usize,
+    },
     /// The symmetry search failed.
     #[error("symmetry search failed: {0}")]
     Symmetry(String),

@@ -17,6 +17,7 @@ mod element;
 mod element_data;
 mod element_table;
 mod error;
+mod fillings;
 mod graph;
 mod io;
 mod k_path;
@@ -36,6 +37,7 @@ pub use crystal::Crystal;
 pub use element::Element;
 pub use element_data::ElementData;
 pub use error::CrystalError;
+pub use fillings::{CanonicalFilling, canonical_fillings, count_canonical_fillings};
 pub use graph::{CrystalGraph, DirectedEdge};
 pub use io::{
     AtomicFile, EnclosedFolder, EntryKind, StructureFormat, is_unfinished_write, open_regular,

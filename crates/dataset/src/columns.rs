@@ -1,24 +1,10 @@
 //! The columns of the table of results, with their meanings.
 
+use crystalgym_columns::{Cell, Kind};
 use crystalgym_crystal::{Structure, StructureFormat};
 use crystalgym_evaluation::{Outcome, Property, StoredResult, Values};
 
 use crate::DatasetError;
-
-/// What a column holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// UTF-8.
-    Text,
-    /// Double precision.
-    Number,
-    /// 32 bits, signed.
-    Integer,
-    /// A list of numbers, never missing.
-    Numbers,
-    /// A list of integers, never missing.
-    Integers,
-}
 
 /// A column of the table: its contents are described in the data card by the same entry.
 #[derive(Debug, Clone, Copy)]
@@ -30,23 +16,6 @@ pub struct Column {
     /// Meaning and unit.
     pub meaning: &'static str,
     get: fn(&Row<'_>) -> Cell,
-}
-
-/// A value in a column.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Cell {
-    /// Not known, or not of this kind of outcome.
-    Missing,
-    /// Of [`Kind::Text`].
-    Text(String),
-    /// Of [`Kind::Number`].
-    Number(f64),
-    /// Of [`Kind::Integer`].
-    Integer(i32),
-    /// Of [`Kind::Numbers`].
-    Numbers(Vec<f64>),
-    /// Of [`Kind::Integers`].
-    Integers(Vec<i32>),
 }
 
 /// A result with its structure.

@@ -1,6 +1,6 @@
 use std::{io, path::PathBuf};
 
-use parquet::errors::ParquetError;
+use crystalgym_columns::ColumnsError;
 
 /// What can go wrong with a data set.
 #[derive(Debug, thiserror::Error)]
@@ -15,8 +15,8 @@ pub enum DatasetError {
         source: io::Error,
     },
     /// A table could not be written.
-    #[error("parquet: {0}")]
-    Parquet(#[from] ParquetError),
+    #[error(transparent)]
+    Columns(#[from] ColumnsError),
     /// A result of the store has no structure that can be read.
     #[error("result {key} of the store: {message}")]
     Result {

@@ -11,7 +11,8 @@ mod folder;
 mod parquet_file;
 
 pub use card::DatasetDescription;
-pub use columns::{COLUMNS, Cell, Column, Kind};
+pub use columns::{COLUMNS, Column};
+pub use crystalgym_columns::{Cell, Kind};
 pub use error::DatasetError;
 pub use folder::write_dataset;
 pub use parquet_file::write_parquet;

@@ -8,10 +8,10 @@ use std::{
     },
 };
 
-use crystalgym_crystal::{Crystal, Element, Structure};
+use crystalgym_crystal::{Crystal, Element, Skeleton, Structure};
 use serde::{Deserialize, Serialize};
 
-use crate::{CalculationSettings, Outcome, Property};
+use crate::{CalculationSettings, Outcome, Property, ResultTable};
 
 /// Computes properties of crystals.
 ///
@@ -40,6 +40,21 @@ pub trait Calculator: Send + Sync {
     fn check(&self, elements: &[Element], property: Property) -> Result<(), CalculatorError> {
         let _ = (elements, property);
         Ok(())
+    }
+
+    /// Looks whether the calculator could work on every filling of a skeleton, as [`Self::check`] does
+    /// for elements.
+    ///
+    /// # Errors
+    /// [`CalculatorError`] that says why not.
+    fn check_skeleton(&self, skeleton: &Skeleton) -> Result<(), CalculatorError> {
+        let _ = skeleton;
+        Ok(())
+    }
+
+    /// The table that outcomes are looked up in, for a calculator that computes nothing.
+    fn table(&self) -> Option<&Arc<ResultTable>> {
+        None
     }
 
     /// Whether an evaluation takes microseconds, so that it is done in place: no worker, no store.

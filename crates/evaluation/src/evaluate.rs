@@ -19,7 +19,7 @@ use crate::{
 pub enum Source {
     /// Computed for this request.
     Computed,
-    /// Found in the store.
+    /// Found in the store, or in a table.
     Store,
     /// Shared with an earlier request of this process that was still under way.
     Coalesced,
@@ -71,10 +71,15 @@ pub fn evaluate(
     };
     if calculator.is_instant() {
         let canonical = crystal.canonical();
-        return computed(
-            None,
-            compute_guarded(calculator, &canonical, property, cancel),
-        );
+        let outcome = compute_guarded(calculator, &canonical, property, cancel);
+        let source = match calculator.table() {
+            Some(_) => Source::Store,
+            None => Source::Computed,
+        };
+        return Evaluation {
+            source,
+            ..computed(None, outcome)
+        };
     }
     let identity = Identity::of(crystal, calculator);
     let compute = || match identity.to_compute() {

@@ -21,6 +21,7 @@ mod pool;
 mod property;
 mod pulay;
 mod store;
+mod table;
 mod warning;
 mod warnings;
 
@@ -32,7 +33,8 @@ pub use calculator::{Calculator, CalculatorError, CancelToken, Fingerprint};
 pub use calculators::{
     BulkModulusDefinition, CalculatorConfig, CalculatorName, EmpiricalCalculator, GapKind,
     GapSettings, GroundState, GthCutoff, InvalidNativeSettings, NativeCalculator, NativeSettings,
-    QeCalculator, QeSettings, RecommendedCutoff, RigidCalculator, SpeciesSource, Verdict,
+    QeCalculator, QeSettings, RecommendedCutoff, RigidCalculator, SpeciesSource, TableCalculator,
+    TableSettings, Verdict,
     VolumeBasis,
 };
 pub use convergence::{ConvergenceAxis, ConvergenceCurve, ConvergencePoint, ConvergenceSettings};
@@ -56,6 +58,10 @@ pub use property::{Property, PropertyFacts, Tolerance, UnknownProperty};
 pub use pulay::measure_pulay_pressure;
 pub use store::{
     Claim, Claimed, DamagedResult, ExportFormat, ResultStore, StoreError, StoreKey, StoredResult,
+};
+pub use table::{
+    ResultTable, SHIPPED_TABLES, ShippedTable, TABLE_COLUMNS, TableColumn, TableDescription,
+    TableFileError, TableRow, TableSkeleton, TableSource,
 };
 pub use warning::{UnknownWarningCode, Warning, WarningCode};
 pub use warnings::{COARSE_SPACING_PER_ANG, REST_PRESSURE_GPA, symmetry_snapped, warnings};

@@ -245,6 +245,8 @@ failure_codes! {
     UnreadableOutput = "unreadable_output", momentary;
     /// The scratch folder is full or not writable.
     ScratchUnavailable = "scratch_unavailable", momentary;
+    /// The filling is not in the table that was asked for it.
+    NotInTable = "not_in_table", momentary;
     /// The evaluation was cancelled.
     Cancelled = "cancelled", momentary;
     /// The calculator itself panicked; a bug to report.

@@ -93,6 +93,14 @@ fn describe(error: &CrystalError) -> (&'static str, Value) {
             json!({ "skeleton": skeleton, "expected": expected, "found": found }),
         ),
         CrystalError::Symmetry(_) => ("symmetry", json!({})),
+        CrystalError::TooManyFillings {
+            skeleton,
+            sites,
+            elements,
+        } => (
+            "too_many_fillings",
+            json!({ "skeleton": skeleton, "sites": sites, "elements": elements }),
+        ),
         _ => ("other", json!({})),
     }
 }

@@ -65,6 +65,9 @@ impl TrainedAgent {
         evaluator
             .calculator
             .check(&elements_of(&task), task.property())?;
+        for skeleton in task.skeletons() {
+            evaluator.calculator.check_skeleton(skeleton)?;
+        }
         let seed = evaluation.seed.wrapping_add(EVALUATION_SEED_OFFSET);
         let mode = if evaluation.sampled {
             PolicyMode::Sampled { seed }

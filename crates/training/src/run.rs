@@ -317,6 +317,9 @@ impl Ready {
         evaluator
             .calculator
             .check(&elements_of(&task), task.property())?;
+        for skeleton in task.skeletons() {
+            evaluator.calculator.check_skeleton(skeleton)?;
+        }
         Ok(Self {
             config,
             task,

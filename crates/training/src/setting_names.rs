@@ -6,12 +6,12 @@ use toml::{Table, Value};
 /// `calculator.native.kppa`.
 const CALCULATOR: &str = "calculator";
 /// Those parts.
-const CALCULATOR_PARTS: [&str; 3] = ["native", "qe", "pseudopotentials"];
+const CALCULATOR_PARTS: [&str; 4] = ["native", "qe", "table", "pseudopotentials"];
 /// Known names that an unknown one may be taken for.
 const MOST_HINTS: usize = 3;
 
 /// Settings that are absent unless somebody gives them, so that no table of defaults has them.
-const ABSENT_BY_DEFAULT: [&str; 11] = [
+const ABSENT_BY_DEFAULT: [&str; 12] = [
     "calculator.native.ecutwfc_ry",
     "calculator.native.ecutrho_ry",
     "calculator.native.gth_cutoff_ry",
@@ -19,6 +19,7 @@ const ABSENT_BY_DEFAULT: [&str; 11] = [
     "calculator.native.even_mesh",
     "calculator.native.pulay_correction",
     "calculator.pseudopotentials",
+    "calculator.table.file",
     "task.tolerance",
     "task.steps",
     "task.reward_form",

@@ -13,7 +13,7 @@ use crystalgym_training::{ConfigLayers, TrainingConfig};
 use super::{
     compositions::{Composition, Compositions},
     elements::action_elements,
-    file::{Measures, ResultFile, ResultJob, portable},
+    file::{Measures, ResultFile, ResultJob},
     identity::run_identity,
     rows::measure,
     whole::first_difference,
@@ -167,7 +167,7 @@ impl Checker {
 
     fn settings(&mut self, at: &str, job: &ResultJob) {
         let calculator = &job.settings.calculator;
-        if *calculator != portable(calculator) {
+        if *calculator != calculator.portable() {
             let message = "names commands, folders, threads or another calculator's settings, \
                            expected only what decides the numbers";
             self.found(&format!("{at}.settings.calculator"), message.to_owned());

@@ -1,11 +1,9 @@
 //! The file of a benchmark's result: its parts, and how it is read.
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use crystalgym_environment::TaskConfig;
-use crystalgym_evaluation::{
-    CalculatorConfig, CalculatorName, FailureCode, NativeSettings, Property, QeSettings, Source,
-};
+use crystalgym_evaluation::{CalculatorConfig, FailureCode, Property, Source};
 use crystalgym_training::{Algorithm, EpisodeRow, Preset};
 use serde::{Deserialize, Serialize};
 
@@ -162,37 +160,6 @@ pub struct ResultRollout {
 impl ResultFile {
     /// The format of this version.
     pub const FORMAT: &'static str = "crystalgym-result/1";
-}
-
-/// A calculator's settings without what only concerns a machine. What a file of somebody else names
-/// there is never run or opened.
-pub(super) fn portable(config: &CalculatorConfig) -> CalculatorConfig {
-    let family = config.pseudopotentials.as_deref().map(|name| {
-        let stem = Path::new(name).file_name().unwrap_or_default();
-        stem.to_string_lossy().into_owned()
-    });
-    let native = NativeSettings::default();
-    let qe = QeSettings::default();
-    CalculatorConfig {
-        name: config.name,
-        pseudopotentials: family,
-        native: match config.name {
-            CalculatorName::Native => NativeSettings {
-                threads: native.threads,
-                ..config.native.clone()
-            },
-            _ => native,
-        },
-        qe: match config.name {
-            CalculatorName::Qe => QeSettings {
-                pw: config.qe.pw.clone(),
-                equation_of_state: config.qe.equation_of_state.clone(),
-                time_limit_seconds: config.qe.time_limit_seconds,
-                ..qe
-            },
-            _ => qe,
-        },
-    }
 }
 
 impl ResultJob {

@@ -6,15 +6,16 @@ use std::{
     path::Path,
 };
 
+use crystalgym_table::Judgement;
 use serde::Serialize;
 
 use super::{
-    file::ResultFile, groups::ranked_groups, identity::run_identity, read::SealedResult,
+    file::{ResultFile, ResultJob}, groups::ranked_groups, identity::run_identity, read::SealedResult,
     verification::Verification,
 };
 use crate::{
-    BenchmarkError, LeftOut, RolloutKind, Table, interquartile_mean, interquartile_mean_interval,
-    shown_number,
+    BenchmarkError, ExactMeasure, LeftOut, RolloutKind, Table, exact::KnownTables,
+    interquartile_mean, interquartile_mean_interval, measure::mean, shown_number,
 };
 
 /// Verified results side by side.
@@ -61,6 +62,13 @@ pub struct LeaderboardRow {
     /// Mean over jobs of the distinct crystals evaluated: the calculations of a job with an empty
     /// store.
     pub calculations_per_job: f64,
+    /// Mean over jobs of the best reward that there is less the best that training found, where a table
+    /// that comes with the program holds all fillings of the task.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub regret: Option<f64>,
+    /// Jobs whose training found a crystal near its target, and all, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub targets_hit: Option<(usize, usize)>,
     /// Jobs of the row whose training was repeated, and all.
     pub replayed: (usize, usize),
     /// The file.
@@ -98,6 +106,7 @@ impl Leaderboard {
             rows: Vec::new(),
             left_out: Vec::new(),
         };
+        let mut tables = KnownTables::default();
         let mut seen: BTreeMap<BTreeSet<String>, String> = BTreeMap::new();
         for path in files {
             let mut leave_out = |reason: String| {
@@ -114,7 +123,7 @@ impl Leaderboard {
                 }
             };
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            for row in rows(&result.file, &record, &name) {
+            for row in rows(&result.file, &record, &name, &mut tables) {
                 match seen.get(&row.identity) {
                     Some(first) => leave_out(format!(
                         "{}, {}, {}: the same jobs as in {first}",
@@ -193,7 +202,24 @@ fn verified(path: &Path) -> Result<(SealedResult, Verification), String> {
     Ok((result, record))
 }
 
-fn rows(file: &ResultFile, record: &Verification, file_name: &str) -> Vec<LeaderboardRow> {
+/// How far from the optimum jobs came; nothing unless that is known of all.
+fn judged(jobs: &[&ResultJob], tables: &mut KnownTables) -> Option<Vec<Judgement>> {
+    let mut judgements = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        let judge = tables.judge(&job.settings.task, &job.fingerprint)?;
+        let crystals = job.episodes.iter().map(|episode| episode.elements.as_str());
+        let exact = ExactMeasure::of(&judge, crystals, std::iter::empty(), f64::NAN);
+        judgements.push(exact.training);
+    }
+    Some(judgements)
+}
+
+fn rows(
+    file: &ResultFile,
+    record: &Verification,
+    file_name: &str,
+    tables: &mut KnownTables,
+) -> Vec<LeaderboardRow> {
     let replayed: BTreeSet<&str> = (record.replays.iter())
         .filter(|replay| replay.difference.is_none())
         .map(|replay| replay.job.as_str())
@@ -214,6 +240,9 @@ fn rows(file: &ResultFile, record: &Verification, file_name: &str) -> Vec<Leader
                 .filter_map(|job| job.measures.held_out_return)
                 .collect();
             let kind = RolloutKind::of(jobs[0].algorithm);
+            let judged = judged(&jobs, tables).unwrap_or_default();
+            let regrets = judged.iter().filter_map(|judgement| judgement.regret);
+            let hit = judged.iter().filter(|one| one.calls_to_hit.is_some());
             let crystals: usize = jobs.iter().map(|job| job.measures.distinct_crystals).sum();
             LeaderboardRow {
                 experiment,
@@ -235,6 +264,8 @@ fn rows(file: &ResultFile, record: &Verification, file_name: &str) -> Vec<Leader
                 interval: interquartile_mean_interval(&strata),
                 held_out: interquartile_mean(&held_out),
                 calculations_per_job: crystals as f64 / jobs.len() as f64,
+                regret: mean(regrets),
+                targets_hit: (!judged.is_empty()).then(|| (hit.count(), judged.len())),
                 replayed: (
                     (jobs.iter())
                         .filter(|job| replayed.contains(job.id.as_str()))
@@ -253,9 +284,10 @@ fn table(
     (experiment, property, skeletons, scale, calculator, kind): &Class,
     rows: &[&LeaderboardRow],
 ) -> Table {
+    let is_judged = rows.iter().any(|row| row.regret.is_some());
     let rows = rows.iter().map(|row| {
         let number = |value: Option<f64>| value.map_or_else(String::new, shown_number);
-        vec![
+        let mut cells = vec![
             row.rank.to_string(),
             row.name.clone(),
             row.algorithm.clone(),
@@ -269,7 +301,13 @@ fn table(
             format!("{:.1}", row.calculations_per_job),
             format!("{} of {}", row.replayed.0, row.replayed.1),
             row.file.clone(),
-        ]
+        ];
+        if is_judged {
+            cells.push(number(row.regret));
+            let hits = row.targets_hit.map(|(hit, all)| format!("{hit} of {all}"));
+            cells.push(hits.unwrap_or_default());
+        }
+        cells
     });
     Table {
         name: "leaderboard",
@@ -281,20 +319,28 @@ fn table(
             RolloutKind::Policy => POLICY_NOTE,
             RolloutKind::BestFind => SEARCH_NOTE,
         },
-        columns: vec![
-            "rank",
-            "name",
-            "algorithm",
-            "seeds",
-            kind.name(),
-            "interval",
-            "held out",
-            "calculations",
-            "trained again",
-            "file",
-        ],
+        columns: columns(*kind, is_judged),
         rows: rows.collect(),
     }
+}
+
+fn columns(kind: RolloutKind, is_judged: bool) -> Vec<&'static str> {
+    let mut columns = vec![
+        "rank",
+        "name",
+        "algorithm",
+        "seeds",
+        kind.name(),
+        "interval",
+        "held out",
+        "calculations",
+        "trained again",
+        "file",
+    ];
+    if is_judged {
+        columns.extend(["regret", "targets hit"]);
+    }
+    columns
 }
 
 const POLICY_NOTE: &str = "Interquartile mean of the return of the greedy policy over skeletons and \

@@ -17,7 +17,7 @@ use super::{
     compositions::Compositions,
     elements::action_elements,
     file::{
-        Measures, ResultEpisode, ResultFile, ResultJob, ResultRollout, ResultSettings, portable,
+        Measures, ResultEpisode, ResultFile, ResultJob, ResultRollout, ResultSettings,
     },
     read::is_gzip,
     rows::read_rows,
@@ -167,7 +167,9 @@ impl JobWriter {
             crystals.insert(self.compositions.of(skeleton, elements).map_err(bad)?);
         }
         let fingerprint = self.fingerprint(&config, manifest.property)?;
-        let instant = config.calculator.name.is_instant();
+        // Results of a table are those of the calculator that made it, and verified as these.
+        let maker = config.calculator.maker().map_err(TrainingError::from)?;
+        let instant = maker.name.is_instant();
         Ok(ResultJob {
             id: manifest.id.clone(),
             experiment: manifest.experiment.clone(),
@@ -183,7 +185,7 @@ impl JobWriter {
             fingerprint,
             settings: ResultSettings {
                 task: config.task,
-                calculator: portable(&config.calculator),
+                calculator: maker.portable(),
                 hyperparameters: hyperparameters.unwrap_or_default(),
             },
             measures: Measures::of(measure, crystals.len()),

@@ -12,5 +12,6 @@ pub(crate) mod list;
 pub(crate) mod pseudo;
 pub(crate) mod rollout;
 pub(crate) mod store;
+pub(crate) mod table;
 pub(crate) mod train;
 pub(crate) mod watch;

@@ -4,11 +4,15 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
 };
 
 use clap::Args;
-use crystalgym_environment::target_text;
-use crystalgym_training::{ConfigLayers, RunEnd, TrainingConfig, TrainingRun};
+use crystalgym_crystal::Element;
+use crystalgym_environment::{Task, target_text};
+use crystalgym_evaluation::CalculatorName;
+use crystalgym_table::Judge;
+use crystalgym_training::{ConfigLayers, RunEnd, RunFolder, TrainingConfig, TrainingRun};
 
 use crate::{
     progress::{TrainingBar, message},
@@ -85,6 +89,7 @@ pub(crate) fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
         },
     );
     let is_search = run.config().algorithm.name.is_search();
+    let config = run.config().clone();
     let bar = TrainingBar::new(run.total_steps());
     let end = run.run(&|| stop.is_set(), &mut |steps, statistics| {
         bar.report(steps, statistics)
@@ -92,6 +97,7 @@ pub(crate) fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     bar.finish();
     let end = end?;
     print_end(&end, is_search)?;
+    print_exact(&config, &folder)?;
     if let Some(error) = &end.store_error {
         eprintln!("warning: results could not be shared: {error}");
     }
@@ -104,6 +110,64 @@ pub(crate) fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
         );
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// How far from the optimum the run came, where a table knows it.
+fn print_exact(config: &TrainingConfig, folder: &Path) -> anyhow::Result<()> {
+    let calculator = match config.calculator.name {
+        CalculatorName::Table => config.calculator.build()?,
+        _ => return Ok(()),
+    };
+    let Some(table) = calculator.table() else {
+        return Ok(());
+    };
+    let judge = Judge::new(&Arc::new(Task::new(&config.task)?), table)?;
+    let episodes = RunFolder::at(folder).read_episodes()?;
+    let crystals: Vec<Vec<Element>> = episodes
+        .iter()
+        .map(|row| row.elements.split_whitespace().map(str::parse).collect())
+        .collect::<Result<_, _>>()?;
+    let found = judge.judge(crystals.iter().map(Vec::as_slice));
+    let mut out = terminal::stdout();
+    writeln!(
+        out,
+        "\nexact: optimum {:.5} of {} different fillings, {} of them within {} {} of the target",
+        found.optimum,
+        found.fillings,
+        found.fillings_within,
+        found.tolerance,
+        config.task.property.unit()
+    )?;
+    if let (Some(best), Some(regret), Some(rank)) = (found.best, found.regret, found.rank) {
+        writeln!(
+            out,
+            "best find {best:.5}: regret {regret:.5}, rank {rank} of {}; {} different fillings \
+             asked for",
+            found.fillings, found.calls
+        )?;
+    }
+    match (found.calls_to_hit, found.episodes_to_hit) {
+        (Some(calls), Some(episodes)) => writeln!(
+            out,
+            "first within the tolerance: after {calls} different fillings, in episode {episodes}"
+        )?,
+        _ => writeln!(out, "none found within the tolerance")?,
+    }
+    let optima = judge.start_optima();
+    let text = |optimal: f64| format!("{optimal:.5}");
+    let mut distinct: Vec<String> = optima.iter().map(|o| text(o.optimal_return)).collect();
+    distinct.dedup();
+    match distinct.as_slice() {
+        [] => {}
+        [same] => writeln!(out, "return of the optimal policy: {same} from every start")?,
+        _ => {
+            let each: Vec<String> = (optima.iter())
+                .map(|o| format!("{} from site {}", text(o.optimal_return), o.start_site))
+                .collect();
+            writeln!(out, "return of the optimal policy: {}", each.join(", "))?;
+        }
+    }
+    Ok(())
 }
 
 fn resolve(arguments: &TrainArguments) -> anyhow::Result<TrainingConfig> {

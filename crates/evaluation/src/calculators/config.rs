@@ -1,13 +1,13 @@
 //! Which calculator, with which settings, as configurations say it.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use crystalgym_pseudopotential::PseudopotentialFamily;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Calculator, CalculatorError, EmpiricalCalculator, NativeCalculator, NativeSettings,
-    QeCalculator, QeSettings, RigidCalculator, SpeciesSource,
+    QeCalculator, QeSettings, RigidCalculator, SpeciesSource, TableCalculator, TableSettings,
 };
 
 /// The family of `qe` unless another is named.
@@ -26,6 +26,9 @@ pub struct CalculatorConfig {
     pub qe: QeSettings,
     /// Settings of `native`.
     pub native: NativeSettings,
+    /// Settings of `table`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub table: TableSettings,
 }
 
 /// A calculator by name.
@@ -41,6 +44,8 @@ pub enum CalculatorName {
     /// The project's own plane-wave engine.
     #[default]
     Native,
+    /// Outcomes that were computed before, from the file of an exhaustive table.
+    Table,
 }
 
 impl CalculatorName {
@@ -51,13 +56,14 @@ impl CalculatorName {
             Self::Empirical => "empirical",
             Self::Qe => "qe",
             Self::Native => "native",
+            Self::Table => "table",
         }
     }
 
     /// Whether it takes microseconds to compute a crystal again.
     pub fn is_instant(self) -> bool {
         match self {
-            Self::Rigid | Self::Empirical => true,
+            Self::Rigid | Self::Empirical | Self::Table => true,
             Self::Qe | Self::Native => false,
         }
     }
@@ -73,6 +79,11 @@ impl CalculatorConfig {
             CalculatorName::Rigid => Ok(Arc::new(RigidCalculator)),
             CalculatorName::Empirical => Ok(Arc::new(EmpiricalCalculator)),
             CalculatorName::Native => Ok(Arc::new(self.build_native()?)),
+            CalculatorName::Table => {
+                let calculator =
+                    TableCalculator::open(&self.table).map_err(|cause| self.error(cause))?;
+                Ok(Arc::new(calculator))
+            }
             CalculatorName::Qe => {
                 let family = self.pseudopotentials.as_deref().unwrap_or(QE_FAMILY);
                 let calculator = QeCalculator::new(self.qe.clone(), self.family(family)?)
@@ -100,6 +111,58 @@ impl CalculatorConfig {
         NativeCalculator::new(self.native.clone(), source).map_err(|cause| self.error(cause))
     }
 
+    /// The calculator that the results are those of: of a table the one that made it, of every other
+    /// the same.
+    ///
+    /// # Errors
+    /// [`CalculatorError`] if the table cannot be read.
+    pub fn maker(&self) -> Result<Self, CalculatorError> {
+        if self.name != CalculatorName::Table {
+            return Ok(self.clone());
+        }
+        let opened = TableCalculator::open(&self.table).map_err(|cause| self.error(cause))?;
+        let table = opened.table();
+        Ok(table.map_or_else(Self::default, |table| table.description().calculator.clone()))
+    }
+
+    /// The settings without what only concerns a machine: commands, folders, threads. What a file of
+    /// somebody else names there is never run or opened.
+    #[must_use]
+    pub fn portable(&self) -> Self {
+        let stem = |name: &str| {
+            let stem = Path::new(name).file_name().unwrap_or_default();
+            stem.to_string_lossy().into_owned()
+        };
+        let native = NativeSettings::default();
+        let qe = QeSettings::default();
+        Self {
+            name: self.name,
+            pseudopotentials: self.pseudopotentials.as_deref().map(stem),
+            native: match self.name {
+                CalculatorName::Native => NativeSettings {
+                    threads: native.threads,
+                    ..self.native.clone()
+                },
+                _ => native,
+            },
+            qe: match self.name {
+                CalculatorName::Qe => QeSettings {
+                    pw: self.qe.pw.clone(),
+                    equation_of_state: self.qe.equation_of_state.clone(),
+                    time_limit_seconds: self.qe.time_limit_seconds,
+                    ..qe
+                },
+                _ => qe,
+            },
+            table: match self.name {
+                CalculatorName::Table => TableSettings {
+                    file: self.table.file.as_deref().map(stem),
+                },
+                _ => TableSettings::default(),
+            },
+        }
+    }
+
     fn family(&self, name_or_folder: &str) -> Result<Arc<PseudopotentialFamily>, CalculatorError> {
         PseudopotentialFamily::open(name_or_folder)
             .map(Arc::new)
@@ -112,4 +175,8 @@ impl CalculatorConfig {
             message: cause.to_string(),
         }
     }
+}
+
+fn is_default(settings: &TableSettings) -> bool {
+    *settings == TableSettings::default()
 }

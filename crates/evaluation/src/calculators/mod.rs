@@ -6,6 +6,7 @@ mod ev_x_lattice;
 mod native;
 mod qe;
 mod rigid;
+mod table;
 
 pub use config::{CalculatorConfig, CalculatorName};
 pub use empirical::EmpiricalCalculator;
@@ -15,3 +16,4 @@ pub use native::{
 };
 pub use qe::{QeCalculator, QeSettings};
 pub use rigid::RigidCalculator;
+pub use table::{TableCalculator, TableSettings};
