@@ -17,8 +17,10 @@ from crystalgym._crystalgym import (
     Crystal,
     CrystalGraph,
     Evaluation,
+    Finding,
     GroundState,
     ResultStore,
+    SearchResult,
     Skeleton,
     Structure,
     Table,
@@ -33,6 +35,7 @@ from crystalgym._crystalgym import (
     properties,
     read_episodes,
     reward,
+    search,
     space_group,
     tasks,
 )
@@ -51,6 +54,7 @@ from crystalgym.errors import (
 
 if TYPE_CHECKING:
     from crystalgym.envs import CrystalEnv
+    from crystalgym.training import Run, train
     from crystalgym.vector import CrystalVectorEnv
 
 __all__ = [
@@ -70,12 +74,18 @@ __all__ = [
     "Table",
     "evaluate",
     "properties",
+    # Searches
+    "Finding",
+    "SearchResult",
+    "search",
     # Density functional theory
     "GroundState",
     "ground_state",
     "gth_upf",
     # Runs
+    "Run",
     "read_episodes",
+    "train",
     # Environments
     "CrystalEnv",
     "CrystalVectorEnv",
@@ -100,6 +110,8 @@ __all__ = [
 _LAZY = {
     "CrystalEnv": "crystalgym.envs",
     "CrystalVectorEnv": "crystalgym.vector",
+    "Run": "crystalgym.training",
+    "train": "crystalgym.training",
 }
 
 

@@ -42,6 +42,8 @@ enum Command {
     Rollout(commands::rollout::RolloutArguments),
     /// Compute one property of one crystal.
     Evaluate(commands::evaluate::EvaluateArguments),
+    /// Search the elements of chosen sites of a structure of your own.
+    Search(commands::search::SearchArguments),
     /// List skeletons, action sets, tasks, calculators, failure and warning codes, potentials.
     List(commands::list::ListArguments),
     /// Check and install pseudopotential families.
@@ -68,6 +70,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Train(arguments) => commands::train::run(&arguments),
         Command::Rollout(arguments) => commands::rollout::run(&arguments),
         Command::Evaluate(arguments) => commands::evaluate::run(&arguments),
+        Command::Search(arguments) => commands::search::run(&arguments),
         Command::List(arguments) => commands::list::run(&arguments),
         Command::Pseudo(arguments) => commands::pseudo::run(&arguments),
         Command::Store(arguments) => commands::store::run(&arguments),

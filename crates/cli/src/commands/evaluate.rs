@@ -12,7 +12,7 @@ use std::{
 use anyhow::Context;
 use clap::Args;
 use crystalgym_crystal::{Crystal, Element, SYMMETRY_TOLERANCE_ANG, Skeleton, Structure};
-use crystalgym_environment::find_skeleton;
+use crystalgym_environment::{file_label, find_skeleton};
 use crystalgym_evaluation::{
     Accuracy, BUILT_IN, CalculatorConfig, CalculatorName, CancelToken, Evaluation, Outcome,
     Property, Values, evaluate,
@@ -82,6 +82,15 @@ impl CalculatorArguments {
     /// The calculator's table of the configuration, under the options that name its parts;
     /// `defaults` are assignments that everything else wins over.
     pub(crate) fn config(&self, defaults: &[String]) -> anyhow::Result<CalculatorConfig> {
+        self.config_at(defaults, self.accuracy)
+    }
+
+    /// The same at another accuracy.
+    pub(crate) fn config_at(
+        &self,
+        defaults: &[String],
+        accuracy: Option<Accuracy>,
+    ) -> anyhow::Result<CalculatorConfig> {
         let mut layers = ConfigLayers::default();
         for assignment in defaults {
             layers.add_assignment(&format!("calculator.{assignment}"))?;
@@ -93,7 +102,7 @@ impl CalculatorArguments {
         if let Some(family) = &self.pseudo {
             layers.set("calculator.pseudopotentials", family.as_str());
         }
-        if let Some(accuracy) = self.accuracy {
+        if let Some(accuracy) = accuracy {
             if self.calculator != CalculatorName::Native.name() {
                 let message = format!(
                     "--accuracy is a setting of native, not of {}",
@@ -176,7 +185,7 @@ pub(crate) fn run(arguments: &EvaluateArguments) -> anyhow::Result<ExitCode> {
 fn crystal(arguments: &EvaluateArguments) -> anyhow::Result<Crystal> {
     if let Some(path) = &arguments.structure {
         let structure = Structure::from_file(path)?;
-        let label = path.file_stem().unwrap_or_default().to_string_lossy();
+        let label = file_label(path);
         let skeleton = Skeleton::from_structure(&label, &structure, SYMMETRY_TOLERANCE_ANG)
             .with_context(|| path.display().to_string())?;
         return Ok(Crystal::new(Arc::new(skeleton), structure.elements)?);

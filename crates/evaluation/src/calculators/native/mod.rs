@@ -4,6 +4,7 @@ mod bulk_modulus;
 mod calculator;
 mod computation;
 mod equation_of_state;
+mod joint_relaxation;
 mod relaxation;
 mod settings;
 mod shear_modulus;
