@@ -19,8 +19,10 @@ from crystalgym._crystalgym import (
     CrystalGraph,
     DensityOfStates,
     Evaluation,
+    Finding,
     GroundState,
     ResultStore,
+    SearchResult,
     Skeleton,
     Structure,
     Table,
@@ -35,6 +37,7 @@ from crystalgym._crystalgym import (
     properties,
     read_episodes,
     reward,
+    search,
     space_group,
     tasks,
 )
@@ -53,6 +56,7 @@ from crystalgym.errors import (
 
 if TYPE_CHECKING:
     from crystalgym.envs import CrystalEnv
+    from crystalgym.training import Run, train
     from crystalgym.vector import CrystalVectorEnv
 
 __all__ = [
@@ -72,6 +76,10 @@ __all__ = [
     "Table",
     "evaluate",
     "properties",
+    # Searches
+    "Finding",
+    "SearchResult",
+    "search",
     # Density functional theory
     "BandStructure",
     "DensityOfStates",
@@ -79,7 +87,9 @@ __all__ = [
     "ground_state",
     "gth_upf",
     # Runs
+    "Run",
     "read_episodes",
+    "train",
     # Environments
     "CrystalEnv",
     "CrystalVectorEnv",
@@ -104,6 +114,8 @@ __all__ = [
 _LAZY = {
     "CrystalEnv": "crystalgym.envs",
     "CrystalVectorEnv": "crystalgym.vector",
+    "Run": "crystalgym.training",
+    "train": "crystalgym.training",
 }
 
 

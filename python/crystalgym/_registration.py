@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
-from crystalgym._crystalgym import reward, tasks
+from crystalgym._crystalgym import Skeleton, reward, tasks
 
 NAMESPACE = "crystalgym"
 CLOSE = 0.1
@@ -59,22 +59,29 @@ def register() -> None:
     from gymnasium.envs.registration import register as add
     from gymnasium.envs.registration import registry
 
-    def add_one(identifier: str, kwargs: dict[str, Any], threshold: float | None) -> None:
+    def add_one(
+        identifier: str, kwargs: dict[str, Any], threshold: float | None, steps: int | None
+    ) -> None:
         if identifier not in registry:
             add(
                 identifier,
                 entry_point="crystalgym.envs:CrystalEnv",
                 vector_entry_point="crystalgym.vector:CrystalVectorEnv",
                 reward_threshold=threshold,
+                # Gymnasium truncates at this number: one more than an episode has, which ends by
+                # itself.
+                max_episode_steps=None if steps is None else steps + 1,
                 kwargs=kwargs,
             )
 
     made_of = tasks()
+    sites = {skeleton.label: skeleton.n_sites for skeleton in Skeleton.builtins()}
     for identifier, task in _named():
         target = made_of[task]["target"]
         threshold = reward(made_of[task]["property"], (1 - CLOSE) * target, target)
-        add_one(identifier, {"task": task}, threshold)
-    add_one(f"{NAMESPACE}/Crystal-v0", {}, None)
+        steps = max(sites[label] for label in made_of[task]["skeletons"])
+        add_one(identifier, {"task": task}, threshold, steps)
+    add_one(f"{NAMESPACE}/Crystal-v0", {}, None, None)
 
 
 class _RegisteringLoader(Loader):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from crystalgym._crystalgym import ResultStore, Task, tasks
+from crystalgym._toml import read_toml
 from crystalgym.errors import TaskError
 
 FIELDS = (
@@ -29,8 +29,8 @@ FIELDS = (
 )
 """Arguments that change a task."""
 
-OPTIONS = ("target",)
-"""Options of ``reset`` that change the task from that episode on."""
+OPTIONS = ("target", "skeleton")
+"""Options of ``reset``: the target from that episode on, the skeleton of that episode."""
 
 
 Results = tuple[Any, ResultStore | str | None]
@@ -101,8 +101,7 @@ def _with_start(config: dict[str, Any], results: Results | None) -> Task:
 def _read(path: str) -> dict[str, Any]:
     """The table ``[task]`` of a TOML file."""
     try:
-        with open(path, "rb") as file:
-            table = tomllib.load(file)
+        table = read_toml(path)
     except (OSError, ValueError) as error:
         raise TaskError(
             f"task: {path}: {error}", code="invalid_task", values={"field": "task"}
@@ -156,6 +155,58 @@ def changed_tasks(
     targets = _one_for_each("target", options["target"], len(tasks))
     environments = range(len(tasks)) if chosen is None else chosen
     return {i: make_task(tasks[i], {"target": targets[i]}) for i in environments}
+
+
+def chosen_skeletons(
+    tasks: Sequence[Task], options: Mapping[str, Any] | None
+) -> list[int | None]:
+    """The skeletons that the options of a ``reset`` name, by environment.
+
+    Parameters
+    ----------
+    tasks : sequence of Task
+        One an environment.
+    options : mapping, optional
+        ``skeleton``: a label or a number for all environments, or a sequence with one for each;
+        None draws one.
+
+    Returns
+    -------
+    list of int or None
+        Numbers in ``task.skeletons``.
+
+    Raises
+    ------
+    TaskError
+        For a skeleton that the task does not have.
+    """
+    named = (options or {}).get("skeleton")
+    if named is None:
+        return [None] * len(tasks)
+    if isinstance(named, (str, int, np.integer)):
+        return [_skeleton_number(task, named) for task in tasks]
+    if len(named) != len(tasks):
+        raise TaskError(
+            f"reset: skeleton is {len(named)} values, expected one or {len(tasks)} of them",
+            code="invalid_task",
+            values={"field": "skeleton"},
+        )
+    return [None if one is None else _skeleton_number(task, one) for task, one in zip(tasks, named)]
+
+
+def _skeleton_number(task: Task, named: Any) -> int:
+    labels = [skeleton.label for skeleton in task.skeletons]
+    if isinstance(named, str) and named in labels:
+        return labels.index(named)
+    is_number = isinstance(named, (int, np.integer)) and not isinstance(named, bool)
+    if is_number and 0 <= named < len(labels):
+        return int(named)
+    raise TaskError(
+        f"reset: skeleton is {named!r}, expected one of {', '.join(labels)} "
+        f"or 0 to {len(labels) - 1}",
+        code="invalid_task",
+        values={"field": "skeleton"},
+    )
 
 
 def _one_for_each(name: str, value: Any, count: int) -> list[Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import json
+import math
+import os
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -24,7 +25,7 @@ from crystalgym._crystalgym import (
     Task,
 )
 from crystalgym._arguments import integers, seed_number
-from crystalgym._tasks import FIELDS, changed_tasks, make_task
+from crystalgym._tasks import FIELDS, changed_tasks, chosen_skeletons, make_task
 from crystalgym.errors import StoreWarning, TaskError
 from crystalgym.spaces import GraphMaker, Observation, observation_space
 
@@ -76,8 +77,9 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
 
     Notes
     -----
-    ``info`` holds ``action_mask`` (int8, 1 where an action is allowed) and, after the last step,
-    ``formula`` and either ``value`` (in the property's unit) or ``failure`` (a code); with
+    ``info`` holds ``action_mask`` (int8, 1 where an action is allowed) and ``value`` (in the property's
+    unit; NaN before the last step and after a failure); after the last step also ``formula`` and, if it
+    failed, ``failure`` (a code); with
     ``reward_form="difference"`` also ``start_formula`` and ``start_value`` or ``start_failure`` of the
     crystal at the start.
     """
@@ -123,30 +125,32 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
             Starts the random numbers anew; 0 to 2**64 - 1. Without one, the first episode is seeded
             at random.
         options : dict, optional
-            ``target`` changes the target (in the property's unit) from this episode on. There are
-            no others.
+            ``target`` changes the target (in the property's unit) from this episode on; ``skeleton``
+            (a label of ``task.skeletons``, or its number) is that of this episode, which is drawn
+            otherwise. There are no others.
 
         Returns
         -------
         observation : dict
             As :attr:`observation_space` says.
         info : dict
-            ``action_mask``, int8 of shape (n_actions,).
+            ``action_mask``, int8 of shape (n_actions,), and ``value``, NaN.
 
         Raises
         ------
         TaskError, TypeError, ValueError
-            For an unknown option, a target or a seed that is none; nothing has moved then.
+            For an unknown option, a target, skeleton or seed that is none; nothing has moved then.
         """
         seed = None if seed is None else seed_number("seed", seed)
         changed = changed_tasks([self.task], options)
+        skeletons = chosen_skeletons([self.task], options)
         super().reset(seed=seed)
         for environment, self.task in changed.items():
             self._batch.set_task(environment, self.task)
         if seed is None and not self._started:
             seed = int(self.np_random.integers(2**63))
         self._started = True
-        self._padded = _first(self._batch.reset([0], [seed]))
+        self._padded = _first(self._batch.reset([0], [seed], skeletons))
         return self._observation(), self._info()
 
     def step(self, action: np.int64 | int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
@@ -319,7 +323,7 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
         }
 
     def _info(self) -> dict[str, Any]:
-        return {"action_mask": self._padded["action_mask"].copy()}
+        return {"action_mask": self._padded["action_mask"].copy(), "value": math.nan}
 
 
 def check_names(changes: Mapping[str, Any]) -> None:
@@ -371,9 +375,8 @@ def episode_info(end: Evaluation, start: Evaluation | None) -> dict[str, Any]:
         if evaluation is None:
             continue
         info[f"{prefix}formula"] = evaluation.crystal.formula
-        if evaluation.value is not None:
-            info[f"{prefix}value"] = evaluation.value
-        else:
+        info[f"{prefix}value"] = math.nan if evaluation.value is None else evaluation.value
+        if evaluation.failure is not None:
             info[f"{prefix}failure"] = evaluation.failure
     return info
 

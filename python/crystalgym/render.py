@@ -62,8 +62,20 @@ def as_image(
     focus: int,
     evaluation: Evaluation | None,
 ) -> Image:
+    """The cell as :func:`picture` draws it; the task above, the formula and its value below."""
+    head = f"{task.property_name} {aim(task)} {task.unit}"
+    return picture(skeleton, elements, focus, head, _result(elements, evaluation))
+
+
+def picture(
+    skeleton: Skeleton,
+    elements: Sequence[str | None],
+    focus: int = -1,
+    head: str = "",
+    foot: str = "",
+) -> Image:
     """The cell from a corner: edges, bonds, atoms with their symbols, empty sites grey, the one in
-    focus red; the task above, the formula and its value below."""
+    focus red; a line of text above and one below."""
     size = SIZE * _SUPERSAMPLING
     lattice = skeleton.lattice
     view = _rotation()
@@ -108,9 +120,9 @@ def as_image(
         if element is not None:
             dark = colour @ [0.299, 0.587, 0.114] < 120
             _text(canvas, element, (centres[i, 0], centres[i, 1]), 255.0 if dark else 20.0)
-    head = f"{task.property_name} {aim(task)} {task.unit}"
-    _text(canvas, head, (size / 2, 30), 60.0)
-    _text(canvas, _result(elements, evaluation), (size / 2, size - 30), 20.0)
+    for text, height, grey in ((head, 30, 60.0), (foot, size - 30, 20.0)):
+        if text:
+            _text(canvas, text, (size / 2, height), grey)
     smaller = canvas.reshape(SIZE, _SUPERSAMPLING, SIZE, _SUPERSAMPLING, 3).mean(axis=(1, 3))
     image: Image = smaller.round().astype(np.uint8)
     return image

@@ -15,7 +15,7 @@ from gymnasium.vector.utils import batch_space
 from crystalgym import render
 from crystalgym._crystalgym import Calculator, EnvironmentBatch, Evaluation, ResultStore, Task
 from crystalgym._arguments import integers, seed_number, whole
-from crystalgym._tasks import Results, changed_tasks, make_task
+from crystalgym._tasks import Results, changed_tasks, chosen_skeletons, make_task
 from crystalgym.envs import (
     RewardFunction,
     check_names,
@@ -125,14 +125,16 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
             ``reset_mask`` (bool, shape (num_envs,)) says which environments start anew; all if it
             is absent. The others stay where they are. ``target``, one for all or a sequence with
             one for each environment, changes the targets (in the property's unit) of those that
-            start anew, from this episode on. There are no others.
+            start anew, from this episode on; ``skeleton``, one for all or one for each (a label of
+            ``task.skeletons``, or its number; None draws one), is that of this episode. There are no
+            others.
 
         Returns
         -------
         observations : dict
             As :attr:`observation_space` says.
         info : dict
-            ``action_mask``, int8 of shape (num_envs, n_actions).
+            ``action_mask``, int8 of shape (num_envs, n_actions), and ``value``, NaN.
 
         Raises
         ------
@@ -143,15 +145,19 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
         chosen = np.flatnonzero(mask).tolist()
         given = self._given_seeds(seed)
         changed = changed_tasks(self.tasks, options, others=("reset_mask",), chosen=chosen)
+        skeletons = chosen_skeletons(self.tasks, options)
         super().reset(seed=given[0] if isinstance(seed, (int, np.integer)) else None)
         seeds = self._seeds(given)
         for i, task in changed.items():
             self.tasks[i] = task
             self._batch.set_task(i, task)
-        padded = self._batch.reset(chosen, [seeds[i] for i in chosen])
+        padded = self._batch.reset(
+            chosen, [seeds[i] for i in chosen], [skeletons[i] for i in chosen]
+        )
         self._started = True
         self._masks = padded["action_mask"]
         info = {"action_mask": self._masks.copy(), "_action_mask": mask}
+        info |= {"value": np.full(self.num_envs, np.nan), "_value": mask.copy()}
         return self._observations(padded, self._all), info
 
     def step(self, actions: Actions) -> StepResult:
@@ -395,6 +401,7 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
         info: dict[str, Any] = {
             "action_mask": masks.copy(),
             "_action_mask": np.ones(len(ids), dtype=np.bool_),
+            "value": np.full(len(ids), np.nan),
         }
         if with_ids:
             info["env_id"] = ids
@@ -418,6 +425,8 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
                 info["_final_obs"] = info["_final_info"] = terminated.copy()
             else:
                 info |= of_episodes
+        # Single environments always have one, so that all rows do.
+        info["_value"] = np.ones(len(ids), dtype=np.bool_)
         truncated = np.zeros(len(ids), dtype=np.bool_)
         return self._observations(padded, ids), rewards, terminated, truncated, info
 
@@ -459,7 +468,7 @@ def _episode_infos(rows: list[int], said: list[dict[str, Any]], count: int) -> d
         values = [single.get(key) for single in said]
         having = [row for row, value in zip(rows, values) if value is not None]
         is_number = key.endswith("value")
-        info[key] = np.zeros(count) if is_number else np.full(count, None, dtype=object)
+        info[key] = np.full(count, np.nan) if is_number else np.full(count, None, dtype=object)
         info[key][having] = [value for value in values if value is not None]
         info[f"_{key}"] = np.zeros(count, dtype=np.bool_)
         info[f"_{key}"][having] = True

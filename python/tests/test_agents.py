@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import crystalgym as cg
-from crystalgym import agents
+from crystalgym import agents, metrics
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +67,7 @@ def test_an_agent_acts_as_in_its_run(run: Path) -> None:
 
 
 def formula(elements: str) -> str:
-    symbols = elements.split()
-    counts = {symbol: symbols.count(symbol) for symbol in sorted(set(symbols))}
-    return "".join(s if n == 1 else f"{s}{n}" for s, n in counts.items())
+    return metrics.reduced_formula("".join(elements.split()))
 
 
 def test_batches_act_as_single_observations_do(run: Path) -> None:

@@ -143,17 +143,21 @@ def test_uniqueness_and_novelty() -> None:
 
 
 def test_compositions_equal_pymatgens() -> None:
-    """Oracle: pymatgen's Composition."""
+    """Oracle: pymatgen's Composition and its order of IUPAC's Table VI."""
     from pymatgen.core import Composition
 
     for formula in ("RbCaH3", "Ca3(PO4)2", "Na2Cl2", "Ca(Al(OH)4)2", "K4Fe(CN)6", "H12C6"):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            amounts = Composition(formula).reduced_composition.get_el_amt_dict()
-        expected = "".join(f"{e}{int(n) if n > 1 else ''}" for e, n in sorted(amounts.items()))
+            amounts = Composition(formula).reduced_composition
+        ordered = sorted(amounts, key=lambda element: element._data["IUPAC ordering"])
+        counts = ((e, int(amounts[e])) for e in ordered)
+        expected = "".join(f"{e}{n if n > 1 else ''}" for e, n in counts)
         assert metrics.reduced_formula(formula) == expected
+    for formula in ("Cs2Br6AgBi", "O3TiSr", "OZn", "As2Ga2", "CaH3Rb"):
+        assert metrics.reduced_formula(formula) == Composition(formula).reduced_formula
     crystal = cg.Skeleton("C6").fill(["Na", "Cl", "Na", "Cl"])
-    assert metrics.reduced_formula(crystal) == "ClNa"
+    assert metrics.reduced_formula(crystal) == "NaCl"
     assert metrics.new_compositions([crystal, "KCl", "Cl2Na2"], ["NaCl"]) == [False, True, False]
     with pytest.raises(cg.StructureError, match="'Na-Cl'") as error:
         metrics.reduced_formula("Na-Cl")
@@ -319,7 +323,7 @@ def test_structures_are_written_for_other_benchmarks(tmp_path: Path) -> None:
     made = [s.structure for s in (cg.Skeleton("C6").fill(["Na", "Cl", "F", "Li"]),)] * 2
     assert metrics.write_structures(made, tmp_path / "cifs") == 2
     files = sorted((tmp_path / "cifs").iterdir())
-    assert [file.name for file in files] == ["00000_ClFLiNa.cif", "00001_ClFLiNa.cif"]
+    assert [file.name for file in files] == ["00000_NaLiClF.cif", "00001_NaLiClF.cif"]
     metrics.write_structures(made, tmp_path / "all.csv")
     with (tmp_path / "all.csv").open(newline="") as file:
         rows: list[dict[str, Any]] = list(csv.DictReader(file))

@@ -27,7 +27,7 @@ pub struct TaskVerdict {
     pub searches: Vec<Standing>,
     /// How sure the first place of the policies is.
     pub certainty: Certainty,
-    /// The best crystals, as `CaH3Rb on C2: 2.98 eV`.
+    /// The best crystals, as `RbCaH3 on C2: 2.98 eV`.
     pub crystals: Vec<String>,
 }
 

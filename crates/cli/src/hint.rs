@@ -2,6 +2,7 @@
 
 use crystalgym_crystal::CrystalError;
 use crystalgym_evaluation::CalculatorError;
+use crystalgym_search::SearchError;
 use crystalgym_training::TrainingError;
 
 /// Status of a wrong command line or configuration, as `clap` uses it.
@@ -19,12 +20,14 @@ pub(crate) fn exit_status(error: &anyhow::Error) -> u8 {
             || cause
                 .downcast_ref::<TrainingError>()
                 .is_some_and(TrainingError::is_usage)
+            || matches!(cause.downcast_ref(), Some(SearchError::Invalid { .. }))
             || matches!(
                 cause.downcast_ref(),
                 Some(
                     CrystalError::UnknownElement(_)
                         | CrystalError::UnknownSkeleton(_)
                         | CrystalError::NoSkeletonOrFile(_)
+                        | CrystalError::UnknownSite { .. }
                         | CrystalError::SiteCount { .. }
                 )
             )

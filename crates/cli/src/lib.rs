@@ -48,6 +48,8 @@ enum Command {
     Dos(commands::dos::DosArguments),
     /// How a property of a crystal changes with cutoff and mesh, and which settings reach a tolerance.
     Converge(commands::convergence::ConvergeArguments),
+    /// Search the elements of chosen sites of a structure of your own.
+    Search(commands::search::SearchArguments),
     /// List skeletons, action sets, tasks, calculators, failure and warning codes, potentials.
     List(commands::list::ListArguments),
     /// Check and install pseudopotential families.
@@ -79,6 +81,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Bands(arguments) => commands::bands::run(&arguments),
         Command::Dos(arguments) => commands::dos::run(&arguments),
         Command::Converge(arguments) => commands::convergence::run(&arguments),
+        Command::Search(arguments) => commands::search::run(&arguments),
         Command::List(arguments) => commands::list::run(&arguments),
         Command::Pseudo(arguments) => commands::pseudo::run(&arguments),
         Command::Store(arguments) => commands::store::run(&arguments),

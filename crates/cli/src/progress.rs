@@ -114,8 +114,30 @@ impl JobsBar {
     }
 }
 
+/// A bar for things that are counted, with what came of the latest: `12/36 fillings, 2m left  CsSnI3 1.53`.
+pub(crate) struct CountBar(ProgressBar);
+
+impl CountBar {
+    pub(crate) fn new(things: &str) -> Self {
+        let template = format!("{{bar:14}} {{pos}}/{{len}} {things}, {{eta}} left  {{wide_msg}}");
+        let bar = bar(0, &template);
+        bar.enable_steady_tick(Duration::from_millis(500));
+        Self(bar)
+    }
+
+    pub(crate) fn report(&self, done: usize, most: usize, latest: &str) {
+        self.0.set_length(most as u64);
+        self.0.set_position(done as u64);
+        self.0.set_message(latest.to_owned());
+    }
+
+    pub(crate) fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
 /// `312 episodes, mean return 0.81; 120 calculations, 192 from the store, 3 scf_not_converged;
-/// best 0.99 CaH3Rb (C2)`.
+/// best 0.99 RbCaH3 (C2)`.
 pub(crate) fn message(statistics: &RunStatistics) -> String {
     let mut text = format!("{} episodes", statistics.episodes);
     if let Some(mean) = statistics.mean_return() {

@@ -66,7 +66,7 @@ fn evaluate_by_skeleton_and_by_file() {
             "--json",
         ],
     ));
-    assert_eq!(by_name["formula"], "CaH3Rb");
+    assert_eq!(by_name["formula"], "RbCaH3");
     let density = by_name["outcome"]["value"].as_f64().unwrap();
     // Oracle: the mass of RbCaH3 in its cubic cell, by hand.
     let expected = 1.660_539_066_6 * (85.4678 + 40.078 + 3.0 * 1.008) / 4.544346f64.powi(3);

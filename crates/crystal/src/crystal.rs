@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use crate::{
-    CrystalError, Element, SYMMETRY_TOLERANCE_ANG, Skeleton, Structure, standard_orientation,
-    structure::{formula, mass_density_g_cm3, mass_u},
+    CrystalError, Element, SYMMETRY_TOLERANCE_ANG, Skeleton, Structure,
+    formula::formula,
+    standard_orientation,
+    structure::{mass_density_g_cm3, mass_u},
 };
 
 /// A skeleton with an element on every site.
@@ -45,7 +47,7 @@ impl Crystal {
         mass_density_g_cm3(mass_u(&self.elements), self.skeleton.lattice.volume())
     }
 
-    /// Formula with symbols in alphabetical order, such as `CaH3Rb`.
+    /// Formula as chemists write it, in lowest terms, such as `RbCaH3`.
     pub fn formula(&self) -> String {
         formula(&self.elements)
     }

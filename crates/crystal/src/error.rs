@@ -101,6 +101,16 @@ pub enum CrystalError {
         /// Elements to choose from.
         elements: usize,
     },
+    /// A name that stands for no site of a skeleton.
+    #[error("skeleton {skeleton} has no site '{name}', expected one of {known}")]
+    UnknownSite {
+        /// Label of the skeleton.
+        skeleton: String,
+        /// The name.
+        name: String,
+        /// The names that there are.
+        known: String,
+    },
     /// The symmetry search failed.
     #[error("symmetry search failed: {0}")]
     Symmetry(String),

@@ -1,10 +1,12 @@
 //! Structures: lattices with occupied sites, as files hold them.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
-use crate::{CrystalError, Element, Lattice, coincidence::reject_coinciding_sites};
+use crate::{
+    CrystalError, Element, Lattice,
+    coincidence::reject_coinciding_sites,
+    formula::{cell_formula, formula},
+};
 
 /// A periodic structure as a file holds it: a lattice and occupied sites.
 ///
@@ -108,9 +110,14 @@ impl Structure {
         mass_density_g_cm3(self.mass_u(), self.lattice.volume())
     }
 
-    /// Formula with symbols in alphabetical order and counts above one, such as `CaH3Rb`.
+    /// Formula as chemists write it, in lowest terms, such as `RbCaH3`.
     pub fn formula(&self) -> String {
         formula(&self.elements)
+    }
+
+    /// Formula of all atoms of the cell, symbols in alphabetical order, such as `O2Zn2`.
+    pub fn cell_formula(&self) -> String {
+        cell_formula(&self.elements)
     }
 }
 
@@ -127,22 +134,4 @@ pub(crate) fn mass_u(elements: &[Element]) -> f64 {
 
 pub(crate) fn mass_density_g_cm3(mass_u: f64, volume_ang3: f64) -> f64 {
     ATOMIC_MASS_UNIT_1E_24_G * mass_u / volume_ang3
-}
-
-/// Formula of a list of elements, symbols in alphabetical order, counts above one: `CaH3Rb`.
-pub fn formula(elements: &[Element]) -> String {
-    let mut counts = BTreeMap::<&str, usize>::new();
-    for element in elements {
-        *counts.entry(element.symbol()).or_default() += 1;
-    }
-    counts
-        .into_iter()
-        .map(|(symbol, count)| {
-            if count > 1 {
-                format!("{symbol}{count}")
-            } else {
-                symbol.into()
-            }
-        })
-        .collect()
 }

@@ -44,6 +44,31 @@ pub fn space_group(
     Ok((dataset.number as u16, dataset.hm_symbol.clone()))
 }
 
+/// The Wyckoff position of every site, such as `4a`: multiplicity in the conventional cell, and letter.
+///
+/// # Errors
+/// [`CrystalError::Symmetry`] if the search fails.
+pub(crate) fn wyckoff_positions(
+    lattice: &Lattice,
+    frac_coords: &[[f64; 3]],
+    kinds: &[i32],
+    tolerance_ang: f64,
+) -> Result<Vec<String>, CrystalError> {
+    let dataset = dataset(lattice, frac_coords, kinds, tolerance_ang)?;
+    let conventional = dataset.std_cell.positions.len();
+    let name = |site: usize| {
+        let orbit = dataset.orbits[site];
+        let members = dataset
+            .orbits
+            .iter()
+            .filter(|other| **other == orbit)
+            .count();
+        let multiplicity = members * conventional / frac_coords.len();
+        format!("{multiplicity}{}", dataset.wyckoffs[site])
+    };
+    Ok((0..frac_coords.len()).map(name).collect())
+}
+
 /// The lattice turned as a whole so that its symmetry axes lie along x, y and z in the standard
 /// setting: a cubic cell's fourfold axes along x, y and z, a hexagonal one's sixfold axis along z.
 ///

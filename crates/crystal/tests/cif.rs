@@ -36,11 +36,11 @@ fn fault(found: Result<Structure, CrystalError>, row: &[&str]) -> Option<String>
             let right = text.contains(message) && text.contains(".cif: ");
             (!right).then(|| format!("refused otherwise: {text}"))
         }
-        (Ok(structure), ["refused", _]) => Some(format!("read as {}", structure.formula())),
+        (Ok(structure), ["refused", _]) => Some(format!("read as {}", structure.cell_formula())),
         (Err(error), _) => Some(format!("refused: {error}")),
         (Ok(structure), [formula, density, group, _source]) => {
             let density: f64 = density.parse().unwrap();
-            let found = (structure.formula(), structure.density_g_cm3());
+            let found = (structure.cell_formula(), structure.density_g_cm3());
             let right = found.0 == *formula
                 && (found.1 - density).abs() < 6e-4 + 2e-4 * density
                 && group

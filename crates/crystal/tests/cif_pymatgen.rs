@@ -151,7 +151,7 @@ fn files_of_all_settings_are_read_as_pymatgen_and_ase_read_them() {
                 structure.to_file_as(&path, StructureFormat::Cif).unwrap();
                 groups.insert(
                     name,
-                    (number, structure.formula(), structure.density_g_cm3()),
+                    (number, structure.cell_formula(), structure.density_g_cm3()),
                 );
             }
         }

@@ -262,6 +262,6 @@ fn other_programs_read_our_files_and_we_read_theirs() {
         assert_eq!(number(&read), group, "{file}: as we read it");
         assert!(close(read.lattice.volume(), volume), "{file}");
         assert!(close(per_atom(&read), per_atom(structure)), "{file}");
-        assert_eq!(read.formula(), formula, "{file}");
+        assert_eq!(read.cell_formula(), formula, "{file}");
     }
 }

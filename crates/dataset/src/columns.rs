@@ -99,7 +99,7 @@ pub static COLUMNS: &[Column] = &[
     column(
         "formula",
         Kind::Text,
-        "formula of the cell that was computed, symbols in alphabetical order",
+        "formula as chemists write it, in lowest terms",
         |row| text(&row.result.formula),
     ),
     column(

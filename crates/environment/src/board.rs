@@ -16,18 +16,18 @@ pub struct Board {
     start_site: Option<usize>,
     /// Order of the sites by skeleton and start site.
     traversals: Vec<Vec<Vec<u16>>>,
-    /// Allowed elements by site, for as many sites as are restricted.
-    allowed: Vec<Vec<bool>>,
+    /// Allowed elements by skeleton and site, none if nothing is restricted.
+    allowed: Vec<Vec<Vec<bool>>>,
     all_allowed: Vec<bool>,
 }
 
 impl Board {
-    /// A board on skeletons; `allowed` restricts the elements of the first sites.
+    /// A board on skeletons; `allowed` restricts the elements by skeleton and site.
     pub(crate) fn new(
         skeletons: Vec<Arc<Skeleton>>,
         elements: ActionSet,
         start_site: Option<usize>,
-        allowed: Vec<Vec<bool>>,
+        allowed: Vec<Vec<Vec<bool>>>,
     ) -> Self {
         let traversal = |skeleton: &Skeleton, start| {
             let order = skeleton.graph.breadth_first(start);
@@ -74,16 +74,18 @@ impl Board {
         &self.traversals[skeleton][start]
     }
 
-    /// Which elements are allowed on `site`.
-    pub fn allowed_at(&self, site: usize) -> &[bool] {
-        self.allowed.get(site).unwrap_or(&self.all_allowed)
+    /// Which elements are allowed on a site of a skeleton.
+    pub fn allowed_at(&self, skeleton: usize, site: usize) -> &[bool] {
+        let of_skeleton = self.allowed.get(skeleton);
+        let of_site = of_skeleton.and_then(|sites| sites.get(site));
+        of_site.unwrap_or(&self.all_allowed)
     }
 
-    /// Whether every site holds an element that is allowed there.
-    pub fn obeys(&self, node_types: &[u8]) -> bool {
+    /// Whether every site of a skeleton holds an element that is allowed there.
+    pub fn obeys(&self, skeleton: usize, node_types: &[u8]) -> bool {
         let sites = node_types.iter().enumerate();
         sites.into_iter().all(|(site, &node_type)| {
-            self.allowed_at(site).get(usize::from(node_type)) == Some(&true)
+            self.allowed_at(skeleton, site).get(usize::from(node_type)) == Some(&true)
         })
     }
 

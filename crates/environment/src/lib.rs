@@ -37,7 +37,7 @@ pub use process::{NamedStart, ProcessName, StartCrystal};
 pub use published::{Difficulty, published_steps, published_target};
 pub use skeleton_identity::SkeletonIdentity;
 pub use state::{Action, State};
-pub use task::{Task, TaskConfig, find_skeleton};
+pub use task::{Task, TaskConfig, file_label, find_skeleton};
 pub use task_list::{NamedTask, paper_tasks};
 pub use vector::{
     Autoreset, FinishedEpisode, Interrupted, Stepped, VectorEnvironment, VectorSnapshot,

@@ -167,7 +167,7 @@ fn episodes_are_ready_when_both_crystals_are() {
     numbers.dedup();
     assert_eq!(numbers.len(), delivered);
     assert!(delivered > 20);
-    (0..3).for_each(|i| environment.reset(i, None));
+    (0..3).for_each(|i| environment.reset(i, None, None));
     assert_eq!(environment.open_episodes(), 0);
     assert!(environment.next_ready(Duration::from_secs(5)).is_none());
 }

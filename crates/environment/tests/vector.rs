@@ -263,7 +263,7 @@ fn the_modes_differ_in_when_an_episode_starts() {
                     Autoreset::Disabled => {
                         let error = environment.step_one(0, 0).unwrap_err();
                         assert!(matches!(error, EnvironmentError::EpisodeEnded));
-                        environment.reset(0, None);
+                        environment.reset(0, None, None);
                     }
                 }
                 let replayed = episode.episode.last_state(&task).unwrap();

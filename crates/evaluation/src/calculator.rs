@@ -11,7 +11,7 @@ use std::{
 use crystalgym_crystal::{Crystal, Element, Skeleton, Structure};
 use serde::{Deserialize, Serialize};
 
-use crate::{CalculationSettings, Outcome, Property, ResultTable};
+use crate::{CalculationSettings, Failure, FailureCode, Outcome, Property, ResultTable};
 
 /// Computes properties of crystals.
 ///
@@ -66,6 +66,18 @@ pub trait Calculator: Send + Sync {
     /// crystal however it is written down. Then a supercell or another setting is another result.
     fn keeps_the_cell(&self) -> bool {
         false
+    }
+
+    /// The structure at rest: cell and positions relaxed, the symmetry kept. Its sites are in the order
+    /// of the crystal's.
+    ///
+    /// # Errors
+    /// The [`Failure`] of a calculation on the way, or [`FailureCode::UnsupportedProperty`] for a
+    /// calculator that has no forces.
+    fn relax(&self, crystal: &Crystal, cancel: &CancelToken) -> Result<Structure, Failure> {
+        let _ = (crystal, cancel);
+        let message = format!("the calculator {} has no forces to relax by", self.name());
+        Err(Failure::new(FailureCode::UnsupportedProperty, message))
     }
 
     /// Computes `property` of `crystal`.

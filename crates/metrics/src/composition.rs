@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
-use crystalgym_crystal::Element;
+use crystalgym_crystal::{Element, formula_of_counts};
 
 use crate::MetricsError;
 
@@ -40,17 +40,13 @@ impl Composition {
 }
 
 impl fmt::Display for Composition {
-    /// Symbols in alphabetical order, counts above one: `CaH3Rb`.
+    /// As chemists write it: `RbCaH3` ([`formula`](crystalgym_crystal::formula)).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut sorted: Vec<_> = self.counts().collect();
-        sorted.sort_unstable_by_key(|(element, _)| element.symbol());
-        for (element, count) in sorted {
-            match count {
-                1 => write!(f, "{element}")?,
-                _ => write!(f, "{element}{count}")?,
-            }
-        }
-        Ok(())
+        let counts: Vec<_> = self
+            .counts()
+            .map(|(e, count)| (e, count as usize))
+            .collect();
+        f.write_str(&formula_of_counts(&counts))
     }
 }
 
@@ -166,10 +162,10 @@ mod tests {
 
     #[test]
     fn formulas_are_read_and_reduced() {
-        assert_eq!(read("RbCaH3"), "CaH3Rb");
-        assert_eq!(read(" Ca3 (PO4)2 "), "Ca3O8P2");
-        assert_eq!(read("Na2Cl2"), "ClNa");
-        assert_eq!(read("Ca(Al(OH)4)2"), "Al2CaH8O8");
+        assert_eq!(read("Ca Rb H3"), "RbCaH3");
+        assert_eq!(read(" Ca3 (PO4)2 "), "Ca3P2O8");
+        assert_eq!(read("Cl2Na2"), "NaCl");
+        assert_eq!(read("Ca(Al(OH)4)2"), "CaAl2H8O8");
         assert_eq!(read("Fe"), "Fe");
         assert_eq!(read("C0H4"), "H");
     }

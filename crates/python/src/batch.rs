@@ -52,10 +52,10 @@ impl Batch {
         self.environment.set_task(environment, task);
     }
 
-    /// Starts the next episode; a seed starts the random numbers anew. A step under way is given
-    /// up.
-    pub(crate) fn reset(&mut self, environment: usize, seed: Option<u64>) {
-        self.environment.reset(environment, seed);
+    /// Starts the next episode; a seed starts the random numbers anew, a skeleton takes the place of
+    /// one that is drawn. A step under way is given up.
+    pub(crate) fn reset(&mut self, environment: usize, seed: Option<u64>, skeleton: Option<usize>) {
+        self.environment.reset(environment, seed, skeleton);
         self.ready.retain(|ready| *ready != environment);
         self.under_way[environment] = false;
     }

@@ -237,10 +237,12 @@ impl EnvironmentBatch {
         py: Python<'py>,
         environments: Vec<usize>,
         seeds: Vec<Option<u64>>,
+        skeletons: Vec<Option<usize>>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let batch = self.batch_mut()?;
-        for (&environment, seed) in environments.iter().zip(seeds) {
-            batch.reset(environment, seed);
+        let starts = seeds.into_iter().zip(skeletons);
+        for (&environment, (seed, skeleton)) in environments.iter().zip(starts) {
+            batch.reset(environment, seed, skeleton);
         }
         let all: Vec<usize> = (0..batch.len()).collect();
         self.observe(py, &all)

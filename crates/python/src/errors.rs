@@ -92,6 +92,10 @@ fn describe(error: &CrystalError) -> (&'static str, Value) {
             "site_count",
             json!({ "skeleton": skeleton, "expected": expected, "found": found }),
         ),
+        CrystalError::UnknownSite { skeleton, name, .. } => (
+            "unknown_site",
+            json!({ "skeleton": skeleton, "name": name }),
+        ),
         CrystalError::Symmetry(_) => ("symmetry", json!({})),
         CrystalError::TooManyFillings {
             skeleton,

@@ -4,16 +4,20 @@ use std::sync::Arc;
 
 use crystalgym_crystal::{Crystal as InnerCrystal, SYMMETRY_TOLERANCE_ANG, Skeleton};
 use crystalgym_evaluation::{
-    Evaluation as Inner, Outcome, ResultStore, Warning, evaluate as evaluate_crystal,
+    Evaluation as Inner, Outcome, Property, ResultStore, Warning, evaluate as evaluate_crystal,
 };
-use pyo3::{prelude::*, types::PyDict};
+use pyo3::{
+    prelude::*,
+    types::{PyDict, PyList, PyTuple},
+};
 use serde_json::json;
 
 use crate::{
     calculator::{self, Calculator, parse_property},
     engine::{self, WindUp},
     errors::{Raised, raised, structure_error, to_python},
-    skeleton::Crystal,
+    html,
+    skeleton::{Crystal, own_label},
     store::StoreChoice,
     structure::{Structure, coerce},
 };
@@ -26,7 +30,7 @@ use crate::{
 pub(crate) struct Evaluation {
     pub(crate) inner: Inner,
     pub(crate) crystal: InnerCrystal,
-    pub(crate) property: crystalgym_evaluation::Property,
+    pub(crate) property: Property,
     pub(crate) calculator: String,
 }
 
@@ -167,6 +171,10 @@ impl Evaluation {
         }
     }
 
+    fn _repr_html_(slf: &Bound<'_, Self>) -> PyResult<String> {
+        html::of(slf.as_any(), "of_evaluation")
+    }
+
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let this = slf.get();
         let make = slf.get_type().getattr("_restore")?;
@@ -220,7 +228,7 @@ impl Evaluation {
 ///
 /// Parameters
 /// ----------
-/// structure : structure-like
+/// structure : structure-like, or a list or tuple of them
 ///     A `Structure` or `Crystal`, pymatgen `Structure`, ASE `Atoms`, or the path of a CIF, POSCAR,
 ///     extxyz or JSON file.
 /// property : str
@@ -238,7 +246,8 @@ impl Evaluation {
 ///
 /// Returns
 /// -------
-/// Evaluation
+/// Evaluation, or list of Evaluation
+///     One for each structure, in their order.
 ///
 /// Raises
 /// ------
@@ -254,31 +263,66 @@ impl Evaluation {
 #[pyo3(signature = (
     structure, property, *, calculator = None, accuracy = None, store = StoreChoice::Default
 ))]
-pub(crate) fn evaluate(
-    structure: &Bound<'_, PyAny>,
+pub(crate) fn evaluate<'py>(
+    structure: &Bound<'py, PyAny>,
     property: &str,
-    calculator: Option<&Bound<'_, PyAny>>,
+    calculator: Option<&Bound<'py, PyAny>>,
     accuracy: Option<&str>,
     store: StoreChoice,
-) -> PyResult<Evaluation> {
+) -> PyResult<Bound<'py, PyAny>> {
     let py = structure.py();
     let property = parse_property(property)?;
     let calculator = calculator::for_one_crystal(calculator, accuracy)?;
-    let crystal = match structure.cast::<Crystal>() {
-        Ok(crystal) => crystal.get().0.clone(),
-        Err(_) => {
-            let structure = coerce(structure)?.0;
-            engine::enter(py, WindUp::Leave, move |_| {
-                let skeleton =
-                    Skeleton::from_structure("structure", &structure, SYMMETRY_TOLERANCE_ANG)?;
-                InnerCrystal::new(Arc::new(skeleton), structure.elements)
-            })?
-            .map_err(|error| structure_error(&error))?
-        }
-    };
     let store = store.open_for(&calculator)?;
+    if !(structure.is_instance_of::<PyList>() || structure.is_instance_of::<PyTuple>()) {
+        let evaluation = evaluate_one(structure, property, &calculator, store)?;
+        return evaluation.into_pyobject(py).map(Bound::into_any);
+    }
+    let structures: Vec<Bound<'_, PyAny>> = structure.try_iter()?.collect::<PyResult<_>>()?;
+    // What is no structure is said before anything is computed.
+    let crystals = structures.iter().map(as_crystal);
+    let crystals: Vec<InnerCrystal> = crystals.collect::<PyResult<_>>()?;
+    let evaluations = crystals
+        .into_iter()
+        .map(|crystal| evaluate_crystal_of(py, crystal, property, &calculator, store.clone()));
+    let evaluations: Vec<Evaluation> = evaluations.collect::<PyResult<_>>()?;
+    evaluations.into_pyobject(py).map(Bound::into_any)
+}
+
+fn evaluate_one(
+    structure: &Bound<'_, PyAny>,
+    property: Property,
+    calculator: &Calculator,
+    store: Option<Arc<ResultStore>>,
+) -> PyResult<Evaluation> {
+    let crystal = as_crystal(structure)?;
+    evaluate_crystal_of(structure.py(), crystal, property, calculator, store)
+}
+
+/// A crystal, or a structure of the user's own as one.
+fn as_crystal(structure: &Bound<'_, PyAny>) -> PyResult<InnerCrystal> {
+    if let Ok(crystal) = structure.cast::<Crystal>() {
+        return Ok(crystal.get().0.clone());
+    }
+    let label = own_label(structure)?;
+    let py = structure.py();
+    let structure = coerce(structure)?.0;
+    engine::enter(py, WindUp::Leave, move |_| {
+        let skeleton = Skeleton::from_structure(&label, &structure, SYMMETRY_TOLERANCE_ANG)?;
+        InnerCrystal::new(Arc::new(skeleton), structure.elements)
+    })?
+    .map_err(|error| structure_error(&error))
+}
+
+fn evaluate_crystal_of(
+    py: Python<'_>,
+    crystal: InnerCrystal,
+    property: Property,
+    calculator: &Calculator,
+    store: Option<Arc<ResultStore>>,
+) -> PyResult<Evaluation> {
     calculator.check_elements(py, crystal.elements(), property)?;
-    let inner = run(py, &calculator, store, &crystal, property)?;
+    let inner = run(py, calculator, store, &crystal, property)?;
     if let Some(error) = &inner.store_error {
         warn_of_store(py, error)?;
     }
@@ -331,7 +375,7 @@ fn run(
     calculator: &Calculator,
     store: Option<Arc<ResultStore>>,
     crystal: &InnerCrystal,
-    property: crystalgym_evaluation::Property,
+    property: Property,
 ) -> PyResult<Inner> {
     let inner = if calculator.is_python() || calculator.inner.is_instant() {
         let cancel = calculator.token_in_place();

@@ -15,16 +15,19 @@ mod environment;
 mod errors;
 mod evaluation;
 mod graph;
+mod html;
 mod json;
 mod metrics;
 mod observation;
 mod python_calculator;
 mod run;
+mod search;
 mod skeleton;
 mod store;
 mod structure;
 mod table;
 mod task;
+mod train;
 mod whole;
 
 use pyo3::prelude::*;
@@ -47,6 +50,7 @@ mod _crystalgym {
             reduced_formula, same_structure, validity,
         },
         run::{TrainedPolicy, read_episodes},
+        search::{Finding, SearchResult, search},
         skeleton::{Crystal, Skeleton},
         store::ResultStore,
         structure::{
@@ -54,6 +58,7 @@ mod _crystalgym {
         },
         table::Table,
         task::{Task, reward_of, tasks},
+        train::train_run,
     };
 
     #[pymodule_init]

@@ -252,7 +252,7 @@ pub(crate) fn is_charge_balanced(
     Ok(charges_balance(&composition, &states_of(oxidation_states)?))
 }
 
-/// The composition in lowest terms, symbols in alphabetical order: `CaH3Rb`.
+/// The composition in lowest terms as chemists write it: `RbCaH3`.
 ///
 /// Parameters
 /// ----------

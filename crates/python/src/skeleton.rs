@@ -1,20 +1,20 @@
 //! Skeletons and crystals.
 
-use std::{path::Path, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use crystalgym_crystal::{
-    Crystal as InnerCrystal, CrystalError, SYMMETRY_TOLERANCE_ANG, Skeleton as Inner,
-    Structure as InnerStructure,
+    Crystal as InnerCrystal, SYMMETRY_TOLERANCE_ANG, Skeleton as Inner, Structure as InnerStructure,
 };
+use crystalgym_environment::{file_label, find_skeleton};
 use numpy::PyArray2;
 use pyo3::{prelude::*, types::PyDict};
-use serde_json::json;
 
 use crate::{
     arrays::array2,
     engine::{self, WindUp},
-    errors::{Raised, raised, structure_error},
+    errors::{structure_error, task_error},
     graph::CrystalGraph,
+    html,
     structure::{Structure, coerce, parse_elements},
 };
 
@@ -22,14 +22,15 @@ use crate::{
 ///
 /// Parameters
 /// ----------
-/// name : str
-///     One of the benchmark by label (``C2``), MP-20 row, Materials Project identifier or name;
-///     :meth:`from_structure` makes one of any structure.
+/// name : str or path
+///     One of the benchmark by label (``C2``), MP-20 row, Materials Project identifier or name; or a
+///     structure file, whose name without its ending is the label. :meth:`from_structure` makes one of
+///     any structure.
 ///
 /// Raises
 /// ------
 /// StructureError
-///     If there is no such skeleton.
+///     If there is no such skeleton or file.
 #[pyclass(frozen, module = "crystalgym")]
 #[derive(Clone)]
 pub(crate) struct Skeleton {
@@ -42,11 +43,14 @@ impl Skeleton {
     pub(crate) fn from_inner(inner: Arc<Inner>) -> Self {
         let source = &inner.source;
         let origin = source.mp20_row.is_none().then(|| {
-            // The elements of the source are not kept, and play no part.
-            let elements = vec![crystalgym_crystal::Element::all().next(); inner.sites()];
+            // Where the elements are not known, any will do.
+            let unknown = || {
+                let elements = vec![crystalgym_crystal::Element::all().next(); inner.sites()];
+                elements.into_iter().flatten().collect()
+            };
             let structure = InnerStructure {
                 lattice: source.published_lattice,
-                elements: elements.into_iter().flatten().collect(),
+                elements: source.elements.clone().unwrap_or_else(unknown),
                 frac_coords: source.published_frac_coords.clone(),
             };
             (structure, SYMMETRY_TOLERANCE_ANG)
@@ -55,27 +59,38 @@ impl Skeleton {
     }
 }
 
+impl Skeleton {
+    /// A skeleton, the name of a built-in one, or the empty frame of a structure or its file.
+    pub(crate) fn of_anything(object: &Bound<'_, PyAny>) -> PyResult<Self> {
+        if let Ok(skeleton) = object.cast::<Self>() {
+            return Ok(skeleton.get().clone());
+        }
+        if let Ok(crystal) = object.cast::<Crystal>() {
+            let inner = &crystal.get().0;
+            let structure = inner.structure();
+            let label = inner.skeleton().label.clone();
+            let made = Inner::from_structure(&label, &structure, SYMMETRY_TOLERANCE_ANG);
+            return made
+                .map(|inner| Self::from_inner(Arc::new(inner)))
+                .map_err(|error| structure_error(&error));
+        }
+        match object.extract::<PathBuf>() {
+            Ok(name) => Self::new(object.py(), name),
+            Err(_) => Self::from_structure(object, None, SYMMETRY_TOLERANCE_ANG),
+        }
+    }
+}
+
 #[pymethods]
 impl Skeleton {
-    /// A benchmark skeleton by label (`C2`), MP-20 row, Materials Project identifier or name.
+    /// A benchmark skeleton by name, or the empty frame of a structure file.
     #[new]
-    fn new(name: &str) -> PyResult<Self> {
-        let inner = Inner::builtin(name).map_err(|error| match error {
-            CrystalError::UnknownSkeleton(_) if Path::new(name).is_file() => raised(&Raised {
-                class: "StructureError",
-                code: "unknown_skeleton",
-                message: format!(
-                    "'{name}' is a file and no built-in skeleton: Skeleton.from_structure makes one \
-                     of it"
-                ),
-                values: json!({ "name": name }),
-            }),
-            error => structure_error(&error),
-        })?;
-        Ok(Self {
-            inner,
-            origin: None,
-        })
+    fn new(py: Python<'_>, name: PathBuf) -> PyResult<Self> {
+        let name = name.to_string_lossy().into_owned();
+        let inner = engine::enter(py, WindUp::Leave, move |_| find_skeleton(&name))?;
+        inner
+            .map(Self::from_inner)
+            .map_err(|error| task_error(&error))
     }
 
     /// The seven skeletons of the benchmark, C1 to C7.
@@ -100,7 +115,8 @@ impl Skeleton {
     /// Parameters
     /// ----------
     /// structure : structure-like
-    /// label : str
+    /// label : str, optional
+    ///     By default the name of the file without its ending, or else the formula.
     /// tolerance : float
     ///     Distance in Å within which positions count as symmetric.
     ///
@@ -114,13 +130,17 @@ impl Skeleton {
     /// StructureError
     ///     If the structure has no site, or two in one place.
     #[staticmethod]
-    #[pyo3(signature = (structure, label = "custom".to_owned(), *, tolerance = 0.01))]
+    #[pyo3(signature = (structure, label = None, *, tolerance = 0.01))]
     pub(crate) fn from_structure(
         structure: &Bound<'_, PyAny>,
-        label: String,
+        label: Option<String>,
         tolerance: f64,
     ) -> PyResult<Self> {
         let py = structure.py();
+        let label = match label {
+            Some(label) => label,
+            None => own_label(structure)?,
+        };
         let structure = coerce(structure)?.0;
         let source = structure.clone();
         let inner = engine::enter(py, WindUp::Leave, move |_| {
@@ -206,6 +226,28 @@ impl Skeleton {
         CrystalGraph::new(graph.clone(), lattice, frac_coords)
     }
 
+    /// The sites that a name stands for.
+    ///
+    /// Parameters
+    /// ----------
+    /// name : str
+    ///     A number counted from 0; an element of the source material; a Wyckoff position of it with or
+    ///     without its multiplicity (``"4a"``, ``"a"``); or ``A``, ``B``, ``B2``, …, ``X``, its elements
+    ///     from the most electropositive to the most electronegative.
+    ///
+    /// Returns
+    /// -------
+    /// list of int
+    ///
+    /// Raises
+    /// ------
+    /// StructureError
+    ///     That lists the names that there are.
+    fn sites_named(&self, name: &str) -> PyResult<Vec<usize>> {
+        let sites = self.inner.sites_named(name);
+        sites.map_err(|error| structure_error(&error))
+    }
+
     /// Puts an element on every site.
     ///
     /// Parameters
@@ -260,6 +302,14 @@ impl Skeleton {
     }
 }
 
+/// The label of a structure of the user's own: the name of its file without the ending, or its formula.
+pub(crate) fn own_label(structure: &Bound<'_, PyAny>) -> PyResult<String> {
+    match structure.extract::<PathBuf>() {
+        Ok(path) => Ok(file_label(&path)),
+        Err(_) => Ok(coerce(structure)?.0.formula()),
+    }
+}
+
 /// A skeleton with an element on every site; made by :meth:`Skeleton.fill`.
 #[pyclass(frozen, module = "crystalgym")]
 #[derive(Clone)]
@@ -279,7 +329,7 @@ impl Crystal {
         self.0.elements().iter().map(|e| e.symbol()).collect()
     }
 
-    /// Formula with symbols in alphabetical order.
+    /// Formula as chemists write it, in lowest terms.
     #[getter]
     fn formula(&self) -> String {
         self.0.formula()
@@ -306,6 +356,10 @@ impl Crystal {
             self.0.formula(),
             self.0.skeleton().label
         )
+    }
+
+    fn _repr_html_(slf: &Bound<'_, Self>) -> PyResult<String> {
+        html::of(slf.as_any(), "of_crystal")
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {

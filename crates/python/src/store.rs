@@ -22,7 +22,7 @@ use crate::{
 /// Parameters
 /// ----------
 /// path : path-like, optional
-///     The file; the user's own store by default.
+///     The file; the user's own store by default, and for ``"default"``.
 #[pyclass(frozen, module = "crystalgym")]
 #[derive(Clone)]
 pub(crate) struct ResultStore {
@@ -134,8 +134,8 @@ impl ResultStore {
     #[pyo3(signature = (path = None))]
     fn new(path: Option<PathBuf>) -> PyResult<Self> {
         let path = match path {
-            Some(path) => path,
-            None => default_store_path().map_err(|error| crate::errors::training_error(&error))?,
+            Some(path) if path.to_str() != Some("default") => path,
+            _ => default_store_path().map_err(|error| crate::errors::training_error(&error))?,
         };
         let store = Self::at(&path);
         store.open_here()?;

@@ -291,7 +291,7 @@ impl Structure {
         self.0.density_g_cm3()
     }
 
-    /// Formula with symbols in alphabetical order.
+    /// Formula as chemists write it, in lowest terms.
     #[getter]
     fn formula(&self) -> String {
         self.0.formula()

@@ -8,13 +8,14 @@ use arrow_array::{
 };
 use arrow_schema::{ArrowError, DataType, Field, Schema};
 use crystalgym_evaluation::{CalculationSettings, Outcome, StoredResult};
+use crystalgym_search::{Finding, SearchResult};
 use crystalgym_training::EpisodeRow;
 use pyo3::{
     prelude::*,
     types::{PyCapsule, PyDict, PyList},
 };
 
-use crate::errors::internal;
+use crate::{errors::internal, html};
 
 /// Name that the Arrow PyCapsule interface gives to streams.
 const STREAM: &CStr = c"arrow_array_stream";
@@ -52,6 +53,63 @@ impl Table {
         RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
             .map(Self)
             .map_err(|error| arrow_error(&error))
+    }
+
+    pub(crate) fn of_findings(result: &SearchResult) -> PyResult<Self> {
+        let findings = &result.findings;
+        let text = |get: &dyn Fn(&Finding) -> Option<String>| {
+            Column::Text(findings.iter().map(get).collect())
+        };
+        let number = |get: &dyn Fn(&Finding) -> Option<f64>| {
+            Column::Number(findings.iter().map(get).collect())
+        };
+        let symbols = |finding: &Finding| {
+            let elements = finding.crystal.elements().iter();
+            let symbols: Vec<&str> = elements.map(|element| element.symbol()).collect();
+            Some(symbols.join(" "))
+        };
+        let codes = |finding: &Finding| {
+            let codes: Vec<&str> = finding.warnings().iter().map(|w| w.code.name()).collect();
+            Some(codes.join(" "))
+        };
+        let failure = |finding: &Finding| {
+            let failure = finding.latest().outcome.failure();
+            failure.map(|failure| failure.code.name().to_owned())
+        };
+        let setting = |get: fn(&CalculationSettings) -> Option<String>| {
+            text(&move |finding: &Finding| finding.settings().and_then(get))
+        };
+        Self::new(vec![
+            ("formula", text(&|finding| Some(finding.crystal.formula()))),
+            ("elements", text(&symbols)),
+            ("value", number(&Finding::value)),
+            (
+                "distance",
+                number(&|finding| finding.value().map(|value| result.goal.distance(value))),
+            ),
+            ("failure", text(&failure)),
+            (
+                "volume_ratio",
+                number(&|finding| Some(finding.volume_ratio)),
+            ),
+            ("warnings", text(&codes)),
+            (
+                "accuracy",
+                setting(|settings| settings.accuracy.map(|a| a.name().to_owned())),
+            ),
+            (
+                "ecutwfc_ry",
+                number(&|finding| finding.settings().map(|settings| settings.ecutwfc_ry)),
+            ),
+            (
+                "k_mesh",
+                setting(|settings| Some(settings.k_mesh.map(|n| n.to_string()).join(" "))),
+            ),
+            (
+                "pseudopotentials",
+                setting(|settings| Some(settings.pseudopotentials.clone())),
+            ),
+        ])
     }
 
     pub(crate) fn of_results(rows: &[StoredResult]) -> PyResult<Self> {
@@ -252,6 +310,10 @@ impl Table {
     /// polars.DataFrame
     fn to_polars<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         slf.py().import("polars")?.call_method1("DataFrame", (slf,))
+    }
+
+    fn _repr_html_(slf: &Bound<'_, Self>) -> PyResult<String> {
+        html::of(slf.as_any(), "of_table")
     }
 
     fn __len__(&self) -> usize {

@@ -21,7 +21,6 @@ use crate::{
     json::from_python,
     skeleton::Skeleton,
     store::StoreChoice,
-    structure::coerce,
 };
 
 /// What an agent is to achieve: skeletons to fill, elements to choose from, a property and its
@@ -126,8 +125,7 @@ fn skeleton_object(member: &Bound<'_, PyAny>) -> PyResult<Option<Skeleton>> {
     if member.is_instance_of::<PyString>() || member.hasattr("__fspath__")? {
         return Ok(None);
     }
-    let label = coerce(member)?.0.formula();
-    Skeleton::from_structure(member, label, SYMMETRY_TOLERANCE_ANG).map(Some)
+    Skeleton::from_structure(member, None, SYMMETRY_TOLERANCE_ANG).map(Some)
 }
 
 #[pymethods]

@@ -240,7 +240,7 @@ impl Judge {
     fn can_end_with(&self, row: &TableRow, starts: &[State]) -> bool {
         self.images(row).any(|filling| match starts.is_empty() {
             // A random start can be the filling itself.
-            true => self.task.board().obeys(&filling),
+            true => self.task.board().obeys(0, &filling),
             false => starts.iter().any(|start| self.leads_to(start, &filling)),
         })
     }

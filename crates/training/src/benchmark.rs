@@ -28,7 +28,7 @@ pub fn exact_optimum(task: &Task, evaluator: &Evaluator) -> Result<f64, Training
     for (index, skeleton) in task.skeletons().iter().enumerate() {
         let allowed: Vec<Vec<u8>> = (0..skeleton.sites())
             .map(|site| {
-                let mask = task.board().allowed_at(site).iter().enumerate();
+                let mask = task.board().allowed_at(index, site).iter().enumerate();
                 mask.filter_map(|(action, allowed)| allowed.then_some(action as u8))
                     .collect()
             })

@@ -90,7 +90,7 @@ impl BestCrystals {
         &self.crystals
     }
 
-    /// Writes one CIF per crystal into `best/`, `01_C2_CaH3Rb.cif` being the best, and removes those
+    /// Writes one CIF per crystal into `best/`, `01_C2_RbCaH3.cif` being the best, and removes those
     /// that are not among them any more. What else lies there stays.
     ///
     /// # Errors
@@ -185,7 +185,7 @@ fn is_unfinished(name: &str) -> bool {
 }
 
 impl BestCrystal {
-    /// Formula with the elements in alphabetical order, such as `CaH3Rb`.
+    /// Formula as chemists write it, in lowest terms, such as `RbCaH3`.
     pub fn formula(&self) -> String {
         formula(&self.elements)
     }
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn only_files_of_ours_are_taken_for_ours() {
-        for ours in ["01_C2_CaH3Rb.cif", "100_rock_salt_NaCl.cif"] {
+        for ours in ["01_C2_RbCaH3.cif", "100_rock_salt_NaCl.cif"] {
             assert!(is_ranked(ours), "{ours}");
             assert!(is_unfinished(&format!(".{ours}.123.0.tmp")), "{ours}");
         }

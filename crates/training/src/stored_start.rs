@@ -124,7 +124,7 @@ fn arrangement(
             let key = StoreKey::new(&crystal, task.property(), calculator);
             let outcome = store.get(&key)?;
             let is_this = outcome.and_then(|outcome| outcome.value()) == result.outcome.value();
-            if let Some(image) = allowed_image(task, &crystal).filter(|_| is_this) {
+            if let Some(image) = allowed_image(task, skeleton, &crystal).filter(|_| is_this) {
                 return Ok(Some(image));
             }
         }
@@ -135,7 +135,7 @@ fn arrangement(
     Ok(None)
 }
 
-fn allowed_image(task: &Task, crystal: &Crystal) -> Option<Vec<Element>> {
+fn allowed_image(task: &Task, skeleton: usize, crystal: &Crystal) -> Option<Vec<Element>> {
     let permutations = &crystal.skeleton().symmetry.site_permutations;
     let images = permutations.iter().map(|permutation| {
         let moved = permutation.iter().map(|&from| crystal.elements()[from]);
@@ -144,7 +144,7 @@ fn allowed_image(task: &Task, crystal: &Crystal) -> Option<Vec<Element>> {
     let is_allowed = |image: &Vec<Element>| {
         let node_types = image.iter().map(|e| task.elements().action_of(*e));
         let node_types: Option<Vec<u8>> = node_types.collect();
-        node_types.is_some_and(|node_types| task.board().obeys(&node_types))
+        node_types.is_some_and(|node_types| task.board().obeys(skeleton, &node_types))
     };
     let mut all: Vec<_> = images.filter(is_allowed).collect();
     all.sort();

@@ -7,14 +7,14 @@ use rand_pcg::Pcg64;
 pub type Filling = Box<[u8]>;
 
 /// One of the elements allowed on a site, all equally likely.
-pub(super) fn random_element(task: &Task, site: usize, rng: &mut Pcg64) -> u8 {
-    random_choice(task.board().allowed_at(site), rng) as u8
+pub(super) fn random_element(task: &Task, skeleton: u16, site: usize, rng: &mut Pcg64) -> u8 {
+    random_choice(task.board().allowed_at(skeleton.into(), site), rng) as u8
 }
 
 /// An allowed element for every site, drawn.
 pub(super) fn random_filling(task: &Task, skeleton: u16, rng: &mut Pcg64) -> Filling {
     (0..task.board().sites(skeleton.into()))
-        .map(|site| random_element(task, site, rng))
+        .map(|site| random_element(task, skeleton, site, rng))
         .collect()
 }
 

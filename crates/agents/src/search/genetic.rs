@@ -46,7 +46,7 @@ impl GeneticProposer {
 
     fn child(
         config: &GeneticConfig,
-        task: &Task,
+        (task, skeleton): (&Task, u16),
         population: &[(f64, Filling)],
         rng: &mut Pcg64,
     ) -> Filling {
@@ -63,12 +63,12 @@ impl GeneticProposer {
                 *action = father[site];
             }
             if uniform_unit(rng) < config.mutation_probability {
-                *action = random_element(task, site, rng);
+                *action = random_element(task, skeleton, site, rng);
             }
         }
         if !crossed {
             let site = uniform_below(rng, child.len());
-            child[site] = random_element(task, site, rng);
+            child[site] = random_element(task, skeleton, site, rng);
         }
         child
     }
@@ -92,7 +92,7 @@ impl Proposer for GeneticProposer {
             if population.len() < config.population {
                 random_filling(task, skeleton, rng)
             } else {
-                Self::child(config, task, population, rng)
+                Self::child(config, (task, skeleton), population, rng)
             }
         }))
     }

@@ -69,7 +69,7 @@ impl Proposer for LocalProposer {
             Some((_, filling)) => {
                 let mut neighbour = filling.clone();
                 let site = uniform_below(rng, neighbour.len());
-                neighbour[site] = random_element(task, site, rng);
+                neighbour[site] = random_element(task, skeleton, site, rng);
                 neighbour
             }
         };

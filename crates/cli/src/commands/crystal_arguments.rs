@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use anyhow::Context;
 use clap::Args;
 use crystalgym_crystal::{Crystal, Element, SYMMETRY_TOLERANCE_ANG, Skeleton, Structure};
-use crystalgym_environment::find_skeleton;
+use crystalgym_environment::{file_label, find_skeleton};
 
 /// A structure file, or a skeleton with elements.
 #[derive(Debug, Args)]
@@ -26,7 +26,7 @@ impl CrystalArguments {
     pub(crate) fn crystal(&self) -> anyhow::Result<Crystal> {
         if let Some(path) = &self.structure {
             let structure = Structure::from_file(path)?;
-            let label = path.file_stem().unwrap_or_default().to_string_lossy();
+            let label = file_label(path);
             let skeleton = Skeleton::from_structure(&label, &structure, SYMMETRY_TOLERANCE_ANG)
                 .with_context(|| path.display().to_string())?;
             return Ok(Crystal::new(Arc::new(skeleton), structure.elements)?);

@@ -82,6 +82,15 @@ impl CalculatorArguments {
     /// The calculator's table of the configuration, under the options that name its parts;
     /// `defaults` are assignments that everything else wins over.
     pub(crate) fn config(&self, defaults: &[String]) -> anyhow::Result<CalculatorConfig> {
+        self.config_at(defaults, self.accuracy)
+    }
+
+    /// The same at another accuracy.
+    pub(crate) fn config_at(
+        &self,
+        defaults: &[String],
+        accuracy: Option<Accuracy>,
+    ) -> anyhow::Result<CalculatorConfig> {
         let mut layers = ConfigLayers::default();
         for assignment in defaults {
             layers.add_assignment(&format!("calculator.{assignment}"))?;
@@ -93,7 +102,7 @@ impl CalculatorArguments {
         if let Some(family) = &self.pseudo {
             layers.set("calculator.pseudopotentials", family.as_str());
         }
-        if let Some(accuracy) = self.accuracy {
+        if let Some(accuracy) = accuracy {
             if self.calculator != CalculatorName::Native.name() {
                 let message = format!(
                     "--accuracy is a setting of native, not of {}",

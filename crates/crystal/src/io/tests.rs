@@ -111,7 +111,7 @@ fn cif_with_symmetry_operations_uncertainties_and_quotes() {
         loop_\n_atom_site_label\n_atom_site_type_symbol\n_atom_site_fract_x\n_atom_site_fract_y\n\
         _atom_site_fract_z\n_atom_site_occupancy\nNa1 Na1+ 0 0 0 1.0\nCl1 Cl1- 0.5 0.5 .5000(3) 1\n";
     let structure = Structure::from_text(text, StructureFormat::Cif).unwrap();
-    assert_eq!(structure.formula(), "Cl4Na4");
+    assert_eq!(structure.cell_formula(), "Cl4Na4");
     assert_eq!(structure.lattice.lengths(), [5.6402; 3]);
 }
 

@@ -30,10 +30,11 @@ impl Improvement {
     pub fn new(starts: Vec<Option<Box<[u8]>>>, steps: Option<usize>, board: &Board) -> Self {
         let elements = board.elements().len();
         let skeletons = 0..board.skeletons().len();
-        let sites = skeletons.map(|skeleton| board.sites(skeleton));
-        let most_sites = sites.clone().max().unwrap_or(0);
-        let mask = |sites: usize| {
-            let on_sites = (0..sites).flat_map(|site| board.allowed_at(site));
+        let sites = skeletons.clone().map(|skeleton| board.sites(skeleton));
+        let most_sites = sites.max().unwrap_or(0);
+        let mask = |skeleton: usize| {
+            let sites = 0..board.sites(skeleton);
+            let on_sites = sites.flat_map(|site| board.allowed_at(skeleton, site));
             let mut mask: Vec<bool> = on_sites.copied().collect();
             mask.resize(most_sites * elements, false);
             mask
@@ -42,7 +43,7 @@ impl Improvement {
             starts,
             steps,
             elements,
-            allowed: sites.map(mask).collect(),
+            allowed: skeletons.map(mask).collect(),
         }
     }
 
@@ -64,7 +65,7 @@ impl Process for Improvement {
             let sites = start.iter().zip(&state.node_types);
             sites.filter(|(was, is)| was != is).count() <= usize::from(state.step)
         });
-        reached && board.obeys(&state.node_types)
+        reached && board.obeys(state.skeleton.into(), &state.node_types)
     }
 
     fn shows(&self, seen: &Observation<'_>) -> bool {
@@ -115,7 +116,7 @@ impl Process for Improvement {
         };
         let mut actions: Vec<Action> = order.iter().filter(differs).map(put).collect();
         let length = self.length(order.len());
-        if !board.obeys(filling) || actions.len() > length {
+        if !board.obeys(start.skeleton.into(), filling) || actions.len() > length {
             return None;
         }
         actions.resize(length, put(order.first()?));

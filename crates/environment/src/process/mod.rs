@@ -58,8 +58,7 @@ pub trait Process: fmt::Debug + Send + Sync {
 
     /// Which actions are allowed on a skeleton with this site in focus.
     fn allowed<'a>(&'a self, board: &'a Board, skeleton: usize, focus: usize) -> &'a [bool] {
-        let _ = skeleton;
-        board.allowed_at(focus)
+        board.allowed_at(skeleton, focus)
     }
 
     /// Whether the episode is over.
@@ -151,7 +150,7 @@ pub trait Process: fmt::Debug + Send + Sync {
         let length = self.length(order.len());
         let out_of_reach = order.iter().skip(length).map(|&site| usize::from(site));
         let stays = |site: usize| start.node_types[site] == filling[site];
-        if !board.obeys(filling) || !out_of_reach.into_iter().all(stays) {
+        if !board.obeys(start.skeleton.into(), filling) || !out_of_reach.into_iter().all(stays) {
             return None;
         }
         let visits = order.iter().cycle().take(length);

@@ -34,7 +34,7 @@ pub(super) fn complete_start(
     match start {
         Some(Some(start)) => start.clone(),
         _ => (0..board.sites(skeleton))
-            .map(|site| random_choice(board.allowed_at(site), rng) as u8)
+            .map(|site| random_choice(board.allowed_at(skeleton, site), rng) as u8)
             .collect(),
     }
 }
@@ -69,7 +69,7 @@ impl Process for Substitution {
             let node_type = state.node_types[site];
             match start.filter(|_| place >= usize::from(state.step)) {
                 Some(start) => node_type == start[site],
-                None => board.allowed_at(site).get(usize::from(node_type)) == Some(&true),
+                None => board.allowed_at(skeleton, site).get(usize::from(node_type)) == Some(&true),
             }
         })
     }

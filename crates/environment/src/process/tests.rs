@@ -43,7 +43,7 @@ fn a_hand_worked_filling() {
     assert!(task.is_terminal(&state));
     assert_eq!(*state.node_types, [0, 17, 4, 7, 9]);
     let crystal = task.crystal(0, &state.node_types).unwrap();
-    assert_eq!(crystal.formula(), "BeBrCLiSr");
+    assert_eq!(crystal.formula(), "LiSrBeCBr");
     assert!(matches!(
         task.apply(&mut state, 0),
         Err(EnvironmentError::EpisodeEnded)
@@ -72,7 +72,7 @@ fn a_hand_worked_substitution() {
     }
     assert!(task.is_terminal(&state));
     let crystal = task.crystal(0, &state.node_types).unwrap();
-    assert_eq!(crystal.formula(), "Br2I2Si");
+    assert_eq!(crystal.formula(), "SiI2Br2");
     // The start may be given site by site, and is the same for every episode.
     let given = TaskConfig {
         start_crystal: StartCrystal::Elements(symbols("Sn I I I I")),

@@ -54,7 +54,8 @@ pub struct TaskConfig {
     /// Whether an odd number of electrons ends a band-gap episode with its failure reward at once,
     /// without asking the calculator.
     pub odd_electrons_fail_at_once: bool,
-    /// Elements allowed on single sites (`"3" = ["F", "Cl"]`); all elsewhere.
+    /// Elements allowed on sites (`"3" = ["F", "Cl"]`, `Cs = ["Cs", "Rb"]`), named as in
+    /// [`Skeleton::sites_named`](crystalgym_crystal::Skeleton::sites_named); all elsewhere.
     pub allowed: BTreeMap<String, Vec<Element>>,
 }
 

@@ -12,7 +12,10 @@ use crystalgym_crystal::{Crystal, Skeleton};
 use crystalgym_evaluation::{Failure, FailureCode, Outcome, Property};
 use rand_pcg::Pcg64;
 
-pub use self::{config::TaskConfig, skeletons::find_skeleton};
+pub use self::{
+    config::TaskConfig,
+    skeletons::{file_label, find_skeleton},
+};
 
 use self::{masks::site_masks, skeletons::with_distinct_labels};
 use crate::{
@@ -86,7 +89,7 @@ impl Task {
             let message = format!("start_site is {site}, expected 0 to {}", fewest_sites - 1);
             return invalid("start_site", message);
         }
-        let allowed = site_masks(config, &elements, fewest_sites)?;
+        let allowed = site_masks(config, &elements, &skeletons)?;
         let skeletons = with_distinct_labels(skeletons);
         let board = Board::new(skeletons, elements, config.start_site, allowed);
         Ok(Self {
@@ -165,6 +168,11 @@ impl Task {
             1 => 0,
             count => uniform_below(rng, count),
         };
+        self.initial_state_on(skeleton, rng)
+    }
+
+    /// The start of an episode on one of the task's skeletons; all else is drawn.
+    pub fn initial_state_on(&self, skeleton: usize, rng: &mut Pcg64) -> State {
         let sites = self.board.sites(skeleton);
         let start = self.board.start_site();
         let start = start.unwrap_or_else(|| uniform_below(rng, sites));

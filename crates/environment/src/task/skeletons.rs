@@ -28,17 +28,20 @@ pub fn find_skeleton(name: &str) -> Result<Arc<Skeleton>, EnvironmentError> {
         }
         error => error,
     })?;
-    let path = Path::new(name);
-    let stem = path
-        .file_stem()
-        .map_or_else(|| name.into(), |stem| stem.to_string_lossy());
-    let label = stem.replace(|c: char| c.is_control() || c == '/', "_");
+    let label = file_label(Path::new(name));
     let mut skeleton = Skeleton::from_structure(&label, &structure, SYMMETRY_TOLERANCE_ANG)?;
     if Skeleton::builtin(&label).is_ok() {
         let identity = SkeletonIdentity::of(&skeleton);
         skeleton.label = format!("{label}-{}", identity.short_hash());
     }
     Ok(Arc::new(skeleton))
+}
+
+/// The label of a structure file: its name without the ending, with `_` for control characters.
+pub fn file_label(path: &Path) -> String {
+    let name = path.file_stem().unwrap_or(path.as_os_str());
+    let stem = name.to_string_lossy();
+    stem.replace(|c: char| c.is_control() || c == '/', "_")
 }
 
 /// The same skeletons, with `LABEL-1a2b3c4d` where two that differ have one label: a label stands

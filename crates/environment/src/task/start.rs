@@ -122,7 +122,7 @@ fn start(
                 "puts {element} on site {site} of {label}, which is not in the action set {set}"
             ))
         })?;
-        match board.allowed_at(site)[usize::from(node_type)] {
+        match board.allowed_at(index, site)[usize::from(node_type)] {
             true => Ok(node_type),
             false => Err(invalid_start(format!(
                 "puts {element} on site {site} of {label}, where the task does not allow it"

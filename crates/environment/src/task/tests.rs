@@ -35,7 +35,7 @@ fn bad_configurations_name_the_field_and_the_value() {
         allowed: [("7".into(), vec![])].into(),
         ..base.clone()
     };
-    assert!(error(&site).contains("'7' is no site"));
+    assert!(error(&site).contains("no site '7'"));
     let gold = vec!["Au".parse().unwrap()];
     let element = TaskConfig {
         allowed: [("1".into(), gold)].into(),

@@ -88,6 +88,10 @@ impl Slot {
     /// Starts the next episode; returns the one that was under way with its last state.
     fn begin(&mut self) -> (Episode, State) {
         let next = self.task.initial_state(&mut self.rng);
+        self.begin_at(next)
+    }
+
+    fn begin_at(&mut self, next: State) -> (Episode, State) {
         let episode = Episode::starting_from(next.clone(), self.task.length(&next));
         self.ended = false;
         (
@@ -188,9 +192,9 @@ impl VectorEnvironment {
         slot.begin();
     }
 
-    /// Starts the next episode of an environment; a seed starts its random numbers anew. What it
-    /// has open is given up.
-    pub fn reset(&mut self, environment: usize, seed: Option<u64>) {
+    /// Starts the next episode of an environment; a seed starts its random numbers anew, and a skeleton
+    /// of its task takes the place of one that is drawn. What it has open is given up.
+    pub fn reset(&mut self, environment: usize, seed: Option<u64>, skeleton: Option<usize>) {
         self.open.retain(|open| {
             let keep = open.ended.environment != environment;
             if !keep {
@@ -203,7 +207,15 @@ impl VectorEnvironment {
         if let Some(seed) = seed {
             slot.rng = Pcg64::seed_from_u64(seed);
         }
-        slot.begin();
+        match skeleton.filter(|skeleton| *skeleton < slot.task.skeletons().len()) {
+            Some(skeleton) => {
+                let next = slot.task.initial_state_on(skeleton, &mut slot.rng);
+                slot.begin_at(next);
+            }
+            None => {
+                slot.begin();
+            }
+        }
     }
 
     /// Whether an environment could take this action; nothing moves.

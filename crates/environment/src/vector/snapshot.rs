@@ -116,7 +116,7 @@ impl VectorEnvironment {
         }
         for environment in 0..count {
             // What is open here is given up.
-            self.reset(environment, None);
+            self.reset(environment, None, None);
         }
         self.slots = restored;
         self.steps = steps;

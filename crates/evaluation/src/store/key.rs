@@ -18,7 +18,8 @@ pub struct StoreKey {
     pub skeleton: String,
     /// Symbols in site order of what is computed, separated by blanks.
     pub elements: String,
-    /// Formula of the cell that is computed.
+    /// Formula of the cell that is computed, under which results are found: all its atoms, symbols in
+    /// alphabetical order.
     pub formula: String,
     /// Property asked for.
     pub property: Property,
@@ -66,7 +67,7 @@ impl StoreKey {
             });
         Self {
             skeleton: identity.asked().skeleton().label.clone(),
-            formula: structure.formula(),
+            formula: structure.cell_formula(),
             elements,
             property,
             calculator: calculator.name().to_owned(),

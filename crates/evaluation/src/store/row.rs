@@ -128,7 +128,7 @@ fn columns(row: &Row<'_>) -> Result<Columns, rusqlite::Error> {
         Err(error) => return Ok(Err(format!("the structure cannot be read: {error}"))),
     };
     let symbols: Vec<&str> = parsed.elements.iter().map(|e| e.symbol()).collect();
-    if symbols.join(" ") != elements || parsed.formula() != formula {
+    if symbols.join(" ") != elements || parsed.cell_formula() != formula {
         return Ok(Err("its elements are not the structure's".to_owned()));
     }
     let settings = settings_of(&fingerprint, &parsed, &outcome);
@@ -143,7 +143,7 @@ fn columns(row: &Row<'_>) -> Result<Columns, rusqlite::Error> {
         key,
         skeleton,
         elements,
-        formula,
+        formula: parsed.formula(),
         property,
         calculator,
         fingerprint,

@@ -346,7 +346,7 @@ fn exports() {
         crystalgym_crystal::StructureFormat::ExtXyz,
     )
     .unwrap();
-    assert_eq!(structure.formula(), "CaH3Rb");
+    assert_eq!(structure.formula(), "RbCaH3");
     for line in export(ExportFormat::JsonLines).lines() {
         let value: serde_json::Value = serde_json::from_str(line).unwrap();
         assert_eq!(value["calculator"], "counting");

@@ -58,6 +58,7 @@ columns! {
     "is_cell_step_limited", Integer, "1 if the step of the cell met its trust radius, else 0";
     "equation_of_state", Text, "the fitted equation of state (JSON)";
     "elastic_constants", Text, "the elastic constants (JSON)";
+    "gap_edges", Text, "where the bands have their edges (JSON)";
     "seconds", Number, "wall time of the calculation (s)";
     "settings", Text, "cutoffs, mesh and pseudopotentials (JSON)";
     "warnings", Text, "what is to be said against the value (JSON)";
@@ -95,17 +96,18 @@ impl TableRow {
                 integer(values.is_cell_step_limited.map(u32::from)),
                 json(values.equation_of_state.as_ref()),
                 json(values.elastic_constants.as_ref()),
+                json(values.gap_edges.as_ref()),
                 Cell::Number(values.seconds),
                 json(values.settings.as_ref()),
                 json(Some(&values.warnings).filter(|warnings| !warnings.is_empty())),
                 Cell::Missing,
             ],
             Outcome::Failure(failure) => {
-                let mut cells = [const { Cell::Missing }; 19];
+                let mut cells = [const { Cell::Missing }; 20];
                 cells[0] = Cell::Text(failure.code.name().to_owned());
                 cells[9] = integer(Some(failure.scf_iterations));
-                cells[15] = Cell::Number(failure.seconds);
-                cells[18] = Cell::Text(failure.message.clone());
+                cells[16] = Cell::Number(failure.seconds);
+                cells[19] = Cell::Text(failure.message.clone());
                 cells
             }
         };
@@ -143,6 +145,7 @@ impl TableRow {
         let is_cell_step_limited = cells.maybe_integer()?.map(|limited| limited != 0);
         let equation_of_state = cells.json()?;
         let elastic_constants = cells.json()?;
+        let gap_edges = cells.json()?;
         let seconds = cells.maybe_number()?.unwrap_or_default();
         let settings = cells.json()?;
         let warnings = cells.json()?.unwrap_or_default();
@@ -164,6 +167,7 @@ impl TableRow {
                 is_cell_step_limited,
                 equation_of_state,
                 elastic_constants,
+                gap_edges,
                 seconds,
                 settings,
                 warnings,

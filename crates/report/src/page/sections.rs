@@ -279,7 +279,7 @@ fn crystals(figure: &Figure) -> String {
     html + "</div>"
 }
 
-/// `CaH3Rb on C2, 2.98`, one for each skeleton.
+/// `RbCaH3 on C2, 2.98`, one for each skeleton.
 fn crystal_labels(figure: &Figure) -> Vec<String> {
     let mut skeletons = BTreeSet::new();
     let firsts = figure

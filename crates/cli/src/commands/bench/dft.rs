@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn a_crystal_is_skeleton_and_elements() {
         let crystal = parse_crystal("C6:Na-Cl-F-Li").unwrap();
-        assert_eq!(crystal.formula(), "ClFLiNa");
+        assert_eq!(crystal.formula(), "NaLiClF");
         assert!(parse_crystal("C6").is_err());
         assert!(parse_crystal("C6:Na-Cl").is_err());
     }

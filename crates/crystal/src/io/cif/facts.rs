@@ -92,7 +92,7 @@ impl Facts {
         if found.len() != expected.len() || !units.iter().all(|unit| close(*unit, mean)) {
             return Err(format!(
                 "the cell holds {}, but _chemical_formula_sum is '{text}'",
-                crate::formula(elements)
+                crate::cell_formula(elements)
             ));
         }
         let Some(stated) = self.units else {

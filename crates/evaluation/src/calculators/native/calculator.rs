@@ -225,6 +225,12 @@ impl Calculator for NativeCalculator {
         self.settings.verdict == Verdict::Paper
     }
 
+    /// By forces to 5 meV/Å and stress to 0.1 GPa, at the cutoffs and divisions of the given cell.
+    fn relax(&self, crystal: &Crystal, cancel: &CancelToken) -> Result<Structure, Failure> {
+        let (settings, library) = (&self.settings, &self.library);
+        Computation::new(settings, library, crystal, cancel, Instant::now()).relax()
+    }
+
     fn evaluate(&self, crystal: &Crystal, property: Property, cancel: &CancelToken) -> Outcome {
         let start = Instant::now();
         let mut computation =

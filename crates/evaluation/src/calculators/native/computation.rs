@@ -368,7 +368,7 @@ impl Solved {
 }
 
 /// The stress, positive under tension, with a pressure more.
-fn under_pressure(mut stress: [[f64; 3]; 3], pressure: f64) -> [[f64; 3]; 3] {
+pub(super) fn under_pressure(mut stress: [[f64; 3]; 3], pressure: f64) -> [[f64; 3]; 3] {
     for (axis, row) in stress.iter_mut().enumerate() {
         row[axis] -= pressure;
     }

@@ -7,6 +7,7 @@ mod computation;
 mod equation_of_state;
 mod gap_settings;
 mod ground_state;
+mod joint_relaxation;
 mod relaxation;
 mod settings;
 mod shear_modulus;

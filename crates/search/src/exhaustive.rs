@@ -1,0 +1,24 @@
+//! Every filling once, in the order of the choices.
+
+use crate::{Genes, SearchProblem, strategy::Strategy};
+
+/// Every filling of a list.
+pub(crate) struct Exhaustive {
+    left: std::vec::IntoIter<Genes>,
+}
+
+impl Exhaustive {
+    pub(crate) fn new(fillings: Vec<Genes>) -> Self {
+        Self {
+            left: fillings.into_iter(),
+        }
+    }
+}
+
+impl Strategy for Exhaustive {
+    fn propose(&mut self, _problem: &SearchProblem) -> Option<Genes> {
+        self.left.next()
+    }
+
+    fn learn(&mut self, _genes: &Genes, _distance: Option<f64>) {}
+}
