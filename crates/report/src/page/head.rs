@@ -122,7 +122,7 @@ fn card(verdict: &TaskVerdict) -> String {
         let crystals: Vec<String> = verdict.crystals.iter().map(|one| escape(one)).collect();
         let _ = write!(
             html,
-            "<p class=\"crystal-list\"><b>Best crystals</b> {}</p>",
+            "<p class=\"crystal-list\"><strong>Best crystals</strong> {}</p>",
             crystals.join(" \u{b7} ")
         );
     }
