@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::{
     AgentError, CollectConfig, DqnConfig, GeneticConfig, LocalSearchConfig, PpoConfig,
-    RandomSearchConfig, SacConfig,
+    RandomSearchConfig, SacConfig, SurrogateConfig,
 };
 
 /// An algorithm with its settings.
@@ -19,6 +19,8 @@ pub enum AgentConfig {
     Ppo(PpoConfig),
     /// Soft actor-critic for discrete actions.
     Sac(SacConfig),
+    /// A model of the property.
+    Surrogate(SurrogateConfig),
     /// Random crystals.
     RandomSearch(RandomSearchConfig),
     /// A genetic algorithm.
@@ -34,6 +36,7 @@ macro_rules! each {
             AgentConfig::Dqn($config) | AgentConfig::Rainbow($config) => $value,
             AgentConfig::Ppo($config) => $value,
             AgentConfig::Sac($config) => $value,
+            AgentConfig::Surrogate($config) => $value,
             AgentConfig::RandomSearch($config) => $value,
             AgentConfig::Genetic($config) => $value,
             AgentConfig::LocalSearch($config) => $value,
@@ -49,6 +52,7 @@ impl AgentConfig {
             Self::Rainbow(_) => "rainbow",
             Self::Ppo(_) => "ppo",
             Self::Sac(_) => "sac",
+            Self::Surrogate(_) => "surrogate",
             Self::RandomSearch(_) => "random_search",
             Self::Genetic(_) => "genetic",
             Self::LocalSearch(_) => "local_search",

@@ -1,5 +1,5 @@
 //! Agents that learn to design crystals: deep Q-learning, Rainbow, proximal policy optimisation and
-//! discrete soft actor-critic, and the searches that they have to beat.
+//! discrete soft actor-critic, one that models the property, and the searches that they have to beat.
 //!
 //! A [`Learner`] remembers, learns and acts; an [`Agent`] drives one through environments, one
 //! [`step`](Agent::step) at a time. Whatever wants to know what happens is an [`Observer`]. A saved
@@ -29,6 +29,7 @@ mod sac;
 mod schedule;
 mod search;
 mod support;
+mod surrogate;
 
 pub use advantage::generalized_advantages;
 pub use agent_config::AgentConfig;
@@ -56,6 +57,7 @@ pub use search::{
     RandomProposer, RandomSearchConfig, Search,
 };
 pub use support::Support;
+pub use surrogate::{Acquisition, ChemistryRule, SurrogateAgent, SurrogateConfig};
 
 /// Seed of an agent's own draws: environments use `seed`, `seed + 1`, …, so that it has to lie
 /// elsewhere (the fractional part of the golden ratio, as in SplitMix64).

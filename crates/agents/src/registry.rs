@@ -6,7 +6,7 @@ use crystalgym_environment::Task;
 
 use crate::{
     AgentConfig, AgentError, Dqn, GeneticProposer, Learner, LocalProposer, Policy, PolicyMode, Ppo,
-    RandomProposer, Sac, Search,
+    RandomProposer, Sac, Search, SurrogateAgent,
     checkpoint::{CheckpointFile, invalid},
 };
 
@@ -25,6 +25,7 @@ pub(crate) fn new_learner(
         AgentConfig::Rainbow(config) => Box::new(Dqn::rainbow(config, task)?),
         AgentConfig::Ppo(config) => Box::new(Ppo::new(config, task)?),
         AgentConfig::Sac(config) => Box::new(Sac::new(config, task)?),
+        AgentConfig::Surrogate(config) => Box::new(SurrogateAgent::new(config, task)?),
         AgentConfig::RandomSearch(config) => {
             Box::new(Search::new(Box::new(RandomProposer::new(config)), task)?)
         }
@@ -44,6 +45,7 @@ fn settings(file: &CheckpointFile) -> Result<AgentConfig, AgentError> {
         "rainbow" => AgentConfig::Rainbow(file.settings()?),
         "ppo" => AgentConfig::Ppo(file.settings()?),
         "sac" => AgentConfig::Sac(file.settings()?),
+        "surrogate" => AgentConfig::Surrogate(file.settings()?),
         "random_search" => AgentConfig::RandomSearch(file.settings()?),
         "genetic" => AgentConfig::Genetic(file.settings()?),
         "local_search" => AgentConfig::LocalSearch(file.settings()?),

@@ -10,7 +10,7 @@ use std::{fs, path::Path};
 use common::{Record, delayed, drive, finish, rigid, short_run, small_network, task};
 use crystalgym_agents::{
     Agent, AgentConfig, DqnConfig, GeneticConfig, LocalSearchConfig, PpoConfig, RandomSearchConfig,
-    RelabelConfig, SacConfig,
+    RelabelConfig, SacConfig, SurrogateConfig,
 };
 use crystalgym_environment::{ProcessName, RewardForm, TaskConfig};
 use crystalgym_evaluation::Property;
@@ -76,6 +76,13 @@ fn algorithms() -> Vec<AgentConfig> {
         AgentConfig::Ppo(ppo),
         AgentConfig::Ppo(stale),
         AgentConfig::Sac(sac),
+        AgentConfig::Surrogate(SurrogateConfig {
+            total_steps,
+            environments,
+            in_flight,
+            candidates: 64,
+            ..SurrogateConfig::default()
+        }),
         AgentConfig::RandomSearch(RandomSearchConfig {
             total_steps,
             seed,

@@ -315,6 +315,7 @@ fn every_algorithm_trains_and_rolls_out_on_held_out_skeletons() {
         "rainbow",
         "ppo",
         "sac",
+        "surrogate",
         "random",
         "genetic",
         "local_search",

@@ -28,6 +28,12 @@ pub(crate) fn mark(
         Shape::Down => vec![(0.0, 1.2), (1.15, -0.85), (-1.15, -0.85)],
         Shape::Cross => star(std::f64::consts::FRAC_PI_4),
         Shape::Plus => star(0.0),
+        Shape::Pentagon => (0..5)
+            .map(|corner| {
+                let turn = f64::from(corner) * std::f64::consts::TAU / 5.0;
+                (1.15 * turn.sin(), -1.15 * turn.cos())
+            })
+            .collect(),
     };
     let points: Vec<(f64, f64)> = points
         .into_iter()

@@ -26,14 +26,16 @@ pub(crate) enum Shape {
     Down,
     Cross,
     Plus,
+    Pentagon,
 }
 
 /// In the order in which they are listed.
-pub(crate) const ALGORITHMS: [Algorithm; 7] = [
+pub(crate) const ALGORITHMS: [Algorithm; 8] = [
     Algorithm::Ppo,
     Algorithm::Sac,
     Algorithm::Dqn,
     Algorithm::Rainbow,
+    Algorithm::Surrogate,
     Algorithm::RandomSearch,
     Algorithm::Genetic,
     Algorithm::LocalSearch,
@@ -52,6 +54,7 @@ pub(crate) fn style_of(algorithm: Algorithm) -> AlgorithmStyle {
         Algorithm::Sac => style("sac", "SAC", "#d55e00", "#ff9147", Shape::Square),
         Algorithm::Dqn => style("dqn", "DQN", "#009e73", "#2fcf9f", Shape::Diamond),
         Algorithm::Rainbow => style("rainbow", "Rainbow", "#b3548c", "#e793c2", Shape::Triangle),
+        Algorithm::Surrogate => style("surrogate", "Surrogate", "#c1272d", "#ff7b7f", Shape::Pentagon),
         Algorithm::RandomSearch => style("random", "Random", "#6b6f76", "#a6abb3", Shape::Cross),
         Algorithm::Genetic => style("genetic", "Genetic", "#3a9bd0", "#9bd6f5", Shape::Down),
         Algorithm::LocalSearch => style("local", "Local search", "#b07a00", "#f2c14e", Shape::Plus),

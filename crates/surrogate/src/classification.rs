@@ -126,6 +126,16 @@ impl Classification {
         })
     }
 
+    /// The same with an uncertainty of half the variance everywhere.
+    pub(crate) fn rough_probability(&self, features: &[f64]) -> f64 {
+        let input = self.kernel.scaled(features);
+        let means = self.inputs.iter().zip(&self.mode.slopes);
+        let mean: f64 = means
+            .map(|(x, slope)| slope * self.kernel.of(x, &input))
+            .sum();
+        below(mean / (1.0 + 0.5 * self.kernel.variance()).sqrt())
+    }
+
     /// Probability of a yes (equations 3.24 and 3.25).
     pub(crate) fn probability(&self, features: &[f64]) -> f64 {
         let input = self.kernel.scaled(features);

@@ -210,40 +210,57 @@ impl PropertyModel {
 
     /// What is expected of a crystal with these standardised features.
     pub fn forecast(&self, features: &[f64]) -> Forecast {
+        self.expected(
+            |class| class.probability(features),
+            |value| value.posterior(features),
+        )
+    }
+
+    /// The same with uncertainties that are the same for all crystals, in a time that grows with the
+    /// number of data instead of its square.
+    pub fn forecast_roughly(&self, features: &[f64]) -> Forecast {
+        self.expected(
+            |class| class.rough_probability(features),
+            |value| value.rough_posterior(features),
+        )
+    }
+
+    fn expected(
+        &self,
+        probability: impl Fn(&Classification) -> f64,
+        posterior: impl Fn(&Regression) -> (f64, f64),
+    ) -> Forecast {
         let mut left = 1.0;
         let failures = self.failures.iter().map(|(code, class)| {
-            let probability = left * class.probability(features);
+            let probability = left * probability(class);
             left -= probability;
             (*code, probability)
         });
         let failures = failures.collect();
-        let floor = self.floor.as_ref();
-        let floor = left * floor.map_or(0.0, |class| class.probability(features));
+        let floor = left * self.floor.as_ref().map_or(0.0, probability);
+        let value = self.value.as_ref();
+        let (mean, spread) = value.map_or((self.typical, self.typical), posterior);
         Forecast {
             failures,
             floor,
             value_probability: left - floor,
-            value: self.value(features),
+            value: Normal { mean, spread },
         }
     }
 
-    fn value(&self, features: &[f64]) -> Normal {
-        let (mean, spread) = match &self.value {
-            Some(value) => value.posterior(features),
-            None => (self.typical, self.typical),
-        };
-        Normal { mean, spread }
-    }
-
-    /// Means and covariance (its lower triangle) of the values of several crystals, should each
-    /// have one above the floor.
-    pub fn joint(&self, features: &[&[f64]]) -> Option<(Vec<f64>, Vec<Vec<f64>>)> {
-        Some(self.value.as_ref()?.joint(features))
+    /// The values of several crystals in one function that is drawn from the posterior, should each
+    /// have a value above the floor: with as many standard normal numbers `z`, `μ + L z` with the
+    /// factor `L` of their covariance.
+    pub fn draw(&self, features: &[&[f64]], normals: &[f64]) -> Vec<f64> {
+        match &self.value {
+            Some(value) => value.draw(features, normals),
+            None => normals.iter().map(|z| self.typical * (1.0 + z)).collect(),
+        }
     }
 }
 
 /// What is expected of a crystal. The probabilities sum to one.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Forecast {
     /// Probability of each kind of failure that was met.
     pub failures: Vec<(FailureCode, f64)>,

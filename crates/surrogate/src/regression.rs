@@ -72,6 +72,17 @@ impl Regression {
         }
     }
 
+    /// The same with an uncertainty of half the variance everywhere.
+    pub(crate) fn rough_posterior(&self, features: &[f64]) -> (f64, f64) {
+        let input = self.kernel.scaled(features);
+        let means = self.inputs.iter().zip(&self.weights);
+        let mean: f64 = means
+            .map(|(x, weight)| weight * self.kernel.of(x, &input))
+            .sum();
+        let variance = 0.5 * self.kernel.variance() + self.kernel.noise;
+        (self.mean + self.unit * mean, self.unit * variance.sqrt())
+    }
+
     /// Mean and standard deviation of what a calculation would give.
     pub(crate) fn posterior(&self, features: &[f64]) -> (f64, f64) {
         let input = self.kernel.scaled(features);
@@ -87,9 +98,9 @@ impl Regression {
         (self.mean + self.unit * mean, self.unit * variance.sqrt())
     }
 
-    /// Means and covariance of what calculations of several crystals would give, without what is
-    /// unexplained.
-    pub(crate) fn joint(&self, features: &[&[f64]]) -> (Vec<f64>, Vec<Vec<f64>>) {
+    /// What calculations of several crystals would give in one function of the posterior, from as
+    /// many standard normal numbers.
+    pub(crate) fn draw(&self, features: &[&[f64]], normals: &[f64]) -> Vec<f64> {
         let inputs: Vec<_> = features.iter().map(|x| self.kernel.scaled(x)).collect();
         let mut means = Vec::with_capacity(inputs.len());
         let mut rows = Vec::with_capacity(inputs.len());
@@ -99,15 +110,25 @@ impl Regression {
                 .iter()
                 .map(|x| self.kernel.of(x, input))
                 .collect();
-            means.push(self.mean + self.unit * dot(&row, &self.weights));
+            means.push(dot(&row, &self.weights));
             self.factor.solve_lower(&mut row);
             rows.push(row);
         }
-        let covariance = |i: usize, j: usize| {
-            self.unit.powi(2) * (self.kernel.of(&inputs[i], &inputs[j]) - dot(&rows[i], &rows[j]))
+        // The noise keeps crystals with the same features apart.
+        let element = |i: usize, j: usize| {
+            let noise = if i == j { self.kernel.noise } else { 0.0 };
+            self.kernel.of(&inputs[i], &inputs[j]) - dot(&rows[i], &rows[j]) + noise
         };
-        let lines = (0..inputs.len()).map(|i| (0..=i).map(|j| covariance(i, j)).collect());
-        (means, lines.collect())
+        let factor = Cholesky::of(inputs.len(), element);
+        let drawn = means.iter().enumerate().map(|(i, mean)| {
+            let away = match &factor {
+                Some(factor) => dot(factor.row(i), &normals[..=i]),
+                // Of a singular covariance each by itself.
+                None => element(i, i).max(0.0).sqrt() * normals[i],
+            };
+            self.mean + self.unit * (mean + away)
+        });
+        drawn.collect()
     }
 }
 
@@ -313,20 +334,36 @@ mod tests {
         assert!(after[0].1 < 0.8 * before[0].1 && after[1].1 < before[1].1 + 1e-12);
     }
 
-    /// The joint distribution has the means and, with the noise, the spreads of the single ones.
+    /// Oracle: the closed form of the posterior covariance of two crystals, by which a drawn pair is
+    /// a known linear function of two numbers.
     #[test]
-    fn joint_and_single_posteriors_agree() {
+    fn draws_have_the_posterior_covariance() {
         let (inputs, values) = data(8);
         let hyper = hyperparameters();
         let process = Regression::new(&borrowed(&inputs), &values, &SIZES, 1.0, &hyper).unwrap();
         let places: [&[f64]; 2] = [&[0.2, -0.4, 0.9], &[0.0, 0.3, -0.5]];
-        let (means, covariance) = process.joint(&places);
+        let of = |normals: [f64; 2]| process.draw(&places, &normals);
+        let (mean, first, second) = (of([0.0, 0.0]), of([1.0, 0.0]), of([0.0, 1.0]));
         for (i, place) in places.iter().enumerate() {
-            let (mean, spread) = process.posterior(place);
-            let noise = process.unit.powi(2) * hyper.noise_ln.exp();
-            assert!((means[i] - mean).abs() < 1e-12);
-            assert!((covariance[i][i] + noise - spread * spread).abs() < 1e-12);
+            let (expected, spread) = process.posterior(place);
+            let steps = [first[i] - mean[i], second[i] - mean[i]];
+            assert!((mean[i] - expected).abs() < 1e-12);
+            assert!((dot(&steps, &steps) - spread * spread).abs() < 1e-12);
         }
+        // What the second would be known to be, had the first come out one higher.
+        let mut longer = inputs.clone();
+        longer.push(places[0].to_vec());
+        let kernel = Kernel::new(&hyper, &SIZES, 0.0);
+        let scaled: Vec<_> = longer.iter().map(|x| kernel.scaled(x)).collect();
+        let element = |i: usize, j: usize| {
+            kernel.of(&scaled[i], &scaled[j]) + if i == j { kernel.noise } else { 0.0 }
+        };
+        let factor = Cholesky::of(9, element).unwrap();
+        let other = kernel.scaled(places[1]);
+        let row: Vec<f64> = scaled.iter().map(|x| kernel.of(x, &other)).collect();
+        let slope = factor.solve(&row)[8];
+        let found = (first[1] - mean[1]) / (first[0] - mean[0]);
+        assert!((found - slope).abs() < 1e-10, "{found} {slope}");
     }
 
     /// A fit to data drawn from one group alone sees that the other does not count.

@@ -1,6 +1,7 @@
 //! What a reward is expected to be, for a value that is known up to a normal distribution.
 
 use crystalgym_environment::Reward;
+use serde::{Deserialize, Serialize};
 
 use crate::normal::{below, between, density};
 
@@ -9,7 +10,7 @@ use crate::normal::{below, between, density};
 const QUADRATURE: (f64, usize) = (8.0, 400);
 
 /// A value that is known up to a normal distribution, in the property's unit.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Normal {
     /// Expected value.
     pub mean: f64,

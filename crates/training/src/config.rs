@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use crystalgym_agents::{
     AgentConfig, AgentError, DqnConfig, Evaluator, GeneticConfig, LocalSearchConfig, PpoConfig,
-    RandomSearchConfig, SacConfig,
+    RandomSearchConfig, SacConfig, SurrogateConfig,
 };
 use crystalgym_environment::{ProcessName, TaskConfig, paper_tasks};
 use crystalgym_evaluation::CalculatorConfig;
@@ -48,6 +48,9 @@ pub struct TrainingConfig {
     /// Settings of `sac`.
     #[serde(default)]
     pub sac: SacConfig,
+    /// Settings of `surrogate`.
+    #[serde(default)]
+    pub surrogate: SurrogateConfig,
     /// Settings of `random_search`.
     pub random_search: RandomSearchConfig,
     /// Settings of `genetic`.
@@ -62,7 +65,7 @@ pub struct TrainingConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AlgorithmConfig {
-    /// `dqn`, `rainbow`, `ppo`, `sac`, `random_search`, `genetic` or `local_search`.
+    /// `dqn`, `rainbow`, `ppo`, `sac`, `surrogate`, `random_search`, `genetic` or `local_search`.
     pub name: Algorithm,
     /// `standard` (ours) or `paper` (as the published runs).
     pub preset: Preset,
@@ -89,6 +92,8 @@ pub enum Algorithm {
     Ppo,
     /// Soft actor-critic for discrete actions.
     Sac,
+    /// A model of the property, and calculations where it says.
+    Surrogate,
     /// Random elements on every site: what learning has to beat.
     #[serde(alias = "random")]
     RandomSearch,
@@ -102,7 +107,7 @@ impl Algorithm {
     /// Whether it proposes crystals and learns no policy: in the end it repeats its best find.
     pub fn is_search(self) -> bool {
         match self {
-            Self::Dqn | Self::Rainbow | Self::Ppo | Self::Sac => false,
+            Self::Dqn | Self::Rainbow | Self::Ppo | Self::Sac | Self::Surrogate => false,
             Self::RandomSearch | Self::Genetic | Self::LocalSearch => true,
         }
     }
@@ -114,6 +119,7 @@ impl Algorithm {
             Self::Rainbow => "rainbow",
             Self::Ppo => "ppo",
             Self::Sac => "sac",
+            Self::Surrogate => "surrogate",
             Self::RandomSearch => "random_search",
             Self::Genetic => "genetic",
             Self::LocalSearch => "local_search",
@@ -234,6 +240,7 @@ impl TrainingConfig {
             rainbow: DqnConfig::rainbow(),
             ppo: PpoConfig::standard(),
             sac: SacConfig::standard(),
+            surrogate: SurrogateConfig::default(),
             genetic: GeneticConfig::default(),
             local_search: LocalSearchConfig::default(),
             random_search: RandomSearchConfig::default(),
@@ -318,6 +325,7 @@ impl TrainingConfig {
             AgentConfig::Rainbow(self.rainbow.clone()),
             AgentConfig::Ppo(self.ppo.clone()),
             AgentConfig::Sac(self.sac.clone()),
+            AgentConfig::Surrogate(self.surrogate.clone()),
             AgentConfig::RandomSearch(self.random_search.clone()),
             AgentConfig::Genetic(self.genetic.clone()),
             AgentConfig::LocalSearch(self.local_search.clone()),
@@ -334,6 +342,7 @@ impl TrainingConfig {
             Algorithm::Rainbow => AgentConfig::Rainbow(self.rainbow.clone()),
             Algorithm::Ppo => AgentConfig::Ppo(self.ppo.clone()),
             Algorithm::Sac => AgentConfig::Sac(self.sac.clone()),
+            Algorithm::Surrogate => AgentConfig::Surrogate(self.surrogate.clone()),
             Algorithm::RandomSearch => AgentConfig::RandomSearch(self.random_search.clone()),
             Algorithm::Genetic => AgentConfig::Genetic(self.genetic.clone()),
             Algorithm::LocalSearch => AgentConfig::LocalSearch(self.local_search.clone()),

@@ -12,14 +12,14 @@ pub(super) fn random_element(task: &Task, skeleton: u16, site: usize, rng: &mut 
 }
 
 /// An allowed element for every site, drawn.
-pub(super) fn random_filling(task: &Task, skeleton: u16, rng: &mut Pcg64) -> Filling {
+pub(crate) fn random_filling(task: &Task, skeleton: u16, rng: &mut Pcg64) -> Filling {
     (0..task.board().sites(skeleton.into()))
         .map(|site| random_element(task, skeleton, site, rng))
         .collect()
 }
 
 /// Whether a filling can be one of this skeleton.
-pub(super) fn fits(task: &Task, skeleton: u16, filling: &Filling) -> bool {
+pub(crate) fn fits(task: &Task, skeleton: u16, filling: &Filling) -> bool {
     let skeleton = task.skeletons().get(usize::from(skeleton));
     skeleton.is_some_and(|skeleton| skeleton.sites() == filling.len())
         && filling

@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use super::{
     filling::{Filling, fits},
-    policy::{SearchPolicy, planned_action},
+    plans::planned_action,
+    policy::SearchPolicy,
     proposer::Proposer,
 };
 use crate::{

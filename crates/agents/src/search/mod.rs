@@ -9,6 +9,7 @@ mod knowledge;
 mod known;
 mod learner;
 mod local;
+mod plans;
 mod policy;
 mod proposer;
 mod random;
@@ -21,4 +22,8 @@ pub use self::{
     local::LocalProposer,
     proposer::Proposer,
     random::RandomProposer,
+};
+pub(crate) use self::{
+    filling::{fits, random_filling},
+    plans::{PlansUnderWay, planned_action},
 };

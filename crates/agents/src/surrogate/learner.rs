@@ -1,0 +1,322 @@
+//! The agent: models all results of its run, and plays what the model says is to be calculated next.
+
+use std::{borrow::Cow, sync::Arc};
+
+use crystalgym_environment::{
+    Action, Appraisal, FinishedEpisode, Observation, Task, VectorEnvironment,
+};
+use crystalgym_surrogate::{
+    Calibration, Filling, Forecast, Known, ModelHyperparameters, PropertyModel, canonical,
+};
+use rand::SeedableRng;
+use rand_pcg::Pcg64;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    acquisition::usual_tolerance,
+    completion::CompletionPolicy,
+    config::SurrogateConfig,
+    pool::Pools,
+    results::{Results, reward_of},
+    sight::Sight,
+};
+use crate::{
+    AgentConfig, AgentError, Learner, Observer, Policy, PolicyMode, Update, agent_seed,
+    checkpoint::{CheckpointFile, Memory, invalid},
+    search::{fits, planned_action},
+};
+
+/// Results after which hyperparameters are found for the first time, and by how much their number
+/// has to grow until they are found anew.
+const FIRST_FIT: usize = 6;
+const NEXT_FIT: f64 = 1.25;
+
+/// An agent that models the property: a Gaussian process of its value and of each kind of failure.
+pub struct SurrogateAgent {
+    pub(super) config: SurrogateConfig,
+    pub(super) task: Arc<Task>,
+    pub(super) sight: Sight,
+    /// Standardised features of each result.
+    features: Vec<Box<[f64]>>,
+    /// As of all results and what is being calculated; none while there is something newer.
+    pub(super) model: Option<PropertyModel>,
+    pub(super) progress: Progress<'static>,
+}
+
+/// All that the agent knows and remembers.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Progress<'a> {
+    pub(super) results: Cow<'a, Results>,
+    /// What is being played or calculated, in the order in which it was chosen.
+    pub(super) pending: Cow<'a, [Pending]>,
+    /// What each environment is being filled with; none at the start of an episode.
+    plans: Cow<'a, [Option<Filling>]>,
+    pub(super) pools: Cow<'a, Pools>,
+    hyperparameters: Cow<'a, ModelHyperparameters>,
+    /// Results when these were found.
+    fitted_at: usize,
+    calibration: Calibration,
+    /// Results reported so far.
+    reported: usize,
+    /// Highest score of the last choice.
+    pub(super) acquisition: f64,
+    pub(super) rng: Pcg64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Pending {
+    environment: usize,
+    pub(super) skeleton: u16,
+    /// In canonical form.
+    pub(super) filling: Filling,
+    /// Before its result is there; none of a random one.
+    forecast: Option<Forecast>,
+}
+
+impl SurrogateAgent {
+    /// An agent that knows nothing yet.
+    ///
+    /// # Errors
+    /// [`AgentError::Config`] for settings that cannot be.
+    pub fn new(config: SurrogateConfig, task: Arc<Task>) -> Result<Self, AgentError> {
+        config.check()?;
+        Ok(Self {
+            sight: Sight::new(&task, config.rule),
+            features: Vec::new(),
+            model: None,
+            progress: Progress {
+                results: Cow::default(),
+                pending: Cow::Owned(Vec::new()),
+                plans: Cow::Owned(vec![None; config.environments]),
+                pools: Cow::default(),
+                hyperparameters: Cow::default(),
+                fitted_at: 0,
+                calibration: Calibration::default(),
+                reported: 0,
+                acquisition: 0.0,
+                rng: Pcg64::seed_from_u64(agent_seed(config.seed)),
+            },
+            config,
+            task,
+        })
+    }
+
+    /// How well what came was expected.
+    pub fn calibration(&self) -> &Calibration {
+        &self.progress.calibration
+    }
+
+    fn data(&self) -> Vec<(&[f64], Known)> {
+        let results = self.progress.results.iter().zip(&self.features);
+        results
+            .filter_map(|(result, features)| Some((&**features, result.known?)))
+            .collect()
+    }
+
+    /// The model of all results, without what is being calculated.
+    pub(super) fn model_of_results(&self) -> PropertyModel {
+        PropertyModel::new(
+            self.task.property(),
+            &self.data(),
+            &self.progress.hyperparameters,
+        )
+    }
+
+    fn take(&mut self, skeleton: u16, filling: &[u8], appraisal: &Appraisal) {
+        let results = self.progress.results.to_mut();
+        let count = results.iter().len();
+        results.take(&self.task, skeleton, filling, appraisal);
+        if results.iter().len() > count {
+            // Of the canonical image, as after a restart: images agree up to rounding alone.
+            let filling = canonical(&self.task, skeleton.into(), filling);
+            let features = self.sight.features(&self.task, skeleton.into(), &filling);
+            self.features.push(features);
+        }
+    }
+
+    fn report(&self, step: u64, observer: &mut dyn Observer) {
+        let Progress {
+            results,
+            calibration,
+            acquisition,
+            ..
+        } = &self.progress;
+        let (reward, target) = (self.task.objective().reward(), self.task.target());
+        let known = || results.iter().filter_map(|result| result.known);
+        let rewards = known().map(|known| reward_of(reward, target, known));
+        let tolerance = hit_tolerance(&self.config, &self.task, target);
+        let is_hit = |known: &Known| matches!(known, Known::Value(value) if (value - target).abs() <= tolerance);
+        let mut scalars = vec![
+            ("surrogate/results", results.iter().len() as f64),
+            ("surrogate/acquisition", *acquisition),
+            ("surrogate/hits", known().filter(is_hit).count() as f64),
+            (
+                "surrogate/best_reward",
+                rewards.fold(reward.of_failure(), f64::max),
+            ),
+        ];
+        let measured = [
+            ("surrogate/coverage_50", calibration.coverage_50()),
+            ("surrogate/coverage_90", calibration.coverage_90()),
+            ("surrogate/failure_score", calibration.failure_score()),
+        ];
+        scalars.extend(
+            measured
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+        observer.updated(&Update {
+            step,
+            updates: results.iter().len() as u64,
+            scalars,
+        });
+    }
+}
+
+/// How far from the target a value is a hit.
+pub(super) fn hit_tolerance(config: &SurrogateConfig, task: &Task, target: f64) -> f64 {
+    let usual = || usual_tolerance(task.property(), target);
+    config.hit_tolerance.unwrap_or_else(usual) + task.objective().tolerance()
+}
+
+impl Learner for SurrogateAgent {
+    fn settings(&self) -> AgentConfig {
+        AgentConfig::Surrogate(self.config.clone())
+    }
+
+    fn remember(&mut self, episode: &FinishedEpisode) -> Result<(), AgentError> {
+        let skeleton = episode.state.skeleton;
+        let pending = self.progress.pending.to_mut();
+        let environment = |pending: &Pending| pending.environment == episode.environment;
+        let place = pending.iter().position(environment);
+        let forecast = place.and_then(|place| pending.remove(place).forecast);
+        self.take(skeleton, &episode.state.node_types, &episode.appraisal);
+        if let Some(forecast) = forecast {
+            let filling = canonical(&self.task, skeleton.into(), &episode.state.node_types);
+            if let Some(known) = self.progress.results.known(skeleton, &filling) {
+                let property = self.task.property();
+                self.progress.calibration.take(property, &forecast, known);
+            }
+        }
+        // What the episode started from was calculated too, where the reward is a difference.
+        if let Some(appraisal) = &episode.start_appraisal {
+            self.take(skeleton, &episode.episode.start.node_types, appraisal);
+        }
+        self.model = None;
+        Ok(())
+    }
+
+    fn learn(&mut self, step: u64, observer: &mut dyn Observer) -> Result<(), AgentError> {
+        let count = self.progress.results.iter().len();
+        let wanted = FIRST_FIT.max((NEXT_FIT * self.progress.fitted_at as f64) as usize);
+        if count >= wanted {
+            let hyperparameters = ModelHyperparameters::fitted(self.task.property(), &self.data());
+            self.progress.hyperparameters = Cow::Owned(hyperparameters);
+            self.progress.fitted_at = count;
+            self.model = None;
+        }
+        if count > self.progress.reported {
+            self.progress.reported = count;
+            self.report(step, observer);
+        }
+        Ok(())
+    }
+
+    /// The next action of each environment's plan; a new plan where an episode begins.
+    fn act(&mut self, _step: u64, seen: &[Observation<'_>]) -> Result<Vec<Action>, AgentError> {
+        let mut actions = Vec::with_capacity(seen.len());
+        for (environment, seen) in seen.iter().enumerate() {
+            let plan = self.progress.plans.to_mut()[environment].take();
+            let filling = match plan.filter(|_| seen.step > 0) {
+                Some(filling) => filling,
+                None => {
+                    let skeleton = seen.skeleton as u16;
+                    let (filling, forecast) = self.propose(seen);
+                    let canonical = canonical(&self.task, seen.skeleton, &filling);
+                    if let Some(model) = &mut self.model {
+                        let sight = &self.sight;
+                        model.believe(&sight.features(&self.task, seen.skeleton, &canonical));
+                    }
+                    self.progress.pending.to_mut().push(Pending {
+                        environment,
+                        skeleton,
+                        filling: canonical,
+                        forecast,
+                    });
+                    filling
+                }
+            };
+            actions.push(planned_action(&self.task, seen, &filling));
+            self.progress.plans.to_mut()[environment] = Some(filling);
+        }
+        Ok(actions)
+    }
+
+    fn memory(&self) -> Result<Memory, AgentError> {
+        Memory::new(&self.progress, None)
+    }
+
+    fn restore(&mut self, file: &CheckpointFile) -> Result<(), AgentError> {
+        let mut progress: Progress<'static> = file.memory()?;
+        let task = &self.task;
+        let fit = progress.results.to_mut().restored(task)
+            && progress.pools.belongs_to(task)
+            && progress.hyperparameters.are_sane()
+            && progress.calibration.is_sane()
+            && progress.plans.len() == self.config.environments
+            && progress.pending.iter().all(|pending| {
+                fits(task, pending.skeleton, &pending.filling)
+                    && pending.environment < self.config.environments
+            });
+        if !fit {
+            let message = "its fillings do not belong to this task";
+            return Err(invalid(file.folder(), message));
+        }
+        let results = progress.results.iter();
+        self.features = results
+            .map(|result| {
+                self.sight
+                    .features(task, result.skeleton.into(), &result.filling)
+            })
+            .collect();
+        self.model = None;
+        self.progress = progress;
+        Ok(())
+    }
+
+    fn fits(&self, environment: &VectorEnvironment) -> Result<(), String> {
+        let plans = self.progress.plans.iter().enumerate();
+        let fit = |(index, plan): (usize, &Option<Filling>)| {
+            let state = environment.state(index);
+            let is_new = state.step == 0;
+            let plan = plan.as_ref();
+            plan.map_or(is_new, |plan| {
+                is_new || fits(&self.task, state.skeleton, plan)
+            })
+        };
+        match plans.len() == environment.len() && plans.into_iter().all(fit) {
+            true => Ok(()),
+            false => Err("its fillings do not belong to this task".to_owned()),
+        }
+    }
+
+    /// Greedy: the crystal with the highest reward, the true one where it is known and the expected
+    /// one otherwise, of all that the episode can come to. Sampled: the same after a draw from what
+    /// is believed.
+    fn policy(
+        &self,
+        task: &Arc<Task>,
+        mode: PolicyMode,
+        _step: u64,
+    ) -> Result<Box<dyn Policy>, AgentError> {
+        Ok(Box::new(CompletionPolicy::new(
+            Arc::clone(&self.task),
+            Arc::clone(task),
+            self.progress.results.clone().into_owned(),
+            self.model_of_results(),
+            &self.sight,
+            self.config.rule,
+            mode,
+        )))
+    }
+}

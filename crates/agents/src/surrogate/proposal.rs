@@ -1,0 +1,204 @@
+//! Which crystal the agent calculates next.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use crystalgym_environment::{Observation, State, random::uniform_unit};
+use crystalgym_surrogate::{Filling, Forecast, PropertyModel, canonical};
+
+use super::{
+    acquisition::{Acquisition, Aim, standard_normal},
+    learner::{Pending, SurrogateAgent, hit_tolerance},
+    reach::{random_end, reachable_image, state_of},
+};
+use crate::search::random_filling;
+
+/// Random crystals that are drawn to find one that the rule of chemistry prefers.
+const DRAWS: usize = 20_000;
+/// Of the best candidates, so many are tried for one that the episode can come to.
+const TRIED: usize = 300;
+/// Random ends of an episode that are looked at if there is none.
+const RANDOM_ENDS: usize = 400;
+/// Candidates whose values are drawn together.
+const DRAWN: usize = 128;
+
+/// A crystal that could be calculated, in canonical form.
+struct Candidate {
+    score: f64,
+    filling: Filling,
+    forecast: Forecast,
+}
+
+impl SurrogateAgent {
+    /// A filling for an episode that begins, and what is expected of it.
+    pub(super) fn propose(&mut self, seen: &Observation<'_>) -> (Filling, Option<Forecast>) {
+        let state = state_of(&self.task, seen);
+        let progress = &self.progress;
+        if progress.results.iter().len() + progress.pending.len() < self.config.initial {
+            return (self.random(&state), None);
+        }
+        if self.model.is_none() {
+            let mut model = self.model_of_results();
+            for pending in progress.pending.iter() {
+                let filling = &pending.filling;
+                model.believe(
+                    &self
+                        .sight
+                        .features(&self.task, pending.skeleton.into(), filling),
+                );
+            }
+            self.model = Some(model);
+        }
+        match self.best_candidate(&state, seen.target) {
+            Some((filling, forecast)) => (filling, Some(forecast)),
+            None => (self.random(&state), None),
+        }
+    }
+
+    /// Whether nothing is known of a canonical filling, nor being calculated, and the rule of
+    /// chemistry lets it pass.
+    fn is_new(&self, skeleton: u16, filling: &Filling) -> bool {
+        let pending =
+            |pending: &Pending| (pending.skeleton, &pending.filling) == (skeleton, filling);
+        !self.progress.results.contains(skeleton, filling)
+            && !self.progress.pending.iter().any(pending)
+            && self.is_allowed(filling, true)
+    }
+
+    fn is_allowed(&self, filling: &[u8], any: bool) -> bool {
+        let (rule, property) = (self.config.rule, self.task.property());
+        let elements = self.task.elements().elements();
+        let elements: Vec<_> = filling
+            .iter()
+            .map(|&place| elements[usize::from(place)])
+            .collect();
+        rule.allows(property, &elements) && (any || rule.prefers(property, &elements))
+    }
+
+    /// A new random filling that the rule of chemistry prefers, if there is one.
+    fn random(&mut self, state: &State) -> Filling {
+        let task = Arc::clone(&self.task);
+        let mut second = None;
+        for _ in 0..DRAWS {
+            let drawn = random_filling(&task, state.skeleton, &mut self.progress.rng);
+            let is_wanted = self.is_allowed(&drawn, false);
+            if !is_wanted && (second.is_some() || !self.is_allowed(&drawn, true)) {
+                continue;
+            }
+            let filling = canonical(&task, state.skeleton.into(), &drawn);
+            if !self.is_new(state.skeleton, &filling) {
+                continue;
+            }
+            if let Some(image) = reachable_image(&task, state, &filling) {
+                if is_wanted {
+                    return image;
+                }
+                second = Some(image);
+            }
+        }
+        second.unwrap_or_else(|| random_end(&task, state, &mut self.progress.rng))
+    }
+
+    fn best_candidate(&mut self, state: &State, target: f64) -> Option<(Filling, Forecast)> {
+        let task = Arc::clone(&self.task);
+        let (skeleton, most) = (state.skeleton, self.config.candidates);
+        let reward = task.objective().reward();
+        let progress = &mut self.progress;
+        let best = progress.results.ranked(skeleton, reward, target);
+        let aim = Aim {
+            objective: task.objective(),
+            target,
+            tolerance: hit_tolerance(&self.config, &task, target),
+            best: best.first().map_or(reward.of_failure(), |(best, _)| *best),
+        };
+        let parents: Vec<&Filling> = best.iter().take(30).map(|(_, filling)| *filling).collect();
+        let pools = progress.pools.to_mut();
+        let pool = pools.candidates(&task, skeleton, most, &parents, &mut progress.rng);
+        let ranked = self.scored(&aim, skeleton, pool.into_iter());
+        self.progress
+            .pools
+            .to_mut()
+            .keep(skeleton, ranked.iter().map(|candidate| &candidate.filling));
+        let reached = |ranked: Vec<Candidate>| {
+            ranked.into_iter().take(TRIED).find_map(|candidate| {
+                let filling = reachable_image(&task, state, &candidate.filling)?;
+                Some(Candidate {
+                    filling,
+                    ..candidate
+                })
+            })
+        };
+        let found = match reached(ranked) {
+            Some(found) => Some(found),
+            None => {
+                let ends: BTreeSet<Filling> = (0..RANDOM_ENDS)
+                    .map(|_| {
+                        let end = random_end(&task, state, &mut self.progress.rng);
+                        canonical(&task, skeleton.into(), &end)
+                    })
+                    .collect();
+                reached(self.scored(&aim, skeleton, ends.into_iter()))
+            }
+        };
+        let found = found?;
+        self.progress.acquisition = found.score;
+        Some((found.filling, found.forecast))
+    }
+
+    /// New ones among canonical fillings with their scores, the best first.
+    fn scored(
+        &mut self,
+        aim: &Aim<'_>,
+        skeleton: u16,
+        fillings: impl Iterator<Item = Filling>,
+    ) -> Vec<Candidate> {
+        let Some(model) = self.model.take() else {
+            return Vec::new();
+        };
+        let mut candidates = Vec::new();
+        for filling in fillings {
+            if self.is_new(skeleton, &filling) {
+                let features = self.sight.features(&self.task, skeleton.into(), &filling);
+                let forecast = model.forecast(&features);
+                candidates.push(Candidate {
+                    score: self.config.acquisition.score(aim, &forecast),
+                    filling,
+                    forecast,
+                });
+            }
+        }
+        // The order of the fillings decides between equals.
+        candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
+        if self.config.acquisition == Acquisition::Thompson {
+            self.draw(&model, aim, skeleton, &mut candidates);
+        }
+        self.model = Some(model);
+        candidates
+    }
+
+    /// Gives the best of the candidates the rewards of one function drawn from what is believed.
+    fn draw(
+        &mut self,
+        model: &PropertyModel,
+        aim: &Aim<'_>,
+        skeleton: u16,
+        candidates: &mut [Candidate],
+    ) {
+        let count = candidates.len().min(DRAWN);
+        let drawn = &mut candidates[..count];
+        let features: Vec<Box<[f64]>> = drawn
+            .iter()
+            .map(|candidate| {
+                self.sight
+                    .features(&self.task, skeleton.into(), &candidate.filling)
+            })
+            .collect();
+        let features: Vec<&[f64]> = features.iter().map(|features| &**features).collect();
+        let rng = &mut self.progress.rng;
+        let normals: Vec<f64> = (0..count).map(|_| standard_normal(rng)).collect();
+        let values = model.draw(&features, &normals);
+        for (candidate, value) in drawn.iter_mut().zip(values) {
+            candidate.score = aim.drawn_reward(&candidate.forecast, value, uniform_unit(rng));
+        }
+        drawn.sort_by(|a, b| b.score.total_cmp(&a.score));
+    }
+}
