@@ -58,6 +58,48 @@ def test_threads_symmetry_and_smearing() -> None:
     assert smeared.fermi_level is not None
 
 
+def test_bands_and_states_of_a_converged_density() -> None:
+    """Oracles: on the mesh of the density the bands are those of the loop; eight electrons are below the gap."""
+    state = cg.ground_state(SILICON, **SETTINGS, bands=6)
+    bands = state.band_structure(spacing=0.3)
+    assert bands.lattice == "FCC" and bands.labels[0] == "Γ"
+    n_k, n_bands = bands.energies.shape
+    assert n_bands == 8 and bands.k_points.shape == (n_k, 3)
+    assert len(bands.labels) == len(bands.distances) == len(bands.branches) == n_k
+    assert np.all(np.diff(bands.distances) >= 0)
+    gamma = np.flatnonzero(np.all(np.abs(state.k_points) < 1e-12, axis=1))[0]
+    assert bands.energies[0, :6] == pytest.approx(state.bands[gamma], abs=1e-3)
+    edges = bands.edges
+    assert edges is not None and edges["valence"]["label"] == "Γ"
+    assert bands.reference == edges["valence"]["energy_ev"]
+    gap = edges["conduction"]["energy_ev"] - edges["valence"]["energy_ev"]
+    assert bands.band_gap == pytest.approx(gap)
+    assert "Bands of Si2" in bands.svg((-5, 5)) == bands.svg(window=(-5, 5))
+    assert bands._repr_svg_().startswith("<svg")
+
+    same_mesh = state.density_of_states(k_mesh=(2, 2, 2), bands=6)
+    assert same_mesh.band_gap == pytest.approx(state.band_gap, abs=2e-3)
+    states = state.density_of_states(spacing=0.5, step=0.05)
+    assert states.k_mesh == (4, 4, 4)
+    assert states.energies.shape == states.states.shape == states.electrons_below.shape
+    assert states.fermi_level is not None
+    in_the_gap = states.energies > states.fermi_level + 0.5 * states.band_gap
+    assert states.electrons_below[in_the_gap][0] == pytest.approx(8, abs=1e-9)
+    smooth = state.density_of_states(spacing=0.5, gaussian=0.2, window=(-20, 30), bands=8)
+    assert smooth.states.sum() * 0.02 == pytest.approx(16, abs=1e-3)
+    assert "Density of states of Si2" in states.svg()
+
+    for wrong in [{"spacing": 0}, {"bands": 2}]:
+        with pytest.raises(DftError):
+            state.band_structure(**wrong)
+    for wrong in [{"step": 0}, {"gaussian": -1}, {"k_mesh": (0, 1, 1)}]:
+        with pytest.raises(DftError):
+            state.density_of_states(**wrong)
+    unfinished = cg.ground_state(SILICON, **SETTINGS, max_iterations=2)
+    with pytest.raises(DftError):
+        unfinished.band_structure()
+
+
 def test_ase_gets_the_engines_energy() -> None:
     atoms = SILICON.to_ase()
     atoms.calc = PlaneWaveCalculator(**SETTINGS)

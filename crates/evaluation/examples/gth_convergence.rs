@@ -27,7 +27,7 @@ const CUTOFFS_RY: [f64; 12] = [
     20.0, 30.0, 40.0, 60.0, 80.0, 120.0, 160.0, 240.0, 320.0, 400.0, 480.0, 640.0,
 ];
 /// The largest cutoff whose double is still computed.
-const LARGEST_RY: f64 = 240.0;
+const LARGEST_RY: f64 = 320.0;
 /// The errors of levels, density and modulus that end the ladder.
 const LEVELS_EV: f64 = 0.05;
 const DENSITY_PERCENT: f64 = 1.0;

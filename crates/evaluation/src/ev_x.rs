@@ -127,11 +127,13 @@ fn rounded(value: f64, digits: usize) -> f64 {
 fn mean_square(volumes: &[f64], energies: &[f64], parameters: &[f64; 3]) -> f64 {
     let [v0, modulus_kbar, b1] = *parameters;
     let b = modulus_kbar / RY_BOHR3_KBAR;
-    // E(V) = −B V₀/(B′−1) + B V/B′ [(V₀/V)^B′/(B′−1) + 1], in the order that its rounding asks for: a search
-    // that stops before convergence ends where rounding leaves it.
+    // E(V) = −B V₀/(B′−1) + B V/B′ [(V₀/V)^B′/(B′−1) + 1], in the order of operations that `ev.x` has: a search
+    // that stops before convergence ends where rounding leaves it. The last term is Keane's, which is zero
+    // here but for negative volumes: these have no logarithm.
     let curve = |v: f64| {
-        -(b * b1 / b1 * v0 / (b1 - 1.0))
-            + v * b * b1 / (b1 * b1) * ((v0 / v).powf(b1) / (b1 - 1.0) + 1.0)
+        let power = (v0 / v).powf(b1) / (b1 - 1.0) + 1.0;
+        let keane = b * 0.0 / b1 * (v * (v0 / v).ln() + v - v0);
+        v * b * b1 / (b1 * b1) * power - b * b1 / b1 * v0 / (b1 - 1.0) - keane
     };
     let fitted: Vec<f64> = volumes.iter().map(|&v| curve(v)).collect();
     let count = volumes.len() as f64;

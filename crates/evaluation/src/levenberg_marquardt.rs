@@ -6,8 +6,9 @@
 //! states (J. J. Moré, B. S. Garbow and K. E. Hillstrom, ANL-80-74 (1980)), so that a fit that cannot
 //! converge ends where `lmdif` ends.
 
-/// Rounding of a number, as MINPACK has it.
-const EPSILON: f64 = f64::EPSILON;
+/// Rounding of a number and the smallest one, to the twelve digits that MINPACK has of them.
+const EPSILON: f64 = 2.220_446_049_26e-16;
+const SMALLEST: f64 = 2.225_073_858_52e-308;
 /// The first step is at most so many times the scaled start.
 const FACTOR: f64 = 100.0;
 /// A step is taken if the squares fall by this part of what is expected.
@@ -383,7 +384,7 @@ impl<const N: usize> PivotedQr<N> {
         let gradient_norm = euclidean_norm(&gradient);
         let mut high = gradient_norm / radius;
         if high == 0.0 {
-            high = f64::MIN_POSITIVE / radius.min(RADIUS_TOLERANCE);
+            high = SMALLEST / radius.min(RADIUS_TOLERANCE);
         }
         let mut damping = estimate.max(low).min(high);
         if damping == 0.0 {
@@ -391,7 +392,7 @@ impl<const N: usize> PivotedQr<N> {
         }
         for tries in 1.. {
             if damping == 0.0 {
-                damping = f64::MIN_POSITIVE.max(0.001 * high);
+                damping = f64::max(SMALLEST, 0.001 * high);
             }
             let root = damping.sqrt();
             let damped = self.damped(&scale.map(|d| root * d), projected);

@@ -8,6 +8,8 @@
     reason = "tests fail by panicking and report"
 )]
 
+use std::thread;
+
 use crystalgym_evaluation::fit_as_ev_x;
 use crystalgym_qe::EvFit;
 use crystalgym_testing::program;
@@ -15,6 +17,7 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
 const SETS: usize = 200;
+const THREADS: usize = 4;
 const FACTORS: [f64; 5] = [0.98, 0.99, 1.0, 1.01, 1.02];
 
 /// Five volumes in Å³ and energies in Ry.
@@ -55,14 +58,32 @@ fn the_same_fits_and_the_same_failures() {
     };
     let command = [program.to_string_lossy().into_owned()];
     let mut random = Pcg64::seed_from_u64(5);
-    let (mut same, mut failures, mut unconverged) = (0, 0, 0);
-    for kind in 0..SETS {
-        let (volumes, energies) = set(&mut random, kind);
-        let (word, cells) = [("sc", 1.0), ("fcc", 4.0), ("bcc", 2.0)][kind % 3];
+    let sets: Vec<_> = (0..SETS).map(|kind| set(&mut random, kind)).collect();
+    let lattice = |kind: usize| [("sc", 1.0), ("fcc", 4.0), ("bcc", 2.0)][kind % 3];
+    let run = |kind: usize| {
+        let (volumes, energies) = sets[kind];
         let rows: Vec<(f64, f64)> = (volumes.iter().zip(energies))
             .map(|(volume, energy)| (volume.cbrt(), energy))
             .collect();
-        let expected = EvFit::run(&command, word, &rows);
+        EvFit::run(&command, lattice(kind).0, &rows)
+    };
+    // The program spends most of its time starting.
+    let expected: Vec<_> = thread::scope(|scope| {
+        let run = &run;
+        let share = |first: usize| {
+            let kinds = (first..SETS).step_by(THREADS);
+            scope.spawn(move || kinds.map(|kind| (kind, run(kind))).collect::<Vec<_>>())
+        };
+        let workers: Vec<_> = (0..THREADS).map(share).collect();
+        let done = workers
+            .into_iter()
+            .flat_map(|worker| worker.join().unwrap());
+        done.collect()
+    });
+    let (mut same, mut failures, mut unconverged) = (0, 0, 0);
+    for (kind, expected) in expected {
+        let (volumes, energies) = sets[kind];
+        let (word, cells) = lattice(kind);
         let found = fit_as_ev_x(&volumes, &energies, cells);
         match (&found, &expected) {
             (Ok(found), Ok(expected)) => {

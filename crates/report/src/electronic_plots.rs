@@ -63,7 +63,7 @@ pub fn states_plot(name: &str, states: &StatesPerEv) -> LinePlot {
 
 fn zero(edges: Option<&GapEdges>) -> &'static str {
     match edges {
-        Some(edges) if edges.gap_ev() > 0.0 => "the valence bands",
+        Some(edges) if edges.gap_ev() > 0.0 => "the top of the valence bands",
         _ => "the Fermi level",
     }
 }

@@ -102,7 +102,7 @@ fn rows(element: Element) -> impl Iterator<Item = &'static GthError> {
 /// The cutoff of an element in Ry for an accuracy with the built-in pseudopotentials, which
 /// [`fast`](Accuracy::Fast) has the same for all; `None` for an element that has none.
 ///
-/// `balanced`: the lowest of the measured cutoffs, 20, 30, 40, 60, 80, 120, 160, 240 Ry, from which on
+/// `balanced`: the lowest of the measured cutoffs, 20, 30, 40, 60, 80, 120, 160, 240, 320 Ry, from which on
 /// the errors of gap, density and modulus are below [`StatedError::BALANCED`]; for elements that were
 /// not measured or need more, [`GthParameters::recommended_cutoff_ry`], and at least half as much again as
 /// the last that was measured and found too low. `converged`: the larger of that and the recommended one.

@@ -266,6 +266,19 @@ fn fingerprints_tell_settings_apart() {
         fingerprint(same, Property::BulkModulus),
         fingerprint(coarse(), Property::BulkModulus)
     );
+    let gap = |kind| NativeSettings {
+        gap: GapSettings {
+            kind,
+            ..GapSettings::default()
+        },
+        ..coarse()
+    };
+    assert_eq!(fingerprint(gap(GapKind::Mesh), Property::BandGap), base);
+    assert_ne!(fingerprint(gap(GapKind::Path), Property::BandGap), base);
+    assert_eq!(
+        fingerprint(gap(GapKind::Path), Property::Density),
+        fingerprint(coarse(), Property::Density)
+    );
     let other = NativeSettings {
         ecutwfc_ry: Some(8.5),
         ..coarse()
