@@ -2,6 +2,7 @@
 
 use crystalgym_crystal::CrystalError;
 use crystalgym_evaluation::CalculatorError;
+use crystalgym_potential::PotentialError;
 use crystalgym_training::TrainingError;
 
 /// Status of a wrong command line or configuration, as `clap` uses it.
@@ -19,6 +20,10 @@ pub(crate) fn exit_status(error: &anyhow::Error) -> u8 {
             || cause
                 .downcast_ref::<TrainingError>()
                 .is_some_and(TrainingError::is_usage)
+            || matches!(
+                cause.downcast_ref(),
+                Some(PotentialError::UnknownModel { .. })
+            )
             || matches!(
                 cause.downcast_ref(),
                 Some(

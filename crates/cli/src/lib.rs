@@ -46,6 +46,8 @@ enum Command {
     List(commands::list::ListArguments),
     /// Check and install pseudopotential families.
     Pseudo(commands::pseudo::PseudoArguments),
+    /// Install pretrained models, and say which are.
+    Model(commands::model::ModelArguments),
     /// Look into the store of results, or export it.
     Store(commands::store::StoreArguments),
     /// Convert a structure between CIF, POSCAR, extxyz and JSON.
@@ -70,6 +72,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Evaluate(arguments) => commands::evaluate::run(&arguments),
         Command::List(arguments) => commands::list::run(&arguments),
         Command::Pseudo(arguments) => commands::pseudo::run(&arguments),
+        Command::Model(arguments) => commands::model::run(&arguments),
         Command::Store(arguments) => commands::store::run(&arguments),
         Command::Convert(arguments) => commands::convert::run(&arguments),
         Command::Bench(arguments) => commands::bench::run(&arguments),

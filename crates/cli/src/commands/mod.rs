@@ -4,6 +4,7 @@ pub(crate) mod bench;
 pub(crate) mod convert;
 pub(crate) mod evaluate;
 pub(crate) mod list;
+pub(crate) mod model;
 pub(crate) mod pseudo;
 pub(crate) mod rollout;
 pub(crate) mod store;
