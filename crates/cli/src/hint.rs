@@ -3,6 +3,7 @@
 use crystalgym_crystal::CrystalError;
 use crystalgym_evaluation::CalculatorError;
 use crystalgym_search::SearchError;
+use crystalgym_potential::PotentialError;
 use crystalgym_training::TrainingError;
 
 /// Status of a wrong command line or configuration, as `clap` uses it.
@@ -21,6 +22,10 @@ pub(crate) fn exit_status(error: &anyhow::Error) -> u8 {
                 .downcast_ref::<TrainingError>()
                 .is_some_and(TrainingError::is_usage)
             || matches!(cause.downcast_ref(), Some(SearchError::Invalid { .. }))
+            || matches!(
+                cause.downcast_ref(),
+                Some(PotentialError::UnknownModel { .. })
+            )
             || matches!(
                 cause.downcast_ref(),
                 Some(

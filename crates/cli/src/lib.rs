@@ -54,6 +54,8 @@ enum Command {
     List(commands::list::ListArguments),
     /// Check and install pseudopotential families.
     Pseudo(commands::pseudo::PseudoArguments),
+    /// Install pretrained models, and say which are.
+    Model(commands::model::ModelArguments),
     /// Look into the store of results, or export it.
     Store(commands::store::StoreArguments),
     /// Compute every filling of a skeleton once: build, show, export and verify such a table.
@@ -84,6 +86,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Search(arguments) => commands::search::run(&arguments),
         Command::List(arguments) => commands::list::run(&arguments),
         Command::Pseudo(arguments) => commands::pseudo::run(&arguments),
+        Command::Model(arguments) => commands::model::run(&arguments),
         Command::Store(arguments) => commands::store::run(&arguments),
         Command::Table(arguments) => commands::table::run(&arguments),
         Command::Convert(arguments) => commands::convert::run(&arguments),

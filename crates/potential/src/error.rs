@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crystalgym_crystal::Element;
+use crystalgym_crystal::{CrystalError, Element};
 
 /// What can be wrong with a structure, with weights, or with their installation.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +75,9 @@ pub enum PotentialError {
         /// The names that there are.
         expected: String,
     },
+    /// A cell or positions that no structure can have.
+    #[error(transparent)]
+    Crystal(#[from] CrystalError),
     /// Neither `XDG_DATA_HOME` nor `HOME` says where user data belongs.
     #[error("no folder for user data: set XDG_DATA_HOME or HOME to an absolute path")]
     NoDataFolder,

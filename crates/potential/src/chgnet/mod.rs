@@ -23,7 +23,7 @@ use self::{
     network::{Layers, Workspace},
     weights::ELEMENTS,
 };
-use crate::{InteratomicPotential, PotentialError, Prediction, Request};
+use crate::{InteratomicPotential, PotentialError, Prediction, Request, model};
 
 /// Name and version.
 pub(crate) const NAME: &str = "chgnet-0.3.0";
@@ -51,6 +51,14 @@ impl Chgnet {
             layers: Layers::new(weights)?,
             idle: Mutex::new(Vec::new()),
         })
+    }
+
+    /// The network as installed for this user.
+    ///
+    /// # Errors
+    /// [`PotentialError::NotInstalled`] and what [`model::load_chgnet`] says of damaged weights.
+    pub fn installed() -> Result<Self, PotentialError> {
+        Self::new(&model::load_chgnet(&model::chgnet_folder()?)?)
     }
 
     /// Number of directed bonds and of rows of the bond graph (two for each angle).

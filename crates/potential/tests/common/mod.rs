@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "no test uses all of it")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+pub(crate) mod package;
+pub(crate) mod pairs;
 pub(crate) mod plain;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,98 @@
+//! Reference sets in CSV files.
+
+use std::{io::Read, path::Path};
+
+use crystalgym_crystal::read_bytes;
+use crystalgym_metrics::Composition;
+use flate2::read::MultiGzDecoder;
+
+use crate::{ReferenceSet, StabilityError};
+
+/// Names of the column of compositions.
+const FORMULAS: [&str; 2] = ["formula", "pretty_formula"];
+/// Names of the column of energies, and how many eV/atom are one of its unit.
+const ENERGIES: [(&str, f64); 3] = [
+    ("formation_energy_ev_per_atom", 1.0),
+    ("formation_energy_per_atom", 1.0),
+    ("formation_energy_mev_per_atom", 1e-3),
+];
+/// Most bytes of a file once unpacked.
+const MOST_BYTES: u64 = 1 << 30;
+
+impl ReferenceSet {
+    /// Reads a CSV file, packed by gzip or not: a column `formula` (or `pretty_formula`) and one of
+    /// formation energies, `formation_energy_ev_per_atom`, `formation_energy_mev_per_atom` or (in
+    /// eV, as in MP-20) `formation_energy_per_atom`. Elements that occur have the energy 0.
+    ///
+    /// The name of the set is that of the file.
+    ///
+    /// # Errors
+    /// [`StabilityError::File`] names the column or the line, what was found and what would be
+    /// right.
+    pub fn from_csv(path: &Path) -> Result<Self, StabilityError> {
+        let wrong = |message: String| StabilityError::File {
+            path: path.to_owned(),
+            message,
+        };
+        let io = |source| StabilityError::Io {
+            path: path.to_owned(),
+            source,
+        };
+        let mut bytes = read_bytes(path).map_err(io)?;
+        if bytes.starts_with(b"\x1f\x8b") {
+            let mut unpacked = Vec::new();
+            MultiGzDecoder::new(bytes.as_slice())
+                .take(MOST_BYTES + 1)
+                .read_to_end(&mut unpacked)
+                .map_err(io)?;
+            if unpacked.len() as u64 > MOST_BYTES {
+                return Err(wrong(format!("it unpacks to more than {MOST_BYTES} bytes")));
+            }
+            bytes = unpacked;
+        }
+        let mut reader = csv::Reader::from_reader(bytes.as_slice());
+        let headers = reader
+            .headers()
+            .map_err(|error| wrong(error.to_string()))?
+            .clone();
+        let column = |name: &str| headers.iter().position(|header| header == name);
+        let formulas = FORMULAS
+            .iter()
+            .find_map(|name| column(name))
+            .ok_or_else(|| wrong(format!("no column {}", FORMULAS.join(" or "))))?;
+        let (energies, unit_ev) = ENERGIES
+            .iter()
+            .find_map(|(name, unit)| Some((column(name)?, *unit)))
+            .ok_or_else(|| {
+                let expected = ENERGIES.map(|(name, _)| name).join(", ");
+                let found = headers.iter().collect::<Vec<_>>().join(", ");
+                wrong(format!(
+                    "no column of formation energies in a unit that is known: expected one of \
+                     {expected}; found {found}"
+                ))
+            })?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let mut set = Self::new(name);
+        for record in reader.records() {
+            let record = record.map_err(|error| wrong(error.to_string()))?;
+            let line = record.position().map_or(0, csv::Position::line);
+            let field = |k: usize| record.get(k).unwrap_or_default();
+            let composition: Composition = field(formulas)
+                .parse()
+                .map_err(|error| wrong(format!("line {line}: {error}")))?;
+            let energy: f64 = field(energies).trim().parse().map_err(|_| {
+                wrong(format!(
+                    "line {line}: the energy is '{}', expected a number",
+                    field(energies)
+                ))
+            })?;
+            set.add(composition, energy * unit_ev)
+                .map_err(|error| wrong(format!("line {line}: {error}")))?;
+        }
+        if set.phases().is_empty() {
+            return Err(wrong("no line of data, expected at least one".to_owned()));
+        }
+        set.add_elements_at_zero()?;
+        Ok(set)
+    }
+}
