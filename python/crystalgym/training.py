@@ -192,7 +192,7 @@ def train(
         answers = [one(progress) for one in callbacks]
         return any(answer is False for answer in answers)
 
-    assignments = [f"{key}={_toml_value(value)}" for key, value in given.items()]
+    assignments = [f"{key}={_toml_value(value)}" for key, value in given.items() if value is not None]
     folder = train_run(
         name, algorithm, preset, assignments, config, output, resume, trust, report
     )

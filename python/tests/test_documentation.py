@@ -19,7 +19,20 @@ import pytest
 
 import crystalgym
 
-MODULES = ["", ".agents", ".ase", ".envs", ".errors", ".metrics", ".spaces", ".vector"]
+MODULES = [
+    "",
+    ".agents",
+    ".ase",
+    ".envs",
+    ".errors",
+    ".loggers",
+    ".metrics",
+    ".sb3",
+    ".spaces",
+    ".training",
+    ".transitions",
+    ".vector",
+]
 STUB = ast.parse((Path(crystalgym.__file__).parent / "_crystalgym.pyi").read_text())
 ARRAYS = re.compile(r"_Real|_Integer|NDArray|Vectors|Flags")
 

@@ -553,7 +553,7 @@ def test_a_range_is_rewarded_within() -> None:
 
 
 def test_a_task_file_is_a_task(examples_folder: Path, tmp_path: Path) -> None:
-    path = examples_folder / "perovskite_gap.toml"
+    path = examples_folder / "02_perovskite_gap.toml"
     env = cg.CrystalEnv(path, calculator="empirical")
     assert env.task.config == cg.CrystalEnv(str(path), calculator="empirical").task.config
     assert (env.task.property_name, env.task.target) == ("band_gap", 1.5)

@@ -1,6 +1,8 @@
 //! `crystalgym search`: elements for chosen sites of a structure, ranked by a property.
 
-use std::{io::Write, num::NonZero, path::PathBuf, process::ExitCode, sync::Arc, thread};
+use std::{
+    collections::BTreeMap, io::Write, num::NonZero, path::PathBuf, process::ExitCode, sync::Arc, thread,
+};
 
 use clap::Args;
 use crystalgym_crystal::Skeleton;
@@ -228,11 +230,20 @@ fn print(arguments: &SearchArguments, result: &SearchResult) -> anyhow::Result<(
         goal.property.unit(),
         "off by"
     )?;
+    let mut first_of_code = BTreeMap::new();
     for (rank, finding) in findings.iter().take(arguments.show).enumerate() {
         writeln!(out, "{:>4}  {}", rank + 1, line(finding, goal))?;
-        for warning in finding.warnings() {
-            writeln!(out, "{:>28}  warning: {warning}", "")?;
+        let codes: Vec<&str> = finding.warnings().iter().map(|w| w.code.name()).collect();
+        if !codes.is_empty() {
+            writeln!(out, "{:>27}  warnings: {}", "", codes.join(", "))?;
         }
+        for warning in finding.warnings() {
+            let formula = finding.crystal.formula();
+            first_of_code.entry(warning.code.name()).or_insert((formula, warning));
+        }
+    }
+    for (formula, warning) in first_of_code.values() {
+        writeln!(out, "\n{formula}: {warning}")?;
     }
     if let Some(settings) = findings.first().and_then(Finding::settings) {
         writeln!(out, "\nthe first computed with {settings}")?;
