@@ -250,7 +250,7 @@ impl CompletionPolicy {
             let before = best.reward;
             for site in 0..here.len() {
                 for element in 0..self.task.elements().len() {
-                    if !self.task.board().allowed_at(site)[element] {
+                    if !self.task.board().allowed_at(skeleton, site)[element] {
                         continue;
                     }
                     let mut there = here.clone();

@@ -79,7 +79,7 @@ impl Pools {
                 for _ in 0..most {
                     let bred = !best.is_empty() && uniform_unit(rng) < BRED;
                     let filling = match bred {
-                        true => child(task, best, rng),
+                        true => child(task, skeleton.into(), best, rng),
                         false => random_filling(task, skeleton, rng),
                     };
                     take(&filling);
@@ -119,7 +119,7 @@ fn neighbours(task: &Task, filling: &Filling) -> impl Iterator<Item = Filling> {
 }
 
 /// Two of the best known fillings crossed, with a chance of another element on each site.
-fn child(task: &Task, best: &[&Filling], rng: &mut Pcg64) -> Filling {
+fn child(task: &Task, skeleton: usize, best: &[&Filling], rng: &mut Pcg64) -> Filling {
     let mut parent = || {
         let (a, b) = (
             uniform_below(rng, best.len()),
@@ -134,7 +134,7 @@ fn child(task: &Task, best: &[&Filling], rng: &mut Pcg64) -> Filling {
             child[site] = father[site];
         }
         if uniform_unit(rng) < 0.3 {
-            child[site] = random_choice(task.board().allowed_at(site), rng) as u8;
+            child[site] = random_choice(task.board().allowed_at(skeleton, site), rng) as u8;
         }
     }
     child
