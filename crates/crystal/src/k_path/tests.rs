@@ -1,3 +1,5 @@
+//! Special points by the definition of the Brillouin zone, and by a textbook.
+
 use super::*;
 use crate::Element;
 
