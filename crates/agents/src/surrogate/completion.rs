@@ -33,12 +33,12 @@ const SAMPLED: usize = 32;
 /// Acts towards the crystal with the highest reward: the true one where it is known, the expected
 /// one otherwise.
 pub(super) struct CompletionPolicy {
-    pub(super) trained: Arc<Task>,
-    pub(super) task: Arc<Task>,
-    pub(super) results: Results,
-    pub(super) model: PropertyModel,
-    pub(super) sight: Sight,
-    pub(super) rule: ChemistryRule,
+    trained: Arc<Task>,
+    task: Arc<Task>,
+    results: Results,
+    model: PropertyModel,
+    sight: Sight,
+    rule: ChemistryRule,
     mode: PolicyMode,
     rng: Pcg64,
     plans: PlansUnderWay,

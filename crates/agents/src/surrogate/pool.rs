@@ -6,7 +6,7 @@ use crystalgym_environment::{
     Task,
     random::{random_choice, uniform_below, uniform_unit},
 };
-use crystalgym_surrogate::{Filling, Fillings, canonical};
+use crystalgym_surrogate::{Filling, Fillings, canonical, images};
 use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
 
@@ -63,7 +63,7 @@ impl Pools {
             .flatten()
             .for_each(|filling| take(filling));
         for parent in best.iter().take(PARENTS) {
-            neighbours(task, parent).for_each(|filling| take(&filling));
+            neighbours(task, skeleton.into(), parent).for_each(|filling| take(&filling));
         }
         match all {
             Some(all) => {
@@ -106,16 +106,26 @@ impl Pools {
     }
 }
 
-/// All fillings that differ on one site, allowed or not there in another image.
-fn neighbours(task: &Task, filling: &Filling) -> impl Iterator<Item = Filling> {
+/// All fillings that differ on one site and are allowed in some image.
+fn neighbours<'a>(
+    task: &'a Task,
+    skeleton: usize,
+    filling: &'a Filling,
+) -> impl Iterator<Item = Filling> + 'a {
     let elements = task.elements().len() as u8;
-    (0..filling.len()).flat_map(move |site| {
+    let on_site = move |site: usize| {
         (0..elements).map(move |element| {
             let mut neighbour = filling.clone();
             neighbour[site] = element;
             neighbour
         })
-    })
+    };
+    (0..filling.len())
+        .flat_map(on_site)
+        .filter(move |neighbour| {
+            let mut images = images(task, skeleton, neighbour);
+            images.any(|image| task.board().obeys(&image.collect::<Vec<u8>>()))
+        })
 }
 
 /// Two of the best known fillings crossed, with a chance of another element on each site.

@@ -11,7 +11,7 @@ use crate::search::fits;
 
 /// What a calculation said of a crystal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Result {
+pub(super) struct Finding {
     pub(super) skeleton: u16,
     /// In canonical form.
     pub(super) filling: Filling,
@@ -23,7 +23,7 @@ pub(super) struct Result {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Results {
-    all: Vec<Result>,
+    all: Vec<Finding>,
     #[serde(skip)]
     places: BTreeMap<(u16, Filling), usize>,
 }
@@ -59,7 +59,7 @@ impl Results {
         }
         self.places
             .insert((skeleton, filling.clone()), self.all.len());
-        self.all.push(Result {
+        self.all.push(Finding {
             skeleton,
             filling,
             known,
@@ -67,7 +67,7 @@ impl Results {
         known.is_some()
     }
 
-    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &Result> {
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &Finding> {
         self.all.iter()
     }
 
@@ -100,7 +100,7 @@ impl Results {
     /// Makes what was read usable; false if it cannot be of this task.
     pub(super) fn restored(&mut self, task: &Task) -> bool {
         for (place, result) in self.all.iter().enumerate() {
-            let Result {
+            let Finding {
                 skeleton,
                 filling,
                 known,

@@ -34,7 +34,7 @@ pub(crate) struct RunOptionArguments {
         default_value = "density,band_gap,bulk_modulus"
     )]
     properties: Vec<Property>,
-    /// Algorithms, separated by commas; random_search, genetic and local_search are known too.
+    /// Algorithms, separated by commas; surrogate, random_search, genetic and local_search are known too.
     #[arg(long, value_delimiter = ',', default_value = "ppo,sac,dqn,rainbow")]
     algorithms: Vec<String>,
     /// Skeletons of the experiments that are not mixed, separated by commas.
