@@ -48,6 +48,8 @@ enum Command {
     Pseudo(commands::pseudo::PseudoArguments),
     /// Install pretrained models, and say which are.
     Model(commands::model::ModelArguments),
+    /// Relax a crystal by a potential, and say how stable it is.
+    Relax(commands::relax::RelaxArguments),
     /// Look into the store of results, or export it.
     Store(commands::store::StoreArguments),
     /// Convert a structure between CIF, POSCAR, extxyz and JSON.
@@ -73,6 +75,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::List(arguments) => commands::list::run(&arguments),
         Command::Pseudo(arguments) => commands::pseudo::run(&arguments),
         Command::Model(arguments) => commands::model::run(&arguments),
+        Command::Relax(arguments) => commands::relax::run(&arguments),
         Command::Store(arguments) => commands::store::run(&arguments),
         Command::Convert(arguments) => commands::convert::run(&arguments),
         Command::Bench(arguments) => commands::bench::run(&arguments),
