@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crystalgym_potential::PotentialError;
+
 /// What can be wrong with a reference set or with a question to it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -43,6 +45,14 @@ pub enum StabilityError {
     NoElements {
         /// The text.
         formula: String,
+    },
+    /// A reference structure that the potential does not cover.
+    #[error("the reference structure {formula}: {source}")]
+    Potential {
+        /// Formula of its cell.
+        formula: String,
+        /// The cause.
+        source: PotentialError,
     },
     /// A search that did not end, which rounding may cause among nearly dependent compositions.
     #[error("the hull at {formula} was not found: its phases are too nearly dependent")]

@@ -4,6 +4,7 @@
 //! the crystals are judged with. [`ReferenceSet::hull_at`] gives the lowest energy to which a
 //! composition can fall apart, and into what.
 
+mod computed;
 mod error;
 mod file;
 mod linear_program;

@@ -11,6 +11,7 @@ pub(crate) mod evaluate;
 pub(crate) mod list;
 pub(crate) mod model;
 pub(crate) mod pseudo;
+pub(crate) mod relax;
 pub(crate) mod rollout;
 pub(crate) mod search;
 pub(crate) mod store;

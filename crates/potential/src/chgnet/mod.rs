@@ -33,7 +33,7 @@ pub(crate) const NAME: &str = "chgnet-0.3.0";
 /// The energy is a sum over sites, each read from what the site has heard of its surroundings in
 /// four convolutions over bonds of up to 6 Å; bonds below 3 Å hear of their angles in three more.
 /// Numbers are f32 where the network has them, geometry and sums over sites are f64: energies are
-/// within 1e-6 eV/atom and forces within 1e-4 eV/Å of the same network in f64.
+/// within 2e-6 eV/atom and forces within 2e-5 eV/Å of the same network in f64.
 #[derive(Debug)]
 pub struct Chgnet {
     layers: Layers,

@@ -41,7 +41,9 @@ fn folder_from(
 /// The folder of an installed Python package, which is looked up and not imported: by the
 /// interpreter that `CRYSTALGYM_PYTHON` names, or `python3`.
 pub(super) fn python_package(name: &str) -> Option<PathBuf> {
-    const SCRIPT: &str = "import importlib.util, sys; \
+    // Not from the working folder, where anything may lie.
+    const SCRIPT: &str = "import sys; sys.path = [folder for folder in sys.path if folder]; \
+        import importlib.util; \
         spec = importlib.util.find_spec(sys.argv[1]); \
         print(spec.submodule_search_locations[0])";
     let interpreter = env::var_os("CRYSTALGYM_PYTHON").unwrap_or_else(|| "python3".into());

@@ -2,7 +2,7 @@
 
 use crystalgym_crystal::{Lattice, Structure};
 
-use super::Movable;
+use super::options::Movable;
 use crate::{PotentialError, Prediction};
 
 /// 1 eV/Å³ in GPa.

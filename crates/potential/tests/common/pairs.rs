@@ -27,7 +27,7 @@ impl InteratomicPotential for Pairs {
         let mut energy_ev = 0.0;
         let mut forces = vec![[0.0; 3]; sites];
         let mut virial = [[0.0; 3]; 3];
-        for i in 0..sites {
+        for (i, force) in forces.iter_mut().enumerate() {
             for j in 0..sites {
                 for n in 0..7 * 7 * 7 {
                     let image = [n / 49, n / 7 % 7, n % 7].map(|n| f64::from(n) - 3.0);
@@ -44,7 +44,7 @@ impl InteratomicPotential for Pairs {
                     let (value, slope) = pair(r);
                     energy_ev += value / 2.0;
                     for k in 0..3 {
-                        forces[i][k] -= slope * d[k] / r;
+                        force[k] -= slope * d[k] / r;
                         for l in 0..3 {
                             virial[k][l] += slope * d[k] * d[l] / r / 2.0;
                         }
