@@ -540,7 +540,7 @@ def ground_state(
 ) -> GroundState: ...
 def search(
     structure: _StructureLike | Skeleton,
-    sites: Mapping[str | int, Sequence[str] | str] | dict[str, list[str]],
+    sites: Mapping[Any, Sequence[str]],
     *,
     property: str,
     target: float | tuple[float, float] | str,

@@ -77,9 +77,9 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
 
     Notes
     -----
-    ``info`` holds ``action_mask`` (int8, 1 where an action is allowed) and ``value`` (in the property's
-    unit; NaN before the last step and after a failure); after the last step also ``formula`` and, if it
-    failed, ``failure`` (a code); with
+    ``info`` holds ``action_mask`` (int8, 1 where an action is allowed) and, after the last step,
+    ``formula``, ``value`` (in the property's unit, NaN after a failure) and, if it failed, ``failure`` (a
+    code); with
     ``reward_form="difference"`` also ``start_formula`` and ``start_value`` or ``start_failure`` of the
     crystal at the start.
     """
@@ -134,7 +134,7 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
         observation : dict
             As :attr:`observation_space` says.
         info : dict
-            ``action_mask``, int8 of shape (n_actions,), and ``value``, NaN.
+            ``action_mask``, int8 of shape (n_actions,).
 
         Raises
         ------
@@ -323,7 +323,7 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
         }
 
     def _info(self) -> dict[str, Any]:
-        return {"action_mask": self._padded["action_mask"].copy(), "value": math.nan}
+        return {"action_mask": self._padded["action_mask"].copy()}
 
 
 def check_names(changes: Mapping[str, Any]) -> None:

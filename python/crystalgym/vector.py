@@ -55,6 +55,8 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
         Calculations at the same time; ignored by instant calculators. By default ``native`` takes
         all cores and pw.x, which has processes of its own, one; a Python function runs on the
         caller's thread unless a number is given.
+    max_episode_steps : int, optional
+        What ``gymnasium.make_vec`` says; refused if episodes, which end by themselves, are longer.
 
     Notes
     -----
@@ -75,6 +77,7 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         env_kwargs: Sequence[Mapping[str, Any]] | None = None,
         workers: int | None = None,
+        max_episode_steps: int | None = None,
         **changes: Any,
     ) -> None:
         check_names(changes)
@@ -83,6 +86,12 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
         if workers is not None:
             workers = whole("workers", workers, 1)
         self.tasks = _tasks(num_envs, task, changes, env_kwargs, (calculator, store))
+        longest = max(one.config.get("steps") or one.max_sites for one in self.tasks)
+        if max_episode_steps is not None and max_episode_steps < longest:
+            raise ValueError(
+                f"max_episode_steps is {max_episode_steps}, expected at least {longest}: episodes end "
+                "by themselves"
+            )
         mode = AutoresetMode(autoreset_mode)
         self.metadata = {
             "render_modes": ["ansi", "rgb_array"],
@@ -134,7 +143,7 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
         observations : dict
             As :attr:`observation_space` says.
         info : dict
-            ``action_mask``, int8 of shape (num_envs, n_actions), and ``value``, NaN.
+            ``action_mask``, int8 of shape (num_envs, n_actions).
 
         Raises
         ------
@@ -157,7 +166,6 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
         self._started = True
         self._masks = padded["action_mask"]
         info = {"action_mask": self._masks.copy(), "_action_mask": mask}
-        info |= {"value": np.full(self.num_envs, np.nan), "_value": mask.copy()}
         return self._observations(padded, self._all), info
 
     def step(self, actions: Actions) -> StepResult:
@@ -401,7 +409,6 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
         info: dict[str, Any] = {
             "action_mask": masks.copy(),
             "_action_mask": np.ones(len(ids), dtype=np.bool_),
-            "value": np.full(len(ids), np.nan),
         }
         if with_ids:
             info["env_id"] = ids
@@ -425,8 +432,6 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
                 info["_final_obs"] = info["_final_info"] = terminated.copy()
             else:
                 info |= of_episodes
-        # Single environments always have one, so that all rows do.
-        info["_value"] = np.ones(len(ids), dtype=np.bool_)
         truncated = np.zeros(len(ids), dtype=np.bool_)
         return self._observations(padded, ids), rewards, terminated, truncated, info
 

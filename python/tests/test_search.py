@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,7 +72,7 @@ def test_a_genetic_search_finds_the_best_of_many() -> None:
     def near(structure: cg.Structure, property: str) -> float:
         return structure.density
 
-    options = {"property": "density", "target": 3.5, "calculator": near}
+    options: dict[str, Any] = {"property": "density", "target": 3.5, "calculator": near}
     every = cg.search(ELPASOLITE, SITES, algorithm="exhaustive", budget=10_000, **options)
     some = cg.search(ELPASOLITE, SITES, algorithm="genetic", budget=200, seed=3, **options)
     again = cg.search(ELPASOLITE, SITES, algorithm="genetic", budget=200, seed=3, **options)
@@ -82,14 +83,15 @@ def test_a_genetic_search_finds_the_best_of_many() -> None:
 
 
 def test_what_cannot_be_searched_is_named() -> None:
-    common = {"property": "density", "target": 3.0, "calculator": "rigid"}
+    common: dict[str, Any] = {"property": "density", "target": 3.0, "calculator": "rigid"}
     with pytest.raises(cg.StructureError, match="no site 'K'"):
         cg.search(ELPASOLITE, {"K": ["Cs"]}, **common)
-    for change, field, words in (
+    changes: list[tuple[dict[str, Any], str, str]] = [
         ({"tie": "Y"}, "tie", "Y has no choice"),
         ({"algorithm": "magic"}, "algorithm", "expected one of auto"),
         ({"target": (2.0, 1.0)}, "target", "ascending"),
-    ):
+    ]
+    for change, field, words in changes:
         with pytest.raises(cg.TaskError, match=words) as error:
             cg.search(ELPASOLITE, SITES, **{**common, **change})
         assert error.value.values == {"field": field}
@@ -101,16 +103,16 @@ def test_what_cannot_be_searched_is_named() -> None:
 
 def test_scanned_and_relaxed_cells_agree(tmp_path: Path) -> None:
     """Oracle: the volume of lowest energy, from energies alone, against forces and stress at rest."""
-    half = 3.7 / 2
-    hydride = cg.Structure(
-        [[0, half, half], [half, 0, half], [half, half, 0]], ["Li", "H"], [[0] * 3, [0.5] * 3]
+    half = 5.0 / 2
+    sulphide = cg.Structure(
+        [[0, half, half], [half, 0, half], [half, half, 0]], ["Mg", "S"], [[0] * 3, [0.5] * 3]
     )
     native = {"name": "native", "native": {"ecutwfc_ry": 30.0, "kppa": 120.0, "threads": 1}}
     store = cg.ResultStore(tmp_path / "store.sqlite")
     ratios = {}
     for geometry in ("volume", "relaxed"):
         result = cg.search(
-            hydride, {"Li": ["Li"]}, property="band_gap", target=3.0, geometry=geometry,
+            sulphide, {"Mg": ["Mg"]}, property="band_gap", target=3.0, geometry=geometry,
             calculator=native, store=store, output=tmp_path / geometry,
         )
         ratios[geometry] = result[0].volume_ratio
@@ -120,12 +122,12 @@ def test_scanned_and_relaxed_cells_agree(tmp_path: Path) -> None:
     assert len(kept) == 1
     before = kept[0].stat().st_mtime_ns
     cg.search(
-        hydride, {"Li": ["Li"]}, property="band_gap", target=3.0, geometry="relaxed",
+        sulphide, {"Mg": ["Mg"]}, property="band_gap", target=3.0, geometry="relaxed",
         calculator=native, store=store, output=tmp_path / "relaxed",
     )
     assert kept[0].stat().st_mtime_ns == before
     failed = cg.search(
-        hydride, {"Li": ["Li"]}, property="density", target=1.0, geometry="relaxed",
+        sulphide, {"Mg": ["Mg"]}, property="density", target=1.0, geometry="relaxed",
         calculator="rigid",
     )
     assert failed[0].failure == "unsupported_property"

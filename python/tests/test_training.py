@@ -14,7 +14,7 @@ import pytest
 import crystalgym as cg
 from crystalgym import loggers, transitions
 
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "dqn": {"total_steps": 600, "learning_starts": 60, "network": {"hidden": 8}},
     "calculator.name": "rigid",
 }
@@ -41,14 +41,15 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> cg.Run:
 
 def test_a_run_tells_of_itself(run: cg.Run) -> None:
     columns = run.episodes().to_dict()
-    assert len(columns["episode"]) == 150
+    count = len(columns["episode"])
+    assert 140 <= count <= 150
     best = run.best(3)
     assert best[0]["episodic_return"] == max(columns["episodic_return"])
     assert len({one["formula"] + one["skeleton"] for one in best}) == 3
     assert best[0]["crystal"].formula == best[0]["formula"]
     assert run.agent().steps == 600
     assert run.task.config["property"] == "density"
-    assert "150 episodes" in repr(run) and best[0]["formula"] in run._repr_html_()
+    assert f"{count} episodes" in repr(run) and best[0]["formula"] in run._repr_html_()
     with pytest.raises(cg.TrainingError, match="holds no run"):
         cg.Run(run.folder.parent / "nothing")
 
@@ -140,10 +141,15 @@ def test_notebooks_show_crystals_evaluations_and_tables(run: cg.Run) -> None:
     assert "data:image/png;base64," in shown and "RbCaH3 on C2, P m -3 m (221)" in shown
     evaluation = cg.evaluate(crystal, "density", calculator="rigid")
     assert f"{evaluation.value:.5g} g/cm³" in evaluation._repr_html_()
-    failed = cg.evaluate(crystal, "band_gap", calculator="rigid")
-    assert "unsupported_property" in failed._repr_html_()
+
+    def failing(structure: cg.Structure, property: str) -> float:
+        raise cg.CalculationFailed("no <b>luck</b>", code="scf_not_converged")
+
+    failed = cg.evaluate(crystal, "band_gap", calculator=failing)._repr_html_()
+    assert "scf_not_converged: no &lt;b&gt;luck&lt;/b&gt;" in failed
     table = run.episodes()._repr_html_()
-    assert table.count("<tr>") == 11 and "150 rows, the first 10 shown" in table
+    assert table.count("<tr>") == 11
+    assert f"{len(run.episodes())} rows, the first 10 shown" in table
 
 
 def test_a_picture_is_a_png() -> None:
@@ -207,9 +213,9 @@ def test_stable_baselines_learns_on_the_vector_environment() -> None:
                 last = infos[i]["terminal_observation"]
                 assert all(np.array_equal(last[key], starts[i][key]) for key in last)
                 starts[i] = env.reset()[0]
-    made = PPO("MultiInputPolicy", envs, n_steps=16, seed=1, device="cpu").learn(96)
+    made = PPO("MultiInputPolicy", envs, n_steps=16, batch_size=48, seed=1, device="cpu").learn(96)
     assert made.num_timesteps == 96 and len(made.ep_info_buffer) > 0  # type: ignore[arg-type]
     masked = SB3VecEnv(3, "density-C6-easy-small", calculator="rigid", allowed={0: ["F"]})
-    MaskablePPO("MultiInputPolicy", masked, n_steps=16, seed=1, device="cpu").learn(96)
+    MaskablePPO("MultiInputPolicy", masked, n_steps=16, batch_size=48, seed=1, device="cpu").learn(96)
     with pytest.raises(ValueError, match="expected 'dict'"):
         SB3VecEnv(2, "density-C6-easy-small", obs="graph", calculator="rigid")

@@ -59,6 +59,11 @@ def assert_same_infos(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
             assert_same_infos(value, {k: v for k, v in theirs[key].items() if k in value})
         elif key == "final_obs":
             assert data_equivalence(list(value), list(theirs[key]), exact=True)
+        elif key in ("value", "start_value"):
+            # NaN where an environment says nothing, in place of Gymnasium's 0.
+            said = theirs[f"_{key}"]
+            assert np.array_equal(value[said], theirs[key][said], equal_nan=True), key
+            assert np.isnan(value[~said]).all(), key
         else:
             assert np.array_equal(value, theirs[key]), key
 
@@ -284,7 +289,8 @@ def test_a_state_goes_on_as_it_would_have() -> None:
     other.set_state(envs.get_state())
     for action in range(18):
         a, b = envs.step(np.full(4, action)), other.step(np.full(4, action))
-        assert data_equivalence(a, b, exact=True)
+        assert data_equivalence(a[:-1], b[:-1], exact=True)
+        assert_same_infos(a[-1], b[-1])
 
 
 def test_options_of_reset_are_those_of_single_environments() -> None:
@@ -317,8 +323,11 @@ def test_options_of_reset_are_those_of_single_environments() -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"goal": 1}, "unknown option 'goal', expected 'target' or 'reset_mask'"),
-        ({"skeleton": "C2"}, "unknown option 'skeleton'"),
+        ({"goal": 1}, "unknown option 'goal', expected 'target' or 'skeleton' or 'reset_mask'"),
+        ({"skeleton": "C1"}, "skeleton is 'C1', expected one of C2, C3, C6, C7, C4 or 0 to 4"),
+        ({"skeleton": 5}, "skeleton is 5"),
+        ({"skeleton": True}, "skeleton is True"),
+        ({"skeleton": ["C2", "C3"]}, "skeleton is 2 values, expected one or 3 of them"),
         ({3: 1}, "unknown option 3"),
         ({"target": -1.0}, "target is -1"),
         ({"target": float("nan")}, "target is nan"),
@@ -339,6 +348,35 @@ def test_wrong_options_are_named_and_change_nothing(options: dict[Any, Any], say
     with pytest.raises(ValueError, match=re.escape(says)):
         envs.reset(seed=5, options=options)
     assert envs.get_state() == state and envs.tasks == tasks
+
+
+def test_episodes_have_the_skeletons_that_are_asked_for() -> None:
+    """The same with one environment and with many; without the option they are drawn."""
+    labels = ["C2", "C3", "C6", "C7", "C4"]
+    single = cg.CrystalEnv(TASK, calculator="rigid")
+    envs = cg.CrystalVectorEnv(3, TASK, calculator="rigid")
+    for number, label in enumerate(labels):
+        for said in (label, number, np.int64(number)):
+            observation, _ = single.reset(seed=4, options={"skeleton": said, "target": 2.0})
+            assert single.task.skeletons[int(observation["skeleton"])].label == label
+            observations, _ = envs.reset(seed=4, options={"skeleton": [None, said, "C6"]})
+            assert observations["skeleton"][1:].tolist() == [number, 2]
+    drawn = {int(single.reset(seed=seed)[0]["skeleton"]) for seed in range(40)}
+    assert drawn == set(range(5))
+    alone = cg.CrystalVectorEnv(3, TASK, calculator="rigid").reset(seed=4)[0]["skeleton"]
+    assert observations["skeleton"][0] == alone[0]
+
+
+def test_specs_say_how_long_episodes_are() -> None:
+    assert gym.spec("crystalgym/Density-C2-v0").max_episode_steps == 6
+    assert gym.spec("crystalgym/BandGap-Mixed-Hard-Large-v0").max_episode_steps == 9
+    env = gym.make("crystalgym/Density-C2-v0", calculator="rigid")
+    env.reset(seed=1)
+    for _ in range(5):
+        _, _, terminated, truncated, _ = env.step(0)
+    assert terminated and not truncated
+    with pytest.raises(ValueError, match="max_episode_steps is 4, expected at least 5"):
+        cg.CrystalVectorEnv(2, "density-C2-easy-small", calculator="rigid", max_episode_steps=4)
 
 
 def test_options_pass_through_make_vec_and_wrappers() -> None:

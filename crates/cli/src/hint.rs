@@ -21,7 +21,10 @@ pub(crate) fn exit_status(error: &anyhow::Error) -> u8 {
             || cause
                 .downcast_ref::<TrainingError>()
                 .is_some_and(TrainingError::is_usage)
-            || matches!(cause.downcast_ref(), Some(SearchError::Invalid { .. }))
+            || matches!(
+                cause.downcast_ref(),
+                Some(SearchError::Invalid { .. } | SearchError::Crystal(_))
+            )
             || matches!(
                 cause.downcast_ref(),
                 Some(PotentialError::UnknownModel { .. })

@@ -72,6 +72,8 @@ pub struct SearchResult {
     /// All fillings that were looked at: confirmed ones first, then nearest to the goal first, failures
     /// last.
     pub findings: Vec<Finding>,
+    /// How many different fillings there are, if they can be listed.
+    pub fillings: Option<usize>,
     /// The algorithm.
     pub algorithm: SearchAlgorithm,
     /// Whether it came to its end, or was stopped before.

@@ -1,7 +1,7 @@
 //! The search itself: proposals, calculations side by side, a ranking.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashSet, VecDeque},
     path::Path,
     sync::{Mutex, PoisonError, mpsc},
     thread,
@@ -73,13 +73,11 @@ pub fn search(
         property: goal.property,
         cancel,
     };
-    let most = match (algorithm, problem.fillings()?) {
-        (_, Some(fillings)) => fillings.len().min(options.budget),
-        (_, None) => options.budget,
-    };
+    let fillings = problem.fillings()?.map(|fillings| fillings.len());
+    let most = fillings.map_or(options.budget, |fillings| fillings.min(options.budget));
     let place = |crystal: &Crystal| measure(&laboratory, options.geometry, &relaxed, crystal);
     let given_volume_ang3 = problem.skeleton().lattice.volume();
-    let mut known: HashMap<Vec<Element>, Option<f64>> = HashMap::new();
+    let mut known: HashSet<Vec<Element>> = HashSet::new();
     let mut findings: Vec<Finding> = Vec::new();
     let mut is_exhausted = false;
     while !is_exhausted && findings.len() < most && !cancel.is_cancelled() {
@@ -92,13 +90,10 @@ pub fn search(
                 break;
             };
             let canonical = problem.canonical(&genes)?;
-            match known.get(&canonical) {
-                Some(distance) => {
-                    strategy.learn(&genes, *distance);
-                    repeats += 1;
-                }
-                None if !in_round.insert(canonical.clone()) => repeats += 1,
-                None => round.push((genes.clone(), canonical, problem.crystal(&genes)?)),
+            if known.contains(&canonical) || !in_round.insert(canonical.clone()) {
+                repeats += 1;
+            } else {
+                round.push((genes.clone(), canonical, problem.crystal(&genes)?));
             }
             if repeats >= MOST_REPEATS {
                 is_exhausted = true;
@@ -133,13 +128,14 @@ pub fn search(
             };
             let finding = Finding::new(given_volume_ang3, crystal, evaluation, goal);
             strategy.learn(&genes, finding.distance);
-            known.insert(canonical, finding.distance);
+            known.insert(canonical);
             findings.push(finding);
         }
     }
     let mut result = SearchResult {
         goal: *goal,
         findings,
+        fillings,
         algorithm,
         is_complete: !cancel.is_cancelled(),
     };

@@ -1,12 +1,13 @@
 //! `crystalgym search`: elements for chosen sites of a structure, ranked by a property.
 
 use std::{
-    collections::BTreeMap, io::Write, num::NonZero, path::PathBuf, process::ExitCode, sync::Arc, thread,
+    collections::BTreeMap, io::Write, num::NonZero, path::PathBuf, process::ExitCode, sync::Arc,
+    thread,
 };
 
 use clap::Args;
 use crystalgym_crystal::Skeleton;
-use crystalgym_environment::find_skeleton;
+use crystalgym_environment::{EnvironmentError, find_skeleton};
 use crystalgym_evaluation::{Accuracy, Evaluation, Property, Source};
 use crystalgym_search::{
     Finding, Geometry, Goal, SearchAlgorithm, SearchOptions, SearchProblem, SearchResult,
@@ -75,7 +76,12 @@ pub(crate) struct SearchArguments {
 
 pub(crate) fn run(arguments: &SearchArguments) -> anyhow::Result<ExitCode> {
     let goal = Goal::parse(arguments.property, &arguments.target)?;
-    let skeleton = chosen_cell(find_skeleton(&arguments.structure)?, &arguments.cell)?;
+    let skeleton = find_skeleton(&arguments.structure).map_err(|error| match error {
+        // A wrong name is wrong usage, whoever looked it up.
+        EnvironmentError::Crystal(error) => anyhow::Error::from(error),
+        error => error.into(),
+    })?;
+    let skeleton = chosen_cell(skeleton, &arguments.cell)?;
     let (sites, ties) = (&arguments.sites, &arguments.tie);
     let problem = SearchProblem::new(skeleton, sites, ties, arguments.charge_balanced)?;
     let defaults = [format!("native.accuracy={}", Accuracy::Balanced)];
@@ -211,15 +217,14 @@ fn print(arguments: &SearchArguments, result: &SearchResult) -> anyhow::Result<(
     let from_store = |finding: &&Finding| finding.evaluation.source == Source::Store;
     writeln!(
         out,
-        "{} {}: {} of {} fillings by the {} search, {} known before, {} failures",
+        "{} of {}: {} of {} by the {} search, {} known before, {} failures",
         goal.property,
         goal.text(),
-        if result.is_complete {
-            "all"
-        } else {
-            "the first"
-        },
         findings.len(),
+        match result.fillings {
+            Some(fillings) => format!("{fillings} fillings"),
+            None => "many fillings".to_owned(),
+        },
         result.algorithm.name(),
         findings.iter().filter(from_store).count(),
         findings.len() - result.successes()
@@ -239,7 +244,9 @@ fn print(arguments: &SearchArguments, result: &SearchResult) -> anyhow::Result<(
         }
         for warning in finding.warnings() {
             let formula = finding.crystal.formula();
-            first_of_code.entry(warning.code.name()).or_insert((formula, warning));
+            first_of_code
+                .entry(warning.code.name())
+                .or_insert((formula, warning));
         }
     }
     for (formula, warning) in first_of_code.values() {
