@@ -17,6 +17,7 @@ from crystalgym._crystalgym import (
     Crystal,
     CrystalGraph,
     Evaluation,
+    ExhaustiveTable,
     GroundState,
     ResultStore,
     Skeleton,
@@ -66,6 +67,7 @@ __all__ = [
     # Evaluation
     "Calculator",
     "Evaluation",
+    "ExhaustiveTable",
     "ResultStore",
     "Table",
     "evaluate",

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
-from crystalgym._crystalgym import reward, tasks
+from crystalgym._crystalgym import reward, shipped_tables, tasks
 
 NAMESPACE = "crystalgym"
 CLOSE = 0.1
@@ -51,6 +51,8 @@ def _filled() -> Iterator[tuple[str, str]]:
 def environment_ids() -> Iterator[str]:
     for identifier, _ in _named():
         yield identifier
+    for table in shipped_tables():
+        yield f"{NAMESPACE}/{table['environment']}-v0"
     yield f"{NAMESPACE}/Crystal-v0"
 
 
@@ -74,6 +76,15 @@ def register() -> None:
         target = made_of[task]["target"]
         threshold = reward(made_of[task]["property"], (1 - CLOSE) * target, target)
         add_one(identifier, {"task": task}, threshold)
+    for table in shipped_tables():
+        task = {
+            "skeletons": [table["skeleton"]],
+            "property": table["property"],
+            "elements": table["elements"],
+        }
+        calculator = {"name": "table", "table": {"file": table["name"]}}
+        kwargs = {"task": task, "calculator": calculator}
+        add_one(f"{NAMESPACE}/{table['environment']}-v0", kwargs, None)
     add_one(f"{NAMESPACE}/Crystal-v0", {}, None)
 
 

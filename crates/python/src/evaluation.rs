@@ -278,6 +278,7 @@ pub(crate) fn evaluate(
     };
     let store = store.open_for(&calculator)?;
     calculator.check_elements(py, crystal.elements(), property)?;
+    calculator.check_skeleton(crystal.skeleton())?;
     let inner = run(py, &calculator, store, &crystal, property)?;
     if let Some(error) = &inner.store_error {
         warn_of_store(py, error)?;

@@ -13,6 +13,7 @@ mod engine;
 mod environment;
 mod errors;
 mod evaluation;
+mod exhaustive;
 mod graph;
 mod json;
 mod metrics;
@@ -39,6 +40,7 @@ mod _crystalgym {
         dft::{GroundState, ground_state, gth_upf},
         environment::EnvironmentBatch,
         evaluation::{Evaluation, evaluate},
+        exhaustive::{ExhaustiveTable, shipped_tables},
         graph::CrystalGraph,
         metrics::{
             Diversity, Validity, diversity, first_of_each, is_charge_balanced, novel, primitive,
