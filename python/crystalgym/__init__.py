@@ -19,6 +19,7 @@ from crystalgym._crystalgym import (
     CrystalGraph,
     DensityOfStates,
     Evaluation,
+    ExhaustiveTable,
     Finding,
     GroundState,
     ResultStore,
@@ -72,6 +73,7 @@ __all__ = [
     # Evaluation
     "Calculator",
     "Evaluation",
+    "ExhaustiveTable",
     "ResultStore",
     "Table",
     "evaluate",

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
-from crystalgym._crystalgym import Skeleton, reward, tasks
+from crystalgym._crystalgym import Skeleton, reward, shipped_tables, tasks
 
 NAMESPACE = "crystalgym"
 CLOSE = 0.1
@@ -51,6 +51,8 @@ def _filled() -> Iterator[tuple[str, str]]:
 def environment_ids() -> Iterator[str]:
     for identifier, _ in _named():
         yield identifier
+    for table in shipped_tables():
+        yield f"{NAMESPACE}/{table['environment']}-v0"
     yield f"{NAMESPACE}/Crystal-v0"
 
 
@@ -81,6 +83,15 @@ def register() -> None:
         threshold = reward(made_of[task]["property"], (1 - CLOSE) * target, target)
         steps = max(sites[label] for label in made_of[task]["skeletons"])
         add_one(identifier, {"task": task}, threshold, steps)
+    for table in shipped_tables():
+        task = {
+            "skeletons": [table["skeleton"]],
+            "property": table["property"],
+            "elements": table["elements"],
+        }
+        calculator = {"name": "table", "table": {"file": table["name"]}}
+        kwargs = {"task": task, "calculator": calculator}
+        add_one(f"{NAMESPACE}/{table['environment']}-v0", kwargs, None, sites[table["skeleton"]])
     add_one(f"{NAMESPACE}/Crystal-v0", {}, None, None)
 
 

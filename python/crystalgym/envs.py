@@ -50,7 +50,8 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
         Form of the observations, see :mod:`crystalgym.spaces`.
     calculator : str, dict, Calculator or callable
         What rewards come from. The default ``"native"`` is the built-in plane-wave engine,
-        ``"qe"`` runs pw.x; ``"empirical"`` (textbook formulas) and ``"rigid"`` (densities alone)
+        ``"qe"`` runs pw.x; a table (:class:`ExhaustiveTable`) knows what it was asked before;
+        ``"empirical"`` (textbook formulas) and ``"rigid"`` (densities alone)
         take microseconds and know *no DFT*.
     store : ResultStore, str, path or None
         Where results are looked up and kept; ``"default"`` is the user's own, ``None`` is none.

@@ -22,14 +22,18 @@ IDS = cg.environment_ids()
 def test_every_task_of_the_paper_has_an_id() -> None:
     # 7 skeletons and the mixed set; 2 targets for three properties and a third for the density;
     # 3 action sets; a short name for each easy and small one; filling and substitution; one for
-    # everything else.
-    assert len(IDS) == len(set(IDS)) == 2 * (8 * 3 * (2 + 2 + 3) + 8 * 3) + 1
+    # everything else, and one for each table that comes with the package.
+    tables = len(cg.ExhaustiveTable.shipped())
+    assert len(IDS) == len(set(IDS)) == 2 * (8 * 3 * (2 + 2 + 3) + 8 * 3) + 1 + tables
     assert set(IDS) <= set(gym.registry)
     for identifier in IDS:
         spec = gym.spec(identifier)
         assert not spec.nondeterministic and spec.vector_entry_point is not None
         if identifier == "crystalgym/Crystal-v0":
             assert spec.kwargs == {} and spec.reward_threshold is None
+            continue
+        if identifier.startswith("crystalgym/Table-"):
+            assert spec.kwargs["calculator"]["name"] == "table"
             continue
         task = cg.Task.named(spec.kwargs["task"])
         process = "substitution" if "-Substitution-" in identifier else "filling"

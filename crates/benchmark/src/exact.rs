@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use crystalgym_crystal::Element;
 use crystalgym_environment::{Task, TaskConfig};
-use crystalgym_evaluation::{
-    CalculatorConfig, CalculatorName, ResultTable, SHIPPED_TABLES,
-};
+use crystalgym_evaluation::{CalculatorConfig, CalculatorName, ResultTable, SHIPPED_TABLES};
 use crystalgym_table::{Judge, Judgement};
 
 /// How far from the optimum a job came.
@@ -80,7 +78,9 @@ impl KnownTables {
         let elements = task.action_set().ok()?.elements().to_vec();
         let holds_it = |table: &&Arc<ResultTable>| {
             table.description().property == task.property
-                && table.fingerprint(&elements).is_some_and(|own| own.0 == fingerprint)
+                && table
+                    .fingerprint(&elements)
+                    .is_some_and(|own| own.0 == fingerprint)
         };
         let candidates = tables.iter().filter(holds_it);
         let task = Arc::new(Task::new(task).ok()?);

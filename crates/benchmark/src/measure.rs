@@ -7,7 +7,8 @@ use crystalgym_evaluation::Property;
 use crystalgym_training::{EpisodeRow, RowSource};
 
 use crate::{
-    EvaluationRow, ExactMeasure, FoundCrystals, JobManifest, LearningCurve, RewardSource, RolloutKind,
+    EvaluationRow, ExactMeasure, FoundCrystals, JobManifest, LearningCurve, RewardSource,
+    RolloutKind,
     area::LearningArea,
     found::CrystalCounter,
     limits::{LARGEST_VALUE, LONGEST_CALCULATION, MOST_STEPS},

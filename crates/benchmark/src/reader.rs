@@ -14,8 +14,8 @@ use crystalgym_training::{EpisodeRow, Preset, RunFolder, checkpointed_episodes};
 use serde::Deserialize;
 
 use crate::{
-    BenchmarkError, BenchmarkFolder, EvaluationRow, ExactMeasure, JobManifest, JobMeasure, JobStatus,
-    RewardSource, TrainingMeasure,
+    BenchmarkError, BenchmarkFolder, EvaluationRow, ExactMeasure, JobManifest, JobMeasure,
+    JobStatus, RewardSource, TrainingMeasure,
     exact::judge_of_run,
     limits::{LARGEST_RETURN, LARGEST_VALUE, LONGEST_CALCULATION, MOST_STEPS},
     measure::TrainingCounter,

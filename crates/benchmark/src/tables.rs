@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use crate::{
-    ExactMeasure, JobMeasure, JobsRead, RolloutKind, Table, interquartile_mean, interquartile_mean_interval,
-    measure::mean, published_cost, shown_number, text::csv_row,
+    ExactMeasure, JobMeasure, JobsRead, RolloutKind, Table, interquartile_mean,
+    interquartile_mean_interval, measure::mean, published_cost, shown_number, text::csv_row,
 };
 
 /// The tables of a benchmark.
@@ -106,7 +106,9 @@ fn exact(groups: &Groups<'_>, stamp: &str) -> Option<Table> {
         let of = |measure: fn(&ExactMeasure) -> Option<f64>| {
             spread(judged.iter().filter_map(|exact| measure(exact)))
         };
-        let hit = judged.iter().filter(|exact| exact.training.calls_to_hit.is_some());
+        let hit = judged
+            .iter()
+            .filter(|exact| exact.training.calls_to_hit.is_some());
         let (rollouts_hit, rollouts) = judged.iter().fold((0, 0), |(hit, all), exact| {
             (hit + exact.rollouts_hit.0, all + exact.rollouts_hit.1)
         });

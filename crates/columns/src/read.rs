@@ -50,7 +50,10 @@ fn read(data: Bytes) -> Result<Columns, ColumnsError> {
     let columns = file.schema_descr().root_schema().get_fields();
     let mut read = Columns {
         metadata: metadata.collect(),
-        names: columns.iter().map(|field| field.name().to_owned()).collect(),
+        names: columns
+            .iter()
+            .map(|field| field.name().to_owned())
+            .collect(),
         rows: Vec::new(),
     };
     for row in reader.get_row_iter(None)? {
@@ -107,8 +110,7 @@ mod tests {
         let fields = fields.map(|(name, kind)| Field { name, kind });
         let mut out = Vec::new();
         let metadata = [("key".to_owned(), "its text".to_owned())];
-        let mut writer =
-            ColumnWriter::new(&mut out, "a test", fields.to_vec(), metadata).unwrap();
+        let mut writer = ColumnWriter::new(&mut out, "a test", fields.to_vec(), metadata).unwrap();
         writer.write_group(|place| column(place)).unwrap();
         writer.close().unwrap();
         out
@@ -116,7 +118,11 @@ mod tests {
 
     fn column(place: usize) -> Vec<Cell> {
         match place {
-            0 => vec![Cell::Text("a".into()), Cell::Missing, Cell::Text("é".into())],
+            0 => vec![
+                Cell::Text("a".into()),
+                Cell::Missing,
+                Cell::Text("é".into()),
+            ],
             1 => vec![Cell::Number(0.1), Cell::Number(-0.0), Cell::Missing],
             2 => vec![Cell::Missing, Cell::Integer(-7), Cell::Integer(i32::MAX)],
             _ => vec![

@@ -28,7 +28,9 @@ pub fn write_parquet(results: &[StoredResult], out: impl Write + Send) -> Result
         let rows = results.iter().map(Row::of).collect::<Result<Vec<_>, _>>()?;
         writer.write_group(|place| {
             let column = &COLUMNS[place];
-            rows.iter().map(|row| column.cell(row)).collect::<Vec<Cell>>()
+            rows.iter()
+                .map(|row| column.cell(row))
+                .collect::<Vec<Cell>>()
         })?;
     }
     writer.close()?;

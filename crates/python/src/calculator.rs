@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, thread};
 
-use crystalgym_crystal::Element;
+use crystalgym_crystal::{Element, Skeleton};
 use crystalgym_evaluation::{
     Accuracy, Calculator as Inner, CalculatorConfig, CalculatorName, CancelToken, Property,
     UnknownProperty,
@@ -23,8 +23,9 @@ use crate::{
 /// Parameters
 /// ----------
 /// name : str
-///     `native` (the plane-wave engine), `qe` (pw.x), `rigid` (mass over volume, no DFT) or
-///     `empirical` (textbook formulas, no DFT).
+///     `native` (the plane-wave engine), `qe` (pw.x), `table` (outcomes of an exhaustive table,
+///     `Calculator("table", file=...)`), `rigid` (mass over volume, no DFT) or `empirical`
+///     (textbook formulas, no DFT).
 /// pseudopotentials : str, optional
 ///     A folder, or the name of an installed family.
 /// **settings
@@ -120,6 +121,11 @@ impl Calculator {
     ) -> PyResult<()> {
         py.detach(|| self.inner.check(elements, property))
             .map_err(|error| calculator_error(&error))
+    }
+
+    /// Looks whether it has an outcome for every filling of a skeleton.
+    pub(crate) fn check_skeleton(&self, skeleton: &Skeleton) -> PyResult<()> {
+        (self.inner.check_skeleton(skeleton)).map_err(|error| calculator_error(&error))
     }
 
     /// Raises what the user's Python raised.

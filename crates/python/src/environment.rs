@@ -203,6 +203,9 @@ impl EnvironmentBatch {
         }
         for task in &tasks {
             calculator.check_elements(py, task.elements().elements(), task.property())?;
+            for skeleton in task.skeletons() {
+                calculator.check_skeleton(skeleton)?;
+            }
         }
         let store = store.open_for(&calculator)?;
         let in_place =

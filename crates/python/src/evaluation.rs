@@ -322,6 +322,7 @@ fn evaluate_crystal_of(
     store: Option<Arc<ResultStore>>,
 ) -> PyResult<Evaluation> {
     calculator.check_elements(py, crystal.elements(), property)?;
+    calculator.check_skeleton(crystal.skeleton())?;
     let inner = run(py, calculator, store, &crystal, property)?;
     if let Some(error) = &inner.store_error {
         warn_of_store(py, error)?;

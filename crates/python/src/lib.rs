@@ -14,6 +14,7 @@ mod engine;
 mod environment;
 mod errors;
 mod evaluation;
+mod exhaustive;
 mod graph;
 mod html;
 mod json;
@@ -44,6 +45,7 @@ mod _crystalgym {
         electronic::{BandStructure, DensityOfStates},
         environment::EnvironmentBatch,
         evaluation::{Evaluation, evaluate},
+        exhaustive::{ExhaustiveTable, shipped_tables},
         graph::CrystalGraph,
         metrics::{
             Diversity, Validity, diversity, first_of_each, is_charge_balanced, novel, primitive,

@@ -117,7 +117,12 @@ pub fn build(
         is_missing
     };
     let most = workers.max(1) + WAITING;
-    let pool = EvaluationPool::new(Arc::clone(calculator), Some(Arc::clone(store)), workers, most);
+    let pool = EvaluationPool::new(
+        Arc::clone(calculator),
+        Some(Arc::clone(store)),
+        workers,
+        most,
+    );
     let mut left = plan.order(seed).into_iter().filter(|&p| is_missing[p]);
     let mut is_over = false;
     while !stop() {

@@ -63,7 +63,11 @@ impl TablePlan {
             calculator,
             fillings: self.fillings().len(),
         };
-        Ok(ResultTable::new(name, &source, self.rows(calculator, store)?)?)
+        Ok(ResultTable::new(
+            name,
+            &source,
+            self.rows(calculator, store)?,
+        )?)
     }
 }
 
@@ -109,10 +113,12 @@ fn card(table: &ResultTable, file: &Path) -> String {
     let _ = write!(
         text,
         "## Outcomes\n\n| outcome | rows |\n|---|---|\n{}\n",
-        of.counts.iter().fold(String::new(), |mut rows, (outcome, count)| {
-            let _ = writeln!(rows, "| {outcome} | {count} |");
-            rows
-        })
+        of.counts
+            .iter()
+            .fold(String::new(), |mut rows, (outcome, count)| {
+                let _ = writeln!(rows, "| {outcome} | {count} |");
+                rows
+            })
     );
     let summary = Summary::of(table.rows());
     if let Some((least, most)) = summary.range() {

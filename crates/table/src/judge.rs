@@ -128,7 +128,8 @@ impl Judge {
 
     /// The reward of a filling; `None` if it is none of the table's.
     pub fn reward_of(&self, elements: &[Element]) -> Option<f64> {
-        let crystal = Crystal::new(Arc::clone(&self.task.skeletons()[0]), elements.to_vec()).ok()?;
+        let crystal =
+            Crystal::new(Arc::clone(&self.task.skeletons()[0]), elements.to_vec()).ok()?;
         Some(self.reward(self.table.row(&crystal)?))
     }
 

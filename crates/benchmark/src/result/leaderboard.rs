@@ -10,7 +10,10 @@ use crystalgym_table::Judgement;
 use serde::Serialize;
 
 use super::{
-    file::{ResultFile, ResultJob}, groups::ranked_groups, identity::run_identity, read::SealedResult,
+    file::{ResultFile, ResultJob},
+    groups::ranked_groups,
+    identity::run_identity,
+    read::SealedResult,
     verification::Verification,
 };
 use crate::{

@@ -16,9 +16,7 @@ use flate2::{Compression, read::MultiGzDecoder, write::GzEncoder};
 use super::{
     compositions::Compositions,
     elements::action_elements,
-    file::{
-        Measures, ResultEpisode, ResultFile, ResultJob, ResultRollout, ResultSettings,
-    },
+    file::{Measures, ResultEpisode, ResultFile, ResultJob, ResultRollout, ResultSettings},
     read::is_gzip,
     rows::read_rows,
 };

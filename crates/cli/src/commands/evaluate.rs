@@ -44,7 +44,7 @@ pub(crate) struct EvaluateArguments {
 /// Which calculator, and its settings.
 #[derive(Debug, Args)]
 pub(crate) struct CalculatorArguments {
-    /// native, qe, rigid or empirical.
+    /// native, qe, table, rigid or empirical.
     #[arg(long, default_value = "native")]
     calculator: String,
     /// Pseudopotential family: a folder, or the name of an installed one. By default the built-in
@@ -129,6 +129,7 @@ pub(crate) fn run(arguments: &EvaluateArguments) -> anyhow::Result<ExitCode> {
     let stop = StopFlag::install()?;
     let calculator = arguments.calculator.single_calculation()?.build()?;
     calculator.check(crystal.elements(), arguments.property)?;
+    calculator.check_skeleton(crystal.skeleton())?;
     if let Some(settings) = calculator.calculation_settings(&crystal.structure())
         && settings.pseudopotentials == BUILT_IN
         && settings.ecutwfc_ry >= HARD_RY

@@ -162,6 +162,13 @@ fn calculators() -> Table {
             json!("band_gap bulk_modulus density shear_modulus"),
             json!("Quantum ESPRESSO pw.x, which must be installed, with a pseudopotential family"),
         ],
+        vec![
+            json!("table"),
+            json!("that of the table"),
+            json!(
+                "outcomes of an exhaustive table (`crystalgym table`), as its calculator made them"
+            ),
+        ],
     ];
     (vec!["name", "properties", "what"], rows)
 }

@@ -122,7 +122,9 @@ impl CalculatorConfig {
         }
         let opened = TableCalculator::open(&self.table).map_err(|cause| self.error(cause))?;
         let table = opened.table();
-        Ok(table.map_or_else(Self::default, |table| table.description().calculator.clone()))
+        Ok(table.map_or_else(Self::default, |table| {
+            table.description().calculator.clone()
+        }))
     }
 
     /// The settings without what only concerns a machine: commands, folders, threads. What a file of

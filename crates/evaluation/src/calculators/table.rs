@@ -74,7 +74,9 @@ impl Calculator for TableCalculator {
         if let Some(element) = strange {
             let known: Vec<&str> = description.elements.iter().map(|e| e.symbol()).collect();
             let known = known.join(" ");
-            return Err(self.refuse(format!("it has no fillings with {element}, only with {known}")));
+            return Err(self.refuse(format!(
+                "it has no fillings with {element}, only with {known}"
+            )));
         }
         match self.table.is_whole() {
             true => Ok(()),

@@ -87,13 +87,17 @@ impl TableSkeleton {
         let vectors = self.lattice_ang.iter().zip(lattice.vectors());
         self.frac_coords.len() == skeleton.sites()
             && vectors.into_iter().all(|(was, is)| close(*was, is))
-            && self.frac_coords.iter().zip(&skeleton.frac_coords).all(|(was, is)| {
-                // The shortest way, since 0 and 1 are one place.
-                let way = [0, 1, 2].map(|axis| {
-                    let step = is[axis] - was[axis];
-                    step - step.round()
-                });
-                close(lattice.to_cart(way), [0.0; 3])
-            })
+            && self
+                .frac_coords
+                .iter()
+                .zip(&skeleton.frac_coords)
+                .all(|(was, is)| {
+                    // The shortest way, since 0 and 1 are one place.
+                    let way = [0, 1, 2].map(|axis| {
+                        let step = is[axis] - was[axis];
+                        step - step.round()
+                    });
+                    close(lattice.to_cart(way), [0.0; 3])
+                })
     }
 }

@@ -23,7 +23,9 @@ pub enum TableFileError {
         source: ColumnsError,
     },
     /// Settings that name no table.
-    #[error("table.file is missing: expected the file of a table, or the name of one that comes with the program")]
+    #[error(
+        "table.file is missing: expected the file of a table, or the name of one that comes with the program"
+    )]
     Unnamed,
     /// It is none of ours, or was changed.
     #[error("table {name}: {message}")]

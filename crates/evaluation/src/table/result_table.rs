@@ -134,7 +134,10 @@ impl ResultTable {
             match is_missing && !name_or_file.contains(['/', '.']) {
                 true => TableFileError::Content {
                     name: name_or_file.to_owned(),
-                    message: format!("there is none of this name: expected a file, or {}", names()),
+                    message: format!(
+                        "there is none of this name: expected a file, or {}",
+                        names()
+                    ),
                 },
                 false => TableFileError::Io {
                     path: name_or_file.into(),
@@ -169,7 +172,9 @@ impl ResultTable {
         let format = &description.format;
         if format != TableDescription::FORMAT {
             let expected = TableDescription::FORMAT;
-            return Err(refuse(format!("its format is {format:?}, expected {expected:?}")));
+            return Err(refuse(format!(
+                "its format is {format:?}, expected {expected:?}"
+            )));
         }
         let expected = TABLE_COLUMNS.iter().map(|column| column.name);
         if !read.names.iter().map(String::as_str).eq(expected) {
@@ -204,8 +209,8 @@ impl ResultTable {
             name: self.name.clone(),
             message,
         };
-        let description = serde_json::to_string(&self.description)
-            .map_err(|error| refuse(error.to_string()))?;
+        let description =
+            serde_json::to_string(&self.description).map_err(|error| refuse(error.to_string()))?;
         let fields = TABLE_COLUMNS.iter().map(|column| Field {
             name: column.name,
             kind: column.kind,

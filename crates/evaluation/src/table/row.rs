@@ -215,7 +215,8 @@ impl Cells {
 
     fn text(&mut self) -> Result<String, String> {
         let name = self.columns.as_slice().first().map_or("", |c| c.name);
-        self.maybe_text()?.ok_or_else(|| format!("{name} is missing"))
+        self.maybe_text()?
+            .ok_or_else(|| format!("{name} is missing"))
     }
 
     fn maybe_number(&mut self) -> Result<Option<f64>, String> {

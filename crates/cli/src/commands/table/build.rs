@@ -134,10 +134,7 @@ pub(crate) fn run(arguments: &BuildArguments) -> anyhow::Result<ExitCode> {
 }
 
 /// The recipe that the arguments make, or that was kept, and whether it is to be kept.
-fn recipe(
-    arguments: &BuildArguments,
-    place: &TableFolder,
-) -> anyhow::Result<(TableRecipe, bool)> {
+fn recipe(arguments: &BuildArguments, place: &TableFolder) -> anyhow::Result<(TableRecipe, bool)> {
     let (Some(skeleton), Some(property)) = (&arguments.skeleton, arguments.property) else {
         if !place.exists() {
             let message = format!(
