@@ -42,6 +42,20 @@ impl<T: Precision> Operators<T> {
             overlap: overlap.map(in_place),
         }
     }
+
+    /// `V ψ` for a block of bands.
+    pub(crate) fn local_product<S: BandScalar>(
+        &self,
+        waves: &WaveBasis,
+        grid: &WaveGrid,
+        psi: &[S],
+    ) -> Vec<S> {
+        let fft = grid.fft_in();
+        let mut product = vec![S::from_real(0.0); psi.len()];
+        let mut space = RealSpace::new(fft);
+        S::add_local(waves, fft, &self.potential, &mut space, psi, &mut product);
+        product
+    }
 }
 
 /// The Kohn–Sham Hamiltonian at one k-point: `H = ½|k+G|² + V(r) + Σ |β_i⟩ D_ij ⟨β_j|`, with the
@@ -272,6 +286,49 @@ impl<'a, S: BandScalar, T: Precision> Hamiltonian<'a, S, T> {
             diagonal: diagonal.map(|(kinetic, d)| kinetic + mean + d).collect(),
             space: RealSpace::new(fft),
             cancellation,
+        }
+    }
+}
+
+impl<S: BandScalar, T: Precision> Hamiltonian<'_, S, T> {
+    /// `U†HU` and `U†SU` of vectors U whose product with the local operator is known, approximately;
+    /// the product is destroyed.
+    pub(crate) fn matrices_in(&self, u: &[S], local_product: &mut [S]) -> (Vec<S>, Vec<S>) {
+        let n = self.basis.len();
+        for (product, u) in (local_product.chunks_exact_mut(n)).zip(u.chunks_exact(n)) {
+            for ((product, u), &kinetic) in product.iter_mut().zip(u).zip(&self.basis.kinetic) {
+                *product += *u * kinetic;
+            }
+        }
+        let mut h = S::adjoint_product(u, local_product, n);
+        let mut s = S::adjoint_product(u, u, n);
+        let projections = self.projectors.project(u);
+        let count = self.projectors.count();
+        let add = |sum: &mut [S], coefficients: &[S]| {
+            if count > 0 {
+                let part = S::adjoint_product(&projections, coefficients, count);
+                for (sum, part) in sum.iter_mut().zip(part) {
+                    *sum += part;
+                }
+            }
+        };
+        add(&mut h, &self.operators.coupling.apply(&projections));
+        if let Some(coefficients) = self.overlap_coefficients(&projections) {
+            add(&mut s, &coefficients);
+        }
+        make_hermitian(&mut h, u.len() / n);
+        (h, s)
+    }
+}
+
+/// `½ (M + M†)`
+fn make_hermitian<S: BandScalar>(matrix: &mut [S], side: usize) {
+    for j in 0..side {
+        for i in 0..=j {
+            let (a, b) = (matrix[j * side + i], matrix[i * side + j]);
+            let mean = (a + b.conjugate()) * 0.5;
+            matrix[j * side + i] = mean;
+            matrix[i * side + j] = mean.conjugate();
         }
     }
 }

@@ -40,6 +40,9 @@ pub(crate) trait Scalar:
 
     fn conjugate(self) -> Self;
 
+    /// The product of two.
+    fn times(self, other: Self) -> Self;
+
     /// `|z|²`
     fn norm_sqr(self) -> f64;
 
@@ -187,6 +190,10 @@ impl Scalar for Complex64 {
         self.conj()
     }
 
+    fn times(self, other: Self) -> Self {
+        self * other
+    }
+
     fn norm_sqr(self) -> f64 {
         self.re * self.re + self.im * self.im
     }
@@ -223,6 +230,10 @@ impl Scalar for f64 {
 
     fn conjugate(self) -> Self {
         self
+    }
+
+    fn times(self, other: Self) -> Self {
+        self * other
     }
 
     fn norm_sqr(self) -> f64 {

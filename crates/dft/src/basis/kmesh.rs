@@ -53,8 +53,32 @@ impl KMesh {
         if self.shifted[axis] { 0.5 } else { 0.0 }
     }
 
+    /// The corners of the mesh's cell that holds a wave vector: itself where it is a point of the mesh.
+    pub(crate) fn points_around(&self, k: Vector3) -> Vec<Vector3> {
+        const TOLERANCE: f64 = 1e-6;
+        let along = |axis: usize| {
+            let divisions = f64::from(self.divisions[axis]);
+            let n = k[axis] * divisions - self.shift(axis);
+            let (below, above) = ((n + TOLERANCE).floor(), (n - TOLERANCE).ceil());
+            let numbers = if above > below {
+                vec![below, above]
+            } else {
+                vec![below]
+            };
+            let place = |n: f64| (n + self.shift(axis)) / divisions;
+            numbers.into_iter().map(place).collect::<Vec<f64>>()
+        };
+        let mut points = Vec::new();
+        for x in along(0) {
+            for y in along(1) {
+                points.extend(along(2).into_iter().map(|z| [x, y, z]));
+            }
+        }
+        points
+    }
+
     /// The running index of a wave vector, if it is a point of the mesh.
-    fn index_of(&self, k: Vector3) -> Option<usize> {
+    pub(crate) fn index_of(&self, k: Vector3) -> Option<usize> {
         let mut index = 0;
         for (i, k) in k.into_iter().enumerate() {
             let n = k * f64::from(self.divisions[i]) - self.shift(i);
@@ -155,6 +179,21 @@ mod tests {
         assert_eq!(points.len(), 8 + (64 - 8) / 2);
         let sum: f64 = points.iter().map(|point| point.weight).sum();
         assert!((sum - 1.0).abs() < 1e-12);
+    }
+
+    /// Oracle: by hand; a point of the mesh is alone, the middle of an edge has two neighbours.
+    #[test]
+    fn a_wave_vector_has_the_corners_of_its_cell_around_it() {
+        let mesh = KMesh {
+            divisions: [3, 2, 4],
+            shifted: [false, true, false],
+        };
+        let third = 1.0 / 3.0;
+        let around = |k| mesh.points_around(k);
+        assert_eq!(around([-third, 0.25, 0.5]), vec![[-third, 0.25, 0.5]]);
+        let edge = around([0.5, -0.25, 0.0]);
+        assert_eq!(edge, vec![[third, -0.25, 0.0], [2.0 * third, -0.25, 0.0]]);
+        assert_eq!(around([0.1, 0.0, 0.1]).len(), 8);
     }
 
     /// Oracle: by hand, a 2×2×2 mesh shifted by half a step has four pairs ±k.

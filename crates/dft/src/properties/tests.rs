@@ -124,7 +124,7 @@ fn frozen_energy(basis: &PlaneWaveBasis, result: &ScfResult) -> f64 {
     let projections: Vec<Vec<Complex64>> = (projectors.iter().enumerate())
         .map(|(k, projectors)| projectors.project(&bands_at(k)))
         .collect();
-    let density = Density::of_bands(
+    let density = Density::of_bands::<_, f64>(
         basis,
         &terms,
         bands,

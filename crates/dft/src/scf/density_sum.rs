@@ -7,7 +7,7 @@ use rustfft::num_complex::Complex64;
 use crate::{
     DftError,
     bands::Bands,
-    basis::{PlaneWaveBasis, WaveBasis},
+    basis::{PlaneWaveBasis, Precision, WaveBasis},
     cancellation::Cancellation,
     density::Density,
     hamiltonian::{BandScalar, RealSpace},
@@ -50,11 +50,11 @@ impl Density {
     /// `ρ(r) = Σ_k w Σ_n f |ψ_nk(r)|² + Σ_ij ρ_ij Q_ij(r)`, symmetrised; `projections` are
     /// `⟨β_i|ψ_nk⟩`, one column per band.
     ///
-    /// k-points are added up in their order, whatever the number of threads.
+    /// Transforms are done in `T`. k-points are added up in their order, whatever the number of threads.
     ///
     /// # Errors
     /// [`DftError::Cancelled`].
-    pub(crate) fn of_bands<S: BandScalar>(
+    pub(crate) fn of_bands<S: BandScalar, T: Precision>(
         basis: &PlaneWaveBasis,
         terms: &FixedTerms,
         bands: &Bands<S>,
@@ -63,7 +63,7 @@ impl Density {
         threads: NonZeroUsize,
         cancellation: Cancellation<'_>,
     ) -> Result<Self, DftError> {
-        let mut field = smooth_density(basis, bands, occupations, threads, cancellation)?;
+        let mut field = smooth_density::<S, T>(basis, bands, occupations, threads, cancellation)?;
         basis.symmetrizer.symmetrize(&mut field, cancellation)?;
         let mut projector_occupations = ProjectorMatrices::zeros(projector_sides(&basis.model));
         if let Some(augmentation) = &terms.augmentation {
@@ -91,7 +91,7 @@ impl Density {
 }
 
 /// `Σ_k w Σ_n f |ψ_nk|²`
-fn smooth_density<S: BandScalar>(
+fn smooth_density<S: BandScalar, T: Precision>(
     basis: &PlaneWaveBasis,
     bands: &Bands<S>,
     occupations: &[Vec<f64>],
@@ -101,8 +101,9 @@ fn smooth_density<S: BandScalar>(
     let grid = &basis.wave_grid;
     let volume = basis.model.cell.volume();
     let density_at = |((k, waves), occupations): ((usize, &WaveBasis), &Vec<f64>)| {
-        let mut density = vec![0.0; grid.fft.len()];
-        let mut space = RealSpace::new(&grid.fft);
+        let fft = grid.fft_in::<T>();
+        let mut density = vec![0.0; fft.len()];
+        let mut space = RealSpace::new(fft);
         let weights: Vec<f64> = occupations
             .iter()
             .map(|&f| match f.abs() < OCCUPATION_THRESHOLD {
@@ -113,7 +114,7 @@ fn smooth_density<S: BandScalar>(
         let columns = bands.at(k);
         S::add_density(
             waves,
-            &grid.fft,
+            fft,
             &mut space,
             &columns,
             &weights,

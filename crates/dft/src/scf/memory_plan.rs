@@ -20,6 +20,9 @@ pub(super) struct MemoryPlan {
     /// The most that is kept of projectors, in bytes; to make the others at each use takes 2 % of
     /// the time.
     pub(super) projector_bytes: usize,
+    /// Whether the coarse mesh's bands are kept to start from, and H applied to them: in single precision
+    /// at most a quarter of what bands take here.
+    pub(super) keeps_coarse_bands: bool,
     /// Whether freed memory is returned to the system at once.
     gives_back: bool,
 }
@@ -39,18 +42,21 @@ impl MemoryPlan {
                 kept: KeptPrecision::Double,
                 subspace_factor: 4,
                 projector_bytes: 64 * MIB,
+                keeps_coarse_bands: true,
                 gives_back: false,
             },
             256..512 => Self {
                 kept: KeptPrecision::Single,
                 subspace_factor: 4,
                 projector_bytes: 64 * MIB,
+                keeps_coarse_bands: true,
                 gives_back: false,
             },
             512.. => Self {
                 kept: KeptPrecision::Single,
                 subspace_factor: 3,
                 projector_bytes: 0,
+                keeps_coarse_bands: false,
                 gives_back: true,
             },
         }

@@ -1,5 +1,6 @@
 //! Self-consistency: bands from a density, a density from bands, until both agree.
 
+mod coarse_bands;
 mod density_sum;
 mod end;
 mod energy;

@@ -6,8 +6,8 @@ use rustfft::num_complex::Complex64;
 
 use super::{
     EnergyParts, FixedTerms, ScfControl, ScfEnd, ScfIteration, ScfOptions, ScfResult,
-    energy::KohnShamPotential, memory_plan::MemoryPlan, mixing::Mixer, start::starting_bands,
-    starting_point::StartingPoint,
+    coarse_bands::CoarseBands, energy::KohnShamPotential, memory_plan::MemoryPlan, mixing::Mixer,
+    start::starting_bands, starting_point::StartingPoint,
 };
 use crate::{
     DftError,
@@ -35,6 +35,8 @@ const KNOWN_RESIDUAL2: f64 = 1e-6;
 const RESIDUAL2_SHARE: f64 = 0.01;
 /// The last bands may have more than that by this factor, of the error that is asked for.
 const FINAL_RESIDUAL2_SLACK: f64 = 400.0;
+/// And they are solved to this, where the density is good enough but its bands are not yet.
+const FINAL_RESIDUAL2_TARGET: f64 = 100.0;
 /// Residuals are never asked to be smaller than this.
 const SMALLEST_RESIDUAL2: f64 = 1e-16;
 /// Bands are transformed in single precision as long as they are solved to more than this, in
@@ -110,11 +112,11 @@ pub(super) fn solve<S: BandScalar>(
     let mut mixer = Mixer::new(options.mixing);
     let mut preparation = Vec::new();
     let threads = options.threads;
-    let from = |basis: &PlaneWaveBasis, density: Density, residual2: f64| {
+    let from = |basis: &PlaneWaveBasis, start, density: Density, residual2: f64| {
         State::<S>::new(
             basis,
             plan,
-            known,
+            start,
             density,
             residual2,
             threads,
@@ -122,7 +124,10 @@ pub(super) fn solve<S: BandScalar>(
         )
     };
     let mut state = match known {
-        Some(known) => from(basis, known.density(basis, cancellation)?, KNOWN_RESIDUAL2)?,
+        Some(known) => {
+            let density = known.density(basis, cancellation)?;
+            from(basis, Start::Neighbour(known), density, KNOWN_RESIDUAL2)?
+        }
         None => {
             let atoms = Density::of_atoms(basis, &terms, cancellation)?;
             let coarse = match options.coarse_start {
@@ -130,7 +135,7 @@ pub(super) fn solve<S: BandScalar>(
                 false => None,
             };
             match coarse {
-                None => from(basis, atoms, ATOMIC_RESIDUAL2)?,
+                None => from(basis, Start::Atoms, atoms, ATOMIC_RESIDUAL2)?,
                 Some(coarse) => {
                     let options = ScfOptions {
                         convergence_ha: COARSE_CONVERGENCE_HA.max(options.convergence_ha),
@@ -141,15 +146,20 @@ pub(super) fn solve<S: BandScalar>(
                         is_cancelled: control.is_cancelled,
                         progress: None,
                     };
-                    let (density, history) = {
+                    let (density, history, bands) = {
                         // What else there is goes before the larger mesh needs the memory.
-                        let mut state = from(&coarse, atoms, ATOMIC_RESIDUAL2)?;
+                        let mut state = from(&coarse, Start::Atoms, atoms, ATOMIC_RESIDUAL2)?;
+                        state.is_preparation = true;
                         iterate(&coarse, &terms, &options, quiet, &mut mixer, &mut state);
-                        (state.density, state.history)
+                        (state.density, state.history, state.bands)
                     };
                     mixer.restart();
                     preparation = history;
-                    from(basis, density, KNOWN_RESIDUAL2)?
+                    let start = match bands.filter(|_| plan.memory.keeps_coarse_bands) {
+                        Some(bands) => Start::CoarseMesh(CoarseBands::new(coarse, &bands)),
+                        None => Start::Atoms,
+                    };
+                    from(basis, start, density, KNOWN_RESIDUAL2)?
                 }
             }
         }
@@ -184,17 +194,26 @@ impl BandPlan {
     }
 }
 
+/// Where the first bands come from.
+enum Start<'a, S: Scalar> {
+    Atoms,
+    Neighbour(&'a StartingPoint),
+    CoarseMesh(CoarseBands<S>),
+}
+
 /// What the loop improves.
 struct State<'a, S: Scalar> {
     /// Output density of the last iteration; before the first one, the input.
     density: Density,
     projectors: ProjectorSet<S>,
     /// Where bands come from that there are none of yet.
-    known: Option<&'a StartingPoint>,
+    start: Start<'a, S>,
     /// Bands at each k-point, the spare ones behind those that are sought; `None` before the first
     /// iteration.
     bands: Option<Bands<S>>,
     plan: BandPlan,
+    /// Whether only the density is wanted, to go on from.
+    is_preparation: bool,
     /// What the next iteration's bands are solved to, in hartree².
     residual2: f64,
     eigenvalues_ha: Vec<Vec<f64>>,
@@ -208,7 +227,7 @@ impl<'a, S: BandScalar> State<'a, S> {
     fn new(
         basis: &PlaneWaveBasis,
         plan: BandPlan,
-        known: Option<&'a StartingPoint>,
+        start: Start<'a, S>,
         density: Density,
         residual2: f64,
         threads: NonZeroUsize,
@@ -229,9 +248,10 @@ impl<'a, S: BandScalar> State<'a, S> {
                 threads,
                 cancellation,
             )?,
-            known,
+            start,
             bands: None,
             plan,
+            is_preparation: false,
             residual2,
             eigenvalues_ha: Vec::new(),
             occupations,
@@ -280,7 +300,11 @@ fn iterate<S: BandScalar>(
         // ψ, ε → f → ρ_out
         let levels = &solved.eigenvalues_ha;
         let filling = fill_bands(basis.model.occupations, electrons, &k_points, levels);
-        let Ok(density) = Density::of_bands(
+        let sum = match is_draft {
+            true => Density::of_bands::<S, f32>,
+            false => Density::of_bands::<S, f64>,
+        };
+        let Ok(density) = sum(
             basis,
             terms,
             &solved.bands,
@@ -296,6 +320,7 @@ fn iterate<S: BandScalar>(
         state.fermi_level_ha = filling.fermi_level;
         state.density = density;
         state.bands = Some(solved.bands);
+        state.start = Start::Atoms;
 
         // E[ρ_out], exchange and correlation to first order in ρ_out − ρ_in
         let residual = state.density.minus(&density_in);
@@ -321,7 +346,11 @@ fn iterate<S: BandScalar>(
         let share = RESIDUAL2_SHARE / electrons.max(1.0);
         let enough = FINAL_RESIDUAL2_SLACK * share * options.convergence_ha;
         let bands_are_good = state.residual2 <= enough.max(SMALLEST_RESIDUAL2);
-        state.residual2 = (share * error).clamp(SMALLEST_RESIDUAL2, state.residual2);
+        let wanted = match error < options.convergence_ha && !state.is_preparation {
+            true => FINAL_RESIDUAL2_TARGET * share * options.convergence_ha,
+            false => share * error,
+        };
+        state.residual2 = wanted.clamp(SMALLEST_RESIDUAL2, state.residual2);
         if error < options.convergence_ha && bands_are_good && !is_draft {
             return ScfEnd::Converged;
         }
@@ -397,7 +426,10 @@ fn solve_bands<S: BandScalar, T: Precision>(
     let overlap = terms.overlap.as_ref();
     let operators = Operators::<T>::new::<S>(basis, &input.potential, &input.coupling, overlap);
     let (plan, residual2) = (state.plan, state.residual2);
-    let (known, projectors) = (state.known, &state.projectors);
+    if let Start::CoarseMesh(coarse) = &mut state.start {
+        coarse.apply_potential(basis, &operators, threads);
+    }
+    let (start, projectors) = (&state.start, &state.projectors);
     let lengths = basis.waves.iter().map(|waves| plan.total() * waves.len());
     let before = state.bands.take();
     let is_first = before.is_none();
@@ -419,15 +451,6 @@ fn solve_bands<S: BandScalar, T: Precision>(
         |memory, ((k, waves), (mut place, occupations))| {
             if cancellation.is_requested() {
                 return None;
-            }
-            let psi = &mut memory.psi;
-            match is_first {
-                true => {
-                    *psi = known
-                        .and_then(|known| known.bands(basis, k))
-                        .unwrap_or_else(|| starting_bands(basis, waves, plan.total(), k));
-                }
-                false => place.get(psi),
             }
             let sought = occupations.iter().map(|&f| match f > 0.01 {
                 true => residual2,
@@ -451,6 +474,19 @@ fn solve_bands<S: BandScalar, T: Precision>(
                 projectors,
                 cancellation,
             );
+            let psi = &mut memory.psi;
+            match is_first {
+                true => {
+                    let bands = plan.total();
+                    let found = match start {
+                        Start::Atoms => None,
+                        Start::Neighbour(known) => known.bands(basis, k),
+                        Start::CoarseMesh(coarse) => coarse.bands_at(basis, k, &hamiltonian, bands),
+                    };
+                    *psi = found.unwrap_or_else(|| starting_bands(basis, waves, bands, k));
+                }
+                false => place.get(psi),
+            }
             let solution = davidson(&mut hamiltonian, psi, &settings, &mut memory.workspace)?;
             place.set(psi);
             Some(solution)

@@ -43,6 +43,22 @@ pub(crate) fn starting_bands<S: BandScalar>(
     psi
 }
 
+/// Adds randomness of this share of each column's norm.
+pub(super) fn add_noise<S: BandScalar>(
+    waves: &WaveBasis,
+    k_index: usize,
+    share: f64,
+    columns: &mut [S],
+) {
+    let mut random = SplitMix(k_index as u64);
+    for column in columns.chunks_exact_mut(waves.len()) {
+        let scale = share * crate::linear_algebra::norm2(column).sqrt();
+        for (c, noise) in column.iter_mut().zip(long_waves::<S>(waves, &mut random)) {
+            *c += noise * scale;
+        }
+    }
+}
+
 const ORBITAL_NOISE: f64 = 0.02;
 /// Of orbitals to start from; a normalised one has about 1.
 const USABLE_NORMS: std::ops::Range<f64> = 1e-3..1e3;

@@ -92,6 +92,33 @@ fn the_coarse_start_changes_nothing() {
     assert!(difference.abs() < 1e-9, "{difference} Ha");
 }
 
+/// Identity: the coarse mesh's bands are only a start, for real bands and complex ones, but one from
+/// which bands in the same potential are found sooner than from the atoms' orbitals.
+#[test]
+fn the_coarse_bands_are_near_the_bands_between_them() {
+    let basis = basis(6);
+    let options = ScfOptions {
+        convergence_ha: 1e-9,
+        ..options()
+    };
+    let run = |keeps_coarse_bands| {
+        let mut plan = plan_bands(&basis, &options).unwrap();
+        plan.memory.keeps_coarse_bands = keeps_coarse_bands;
+        [
+            solve::<Complex64>(&basis, plan, None, &options, ScfControl::default()).unwrap(),
+            solve::<f64>(&basis, plan, None, &options, ScfControl::default()).unwrap(),
+        ]
+    };
+    for (with, without) in run(true).iter().zip(&run(false)) {
+        assert!(with.is_converged() && without.is_converged());
+        let difference = with.total_energy_ha() - without.total_energy_ha();
+        assert!(difference.abs() < 1e-9, "{difference} Ha");
+        let work = |result: &super::ScfResult| result.history[0].hamiltonian_applications;
+        let (with, without) = (work(with), work(without));
+        assert!(with < without, "{with} {without}");
+    }
+}
+
 /// Identity: where the loop begins does not change where it ends, but it gets there sooner.
 #[test]
 fn a_neighbour_is_only_a_start() {

@@ -281,7 +281,7 @@ fn davidson_agrees_with_dense_diagonalisation() {
         for mut place in one_band.iter_mut() {
             place.set(psi);
         }
-        let density = Density::of_bands(
+        let density = Density::of_bands::<_, f64>(
             &basis,
             &terms,
             &one_band,
