@@ -410,8 +410,8 @@ impl<const N: usize> PivotedQr<N> {
             for j in 0..N {
                 w[j] /= damped.diagonal[j];
                 let part = w[j];
-                for i in j + 1..N {
-                    w[i] -= damped.lower[j][i] * part;
+                for (i, rest) in w.iter_mut().enumerate().skip(j + 1) {
+                    *rest -= damped.lower[j][i] * part;
                 }
             }
             let norm = euclidean_norm(&w);

@@ -90,10 +90,10 @@ impl Tetrahedra {
 
     /// Each tetrahedron's energies of each band, in ascending order.
     fn visit(&self, energies: &[Vec<f64>], mut visit: impl FnMut([f64; 4])) {
-        let bands = energies.iter().map(Vec::len).min().unwrap_or(0);
         for corners in &self.corners {
-            for band in 0..bands {
-                let mut values = corners.map(|corner| energies[corner as usize][band]);
+            let [a, b, c, d] = corners.map(|corner| energies[corner as usize].iter());
+            for (((a, b), c), d) in a.zip(b).zip(c).zip(d) {
+                let mut values = [*a, *b, *c, *d];
                 values.sort_unstable_by(f64::total_cmp);
                 visit(values);
             }
