@@ -223,8 +223,10 @@ impl JobWriter {
     }
 }
 
-/// The wall time of an instant calculator says nothing.
+/// The wall time of an instant calculator says nothing, and its results are computed, wherever they were
+/// looked up.
 fn result_episode(row: &EpisodeRow, instant: bool) -> Result<ResultEpisode, String> {
+    let source = source(row.source)?;
     Ok(ResultEpisode {
         step: row.step,
         skeleton: row.skeleton.clone(),
@@ -232,7 +234,7 @@ fn result_episode(row: &EpisodeRow, instant: bool) -> Result<ResultEpisode, Stri
         value: row.value,
         failure: row.failure,
         episodic_return: row.episodic_return,
-        source: source(row.source)?,
+        source: if instant { Source::Computed } else { source },
         seconds: if instant {
             0.0
         } else {

@@ -5,4 +5,5 @@ mod consistency;
 mod files;
 mod leaderboard;
 mod support;
+mod tables;
 mod values;
