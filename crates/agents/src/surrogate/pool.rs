@@ -124,7 +124,7 @@ fn neighbours<'a>(
         .flat_map(on_site)
         .filter(move |neighbour| {
             let mut images = images(task, skeleton, neighbour);
-            images.any(|image| task.board().obeys(&image.collect::<Vec<u8>>()))
+            images.any(|image| task.board().obeys(skeleton, &image.collect::<Vec<u8>>()))
         })
 }
 
