@@ -80,7 +80,8 @@ def test_bands_and_states_of_a_converged_density() -> None:
     same_mesh = state.density_of_states(k_mesh=(2, 2, 2), bands=6)
     assert same_mesh.band_gap == pytest.approx(state.band_gap, abs=2e-3)
     states = state.density_of_states(spacing=0.5, step=0.05)
-    assert states.k_mesh == (4, 4, 4)
+    # The reciprocal vectors are 2π√3/a = 2.004 Å⁻¹ long: four divisions are not enough, and five are odd.
+    assert states.k_mesh == (6, 6, 6)
     assert states.energies.shape == states.states.shape == states.electrons_below.shape
     assert states.fermi_level is not None
     in_the_gap = states.energies > states.fermi_level + 0.5 * states.band_gap
