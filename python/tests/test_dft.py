@@ -59,7 +59,8 @@ def test_threads_symmetry_and_smearing() -> None:
 
 
 def test_bands_and_states_of_a_converged_density() -> None:
-    """Oracles: on the mesh of the density the bands are those of the loop; eight electrons are below the gap."""
+    """Oracles: on the mesh of the density the bands are those of the loop; eight electrons are
+    below the gap."""
     state = cg.ground_state(SILICON, **SETTINGS, bands=6)
     bands = state.band_structure(spacing=0.3)
     assert bands.lattice == "FCC" and bands.labels[0] == "Γ"
@@ -80,7 +81,8 @@ def test_bands_and_states_of_a_converged_density() -> None:
     same_mesh = state.density_of_states(k_mesh=(2, 2, 2), bands=6)
     assert same_mesh.band_gap == pytest.approx(state.band_gap, abs=2e-3)
     states = state.density_of_states(spacing=0.5, step=0.05)
-    assert states.k_mesh == (4, 4, 4)
+    # The reciprocal vectors are 2π√3/a = 2.004 Å⁻¹ long: four divisions are not enough, five odd.
+    assert states.k_mesh == (6, 6, 6)
     assert states.energies.shape == states.states.shape == states.electrons_below.shape
     assert states.fermi_level is not None
     in_the_gap = states.energies > states.fermi_level + 0.5 * states.band_gap
