@@ -61,9 +61,9 @@ def episodes(run: Run | str | os.PathLike[str], *, seed: int = 0) -> Iterator[Ep
     seed : int
         Of the sites to start at.
 
-    Yields
-    ------
-    EpisodeTransitions
+    Returns
+    -------
+    iterator of EpisodeTransitions
 
     Raises
     ------
