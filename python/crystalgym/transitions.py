@@ -61,9 +61,9 @@ def episodes(run: Run | str | os.PathLike[str], *, seed: int = 0) -> Iterator[Ep
     seed : int
         Of the sites to start at.
 
-    Yields
-    ------
-    EpisodeTransitions
+    Returns
+    -------
+    iterator of EpisodeTransitions
 
     Raises
     ------
@@ -90,7 +90,8 @@ def _play(
     env: CrystalEnv, elements: list[str], options: dict[str, Any], seed: int | None
 ) -> EpisodeTransitions:
     observation, info = env.reset(seed=seed, options=options)
-    seen, actions, rewards, ends = [observation], [], [], []
+    seen, actions, rewards = [observation], [], []
+    ends: list[bool] = []
     while not (ends and ends[-1]):
         action = env.task.elements.index(elements[int(observation["focus"])])
         observation, reward, terminated, _, info = env.step(action)

@@ -141,6 +141,7 @@ PROVOKED: dict[tuple[str, str], Callable[[Path, Path], Any]] = {
         np.eye(3), ["Na"], [[np.nan, 0, 0]]
     ),
     ("StructureError", "site_count"): lambda run, tmp: cg.Skeleton("C2").fill(["Na"]),
+    ("StructureError", "unknown_site"): lambda run, tmp: cg.Skeleton("C2").sites_named("Na"),
     ("StructureError", "symmetry"): lambda run, tmp: cg.space_group(SALT, tolerance=-1.0),
     ("StructureError", "several_structures"): lambda run, tmp: cg.Structure.from_text(
         f"[{SALT.to_text('json')}, {SALT.to_text('json')}]", "json"
