@@ -34,7 +34,8 @@ impl ExactMeasure {
             alone.calls_to_hit.is_some()
         });
         let optima = judge.start_optima();
-        let optimum = crate::measure::mean(optima.iter().map(|start| start.optimal_return));
+        let sum: f64 = optima.iter().map(|start| start.optimal_return).sum();
+        let optimum = (!optima.is_empty()).then(|| sum / optima.len() as f64);
         Self {
             rollouts_hit: (hits.count(), rollouts.len()),
             greedy_regret: optimum
