@@ -6,8 +6,9 @@ use rand_pcg::Pcg64;
 
 use crate::search::planned_action;
 
-/// The state that an observation is of. The start of a traversal is not seen: the first that fits
-/// what is in focus is taken, which at the start of an episode is the right one.
+/// The state that an observation is of. The start of a traversal is not seen: the first is taken that
+/// fits what is in focus and what the sites hold. That is the right one at the start of an episode, and
+/// in filling at any step one that leaves the same sites to be filled.
 pub(super) fn state_of(task: &Task, seen: &Observation<'_>) -> State {
     let mut state = State {
         skeleton: seen.skeleton as u16,
@@ -17,7 +18,7 @@ pub(super) fn state_of(task: &Task, seen: &Observation<'_>) -> State {
     };
     for start in 0..seen.node_types.len() {
         state.start = start as u16;
-        if task.observe(&state).focus == seen.focus {
+        if task.observe(&state).focus == seen.focus && task.can_hold(&state) {
             return state;
         }
     }
