@@ -11,7 +11,7 @@ use std::{
 use crystalgym_crystal::{Crystal, Element, Skeleton, Structure};
 use serde::{Deserialize, Serialize};
 
-use crate::{CalculationSettings, Failure, FailureCode, Outcome, Property, ResultTable};
+use crate::{CalculationSettings, Failure, FailureCode, Outcome, Property};
 
 /// Computes properties of crystals.
 ///
@@ -52,9 +52,9 @@ pub trait Calculator: Send + Sync {
         Ok(())
     }
 
-    /// The table that outcomes are looked up in, for a calculator that computes nothing.
-    fn table(&self) -> Option<&Arc<ResultTable>> {
-        None
+    /// Whether outcomes are looked up that were computed before, and nothing is computed.
+    fn looks_up(&self) -> bool {
+        false
     }
 
     /// Whether an evaluation takes microseconds, so that it is done in place: no worker, no store.

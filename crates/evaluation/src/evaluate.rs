@@ -72,9 +72,9 @@ pub fn evaluate(
     if calculator.is_instant() {
         let canonical = crystal.canonical();
         let outcome = compute_guarded(calculator, &canonical, property, cancel);
-        let source = match calculator.table() {
-            Some(_) => Source::Store,
-            None => Source::Computed,
+        let source = match calculator.looks_up() {
+            true => Source::Store,
+            false => Source::Computed,
         };
         return Evaluation {
             source,

@@ -49,7 +49,7 @@ fn table(config: &CalculatorConfig, calculator: &dyn Calculator) -> ResultTable 
         skeleton: &skeleton,
         elements: &elements(),
         property: Property::BandGap,
-        config,
+        settings: &config.described(),
         calculator,
         fillings: fillings.len(),
     };
@@ -131,7 +131,7 @@ fn fingerprints_by_element_are_kept() {
         skeleton: &skeleton,
         elements: &elements(),
         property: Property::BandGap,
-        config: &config,
+        settings: &config.described(),
         calculator: maker.as_ref(),
         fillings: fillings.len(),
     };
@@ -180,7 +180,7 @@ fn what_a_table_does_not_hold_is_refused() {
         skeleton: &skeleton,
         elements: &elements(),
         property: Property::BandGap,
-        config: &config,
+        settings: &config.described(),
         calculator: maker.as_ref(),
         fillings: 15,
     };

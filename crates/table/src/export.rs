@@ -59,7 +59,7 @@ impl TablePlan {
             skeleton: self.skeleton(),
             elements: self.elements(),
             property: self.property(),
-            config,
+            settings: &config.described(),
             calculator,
             fillings: self.fillings().len(),
         };
@@ -129,11 +129,10 @@ fn card(table: &ResultTable, file: &Path) -> String {
             summary.median().unwrap_or(f64::NAN),
         );
     }
-    let settings = serde_json::to_string(&of.calculator).unwrap_or_default();
     let _ = write!(
         text,
-        "## How it was computed\n\nBy `{}`, with these settings: `{settings}`\n\n",
-        of.calculator_name
+        "## How it was computed\n\nBy `{}`, with these settings: `{}`\n\n",
+        of.calculator_name, of.calculator
     );
     let potentials = of.pseudopotentials();
     if !potentials.is_empty() {

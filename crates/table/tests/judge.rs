@@ -46,7 +46,7 @@ fn table() -> Arc<ResultTable> {
         skeleton: plan.skeleton(),
         elements: plan.elements(),
         property: plan.property(),
-        config: &config,
+        settings: &config.described(),
         calculator: calculator.as_ref(),
         fillings: plan.fillings().len(),
     };

@@ -45,7 +45,7 @@ fn table(file: &Path) -> ResultTable {
         skeleton: plan.skeleton(),
         elements: plan.elements(),
         property: plan.property(),
-        config: &config,
+        settings: &config.described(),
         calculator: calculator.as_ref(),
         fillings: plan.fillings().len(),
     };

@@ -10,7 +10,7 @@ use std::{
 use clap::Args;
 use crystalgym_crystal::Element;
 use crystalgym_environment::{Task, target_text};
-use crystalgym_evaluation::CalculatorName;
+use crystalgym_evaluation::{CalculatorName, TableCalculator};
 use crystalgym_table::Judge;
 use crystalgym_training::{ConfigLayers, RunEnd, RunFolder, TrainingConfig, TrainingRun};
 
@@ -114,14 +114,11 @@ pub(crate) fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
 
 /// How far from the optimum the run came, where a table knows it.
 fn print_exact(config: &TrainingConfig, folder: &Path) -> anyhow::Result<()> {
-    let calculator = match config.calculator.name {
-        CalculatorName::Table => config.calculator.build()?,
-        _ => return Ok(()),
-    };
-    let Some(table) = calculator.table() else {
+    if config.calculator.name != CalculatorName::Table {
         return Ok(());
-    };
-    let judge = Judge::new(&Arc::new(Task::new(&config.task)?), table)?;
+    }
+    let calculator = TableCalculator::open(&config.calculator.table)?;
+    let judge = Judge::new(&Arc::new(Task::new(&config.task)?), calculator.table())?;
     let episodes = RunFolder::at(folder).read_episodes()?;
     let crystals: Vec<Vec<Element>> = episodes
         .iter()

@@ -4,10 +4,12 @@ use std::{path::Path, sync::Arc};
 
 use crystalgym_pseudopotential::PseudopotentialFamily;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
     Calculator, CalculatorError, EmpiricalCalculator, NativeCalculator, NativeSettings,
-    QeCalculator, QeSettings, RigidCalculator, SpeciesSource, TableCalculator, TableSettings,
+    QeCalculator, QeSettings, ResultTable, RigidCalculator, SpeciesSource, TableCalculator,
+    TableSettings,
 };
 
 /// The family of `qe` unless another is named.
@@ -121,10 +123,25 @@ impl CalculatorConfig {
             return Ok(self.clone());
         }
         let opened = TableCalculator::open(&self.table).map_err(|cause| self.error(cause))?;
-        let table = opened.table();
-        Ok(table.map_or_else(Self::default, |table| {
-            table.description().calculator.clone()
-        }))
+        Self::of_table(opened.table())
+    }
+
+    /// The calculator that made a table.
+    ///
+    /// # Errors
+    /// [`CalculatorError`] for settings that this version does not know.
+    pub fn of_table(table: &ResultTable) -> Result<Self, CalculatorError> {
+        let of = table.description();
+        serde_json::from_value(of.calculator.clone()).map_err(|cause| CalculatorError {
+            calculator: of.calculator_name.clone(),
+            message: format!("the settings in the table {}: {cause}", table.name()),
+        })
+    }
+
+    /// The [portable](Self::portable) settings, as a table's file holds them.
+    pub fn described(&self) -> Value {
+        // Settings are strings, numbers and lists: there is nothing that could not be written.
+        serde_json::to_value(self.portable()).unwrap_or_default()
     }
 
     /// The settings without what only concerns a machine: commands, folders, threads. What a file of

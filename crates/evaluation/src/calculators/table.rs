@@ -46,6 +46,11 @@ impl TableCalculator {
         }
     }
 
+    /// The table.
+    pub fn table(&self) -> &Arc<ResultTable> {
+        &self.table
+    }
+
     fn refuse(&self, message: String) -> CalculatorError {
         CalculatorError {
             calculator: format!("table {}", self.table.name()),
@@ -107,8 +112,8 @@ impl Calculator for TableCalculator {
         self.table.description().keeps_the_cell
     }
 
-    fn table(&self) -> Option<&Arc<ResultTable>> {
-        Some(&self.table)
+    fn looks_up(&self) -> bool {
+        true
     }
 
     fn evaluate(&self, crystal: &Crystal, property: Property, _cancel: &CancelToken) -> Outcome {

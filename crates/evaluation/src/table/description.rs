@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use crystalgym_crystal::{Element, Lattice, Skeleton};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::fingerprints::Fingerprints;
-use crate::{CalculatorConfig, Property};
+use crate::Property;
 
 /// How far a lattice vector or a site may be from where it was, in Å, for a skeleton to be the
 /// table's: far below any tolerance, far above rounding.
@@ -30,8 +31,9 @@ pub struct TableDescription {
     pub unit: String,
     /// Name of the calculator that computed it.
     pub calculator_name: String,
-    /// That calculator's settings, without what only concerns a machine.
-    pub calculator: CalculatorConfig,
+    /// That calculator's settings as a configuration writes them, without what only concerns a machine
+    /// ([`CalculatorConfig::described`](crate::CalculatorConfig::described)).
+    pub calculator: Value,
     /// Whether outcomes are defined for the cell as published.
     pub keeps_the_cell: bool,
     /// What the store knows its results by, pseudopotential checksums among it.

@@ -7,6 +7,7 @@ use std::{
 
 use crystalgym_columns::{Cell, ColumnWriter, Field, read_columns};
 use crystalgym_crystal::{Crystal, Element, Skeleton, read_bytes};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -16,7 +17,7 @@ use super::{
     row::{SUCCESS, TABLE_COLUMNS, TableRow},
     shipped::{SHIPPED_TABLES, ShippedTable},
 };
-use crate::{Calculator, CalculatorConfig, Fingerprint, Outcome, Property};
+use crate::{Calculator, Fingerprint, Outcome, Property};
 
 /// The key of the file's metadata that holds the description.
 const DESCRIPTION: &str = "crystalgym.table";
@@ -30,8 +31,8 @@ pub struct TableSource<'a> {
     pub elements: &'a [Element],
     /// What was computed.
     pub property: Property,
-    /// The settings of the calculator.
-    pub config: &'a CalculatorConfig,
+    /// The settings of the calculator, as it describes them in files.
+    pub settings: &'a Value,
     /// The calculator.
     pub calculator: &'a dyn Calculator,
     /// Number of different fillings.
@@ -64,7 +65,7 @@ impl ResultTable {
             skeleton,
             elements,
             property,
-            config,
+            settings,
             calculator,
             fillings,
         } = source;
@@ -94,7 +95,7 @@ impl ResultTable {
             property,
             unit: property.unit().to_owned(),
             calculator_name: calculator.name().to_owned(),
-            calculator: config.portable(),
+            calculator: settings.clone(),
             keeps_the_cell: calculator.keeps_the_cell(),
             fingerprints: known,
             fillings,
@@ -260,7 +261,7 @@ impl ResultTable {
         self.rows.len() == self.description.fillings
     }
 
-    /// Whether the row is that of the filling; `None` of another skeleton, or one that is not there.
+    /// The row of a filling; `None` of another skeleton, or one that is not there.
     pub fn row(&self, crystal: &Crystal) -> Option<&TableRow> {
         if !self.description.skeleton.is_that_of(crystal.skeleton()) {
             return None;

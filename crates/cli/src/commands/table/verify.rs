@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &VerifyArguments) -> anyhow::Result<ExitCode> {
     for assignment in &arguments.set {
         layers.add_assignment(assignment)?;
     }
-    let mut config = of.calculator.clone();
+    let mut config = CalculatorConfig::of_table(&table)?;
     if config.pseudopotentials.is_some() && arguments.pseudo.is_some() {
         config.pseudopotentials.clone_from(&arguments.pseudo);
     }
