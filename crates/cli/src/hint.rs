@@ -2,8 +2,8 @@
 
 use crystalgym_crystal::CrystalError;
 use crystalgym_evaluation::CalculatorError;
-use crystalgym_search::SearchError;
 use crystalgym_potential::PotentialError;
+use crystalgym_search::SearchError;
 use crystalgym_training::TrainingError;
 
 /// Status of a wrong command line or configuration, as `clap` uses it.

@@ -34,8 +34,7 @@ pub use calculators::{
     BulkModulusDefinition, CalculatorConfig, CalculatorName, EmpiricalCalculator, GapKind,
     GapSettings, GroundState, GthCutoff, InvalidNativeSettings, NativeCalculator, NativeSettings,
     QeCalculator, QeSettings, RecommendedCutoff, RigidCalculator, SpeciesSource, TableCalculator,
-    TableSettings, Verdict,
-    VolumeBasis,
+    TableSettings, Verdict, VolumeBasis,
 };
 pub use convergence::{ConvergenceAxis, ConvergenceCurve, ConvergencePoint, ConvergenceSettings};
 pub use elasticity::{
