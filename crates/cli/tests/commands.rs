@@ -34,7 +34,7 @@ fn lists() {
         ("skeletons", 7),
         ("actions", 3),
         ("tasks", 336),
-        ("calculators", 4),
+        ("calculators", 5),
     ] {
         let rows = json(&run(folder.path(), &["list", what, "--json"]));
         assert_eq!(rows.as_array().unwrap().len(), count, "{what}");

@@ -82,7 +82,7 @@ fn bands_as_table_csv_json_and_plot() {
     );
     assert!(table.contains("10/40 Ry"), "{table}");
     let svg = fs::read_to_string(folder.path().join("si.svg")).unwrap();
-    assert!(svg.contains("Bands of Si2") && svg.contains(">Γ<") && svg.contains("K|U"));
+    assert!(svg.contains("Bands of Si") && svg.contains(">Γ<") && svg.contains("K|U"));
     let wrong = ask(&["--bands", "2"]);
     assert_eq!(wrong.status.code(), Some(1));
     assert!(text(&wrong.stderr).contains("bands is 2"));
@@ -113,7 +113,7 @@ fn states_hold_the_electrons() {
     );
     assert!(text(&ask(&[]).stdout).contains("4×4×4 k-points, 8 of them irreducible"));
     let svg = fs::read_to_string(folder.path().join("dos.svg")).unwrap();
-    assert!(svg.contains("Density of states of Si2"));
+    assert!(svg.contains("Density of states of Si"));
     let wrong = run(folder.path(), &["dos", "si.vasp", "--mesh", "4,4"]);
     assert_eq!(wrong.status.code(), Some(2));
 }
@@ -159,7 +159,7 @@ fn convergence_goes_on_from_the_store() {
     // The mesh is judged at that cutoff.
     assert_eq!(curves[1]["points"][0]["ecutwfc_ry"], enough["ecutwfc_ry"]);
     let svg = fs::read_to_string(folder.path().join("curve.svg")).unwrap();
-    assert!(svg.contains("band_gap of Si2 over the mesh"));
+    assert!(svg.contains("band_gap of Si over the mesh"));
 
     let again = ask(&["csv"]);
     assert!(

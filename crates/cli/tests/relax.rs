@@ -92,7 +92,7 @@ fn rock_salt_comes_to_rest_below_its_elements() {
     let text = said(&output);
     assert!(output.status.success(), "{text}");
     assert!(
-        text.contains("ClNa by chgnet-0.3.0: converged after"),
+        text.contains("NaCl by chgnet-0.3.0: converged after"),
         "{text}"
     );
     assert!(text.contains("above the hull"), "{text}");
