@@ -84,13 +84,13 @@ def register() -> None:
         steps = max(sites[label] for label in made_of[task]["skeletons"])
         add_one(identifier, {"task": task}, threshold, steps)
     for table in shipped_tables():
-        task = {
+        of_table = {
             "skeletons": [table["skeleton"]],
             "property": table["property"],
             "elements": table["elements"],
         }
         calculator = {"name": "table", "table": {"file": table["name"]}}
-        kwargs = {"task": task, "calculator": calculator}
+        kwargs = {"task": of_table, "calculator": calculator}
         add_one(f"{NAMESPACE}/{table['environment']}-v0", kwargs, None, sites[table["skeleton"]])
     add_one(f"{NAMESPACE}/Crystal-v0", {}, None, None)
 

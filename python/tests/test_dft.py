@@ -75,7 +75,7 @@ def test_bands_and_states_of_a_converged_density() -> None:
     assert bands.reference == edges["valence"]["energy_ev"]
     gap = edges["conduction"]["energy_ev"] - edges["valence"]["energy_ev"]
     assert bands.band_gap == pytest.approx(gap)
-    assert "Bands of Si2" in bands.svg((-5, 5)) == bands.svg(window=(-5, 5))
+    assert "Bands of Si" in bands.svg((-5, 5)) == bands.svg(window=(-5, 5))
     assert bands._repr_svg_().startswith("<svg")
 
     same_mesh = state.density_of_states(k_mesh=(2, 2, 2), bands=6)
@@ -89,7 +89,7 @@ def test_bands_and_states_of_a_converged_density() -> None:
     assert states.electrons_below[in_the_gap][0] == pytest.approx(8, abs=1e-9)
     smooth = state.density_of_states(spacing=0.5, gaussian=0.2, window=(-20, 30), bands=8)
     assert smooth.states.sum() * 0.02 == pytest.approx(16, abs=1e-3)
-    assert "Density of states of Si2" in states.svg()
+    assert "Density of states of Si" in states.svg()
 
     for wrong in [{"spacing": 0}, {"bands": 2}]:
         with pytest.raises(DftError):

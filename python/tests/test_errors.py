@@ -41,6 +41,7 @@ CODES = {
 # What cannot be met by what the package takes, and why.
 NOT_PROVOKED = {
     ("StructureError", "no_sites"): "Structure refuses an empty structure first",
+    ("StructureError", "too_many_fillings"): "tables are built by the command line",
     ("DftError", "no_atoms"): "Structure refuses an empty structure first",
     ("DftError", "atoms_too_close"): "Structure refuses such sites first",
     ("DftError", "tiny_cell"): "Structure refuses such a lattice first",

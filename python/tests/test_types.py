@@ -30,7 +30,11 @@ def test_types_of_package_examples_and_benchmarks(examples_folder: Path, tmp_pat
     """Oracle: mypy in its strict mode."""
     benchmarks = examples_folder.with_name("benchmarks")
     files = sorted(map(str, [*examples_folder.glob("*.py"), *benchmarks.glob("*.py")]))
-    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache")]
+    # Packages that only some of the functions need, and say so.
+    optional = tmp_path / "mypy.ini"
+    optional.write_text("[mypy]\n[mypy-minari.*,tomli,wandb]\nignore_missing_imports = True\n")
+    command = [sys.executable, "-m", "mypy", "--strict", "--config-file", str(optional)]
+    command += ["--cache-dir", str(tmp_path / "cache")]
     done = subprocess.run(
         [*command, "-p", "crystalgym"], capture_output=True, text=True, check=False
     )
@@ -127,6 +131,13 @@ def samples(tmp_path: Path) -> Iterator[tuple[str, Any]]:
     objects = [structure, skeleton, skeleton.graph, crystal, rigid, failed, task, bare, full, store]
     objects += [cg.Calculator("rigid"), cg.Calculator.from_function(fails), store.table()]
     objects += [metrics.validity(structure), metrics.diversity([structure])]
+    states = full.density_of_states(k_mesh=(1, 1, 1), step=0.5)
+    objects += [full.band_structure(spacing=2.0), states, cg.ExhaustiveTable("band_gap-C6-tiny")]
+    sites = {"Na": ["Na", "K"]}
+    found = cg.search(
+        structure, sites, property="density", target=3.0, calculator="rigid", store=None
+    )
+    objects += [found, found[0]]
     for thing in objects:
         name = type(thing).__name__
         for member, value in vars(type(thing)).items():

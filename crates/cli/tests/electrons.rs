@@ -1,5 +1,5 @@
 //! Bands, densities of states and convergence, as a user asks for them.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 use std::{
     fs,

@@ -1,5 +1,6 @@
 //! `crystalgym search` on structures of one's own: what is searched, ranked, written and resumed; the
 //! commands of docs/search.md run.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::{
     fs,

@@ -111,7 +111,7 @@ mod tests {
         let mut out = Vec::new();
         let metadata = [("key".to_owned(), "its text".to_owned())];
         let mut writer = ColumnWriter::new(&mut out, "a test", fields.to_vec(), metadata).unwrap();
-        writer.write_group(|place| column(place)).unwrap();
+        writer.write_group(column).unwrap();
         writer.close().unwrap();
         out
     }

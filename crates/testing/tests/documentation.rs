@@ -1,5 +1,6 @@
 //! The documentation hangs together: every page is in the summary, every link between files leads
 //! somewhere, and the citation has the version of the program.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::{
     fs,

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Time between two lines where no bar can be shown.
-const LINE_EVERY: Duration = Duration::from_mins(1);
+const LINE_EVERY: Duration = Duration::from_secs(60);
 
 /// Arguments of `crystalgym table build`.
 #[derive(Debug, Args)]
