@@ -95,19 +95,16 @@ impl Board {
     /// [`EnvironmentError::InvalidAction`] for a blank or unknown node type.
     pub fn crystal(&self, skeleton: usize, node_types: &[u8]) -> Result<Crystal, EnvironmentError> {
         let elements = self.elements.elements();
-        let filling = node_types
-            .iter()
-            .enumerate()
-            .map(|(step, &node_type)| {
-                elements.get(usize::from(node_type)).copied().ok_or(
-                    EnvironmentError::InvalidAction {
-                        action: node_type.into(),
-                        step,
-                        last: elements.len() - 1,
-                    },
-                )
-            })
-            .collect::<Result<_, _>>()?;
+        // Reserved at once: collecting results does not know how many will come.
+        let mut filling = Vec::with_capacity(node_types.len());
+        for (step, &node_type) in node_types.iter().enumerate() {
+            let element = elements.get(usize::from(node_type));
+            filling.push(*element.ok_or_else(|| EnvironmentError::InvalidAction {
+                action: node_type.into(),
+                step,
+                last: elements.len() - 1,
+            })?);
+        }
         Ok(Crystal::new(
             Arc::clone(&self.skeletons[skeleton]),
             filling,

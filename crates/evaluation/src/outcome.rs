@@ -88,7 +88,7 @@ pub struct Values {
     /// Whether the step of the cell met its trust radius, for the density.
     pub is_cell_step_limited: Option<bool>,
     /// The fitted equation of state, for the bulk modulus.
-    pub equation_of_state: Option<EquationOfStateFit>,
+    pub equation_of_state: Option<Box<EquationOfStateFit>>,
     /// Where the band edges are, for a gap that is not that of the density's mesh; k-points in units of
     /// the reciprocal vectors of the cell that was computed, a reduced one.
     pub gap_edges: Option<Box<GapEdges>>,
@@ -108,12 +108,12 @@ impl Values {
         Self {
             total_energy_ev: self.total_energy_ev.map(times),
             volume_ang3: times(self.volume_ang3),
-            equation_of_state: self.equation_of_state.map(|fit| EquationOfStateFit {
-                volumes_ang3: fit.volumes_ang3.into_iter().map(times).collect(),
-                energies_ev: fit.energies_ev.into_iter().map(times).collect(),
-                equilibrium_volume_ang3: times(fit.equilibrium_volume_ang3),
-                rms_residual_ev: times(fit.rms_residual_ev),
-                ..fit
+            equation_of_state: self.equation_of_state.map(|mut fit| {
+                let numbers = fit.volumes_ang3.iter_mut().chain(&mut fit.energies_ev);
+                numbers.for_each(|x| *x = times(*x));
+                fit.equilibrium_volume_ang3 = times(fit.equilibrium_volume_ang3);
+                fit.rms_residual_ev = times(fit.rms_residual_ev);
+                fit
             }),
             ..self
         }

@@ -45,7 +45,7 @@ impl Calculator for Recording {
             total_energy_ev: Some(-3.0 * atoms),
             homo_ev: Some(1.5),
             volume_ang3: volume,
-            equation_of_state: Some(EquationOfStateFit {
+            equation_of_state: Some(Box::new(EquationOfStateFit {
                 volumes_ang3: vec![0.98 * volume, volume],
                 energies_ev: vec![-2.9 * atoms, -3.0 * atoms],
                 equilibrium_volume_ang3: 1.01 * volume,
@@ -53,7 +53,7 @@ impl Calculator for Recording {
                 bulk_modulus_derivative: 4.0,
                 rms_residual_ev: 1e-3 * atoms,
                 modulus_at_reference_gpa: 51.0,
-            }),
+            })),
             ..Values::default()
         })
     }

@@ -139,7 +139,7 @@ fn what_the_numbers_themselves_say() {
 
     let fit = |minimum: f64| Values {
         volume_ang3: 40.0,
-        equation_of_state: Some(EquationOfStateFit {
+        equation_of_state: Some(Box::new(EquationOfStateFit {
             volumes_ang3: vec![39.2, 40.0, 40.8],
             energies_ev: vec![0.0; 3],
             equilibrium_volume_ang3: minimum,
@@ -147,7 +147,7 @@ fn what_the_numbers_themselves_say() {
             bulk_modulus_derivative: 4.0,
             rms_residual_ev: 0.0,
             modulus_at_reference_gpa: 95.0,
-        }),
+        })),
         ..Values::default()
     };
     assert_eq!(said(&fit(45.0)), [WarningCode::EquationOfStateExtrapolated]);

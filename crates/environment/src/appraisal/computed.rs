@@ -13,6 +13,8 @@ use super::{Answer, Appraisal, Appraiser};
 pub struct PoolAppraiser {
     calculator: Arc<dyn Calculator>,
     pool: EvaluationPool,
+    /// What instant calculations are told to stop by: never.
+    never: CancelToken,
 }
 
 impl PoolAppraiser {
@@ -24,7 +26,11 @@ impl PoolAppraiser {
     ) -> Self {
         // Whoever steps environments bounds what is in flight; a request never blocks.
         let pool = EvaluationPool::new(Arc::clone(&calculator), store, workers, usize::MAX);
-        Self { calculator, pool }
+        Self {
+            calculator,
+            pool,
+            never: CancelToken::default(),
+        }
     }
 }
 
@@ -32,8 +38,8 @@ impl Appraiser for PoolAppraiser {
     fn submit(&mut self, crystal: &Crystal, property: Property) -> Answer {
         // The pool would do the same, with its lock and its list of answers on every episode.
         if self.calculator.is_instant() {
-            let (calculator, cancel) = (self.calculator.as_ref(), CancelToken::default());
-            let evaluation = evaluate(calculator, None, crystal, property, &cancel);
+            let calculator = self.calculator.as_ref();
+            let evaluation = evaluate(calculator, None, crystal, property, &self.never);
             return Answer::Known(Appraisal::Computed(Box::new(evaluation)));
         }
         Answer::Pending(self.pool.submit(crystal, property))

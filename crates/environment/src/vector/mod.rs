@@ -225,7 +225,7 @@ impl VectorEnvironment {
     pub fn check(&self, environment: usize, action: i64) -> Result<(), EnvironmentError> {
         let last = self.slots.len().saturating_sub(1);
         let slot = self.slots.get(environment);
-        let slot = slot.ok_or(EnvironmentError::NoEnvironment {
+        let slot = slot.ok_or_else(|| EnvironmentError::NoEnvironment {
             environment: environment as i64,
             last,
         })?;
@@ -247,7 +247,7 @@ impl VectorEnvironment {
     ) -> Result<Stepped, EnvironmentError> {
         let last = self.slots.len().saturating_sub(1);
         let slot = self.slots.get_mut(environment);
-        let slot = slot.ok_or(EnvironmentError::NoEnvironment {
+        let slot = slot.ok_or_else(|| EnvironmentError::NoEnvironment {
             environment: environment as i64,
             last,
         })?;

@@ -404,7 +404,7 @@ impl Computation<'_> {
             Some(lattice) => self.published_fit(&volumes, &energies_ev, lattice)?,
         };
         result.value = fit.bulk_modulus_gpa;
-        result.equation_of_state = Some(fit);
+        result.equation_of_state = Some(Box::new(fit));
         Ok(result)
     }
 

@@ -70,7 +70,7 @@ impl Computation<'_> {
         Ok(Values {
             value: value_gpa,
             pressure_gpa: Some((given.pressure_ha + correction) * HARTREE_PER_BOHR3_GPA),
-            equation_of_state: fit,
+            equation_of_state: fit.map(Box::new),
             ..values
         })
     }
