@@ -92,12 +92,12 @@ fn a_killed_build_goes_on_and_ends_with_the_same_table() {
     let store = folder.path().join("killed.sqlite");
     let command = build("killed", "killed.sqlite");
     let mut known = BTreeMap::new();
-    for kill in 1..=5 {
+    for kill in 1..=10 {
         let mut child = crystalgym(folder.path(), &command)
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let wanted = kill * 4;
+        let wanted = kill * 2;
         while results(&store).len() < wanted && child.try_wait().unwrap().is_none() {
             thread::sleep(Duration::from_millis(2));
         }
