@@ -9,10 +9,6 @@ use crate::{CalculationSettings, ElasticConstants, GapEdges, Warning};
 /// What came of an evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a success is the common case, and outcomes are few"
-)]
 pub enum Outcome {
     /// The property was computed.
     Success(Values),

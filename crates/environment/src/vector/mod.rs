@@ -224,11 +224,12 @@ impl VectorEnvironment {
     /// [`EnvironmentError::NoEnvironment`], or as [`Task::check`].
     pub fn check(&self, environment: usize, action: i64) -> Result<(), EnvironmentError> {
         let last = self.slots.len().saturating_sub(1);
-        let slot = self.slots.get(environment);
-        let slot = slot.ok_or_else(|| EnvironmentError::NoEnvironment {
-            environment: environment as i64,
-            last,
-        })?;
+        let Some(slot) = self.slots.get(environment) else {
+            return Err(EnvironmentError::NoEnvironment {
+                environment: environment as i64,
+                last,
+            });
+        };
         match (slot.ended, self.autoreset) {
             (true, Autoreset::NextStep) => Ok(()),
             (true, _) => Err(EnvironmentError::EpisodeEnded),
@@ -246,11 +247,12 @@ impl VectorEnvironment {
         action: i64,
     ) -> Result<Stepped, EnvironmentError> {
         let last = self.slots.len().saturating_sub(1);
-        let slot = self.slots.get_mut(environment);
-        let slot = slot.ok_or_else(|| EnvironmentError::NoEnvironment {
-            environment: environment as i64,
-            last,
-        })?;
+        let Some(slot) = self.slots.get_mut(environment) else {
+            return Err(EnvironmentError::NoEnvironment {
+                environment: environment as i64,
+                last,
+            });
+        };
         match (slot.ended, self.autoreset) {
             (true, Autoreset::NextStep) => {
                 slot.begin();
