@@ -43,8 +43,8 @@ pub use fillings::{CanonicalFilling, canonical_fillings, count_canonical_filling
 pub use formula::{cell_formula, formula, formula_of_counts};
 pub use graph::{CrystalGraph, DirectedEdge};
 pub use io::{
-    AtomicFile, EnclosedFolder, EntryKind, StructureFormat, is_unfinished_write, open_regular,
-    read_bytes, read_text, write_atomically,
+    AtomicFile, EnclosedFolder, EntryKind, StructureFormat, data_folder, is_unfinished_write,
+    open_regular, read_bytes, read_text, write_atomically,
 };
 pub use k_path::{KPath, KPathPoint, SpecialPoint};
 pub use kpoints::automatic_density;

@@ -1,10 +1,8 @@
 //! Which store a word or a path means.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
+use crystalgym_crystal::data_folder;
 use crystalgym_evaluation::{Calculator, ResultStore, StoreError};
 
 use crate::TrainingError;
@@ -34,17 +32,13 @@ fn open_file(path: &Path) -> Result<ResultStore, StoreError> {
     }
 }
 
-/// Where results are stored unless a run says otherwise: `store.sqlite` in
-/// `$XDG_DATA_HOME/crystalgym`, or in `~/.local/share/crystalgym`.
+/// Where results are stored unless a run says otherwise: `store.sqlite` in the [`data_folder`].
 ///
 /// # Errors
-/// [`TrainingError::Configuration`] if neither variable is set.
+/// [`TrainingError::Configuration`] if there is none.
 pub fn default_store_path() -> Result<PathBuf, TrainingError> {
-    let data = env::var_os("XDG_DATA_HOME")
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute())
-        .or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".local/share")));
-    data.map(|data| data.join("crystalgym/store.sqlite"))
+    data_folder()
+        .map(|data| data.join("store.sqlite"))
         .ok_or_else(|| TrainingError::Configuration {
             origin: "evaluation.store".to_owned(),
             message: "'default' needs XDG_DATA_HOME or HOME; name a file or 'none'".to_owned(),

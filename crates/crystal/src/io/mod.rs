@@ -5,6 +5,7 @@
 
 mod atomic_write;
 mod cif;
+mod data_folder;
 mod decode;
 mod enclosed_folder;
 mod extxyz;
@@ -17,6 +18,7 @@ mod read;
 use std::{path::Path, str::FromStr};
 
 pub use atomic_write::{AtomicFile, is_unfinished_write, write_atomically};
+pub use data_folder::data_folder;
 pub use enclosed_folder::{EnclosedFolder, EntryKind};
 use frames::split_index;
 pub use read::{open_regular, read_bytes, read_text};
