@@ -36,10 +36,7 @@ pub use exact::ExactMeasure;
 pub use experiment::{Experiment, HELD_OUT, experiments};
 pub use folder::BenchmarkFolder;
 pub use forecast::{Forecast, forecast};
-pub use formation::{
-    ElementalReferences, ElementalStructure, FormationOptions, FormationSummary,
-    formation_energies, formation_energy_ev_per_atom, reference_structure,
-};
+pub use formation::{FormationOptions, FormationSummary, formation_energies};
 pub use found::{FoundCrystal, FoundCrystals, ReducedElements, reduced_elements};
 pub use job::{Job, JobManifest, JobStatus, Selection};
 pub use measure::{JobMeasure, TrainingMeasure};

@@ -29,6 +29,7 @@ impl RewardSource {
         match config.name {
             CalculatorName::Rigid => without("mass over volume"),
             CalculatorName::Empirical => without("textbook formulas"),
+            CalculatorName::Chgnet => without("the potential CHGNet 0.3.0"),
             CalculatorName::Table => {
                 let file = config.table.file.as_deref().unwrap_or_default();
                 let stem = Path::new(file).file_stem().unwrap_or_default();

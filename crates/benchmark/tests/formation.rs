@@ -4,8 +4,7 @@
 use std::{fs, path::Path, sync::Arc};
 
 use crystalgym_benchmark::{
-    ElementalReferences, FormationOptions, RunOptions, Scale, Selection, experiments,
-    formation_energies, formation_energy_ev_per_atom, reference_structure, run_jobs,
+    FormationOptions, RunOptions, Scale, Selection, experiments, formation_energies, run_jobs,
 };
 use crystalgym_crystal::{
     CanonicalCrystal, Crystal, Element, Lattice, SYMMETRY_TOLERANCE_ANG, Skeleton, Structure,
@@ -13,8 +12,9 @@ use crystalgym_crystal::{
 };
 use crystalgym_environment::ActionSet;
 use crystalgym_evaluation::{
-    CalculatorConfig, CalculatorName, CancelToken, GthCutoff, Property, RecommendedCutoff,
-    ResultStore, StoredResult, evaluate,
+    CalculatorConfig, CalculatorName, CancelToken, ElementalReferences, GthCutoff, Property,
+    RecommendedCutoff, ResultStore, StoredResult, evaluate, formation_energy_ev_per_atom,
+    reference_structure,
 };
 use crystalgym_training::{Algorithm, ConfigLayers, Preset, Trust};
 

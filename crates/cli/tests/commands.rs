@@ -34,7 +34,8 @@ fn lists() {
         ("skeletons", 7),
         ("actions", 3),
         ("tasks", 336),
-        ("calculators", 5),
+        ("properties", 7),
+        ("calculators", 6),
     ] {
         let rows = json(&run(folder.path(), &["list", what, "--json"]));
         assert_eq!(rows.as_array().unwrap().len(), count, "{what}");

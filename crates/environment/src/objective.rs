@@ -144,7 +144,7 @@ pub enum Reward {
     RelativeDistance,
     /// `exp(−(p − p̂)² / p̂)`, of the density; a failure is −1.
     ScaledGaussian,
-    /// `exp(−(p − p̂)²)`, of the band gap; a failure is −1.
+    /// `exp(−(p − p̂)²)`, of the band gap and of energies; a failure is −1.
     Gaussian,
     /// Another reward, the best one within a range around the target: of a value p it is that of
     /// `p̂ + sign(p − p̂) max(|p − p̂| − tolerance, 0)`, so that it falls off with the distance from
@@ -191,7 +191,10 @@ impl Reward {
         match property {
             Property::BulkModulus | Property::ShearModulus => Self::RelativeDistance,
             Property::Density => Self::ScaledGaussian,
-            Property::BandGap => Self::Gaussian,
+            Property::BandGap
+            | Property::Energy
+            | Property::FormationEnergy
+            | Property::EnergyAboveHull => Self::Gaussian,
         }
     }
 
@@ -300,6 +303,7 @@ mod tests {
             (Property::BandGap, -1.0),
             (Property::BulkModulus, -5.0),
             (Property::ShearModulus, -5.0),
+            (Property::EnergyAboveHull, -1.0),
         ] {
             assert_eq!(Reward::of(property).of_outcome(3.0, &failure), penalty);
             assert_eq!(reward(property, 3.0, f64::NAN), penalty);

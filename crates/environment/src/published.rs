@@ -33,7 +33,10 @@ pub fn published_target(property: Property, difficulty: Difficulty) -> Option<f6
         Property::BulkModulus => [Some(300.0), Some(500.0), None],
         Property::Density => [Some(3.0), Some(5.0), Some(8.0)],
         Property::BandGap => [Some(1.12), Some(2.0), None],
-        Property::ShearModulus => [None; 3],
+        Property::ShearModulus
+        | Property::Energy
+        | Property::FormationEnergy
+        | Property::EnergyAboveHull => [None; 3],
     };
     match difficulty {
         Difficulty::Easy => easy,
@@ -47,6 +50,11 @@ pub fn published_target(property: Property, difficulty: Difficulty) -> Option<f6
 pub fn published_steps(property: Property) -> u64 {
     match property {
         Property::BandGap => 200_000,
-        Property::BulkModulus | Property::Density | Property::ShearModulus => 100_000,
+        Property::BulkModulus
+        | Property::Density
+        | Property::ShearModulus
+        | Property::Energy
+        | Property::FormationEnergy
+        | Property::EnergyAboveHull => 100_000,
     }
 }

@@ -14,6 +14,7 @@ mod electronic;
 mod equation_of_state;
 mod ev_x;
 mod evaluate;
+mod formation;
 mod identity;
 mod levenberg_marquardt;
 mod outcome;
@@ -31,10 +32,11 @@ pub use accuracy::{
 pub use calculation_settings::{BUILT_IN, CalculationSettings};
 pub use calculator::{Calculator, CalculatorError, CancelToken, Fingerprint};
 pub use calculators::{
-    BulkModulusDefinition, CalculatorConfig, CalculatorName, EmpiricalCalculator, GapKind,
-    GapSettings, GroundState, GthCutoff, InvalidNativeSettings, NativeCalculator, NativeSettings,
-    QeCalculator, QeSettings, RecommendedCutoff, RigidCalculator, SpeciesSource, TableCalculator,
-    TableSettings, Verdict, VolumeBasis,
+    BulkModulusDefinition, CalculatorConfig, CalculatorName, ElementEnergies, EmpiricalCalculator,
+    GapKind, GapSettings, GroundState, GthCutoff, InvalidNativeSettings, NativeCalculator,
+    NativeSettings, PotentialCalculator, QeCalculator, QeSettings, RecommendedCutoff, Relaxation,
+    RelaxingCalculator, RigidCalculator, SpeciesSource, StabilityCalculator, StabilitySettings,
+    TableCalculator, TableSettings, Verdict, VolumeBasis,
 };
 pub use convergence::{ConvergenceAxis, ConvergenceCurve, ConvergencePoint, ConvergenceSettings};
 pub use elasticity::{
@@ -51,6 +53,10 @@ pub use equation_of_state::{
 };
 pub use ev_x::{EvXFit, fit_as_ev_x};
 pub use evaluate::{Evaluation, Source, evaluate};
+pub use formation::{
+    ElementalReferences, ElementalStructure, OwnElements, formation_energy_ev_per_atom,
+    reference_structure,
+};
 pub use outcome::{EquationOfStateFit, Failure, FailureCode, Outcome, UnknownFailureCode, Values};
 pub use pool::{EvaluationPool, Ticket};
 pub use property::{Property, PropertyFacts, Tolerance, UnknownProperty};

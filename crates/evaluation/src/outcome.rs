@@ -225,6 +225,8 @@ failure_codes! {
     UnsupportedProperty = "unsupported_property", lasting;
     /// The family has no pseudopotential for an element, or the file is not the right one.
     MissingPseudopotential = "missing_pseudopotential", momentary;
+    /// An energy that the value is measured from is not there.
+    MissingReference = "missing_reference", momentary;
     /// The calculator program could not be started.
     ProgramNotFound = "program_not_found", momentary;
     /// The calculation would take more memory than it may have.

@@ -16,6 +16,12 @@ pub enum Property {
     Density,
     /// Hill's average shear modulus of the given cell, in GPa.
     ShearModulus,
+    /// Total energy on the calculator's own scale, in eV/atom.
+    Energy,
+    /// Energy over that of the elements by the same method, in eV/atom.
+    FormationEnergy,
+    /// Energy over that of the most stable mixture of phases of a reference set, in eV/atom.
+    EnergyAboveHull,
 }
 
 /// What other crates need to know of a property, in one place: whoever adds one is asked for all of
@@ -39,7 +45,19 @@ pub struct PropertyFacts {
     pub core_seconds: f64,
     /// How far two calculations of one crystal may lie apart on two kinds of processor.
     pub tolerance: Tolerance,
+    /// The least and the largest target that can be aimed at.
+    pub targets: [f64; 2],
 }
+
+/// Targets of what is positive.
+const POSITIVE: [f64; 2] = [1e-6, 1e6];
+/// Targets of what may have either sign.
+const SIGNED: [f64; 2] = [-1e6, 1e6];
+/// What the convergence of an SCF leaves open of an energy.
+const ENERGY_TOLERANCE: Tolerance = Tolerance {
+    absolute: 1e-4,
+    relative: 0.0,
+};
 
 /// A deviation `absolute + relative · |value|`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -59,11 +77,14 @@ impl Tolerance {
 
 impl Property {
     /// All properties.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 7] = [
         Self::BandGap,
         Self::BulkModulus,
         Self::Density,
         Self::ShearModulus,
+        Self::Energy,
+        Self::FormationEnergy,
+        Self::EnergyAboveHull,
     ];
 
     /// Everything that is said of the property.
@@ -85,6 +106,7 @@ impl Property {
                     absolute: 2e-3,
                     relative: 0.0,
                 },
+                targets: POSITIVE,
             },
             Self::BulkModulus => PropertyFacts {
                 name: "bulk_modulus",
@@ -99,6 +121,7 @@ impl Property {
                     absolute: 0.01,
                     relative: 1e-3,
                 },
+                targets: POSITIVE,
             },
             Self::Density => PropertyFacts {
                 name: "density",
@@ -112,6 +135,7 @@ impl Property {
                     absolute: 0.0,
                     relative: 1e-5,
                 },
+                targets: POSITIVE,
             },
             Self::ShearModulus => PropertyFacts {
                 name: "shear_modulus",
@@ -126,8 +150,56 @@ impl Property {
                     absolute: 0.01,
                     relative: 1e-3,
                 },
+                targets: POSITIVE,
+            },
+            Self::Energy => PropertyFacts {
+                name: "energy",
+                title: "Energy",
+                meaning: "total energy of the given cell on the calculator's own scale",
+                unit: "eV/atom",
+                typical_value: 5.0,
+                fixed_occupations: false,
+                core_seconds: 1.5,
+                tolerance: ENERGY_TOLERANCE,
+                targets: SIGNED,
+            },
+            Self::FormationEnergy => PropertyFacts {
+                name: "formation_energy",
+                title: "Formation energy",
+                meaning: "energy over that of the elements by the same method",
+                unit: "eV/atom",
+                typical_value: 1.0,
+                fixed_occupations: false,
+                core_seconds: 1.5,
+                tolerance: ENERGY_TOLERANCE,
+                targets: SIGNED,
+            },
+            Self::EnergyAboveHull => PropertyFacts {
+                name: "energy_above_hull",
+                title: "Energy above the hull",
+                meaning: "energy over that of the most stable mixture of phases of a reference set",
+                unit: "eV/atom",
+                typical_value: 1.0,
+                fixed_occupations: false,
+                core_seconds: 1.5,
+                tolerance: ENERGY_TOLERANCE,
+                targets: SIGNED,
             },
         }
+    }
+
+    /// Whether the value is an energy, of which only differences within one method mean something.
+    pub const fn is_energy(self) -> bool {
+        matches!(
+            self,
+            Self::Energy | Self::FormationEnergy | Self::EnergyAboveHull
+        )
+    }
+
+    /// Whether it is an energy over references, which a
+    /// [`StabilityCalculator`](crate::StabilityCalculator) has.
+    pub const fn is_relative(self) -> bool {
+        matches!(self, Self::FormationEnergy | Self::EnergyAboveHull)
     }
 
     /// The name used on the command line and in files.
@@ -183,7 +255,8 @@ mod tests {
         }
         assert_eq!(
             "hardness".parse::<Property>().unwrap_err().to_string(),
-            "unknown property 'hardness': expected band_gap, bulk_modulus, density or shear_modulus"
+            "unknown property 'hardness': expected band_gap, bulk_modulus, density, \
+             shear_modulus, energy, formation_energy or energy_above_hull"
         );
     }
 }

@@ -241,6 +241,9 @@ fn an_scf_that_does_not_converge_is_an_outcome() {
     let calculator = QeCalculator::new(settings, family).unwrap();
     let crystal = crystal("C4", &["Li", "H", "Be", "Be"]);
     for property in Property::ALL {
+        if property.is_relative() {
+            continue;
+        }
         assert_eq!(
             failure(&calculator, &crystal, property),
             FailureCode::ScfNotConverged

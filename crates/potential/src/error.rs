@@ -43,6 +43,17 @@ pub enum PotentialError {
         /// The limit.
         limit: usize,
     },
+    /// A potential that is computed elsewhere, and has failed there.
+    #[error("{potential}: {message}")]
+    Failed {
+        /// The potential.
+        potential: String,
+        /// What it said.
+        message: String,
+    },
+    /// The caller wanted to end.
+    #[error("cancelled")]
+    Cancelled,
     /// A file or folder could not be read or written.
     #[error("{}: {source}", path.display())]
     Io {

@@ -8,6 +8,7 @@
 
 mod chgnet;
 mod error;
+mod hexadecimal;
 pub mod model;
 mod neighbours;
 mod potential;

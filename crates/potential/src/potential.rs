@@ -48,6 +48,12 @@ pub trait InteratomicPotential: Send + Sync {
     /// Name with the version, the same for the same function.
     fn name(&self) -> &str;
 
+    /// All that its energies depend on, such as the name and a checksum of the weights: two potentials
+    /// with the same identity give the same energies.
+    fn identity(&self) -> String {
+        self.name().to_owned()
+    }
+
     /// Energy of a structure and, on request, its derivatives.
     ///
     /// # Errors

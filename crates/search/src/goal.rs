@@ -21,12 +21,14 @@ impl Goal {
     /// Values from `low` to `high`.
     ///
     /// # Errors
-    /// [`SearchError::Invalid`] unless both are finite, not negative and in order.
+    /// [`SearchError::Invalid`] unless both are finite and in order, and not negative where the
+    /// property is not.
     pub fn new(property: Property, low: f64, high: f64) -> Result<Self, SearchError> {
-        let in_order = low >= 0.0 && low <= high && high.is_finite();
-        if !in_order {
-            let message =
-                format!("{low}..{high}: expected two numbers from 0 up in ascending order");
+        let is_signed = property.facts().targets[0] < 0.0;
+        let in_order = low.is_finite() && low <= high && high.is_finite();
+        if !(in_order && (is_signed || low >= 0.0)) {
+            let from = if is_signed { "" } else { " from 0 up" };
+            let message = format!("{low}..{high}: expected two numbers{from} in ascending order");
             return Err(invalid("target", message));
         }
         Ok(Self {
@@ -87,5 +89,6 @@ mod tests {
         for bad in ["wide", "2..1", "-1", "1..nan", "1..inf"] {
             assert!(Goal::parse(Property::BandGap, bad).is_err(), "{bad}");
         }
+        assert!(Goal::parse(Property::EnergyAboveHull, "-1..0.1").is_ok());
     }
 }

@@ -1,28 +1,36 @@
 //! Reference sets in CSV files.
 
-use std::{io::Read, path::Path};
+use std::{fmt::Write, io::Read, path::Path};
 
-use crystalgym_crystal::read_bytes;
+use crystalgym_crystal::{read_bytes, write_atomically};
 use crystalgym_metrics::Composition;
 use flate2::read::MultiGzDecoder;
 
-use crate::{ReferenceSet, StabilityError};
+use crate::{EnergyScale, ReferenceSet, StabilityError};
 
 /// Names of the column of compositions.
 const FORMULAS: [&str; 2] = ["formula", "pretty_formula"];
-/// Names of the column of energies, and how many eV/atom are one of its unit.
-const ENERGIES: [(&str, f64); 3] = [
-    ("formation_energy_ev_per_atom", 1.0),
-    ("formation_energy_per_atom", 1.0),
-    ("formation_energy_mev_per_atom", 1e-3),
+/// Names of the column of energies, how many eV/atom are one of its unit, and what they are.
+const ENERGIES: [(&str, f64, EnergyScale); 4] = [
+    ("formation_energy_ev_per_atom", 1.0, EnergyScale::Formation),
+    ("formation_energy_per_atom", 1.0, EnergyScale::Formation),
+    (
+        "formation_energy_mev_per_atom",
+        1e-3,
+        EnergyScale::Formation,
+    ),
+    (TOTAL_ENERGY, 1.0, EnergyScale::Total),
 ];
+/// Name of the column of total energies.
+const TOTAL_ENERGY: &str = "energy_ev_per_atom";
 /// Most bytes of a file once unpacked.
 const MOST_BYTES: u64 = 1 << 30;
 
 impl ReferenceSet {
     /// Reads a CSV file, packed by gzip or not: a column `formula` (or `pretty_formula`) and one of
     /// formation energies, `formation_energy_ev_per_atom`, `formation_energy_mev_per_atom` or (in
-    /// eV, as in MP-20) `formation_energy_per_atom`. Elements that occur have the energy 0.
+    /// eV, as in MP-20) `formation_energy_per_atom`; elements that occur have the energy 0. Or one of
+    /// total energies, `energy_ev_per_atom`, by one method; then elements need lines of their own.
     ///
     /// The name of the set is that of the file.
     ///
@@ -60,14 +68,14 @@ impl ReferenceSet {
             .iter()
             .find_map(|name| column(name))
             .ok_or_else(|| wrong(format!("no column {}", FORMULAS.join(" or "))))?;
-        let (energies, unit_ev) = ENERGIES
+        let (energies, unit_ev, scale) = ENERGIES
             .iter()
-            .find_map(|(name, unit)| Some((column(name)?, *unit)))
+            .find_map(|(name, unit, scale)| Some((column(name)?, *unit, *scale)))
             .ok_or_else(|| {
-                let expected = ENERGIES.map(|(name, _)| name).join(", ");
+                let expected = ENERGIES.map(|(name, ..)| name).join(", ");
                 let found = headers.iter().collect::<Vec<_>>().join(", ");
                 wrong(format!(
-                    "no column of formation energies in a unit that is known: expected one of \
+                    "no column of energies in a unit that is known: expected one of \
                      {expected}; found {found}"
                 ))
             })?;
@@ -92,7 +100,29 @@ impl ReferenceSet {
         if set.phases().is_empty() {
             return Err(wrong("no line of data, expected at least one".to_owned()));
         }
-        set.add_elements_at_zero()?;
+        if scale == EnergyScale::Formation {
+            set.add_elements_at_zero()?;
+        }
         Ok(set)
+    }
+
+    /// Writes the set as a CSV file that [`Self::from_csv`] reads, the phases in their order.
+    ///
+    /// # Errors
+    /// [`StabilityError::Io`].
+    pub fn to_csv(&self, path: &Path) -> Result<(), StabilityError> {
+        let column = match self.scale() {
+            EnergyScale::Formation => "formation_energy_ev_per_atom",
+            EnergyScale::Total => TOTAL_ENERGY,
+        };
+        let mut text = format!("formula,{column}\n");
+        for phase in self.phases() {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{},{:?}", phase.composition, phase.energy_ev_atom);
+        }
+        write_atomically(path, text.as_bytes()).map_err(|source| StabilityError::Io {
+            path: path.to_owned(),
+            source,
+        })
     }
 }

@@ -4,6 +4,7 @@
 //! the crystals are judged with. [`ReferenceSet::hull_at`] gives the lowest energy to which a
 //! composition can fall apart, and into what.
 
+mod checksum;
 mod computed;
 mod error;
 mod file;
@@ -11,4 +12,4 @@ mod linear_program;
 mod reference_set;
 
 pub use error::StabilityError;
-pub use reference_set::{Decomposition, Phase, ReferenceSet};
+pub use reference_set::{Decomposition, EnergyScale, Phase, ReferenceSet};

@@ -17,10 +17,21 @@ use crate::{
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ReferenceSet {
     name: String,
+    scale: EnergyScale,
     phases: Vec<Phase>,
     /// Elements of each phase, one bit each.
     elements: Vec<u128>,
     index: BTreeMap<Composition, usize>,
+}
+
+/// What the energies of a set are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum EnergyScale {
+    /// What a method gives for the whole crystal.
+    #[default]
+    Total,
+    /// Formation energies: every element has 0.
+    Formation,
 }
 
 /// A composition and its energy.
@@ -43,12 +54,27 @@ pub struct Decomposition {
 }
 
 impl ReferenceSet {
-    /// An empty set with the name by which reports call it.
+    /// An empty set with the name by which reports call it, of total energies until
+    /// [`Self::add_elements_at_zero`].
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
             ..Self::default()
         }
+    }
+
+    /// What its energies are.
+    pub fn scale(&self) -> EnergyScale {
+        self.scale
+    }
+
+    /// Those of some elements that have no reference of their own.
+    pub fn missing_elements(&self, elements: &[Element]) -> Vec<Element> {
+        let mut missing: Vec<Element> = elements.to_vec();
+        missing.sort_unstable();
+        missing.dedup();
+        missing.retain(|element| !self.elements.contains(&bit(*element)));
+        missing
     }
 
     /// The name by which reports call it.
@@ -97,7 +123,8 @@ impl ReferenceSet {
         Ok(())
     }
 
-    /// Adds every element that occurs with the energy 0, which makes formation energies complete.
+    /// Adds every element that occurs with the energy 0, which makes formation energies complete;
+    /// the set is then of that scale.
     ///
     /// # Errors
     /// None that [`Self::add`] can give here.
@@ -106,6 +133,7 @@ impl ReferenceSet {
         for element in Element::all().filter(|element| all & bit(*element) != 0) {
             self.add(Composition::of(&[element]), 0.0)?;
         }
+        self.scale = EnergyScale::Formation;
         Ok(())
     }
 

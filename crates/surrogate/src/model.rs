@@ -33,7 +33,12 @@ pub enum Known {
 pub fn floor_below(property: Property) -> Option<f64> {
     match property {
         Property::BandGap => Some(0.02),
-        Property::BulkModulus | Property::Density | Property::ShearModulus => None,
+        Property::BulkModulus
+        | Property::Density
+        | Property::ShearModulus
+        | Property::Energy
+        | Property::FormationEnergy
+        | Property::EnergyAboveHull => None,
     }
 }
 

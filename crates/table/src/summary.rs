@@ -6,16 +6,19 @@ use crystalgym_evaluation::{Outcome, Property, TableRow};
 
 /// Bars of a histogram.
 const BARS: usize = 20;
-/// How near a value is to a published target that counts as hit: of a gap in eV, of the others as a
-/// part of the target.
-const GAP_TOLERANCE_EV: f64 = 0.1;
+/// How near a value is to a published target that counts as hit: of a gap in eV and of an energy in
+/// eV/atom, of the others as a part of the target.
+const ENERGY_TOLERANCE_EV: f64 = 0.1;
 const RELATIVE_TOLERANCE: f64 = 0.05;
 
 /// How far from a target a value still counts as hit, where a task names no tolerance of its own:
-/// 0.1 eV for gaps, 5 % of the target for all else.
+/// 0.1 eV for gaps and energies (eV/atom), 5 % of the target for all else.
 pub fn hit_tolerance(property: Property, target: f64) -> f64 {
     match property {
-        Property::BandGap => GAP_TOLERANCE_EV,
+        Property::BandGap
+        | Property::Energy
+        | Property::FormationEnergy
+        | Property::EnergyAboveHull => ENERGY_TOLERANCE_EV,
         Property::BulkModulus | Property::Density | Property::ShearModulus => {
             RELATIVE_TOLERANCE * target
         }

@@ -87,6 +87,18 @@ pub fn optional_python_with(modules: &[&str]) -> Option<PathBuf> {
     found
 }
 
+/// The folder of a Python package that the interpreter of [`python_with`] has.
+///
+/// # Panics
+/// If there is none although tools are required.
+pub fn python_package(name: &str) -> Option<PathBuf> {
+    let python = python_with(&[name])?;
+    let script = format!("import {name}; print(list({name}.__path__)[0])");
+    let output = Command::new(python).args(["-c", &script]).output().ok()?;
+    let path = String::from_utf8(output.stdout).ok()?;
+    Some(PathBuf::from(path.trim_end()))
+}
+
 /// A file or folder of the optional data folder: `CRYSTALGYM_SHARED`, or `shared` beside the
 /// checkout.
 pub fn shared_data(relative: &str) -> Option<PathBuf> {

@@ -24,7 +24,10 @@ pub enum Acquisition {
 /// How far from the target a value is a hit unless somebody says otherwise.
 pub(super) fn usual_tolerance(property: Property, target: f64) -> f64 {
     match property {
-        Property::BandGap => 0.1,
+        Property::BandGap
+        | Property::Energy
+        | Property::FormationEnergy
+        | Property::EnergyAboveHull => 0.1,
         Property::BulkModulus | Property::Density | Property::ShearModulus => 0.05 * target,
     }
 }

@@ -8,10 +8,11 @@ use std::{
 };
 
 use crystalgym_crystal::{Element, write_atomically};
-use crystalgym_evaluation::{CancelToken, Outcome, ResultStore, StoreKey};
+use crystalgym_evaluation::{
+    CancelToken, ElementalReferences, Outcome, ResultStore, StoreKey, formation_energy_ev_per_atom,
+};
 use crystalgym_training::{RunFolder, TrainingConfig, TrainingError, Trust};
 
-use super::{ElementalReferences, formation_energy_ev_per_atom};
 use crate::{
     BenchmarkError, BenchmarkFolder, LeftOut,
     reader::read_jobs,

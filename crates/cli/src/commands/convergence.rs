@@ -33,7 +33,7 @@ const ROUND_RY: f64 = 5.0;
 pub(crate) struct ConvergeArguments {
     #[command(flatten)]
     crystal: CrystalArguments,
-    /// band_gap, bulk_modulus, density or shear_modulus.
+    /// A property, as `crystalgym list properties` names them.
     #[arg(long)]
     property: Property,
     /// How far a value may be from that at the most accurate settings: in the unit of the property, or
@@ -168,6 +168,7 @@ fn mesh_text(k_mesh: [u32; 3]) -> String {
 fn default_tolerance(property: Property) -> Tolerance {
     let (absolute, relative) = match property {
         Property::BandGap => (0.05, 0.0),
+        Property::Energy | Property::FormationEnergy | Property::EnergyAboveHull => (0.005, 0.0),
         Property::Density => (0.0, 0.01),
         Property::BulkModulus | Property::ShearModulus => (0.0, 0.05),
     };

@@ -28,7 +28,7 @@ const HARD_RY: f64 = 120.0;
 pub(crate) struct EvaluateArguments {
     #[command(flatten)]
     crystal: CrystalArguments,
-    /// band_gap, bulk_modulus, density or shear_modulus.
+    /// A property, as `crystalgym list properties` names them.
     #[arg(long)]
     property: Property,
     #[command(flatten)]
@@ -44,7 +44,7 @@ pub(crate) struct EvaluateArguments {
 /// Which calculator, and its settings.
 #[derive(Debug, Args)]
 pub(crate) struct CalculatorArguments {
-    /// native, qe, table, rigid or empirical.
+    /// native, qe, chgnet, table, rigid or empirical.
     #[arg(long, default_value = "native")]
     calculator: String,
     /// Pseudopotential family: a folder, or the name of an installed one. By default the built-in
@@ -55,6 +55,14 @@ pub(crate) struct CalculatorArguments {
     /// for native: cutoffs, mesh and stress, each unless it is set by itself.
     #[arg(long)]
     accuracy: Option<Accuracy>,
+    /// What comes before: none, own (cell and positions at rest by the calculator's forces and stress) or
+    /// chgnet (by that potential's).
+    #[arg(long)]
+    relaxation: Option<String>,
+    /// What energies above the hull are measured from: a CSV file of energies, for chgnet also a folder
+    /// of structures.
+    #[arg(long)]
+    references: Option<PathBuf>,
     /// Settings from a TOML file (its table [calculator]).
     #[arg(long)]
     config: Vec<PathBuf>,
@@ -111,6 +119,13 @@ impl CalculatorArguments {
                 return Err(UsageError(message).into());
             }
             layers.set("calculator.native.accuracy", accuracy.name());
+        }
+        if let Some(relaxation) = &self.relaxation {
+            layers.set("calculator.relaxation", relaxation.as_str());
+        }
+        if let Some(references) = &self.references {
+            let path = references.to_string_lossy();
+            layers.set("calculator.stability.references", path.as_ref());
         }
         for assignment in &self.set {
             // `native.kppa`, `calculator.native.kppa` and `kppa`'s neighbours such as `name` are one thing.

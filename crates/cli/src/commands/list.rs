@@ -1,5 +1,5 @@
-//! `crystalgym list`: skeletons, action sets, tasks, calculators, failure and warning codes, and the errors
-//! of the built-in pseudopotentials.
+//! `crystalgym list`: skeletons, action sets, tasks, properties, calculators, failure and warning codes,
+//! and the errors of the built-in pseudopotentials.
 
 use std::{
     io::{self, Write},
@@ -9,7 +9,7 @@ use std::{
 use clap::{Args, ValueEnum};
 use crystalgym_crystal::Skeleton;
 use crystalgym_environment::{ActionSet, paper_tasks};
-use crystalgym_evaluation::{FailureCode, GTH_ERRORS, WarningCode};
+use crystalgym_evaluation::{FailureCode, GTH_ERRORS, Property, WarningCode};
 use serde_json::{Value, json};
 
 use crate::terminal;
@@ -32,6 +32,8 @@ enum Listing {
     Actions,
     /// The tasks of the paper.
     Tasks,
+    /// The properties.
+    Properties,
     /// The calculators.
     Calculators,
     /// Why a calculation can fail.
@@ -47,6 +49,7 @@ pub(crate) fn run(arguments: &ListArguments) -> anyhow::Result<ExitCode> {
         Listing::Skeletons => skeletons()?,
         Listing::Actions => actions()?,
         Listing::Tasks => tasks(),
+        Listing::Properties => properties(),
         Listing::Calculators => calculators(),
         Listing::Failures => failures(),
         Listing::Warnings => warnings(),
@@ -140,7 +143,17 @@ fn tasks() -> Table {
     )
 }
 
+fn properties() -> Table {
+    let rows = Property::ALL.iter().map(|property| {
+        let facts = property.facts();
+        vec![json!(facts.name), json!(facts.unit), json!(facts.meaning)]
+    });
+    (vec!["name", "unit", "meaning"], rows.collect())
+}
+
 fn calculators() -> Table {
+    const OF_DFT: &str = "band_gap bulk_modulus density shear_modulus energy formation_energy \
+                          energy_above_hull";
     let rows = vec![
         vec![
             json!("rigid"),
@@ -154,13 +167,20 @@ fn calculators() -> Table {
         ],
         vec![
             json!("native"),
-            json!("band_gap bulk_modulus density shear_modulus"),
+            json!(OF_DFT),
             json!("the project's own plane-wave engine with built-in GTH pseudopotentials"),
         ],
         vec![
             json!("qe"),
-            json!("band_gap bulk_modulus density shear_modulus"),
+            json!(OF_DFT),
             json!("Quantum ESPRESSO pw.x, which must be installed, with a pseudopotential family"),
+        ],
+        vec![
+            json!("chgnet"),
+            json!("bulk_modulus density energy formation_energy energy_above_hull"),
+            json!(
+                "the pretrained potential CHGNet 0.3.0, no DFT; `crystalgym model install chgnet` first"
+            ),
         ],
         vec![
             json!("table"),

@@ -33,7 +33,7 @@ pub(crate) struct SearchArguments {
     /// Only fillings whose common oxidation states can sum to zero.
     #[arg(long)]
     charge_balanced: bool,
-    /// band_gap, bulk_modulus, density or shear_modulus.
+    /// A property, as `crystalgym list properties` names them.
     #[arg(long)]
     property: Property,
     /// The value that is wanted, or a range such as 1.4..1.6.

@@ -6,7 +6,7 @@ mod skeletons;
 mod start;
 mod written_target;
 
-use std::{ops::RangeInclusive, sync::Arc};
+use std::sync::Arc;
 
 use crystalgym_crystal::{Crystal, Skeleton};
 use crystalgym_evaluation::{Failure, FailureCode, Outcome, Property};
@@ -25,8 +25,6 @@ use crate::{
     random::uniform_below,
 };
 
-/// Targets that a task can have, in the property's unit.
-const TARGETS: RangeInclusive<f64> = 1e-6..=1e6;
 const MOST_SKELETONS: usize = 1000;
 
 /// A playable task: everything that does not change from episode to episode.
@@ -65,18 +63,26 @@ impl Task {
             let message = "skeletons is empty, expected at least one";
             return invalid("skeletons", message.to_owned());
         };
-        if !TARGETS.contains(&config.target) {
-            let (least, most) = (TARGETS.start(), TARGETS.end());
+        let [least, most] = config.property.facts().targets;
+        if !(least..=most).contains(&config.target) {
             let message = format!(
                 "target is {}, expected a number from {least:?} to {most:?}",
                 config.target
             );
             return invalid("target", message);
         }
-        if !(0.0..=config.target).contains(&config.tolerance) {
+        let most = match least > 0.0 {
+            true => config.target,
+            false => most,
+        };
+        if !(0.0..=most).contains(&config.tolerance) {
+            let what = match least > 0.0 {
+                true => "the target, ",
+                false => "",
+            };
             let message = format!(
-                "tolerance is {}, expected a number from 0 to the target, {}",
-                config.tolerance, config.target
+                "tolerance is {}, expected a number from 0 to {what}{most}",
+                config.tolerance
             );
             return invalid("tolerance", message);
         }

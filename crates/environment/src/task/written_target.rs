@@ -39,15 +39,20 @@ pub(super) fn aim(
             Property::ALL.map(Property::name).join(", ")
         )),
         (Some(_), Some(WrittenTarget::Value(target))) => Ok((target, tolerance.unwrap_or(0.0))),
-        (Some(_), Some(target @ WrittenTarget::Range(low, high))) => {
+        (Some(property), Some(target @ WrittenTarget::Range(low, high))) => {
             if tolerance.is_some() {
                 return missing(format!(
                     "target is the range {target} and tolerance is given too, expected one of them"
                 ));
             }
-            if !(low < high && low >= 0.0 && high.is_finite()) {
+            let least = match property.facts().targets[0] < 0.0 {
+                true => f64::MIN,
+                false => 0.0,
+            };
+            if !(low < high && low >= least && high.is_finite()) {
+                let from = if least < 0.0 { "" } else { " from 0 up" };
                 return missing(format!(
-                    "target is the range {target}, expected a lower and a higher number from 0 up"
+                    "target is the range {target}, expected a lower and a higher number{from}"
                 ));
             }
             let middle = 0.5 * (low + high);

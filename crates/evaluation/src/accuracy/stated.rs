@@ -55,6 +55,8 @@ impl StatedError {
             Property::BandGap => errors.gap_ev,
             Property::Density => errors.density_percent,
             Property::BulkModulus | Property::ShearModulus => errors.modulus_percent,
+            // Not measured.
+            Property::Energy | Property::FormationEnergy | Property::EnergyAboveHull => None,
         };
         Some(of(*self)? <= of(Self::BALANCED)?)
     }

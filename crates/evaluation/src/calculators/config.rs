@@ -7,13 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    Calculator, CalculatorError, EmpiricalCalculator, NativeCalculator, NativeSettings,
-    QeCalculator, QeSettings, ResultTable, RigidCalculator, SpeciesSource, TableCalculator,
-    TableSettings,
+    CalculatorError, NativeCalculator, NativeSettings, QeSettings, ResultTable, SpeciesSource,
+    TableCalculator, TableSettings,
 };
-
-/// The family of `qe` unless another is named.
-const QE_FAMILY: &str = "SSSP-1.3.0-PBE-efficiency";
 
 /// Which calculator, and its settings.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -31,6 +27,34 @@ pub struct CalculatorConfig {
     /// Settings of `table`.
     #[serde(skip_serializing_if = "is_default")]
     pub table: TableSettings,
+    /// What properties are computed after: nothing, or a relaxation.
+    #[serde(skip_serializing_if = "is_default")]
+    pub relaxation: Relaxation,
+    /// What energies above the hull are measured from.
+    #[serde(skip_serializing_if = "is_default")]
+    pub stability: StabilitySettings,
+}
+
+/// What comes before the calculation of a property.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Relaxation {
+    /// Nothing: crystals are computed as they are.
+    #[default]
+    None,
+    /// Cell and positions come to rest by the calculator's own forces and stress.
+    Own,
+    /// Cell and positions come to rest by CHGNet.
+    Chgnet,
+}
+
+/// What energies above the hull are measured from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StabilitySettings {
+    /// A CSV file of formation or total energies, or (with a potential) a folder of structures
+    /// whose total energies are computed.
+    pub references: Option<String>,
 }
 
 /// A calculator by name.
@@ -48,6 +72,8 @@ pub enum CalculatorName {
     Native,
     /// Outcomes that were computed before, from the file of an exhaustive table.
     Table,
+    /// The pretrained potential CHGNet, no DFT.
+    Chgnet,
 }
 
 impl CalculatorName {
@@ -59,6 +85,7 @@ impl CalculatorName {
             Self::Qe => "qe",
             Self::Native => "native",
             Self::Table => "table",
+            Self::Chgnet => "chgnet",
         }
     }
 
@@ -66,35 +93,12 @@ impl CalculatorName {
     pub fn is_instant(self) -> bool {
         match self {
             Self::Rigid | Self::Empirical | Self::Table => true,
-            Self::Qe | Self::Native => false,
+            Self::Qe | Self::Native | Self::Chgnet => false,
         }
     }
 }
 
 impl CalculatorConfig {
-    /// Makes the calculator.
-    ///
-    /// # Errors
-    /// [`CalculatorError`] if it cannot work as configured.
-    pub fn build(&self) -> Result<Arc<dyn Calculator>, CalculatorError> {
-        match self.name {
-            CalculatorName::Rigid => Ok(Arc::new(RigidCalculator)),
-            CalculatorName::Empirical => Ok(Arc::new(EmpiricalCalculator)),
-            CalculatorName::Native => Ok(Arc::new(self.build_native()?)),
-            CalculatorName::Table => {
-                let calculator =
-                    TableCalculator::open(&self.table).map_err(|cause| self.error(cause))?;
-                Ok(Arc::new(calculator))
-            }
-            CalculatorName::Qe => {
-                let family = self.pseudopotentials.as_deref().unwrap_or(QE_FAMILY);
-                let calculator = QeCalculator::new(self.qe.clone(), self.family(family)?)
-                    .map_err(|cause| self.error(cause))?;
-                Ok(Arc::new(calculator))
-            }
-        }
-    }
-
     /// Makes the built-in engine's calculator, whose electrons can be looked at.
     ///
     /// # Errors
@@ -179,16 +183,23 @@ impl CalculatorConfig {
                 },
                 _ => TableSettings::default(),
             },
+            relaxation: self.relaxation,
+            stability: StabilitySettings {
+                references: self.stability.references.as_deref().map(stem),
+            },
         }
     }
 
-    fn family(&self, name_or_folder: &str) -> Result<Arc<PseudopotentialFamily>, CalculatorError> {
+    pub(super) fn family(
+        &self,
+        name_or_folder: &str,
+    ) -> Result<Arc<PseudopotentialFamily>, CalculatorError> {
         PseudopotentialFamily::open(name_or_folder)
             .map(Arc::new)
             .map_err(|cause| self.error(cause))
     }
 
-    fn error(&self, cause: impl std::error::Error) -> CalculatorError {
+    pub(super) fn error(&self, cause: impl std::error::Error) -> CalculatorError {
         CalculatorError {
             calculator: self.name.name().to_owned(),
             message: cause.to_string(),
@@ -196,6 +207,6 @@ impl CalculatorConfig {
     }
 }
 
-fn is_default(settings: &TableSettings) -> bool {
-    *settings == TableSettings::default()
+fn is_default<T: Default + PartialEq>(settings: &T) -> bool {
+    *settings == T::default()
 }

@@ -28,7 +28,6 @@ const GAP_PER_ELECTRONEGATIVITY_EV: f64 = 3.72;
 const COHEN_SCALE: f64 = 1971.0;
 const COHEN_IONICITY: f64 = 220.0;
 const COHEN_EXPONENT: f64 = 3.5;
-const NO_SHEAR: &str = "it has no formula for the shear modulus";
 
 impl Calculator for EmpiricalCalculator {
     fn name(&self) -> &str {
@@ -42,10 +41,13 @@ impl Calculator for EmpiricalCalculator {
     fn check(&self, elements: &[Element], property: Property) -> Result<(), CalculatorError> {
         match property {
             Property::Density => return Ok(()),
-            Property::ShearModulus => {
+            Property::ShearModulus
+            | Property::Energy
+            | Property::FormationEnergy
+            | Property::EnergyAboveHull => {
                 return Err(CalculatorError {
                     calculator: self.name().to_owned(),
-                    message: NO_SHEAR.to_owned(),
+                    message: no_formula(property),
                 });
             }
             Property::BandGap | Property::BulkModulus => {}
@@ -78,7 +80,10 @@ impl Calculator for EmpiricalCalculator {
                 let length_ang = a.radius_ang + b.radius_ang;
                 (COHEN_SCALE - COHEN_IONICITY * ionicity) / length_ang.powf(COHEN_EXPONENT)
             }),
-            Property::ShearModulus => Err(NO_SHEAR.to_owned()),
+            Property::ShearModulus
+            | Property::Energy
+            | Property::FormationEnergy
+            | Property::EnergyAboveHull => Err(no_formula(property)),
         };
         match value {
             Ok(value) => Outcome::Success(Values {
@@ -92,6 +97,11 @@ impl Calculator for EmpiricalCalculator {
             }
         }
     }
+}
+
+fn no_formula(property: Property) -> String {
+    let title = property.facts().title.to_lowercase();
+    format!("it has no formula for the {title}")
 }
 
 struct Described {

@@ -17,7 +17,9 @@ use crystalgym_qe::{
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use super::{ev_x_lattice::published_lattice, native::odd_limit};
+use super::{
+    ev_x_lattice::published_lattice, native::odd_limit, needs_references::needs_references,
+};
 use crate::{
     CalculationSettings, Calculator, CalculatorError, CancelToken, EquationOfStateFit,
     EquationOfStateLimits, Failure, FailureCode, Fingerprint, Ions, Outcome, Property, Values,
@@ -120,6 +122,7 @@ impl Default for QeSettings {
 /// | bulk modulus | five SCF at 0.98 to 1.02 of the volume | smearing |
 /// | density | one BFGS step of ions and cell | smearing |
 /// | shear modulus | one SCF, and two for each strain that symmetry needs | smearing |
+/// | energy | one SCF | smearing |
 ///
 /// The [`Profile`] decides the details. `standard` turns the exactly symmetric cell along pw.x's
 /// axes, counts bands by valence electrons, fits Murnaghan's equation of state to true volumes and
@@ -224,11 +227,14 @@ impl Calculator for QeCalculator {
         Fingerprint(serde_json::to_string(&identity).unwrap_or_default())
     }
 
-    fn check(&self, elements: &[Element], _property: Property) -> Result<(), CalculatorError> {
+    fn check(&self, elements: &[Element], property: Property) -> Result<(), CalculatorError> {
         let error = |message: String| CalculatorError {
             calculator: self.name().to_owned(),
             message,
         };
+        if property.is_relative() {
+            return Err(error(needs_references(property).message));
+        }
         self.program_version()
             .map_err(|failure| error(failure.message))?;
         for &element in elements {
@@ -319,7 +325,26 @@ impl Computation<'_> {
             Property::BandGap => self.band_gap(&decks),
             Property::BulkModulus => self.bulk_modulus(&decks),
             Property::Density => self.density(&decks),
+            Property::Energy => self.energy(&decks),
+            Property::FormationEnergy | Property::EnergyAboveHull => {
+                Err(needs_references(property))
+            }
         }
+    }
+
+    fn energy(&mut self, decks: &Decks) -> Result<Values, Failure> {
+        let run = self.run(&decks.at_volume(1.0, false))?;
+        let found = values(&run, first_cycle(&run)?);
+        let energy_ev = found.total_energy_ev.ok_or_else(|| {
+            Failure::new(
+                FailureCode::UnreadableOutput,
+                "pw.x printed no total energy",
+            )
+        })?;
+        Ok(Values {
+            value: energy_ev / self.crystal.elements().len() as f64,
+            ..found
+        })
     }
 
     fn find_pseudopotentials(&self) -> Result<Vec<Pseudopotential>, Failure> {

@@ -37,11 +37,15 @@ pub(crate) const NAME: &str = "chgnet-0.3.0";
 #[derive(Debug)]
 pub struct Chgnet {
     layers: Layers,
+    checksum: String,
     /// Memory of evaluations that are over.
     idle: Mutex<Vec<Workspace>>,
 }
 
 impl Chgnet {
+    /// Elements up to Pu were trained on.
+    pub const LARGEST_ATOMIC_NUMBER: u8 = ELEMENTS as u8;
+
     /// The network with these weights.
     ///
     /// # Errors
@@ -49,6 +53,7 @@ impl Chgnet {
     pub fn new(weights: &Weights) -> Result<Self, PotentialError> {
         Ok(Self {
             layers: Layers::new(weights)?,
+            checksum: weights.checksum(),
             idle: Mutex::new(Vec::new()),
         })
     }
@@ -76,6 +81,11 @@ impl InteratomicPotential for Chgnet {
         NAME
     }
 
+    /// Name, and the checksum of the weights.
+    fn identity(&self) -> String {
+        format!("{NAME} {}", self.checksum)
+    }
+
     /// # Errors
     /// [`PotentialError::UnknownElement`] beyond Pu (94), [`PotentialError::IsolatedAtom`] for a
     /// site without a neighbour within 6 Å, [`PotentialError::TooLarge`] for more than a million
@@ -94,7 +104,7 @@ impl InteratomicPotential for Chgnet {
                 potential: NAME.to_owned(),
                 element: structure.elements[site],
                 site,
-                largest: ELEMENTS as u8,
+                largest: Self::LARGEST_ATOMIC_NUMBER,
             });
         }
         let graph = Graph::new(structure, NAME)?;

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use sha2::{Digest, Sha256};
+
 use super::{
     basis::{ANGULAR_FREQUENCIES, BASIS},
     row_kernels::WIDTH,
 };
-use crate::PotentialError;
+use crate::{PotentialError, hexadecimal::hexadecimal};
 
 /// Elements of the embedding: H to Pu.
 pub(crate) const ELEMENTS: usize = 94;
@@ -133,6 +135,19 @@ impl Weights {
             add(&format!("mlp.layers.{n}.bias"), &[outputs]);
         }
         list
+    }
+
+    /// SHA-256 of the names and numbers of all tensors, in alphabetical order.
+    pub fn checksum(&self) -> String {
+        let mut hash = Sha256::new();
+        for (name, tensor) in &self.tensors {
+            hash.update(name.as_bytes());
+            hash.update([0]);
+            for x in &tensor.values {
+                hash.update(x.to_le_bytes());
+            }
+        }
+        hexadecimal(&hash.finalize())
     }
 
     /// All tensors by name.

@@ -3,7 +3,6 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, HashMap},
-    fmt::Write as _,
     path::Path,
 };
 
@@ -11,7 +10,7 @@ use crystalgym_crystal::{read_bytes, write_atomically};
 use safetensors::{Dtype, SafeTensors, View};
 use sha2::{Digest, Sha256};
 
-use crate::{PotentialError, Tensor, Weights};
+use crate::{PotentialError, Tensor, Weights, hexadecimal::hexadecimal};
 
 impl View for &Tensor {
     fn dtype(&self) -> Dtype {
@@ -70,7 +69,7 @@ pub(super) fn read(path: &Path, digest: &str) -> Result<Weights, PotentialError>
         tensors.insert(tensor.to_owned(), Tensor { shape, values });
     }
     let weights = Weights::new(tensors, &name)?;
-    let found = self::digest(&weights);
+    let found = weights.checksum();
     if found != digest {
         return Err(wrong(format!(
             "the weights are damaged or not the published ones: \
@@ -80,28 +79,7 @@ pub(super) fn read(path: &Path, digest: &str) -> Result<Weights, PotentialError>
     Ok(weights)
 }
 
-/// SHA-256 of the names and numbers of all tensors, in alphabetical order.
-pub(super) fn digest(weights: &Weights) -> String {
-    let mut hash = Sha256::new();
-    for (name, tensor) in weights.tensors() {
-        hash.update(name.as_bytes());
-        hash.update([0]);
-        for x in &tensor.values {
-            hash.update(x.to_le_bytes());
-        }
-    }
-    hex(&hash.finalize())
-}
-
 /// SHA-256 of a file's bytes.
 pub(super) fn sha256(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-fn hex(digest: &[u8]) -> String {
-    digest.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hexadecimal(&Sha256::digest(bytes))
 }

@@ -39,7 +39,7 @@ pub(crate) struct CoverageArguments {
     /// `small`, `medium` or `large`.
     #[arg(long, default_value = "small")]
     actions: String,
-    /// band_gap, bulk_modulus, density or shear_modulus.
+    /// A property, as `crystalgym list properties` names them.
     #[arg(long, default_value = "band_gap")]
     property: Property,
     #[command(flatten)]

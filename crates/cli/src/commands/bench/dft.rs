@@ -19,7 +19,7 @@ use crate::{signals::StopFlag, terminal};
 /// Arguments of `crystalgym bench dft`.
 #[derive(Debug, Args)]
 pub(crate) struct DftArguments {
-    /// band_gap, bulk_modulus, density or shear_modulus, separated by commas.
+    /// Properties, as `crystalgym list properties` names them, separated by commas.
     #[arg(
         long,
         value_delimiter = ',',

@@ -34,7 +34,7 @@ pub(crate) struct BuildArguments {
     /// A benchmark skeleton, such as C6, or the empty frame of a structure file.
     #[arg(long, requires = "property")]
     skeleton: Option<String>,
-    /// band_gap, bulk_modulus, density or shear_modulus.
+    /// A property, as `crystalgym list properties` names them.
     #[arg(long, requires = "skeleton")]
     property: Option<Property>,
     /// Elements to choose from: small, medium or large.

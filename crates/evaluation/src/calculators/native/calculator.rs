@@ -15,7 +15,8 @@ use super::{
 };
 use crate::{
     Accuracy, BUILT_IN, CalculationSettings, Calculator, CalculatorError, CancelToken,
-    EquationOfStateLimits, Failure, Fingerprint, Ions, Outcome, Property, Values, gth_error,
+    EquationOfStateLimits, Failure, Fingerprint, Ions, Outcome, Property, Values,
+    calculators::needs_references::needs_references, gth_error,
 };
 
 /// To be raised when a change of the engine moves its numbers by more than the SCF's convergence, or
@@ -44,6 +45,7 @@ fn engine_numbers(verdict: Verdict, potentials: &[KnownSpecies]) -> u32 {
 /// | bulk modulus | five SCF at 0.98 to 1.02 of the volume, two at other cutoffs | smearing |
 /// | density | one SCF, and the first step of pw.x's `vc-relax` by its forces and stress | smearing |
 /// | shear modulus | one SCF, two for each strain that symmetry needs, two at other cutoffs | smearing |
+/// | energy | one SCF | smearing |
 ///
 /// Every calculation is on the crystal's exact geometry with its full symmetry. What counts as a
 /// failure is the [`Verdict`]'s choice.
@@ -160,7 +162,11 @@ impl Calculator for NativeCalculator {
             volumes: match property {
                 Property::BulkModulus => Some("plane waves of the given volume, corrected"),
                 Property::ShearModulus => Some("cutoff, the change of the basis corrected"),
-                Property::BandGap | Property::Density => None,
+                Property::BandGap
+                | Property::Density
+                | Property::Energy
+                | Property::FormationEnergy
+                | Property::EnergyAboveHull => None,
             }
             .filter(|_| settings.has_fixed_plane_waves())
             .or((is_bulk_modulus && settings.verdict == Verdict::Paper).then_some("ev.x")),
@@ -171,17 +177,22 @@ impl Calculator for NativeCalculator {
             strains: (property == Property::ShearModulus)
                 .then_some((settings.elastic_strain, settings.ions)),
             even_mesh: settings.has_even_mesh(),
-            pulay_correction: property != Property::BandGap && settings.corrects_stress(),
+            pulay_correction: property != Property::BandGap
+                && !property.is_energy()
+                && settings.corrects_stress(),
         };
         // Numbers and strings only: writing them as JSON cannot fail.
         Fingerprint(serde_json::to_string(&identity).unwrap_or_default())
     }
 
-    fn check(&self, elements: &[Element], _: Property) -> Result<(), CalculatorError> {
+    fn check(&self, elements: &[Element], property: Property) -> Result<(), CalculatorError> {
         let error = |failure: Failure| CalculatorError {
             calculator: self.name().to_owned(),
             message: failure.message,
         };
+        if property.is_relative() {
+            return Err(error(needs_references(property)));
+        }
         self.library
             .cutoffs(elements, &self.settings)
             .map(|_| ())

@@ -18,7 +18,10 @@ use super::{
     settings::{NativeSettings, Verdict},
     species::{KnownSpecies, SpeciesLibrary},
 };
-use crate::{CancelToken, Failure, FailureCode, Property, Values, pulay::pulay_pressure};
+use crate::{
+    CancelToken, Failure, FailureCode, Property, Values,
+    calculators::needs_references::needs_references, pulay::pulay_pressure,
+};
 
 const HARTREE_PER_RY: f64 = 0.5;
 /// How pw.x mixes densities in the published decks.
@@ -102,7 +105,29 @@ impl<'a> Computation<'a> {
             Property::BulkModulus => self.bulk_modulus(),
             Property::Density => self.density(),
             Property::ShearModulus => self.shear_modulus(),
+            Property::Energy => self.energy(),
+            Property::FormationEnergy | Property::EnergyAboveHull => {
+                Err(needs_references(property))
+            }
         }
+    }
+
+    /// The energy per atom.
+    fn energy(&mut self) -> Result<Values, Failure> {
+        let ingredients = self.ingredients()?;
+        let convergence_ry = self.convergence_ry(self.settings.convergence_ry);
+        let occupations = self.smeared();
+        let solved = self.solve(
+            Scale::GIVEN,
+            &ingredients,
+            occupations,
+            convergence_ry,
+            None,
+        )?;
+        Ok(Values {
+            value: solved.energy_ev() / self.crystal.elements().len() as f64,
+            ..solved.values()
+        })
     }
 
     /// The density after the first step of `pw.x`'s variable-cell relaxation, as published.

@@ -6,13 +6,16 @@ use std::{
 };
 
 use crystalgym_crystal::{Crystal, Element, SYMMETRY_TOLERANCE_ANG, Skeleton};
-use crystalgym_evaluation::{
-    Calculator, CalculatorConfig, CalculatorError, CalculatorName, CancelToken, Outcome, Property,
-    ResultStore, evaluate,
-};
 use serde::Deserialize;
 
-use super::structures::{ElementalStructure, reference_structure};
+use super::{
+    own_elements::check_built_in,
+    structures::{ElementalStructure, reference_structure},
+};
+use crate::{
+    Calculator, CalculatorConfig, CalculatorError, CalculatorName, CancelToken, ElementEnergies,
+    Outcome, Property, Relaxation, ResultStore, StabilitySettings, evaluate,
+};
 
 /// k-points per reciprocal atom for a molecule in its cell: two divisions at most.
 const MOLECULE_KPPA: f64 = 20.0;
@@ -51,12 +54,17 @@ impl ElementalReferences {
                 message: "it knows no energies; formation energies need native or qe".to_owned(),
             });
         }
-        Ok(Self {
+        Ok(Self::by(config, config.build()?))
+    }
+
+    /// References by a calculator that was made of these settings.
+    pub(crate) fn by(config: &CalculatorConfig, calculator: Arc<dyn Calculator>) -> Self {
+        Self {
             config: config.clone(),
-            calculator: config.build()?,
+            calculator,
             store: None,
             known: Mutex::default(),
-        })
+        }
     }
 
     /// The same, kept in a store.
@@ -156,7 +164,11 @@ impl ElementalReferences {
     }
 
     fn settings(&self, reference: &ElementalStructure, cutoffs: Cutoffs) -> CalculatorConfig {
-        let mut config = self.config.clone();
+        let mut config = CalculatorConfig {
+            relaxation: Relaxation::None,
+            stability: StabilitySettings::default(),
+            ..self.config.clone()
+        };
         if cutoffs.ecutwfc_ry > 0.0 {
             config.native.ecutwfc_ry = Some(cutoffs.ecutwfc_ry);
             config.native.ecutrho_ry = Some(cutoffs.ecutrho_ry);
@@ -168,6 +180,21 @@ impl ElementalReferences {
         config.native.time_limit_seconds = Some(TIME_LIMIT_SECONDS);
         config.qe.time_limit_seconds = Some(TIME_LIMIT_SECONDS);
         config
+    }
+}
+
+impl ElementEnergies for ElementalReferences {
+    fn check(&self, element: Element) -> Result<(), String> {
+        check_built_in(element)
+    }
+
+    fn energy_ev_per_atom(
+        &self,
+        element: Element,
+        companions: &[Element],
+        cancel: &CancelToken,
+    ) -> Result<f64, String> {
+        Self::energy_ev_per_atom(self, element, companions, cancel)
     }
 }
 
