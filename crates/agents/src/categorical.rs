@@ -47,6 +47,13 @@ impl MaskedCategorical {
         })
     }
 
+    /// The same among some of the actions alone; `None` if none of them has a chance.
+    pub(crate) fn among(&self, allowed: &[bool]) -> Option<Self> {
+        let pairs = self.log_probabilities.iter().zip(allowed);
+        let both: Vec<bool> = pairs.map(|(log, allowed)| *allowed && log.is_finite()).collect();
+        Self::from_values(&self.log_probabilities, &both)
+    }
+
     /// π by action.
     pub fn probabilities(&self) -> &[f64] {
         &self.probabilities
@@ -106,6 +113,25 @@ impl MaskedCategorical {
             let hit = f64::from(u8::from(k == action));
             *gradient += (scale * (hit - probability)) as f32;
         }
+    }
+
+    /// Adds `−scale · ∂ ln Σ_{a ∈ A} π_a / ∂z` to a gradient of the logits, `π_k − [k ∈ A] π_k / Σ_A π`,
+    /// and returns `−ln Σ_A π`, for a set of actions that has a chance; 0 otherwise.
+    pub(crate) fn add_set_gradient(
+        &self,
+        is_in: impl Fn(usize) -> bool,
+        scale: f64,
+        gradient: &mut [f32],
+    ) -> f64 {
+        let total: f64 = self.expectation(|action| f64::from(u8::from(is_in(action))));
+        if total <= 0.0 {
+            return 0.0;
+        }
+        for (k, (gradient, p)) in gradient.iter_mut().zip(&self.probabilities).enumerate() {
+            let share = if is_in(k) { p / total } else { 0.0 };
+            *gradient += (scale * (p - share)) as f32;
+        }
+        -total.ln()
     }
 
     /// Adds `scale · ∂ Σ_a π_a f_a / ∂z` to a gradient of the logits for values `f` that do not

@@ -1,11 +1,17 @@
 //! The policy of actor–critic agents.
 
-use crystalgym_environment::{Action, Observation};
+use std::sync::Arc;
+
+use crystalgym_environment::{Action, Observation, Task};
 use crystalgym_networks::GraphNetwork;
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
-use crate::{AgentError, MaskedCategorical, Policy, PolicyMode, batch::StateBatch};
+use crate::{
+    AgentError, MaskedCategorical, Policy, PolicyMode,
+    batch::StateBatch,
+    finds::{masks, with_masks},
+};
 
 /// The policy whose logits a network gives for each observation; `None` where they are no numbers.
 pub(crate) fn policies<N: GraphNetwork>(
@@ -20,17 +26,36 @@ pub(crate) fn policies<N: GraphNetwork>(
         .collect())
 }
 
+/// The most probable action of each policy.
+pub(crate) fn modes(
+    policies: Vec<Option<MaskedCategorical>>,
+) -> Result<Vec<Option<Action>>, AgentError> {
+    let policies = policies.into_iter();
+    Ok(policies
+        .map(|policy| Some(policy?.mode() as Action))
+        .collect())
+}
+
 /// Takes the most probable action, or draws one.
 pub(crate) struct CategoricalPolicy<N: GraphNetwork> {
     network: N,
     workspace: N::Workspace,
     /// None: the most probable action.
     rng: Option<Pcg64>,
+    /// The task whose crystals need an even number of electrons.
+    parity_mask: Option<Arc<Task>>,
 }
 
 impl<N: GraphNetwork> CategoricalPolicy<N> {
-    pub(crate) fn new(network: N, mode: PolicyMode, threads: usize) -> Result<Self, AgentError> {
+    /// A policy in a task, whose crystals need an even number of electrons if it is given.
+    pub(crate) fn new(
+        network: N,
+        mode: PolicyMode,
+        threads: usize,
+        parity_mask: Option<Arc<Task>>,
+    ) -> Result<Self, AgentError> {
         Ok(Self {
+            parity_mask,
             workspace: network.workspace(threads)?,
             network,
             rng: match mode {
@@ -43,7 +68,9 @@ impl<N: GraphNetwork> CategoricalPolicy<N> {
 
 impl<N: GraphNetwork> Policy for CategoricalPolicy<N> {
     fn act(&mut self, seen: &[Observation<'_>]) -> Result<Vec<Action>, AgentError> {
-        let policies = policies(&self.network, &mut self.workspace, seen)?;
+        let masks = masks(self.parity_mask.as_deref(), seen);
+        let seen = with_masks(seen, &masks);
+        let policies = policies(&self.network, &mut self.workspace, &seen)?;
         let actions = policies.into_iter().map(|policy| {
             let policy = policy.ok_or(AgentError::Diverged {
                 step: 0,

@@ -1,4 +1,4 @@
-//! The experiments of the paper.
+//! The experiments of the paper, and those about solving its tasks.
 
 use crystalgym_environment::{Difficulty, ProcessName};
 
@@ -23,12 +23,21 @@ pub struct Experiment {
     pub held_out: &'static [&'static str],
 }
 
+impl Experiment {
+    /// Whether the experiment is about how soon agents and searches solve a task: short runs, with
+    /// looks at their policy in between.
+    pub fn is_about_solving(&self) -> bool {
+        self.name.starts_with("solve-")
+    }
+}
+
 /// The skeletons that the mixed experiments hold out (MP-20 rows 3403 and 2190).
 pub const HELD_OUT: [&str; 2] = ["C1", "C5"];
 
-/// The experiments that can be run. The sixth is substitution, which the paper ran with PPO on CHGNet
+/// The experiments that can be run: those of the paper, and the same tasks in runs that are as long as
+/// it takes a good agent to solve them. The sixth is substitution, which the paper ran with PPO on CHGNet
 /// alone; here with all algorithms, on the networks that there are.
-pub fn experiments() -> [Experiment; 7] {
+pub fn experiments() -> [Experiment; 9] {
     let single = |name, short_name, difficulty, actions| Experiment {
         name,
         short_name,
@@ -58,5 +67,7 @@ pub fn experiments() -> [Experiment; 7] {
             ..mixed("paper-exp6", "exp6", Difficulty::Easy)
         },
         single("paper-very-hard", "veryhard", Difficulty::VeryHard, "small"),
+        single("solve-easy", "solve-easy", Difficulty::Easy, "small"),
+        single("solve-hard", "solve-hard", Difficulty::Hard, "small"),
     ]
 }

@@ -61,19 +61,19 @@ pub(crate) struct CrystalCounter {
 }
 
 impl CrystalCounter {
-    /// Takes an episode.
+    /// Takes an episode; whether its crystal is new.
     ///
     /// # Errors
     /// The name of an element that is none.
-    pub(crate) fn add(&mut self, row: &EpisodeRow) -> Result<(), String> {
+    pub(crate) fn add(&mut self, row: &EpisodeRow) -> Result<bool, String> {
         let written = entry(&mut self.written, &row.skeleton);
         if written.contains(&row.elements) {
-            return Ok(());
+            return Ok(false);
         }
         written.insert(row.elements.clone());
         let elements = self.canonical_elements(&row.skeleton, &row.elements)?;
         if !entry(&mut self.canonical, &row.skeleton).insert(elements.clone()) {
-            return Ok(());
+            return Ok(false);
         }
         self.found.distinct += 1;
         let composition = Composition::of(&elements);
@@ -89,7 +89,7 @@ impl CrystalCounter {
                 episode: row.episode,
             });
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Different crystals so far.

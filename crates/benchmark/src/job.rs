@@ -94,6 +94,9 @@ pub struct JobManifest {
     pub reason: Option<String>,
 }
 
+/// Episodes of a job that is about solving its task.
+const SOLVING_EPISODES: u64 = 300;
+
 /// Largest manifest that is read.
 const MOST_MANIFEST_BYTES: u64 = 1 << 20;
 
@@ -199,7 +202,10 @@ impl Selection {
         let first = layers.clone();
         let sites = most_sites(&TrainingConfig::resolve(&first, Some(&task))?);
         self.scale.set(&mut layers, algorithm, sites);
-        layers.extend(&self.layers);
+        if experiment.is_about_solving() {
+            set_solving(&mut layers, algorithm, self.scale, sites);
+        }
+        layers.extend(&self.layers.with_word("{skeleton}", skeletons));
         layers.set(&format!("{name}.seed"), seed as i64);
         let mut config = TrainingConfig::resolve(&layers, Some(&task))?;
         check_chosen(
@@ -246,6 +252,16 @@ impl Job {
     pub fn folder(&self, benchmark: &Path) -> PathBuf {
         BenchmarkFolder::at(benchmark).job(&self.manifest.id)
     }
+}
+
+/// Short runs with looks at the greedy policy: every tenth episode, the last of 300 included; as many
+/// as the scale has, if that is less.
+fn set_solving(layers: &mut ConfigLayers, algorithm: Algorithm, scale: Scale, sites: usize) {
+    let name = algorithm.name();
+    let episodes = scale.episodes().unwrap_or(SOLVING_EPISODES).min(SOLVING_EPISODES);
+    let steps = episodes * sites as u64;
+    layers.set(&format!("{name}.total_steps"), steps as i64);
+    layers.set("output.look_every", (episodes / 30).max(1) as i64);
 }
 
 /// The name of the task of the paper that jobs of an experiment are about.

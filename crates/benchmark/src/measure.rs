@@ -12,6 +12,7 @@ use crate::{
     area::LearningArea,
     found::CrystalCounter,
     limits::{LARGEST_VALUE, LONGEST_CALCULATION, MOST_STEPS},
+    solving::{News, SolvingMeasure, hit_tolerance},
 };
 
 /// Episodes over which the last return is taken.
@@ -69,6 +70,8 @@ pub struct TrainingMeasure {
     pub seconds: Vec<f32>,
     /// The different crystals.
     pub found: FoundCrystals,
+    /// How soon what was wanted was found.
+    pub solving: SolvingMeasure,
 }
 
 impl JobMeasure {
@@ -124,6 +127,8 @@ impl TrainingMeasure {
 #[derive(Debug)]
 pub(crate) struct TrainingCounter {
     measure: TrainingMeasure,
+    /// Of the task; 0 without one.
+    tolerance: f64,
     area: LearningArea,
     last_returns: VecDeque<f64>,
     crystals: CrystalCounter,
@@ -145,11 +150,18 @@ impl TrainingCounter {
                 values: Vec::new(),
                 seconds: Vec::new(),
                 found: FoundCrystals::default(),
+                solving: SolvingMeasure::default(),
             },
+            tolerance: 0.0,
             area: LearningArea::above(Reward::of(property).of_failure()),
             last_returns: VecDeque::with_capacity(LAST_EPISODES),
             crystals: CrystalCounter::default(),
         }
+    }
+
+    /// The same for a task with a tolerance.
+    pub(crate) fn with_tolerance(self, tolerance: f64) -> Self {
+        Self { tolerance, ..self }
     }
 
     /// Takes the next episode.
@@ -171,7 +183,13 @@ impl TrainingCounter {
                 row.calculation_seconds, row.step
             ));
         }
-        self.crystals.add(row)?;
+        let is_new = self.crystals.add(row)?;
+        let within = hit_tolerance(row.property, row.target, self.tolerance);
+        let news = is_new.then(|| match row.value {
+            None => News::Failure,
+            Some(value) if (value - row.target).abs() <= within => News::Hit,
+            Some(_) => News::Other,
+        });
         let measure = &mut self.measure;
         measure.episodes += 1;
         if row.source == RowSource::Computed {
@@ -192,6 +210,9 @@ impl TrainingCounter {
                 counts.1 += 1;
             });
         }
+        measure
+            .solving
+            .add(self.crystals.distinct(), news, row.episodic_return);
         self.area.add(row.episodic_return, row.step);
         measure.best_return = measure.best_return.max(row.episodic_return);
         measure

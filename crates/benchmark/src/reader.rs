@@ -119,7 +119,8 @@ fn read_job(folder: &Path) -> Result<JobMeasure, String> {
         }
     }
     let run = folder.join(RUN_FOLDER);
-    let training = read_training(&run, &manifest)?;
+    let mut training = read_training(&run, &manifest)?;
+    training.solving.looks = RunFolder::at(&run).looks().map_err(text)?;
     let evaluation = read_evaluation(folder, &manifest)?;
     let mut job = JobMeasure::of(manifest, training, &evaluation);
     job.formation_energies_ev_per_atom = read_formation_energies(folder)?;
@@ -149,7 +150,7 @@ fn read_training(run: &Path, manifest: &JobManifest) -> Result<TrainingMeasure, 
     if !episodes_end_with_a_line(run).map_err(|error| named(text(error)))? {
         return Err(named("is cut off in the middle of its last row".to_owned()));
     }
-    let mut counter = TrainingCounter::new(manifest.property);
+    let mut counter = TrainingCounter::new(manifest.property).with_tolerance(manifest.tolerance);
     for row in RunFolder::at(run).episode_rows().map_err(text)? {
         let row = row.map_err(text)?;
         check_row(&row, manifest, &counter).map_err(named)?;

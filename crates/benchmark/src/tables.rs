@@ -4,7 +4,11 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use crate::{
     ExactMeasure, JobMeasure, JobsRead, RolloutKind, Table, interquartile_mean,
-    interquartile_mean_interval, measure::mean, published_cost, shown_number, text::csv_row,
+    interquartile_mean_interval,
+    measure::mean,
+    published_cost, shown_number,
+    solved::{best_known, solved},
+    text::csv_row,
 };
 
 /// The tables of a benchmark.
@@ -58,6 +62,10 @@ impl Tables {
                 tables.push(aggregate(&chosen, kind, &stamp));
             }
         }
+        let best = best_known(read.jobs.iter());
+        let with_heads = groups.iter();
+        let with_heads = with_heads.map(|(group, jobs)| (heads(group), jobs.as_slice()));
+        tables.push(solved(with_heads, &best, &stamp));
         tables.extend([
             cost(&groups, &stamp),
             beside_the_paper(&read.jobs, &stamp),

@@ -178,6 +178,9 @@ pub struct OutputConfig {
     pub best_crystals: usize,
     /// Greedy rollouts at the end of the run.
     pub evaluation_rollouts: usize,
+    /// Episodes between two looks at the greedy policy, five rollouts each, whose crystals are
+    /// calculated where they are not known; 0 for none.
+    pub look_every: u64,
 }
 
 impl Default for OutputConfig {
@@ -187,6 +190,7 @@ impl Default for OutputConfig {
             checkpoints_kept: 2,
             best_crystals: 10,
             evaluation_rollouts: crystalgym_agents::PUBLISHED_ROLLOUTS,
+            look_every: 0,
         }
     }
 }
@@ -289,6 +293,7 @@ impl TrainingConfig {
                 output.checkpoint_every,
                 1..=MOST_STEPS,
             ),
+            ("output.look_every", output.look_every, 0..=MOST_STEPS),
             ("output.checkpoints_kept", kept as u64, 1..=10_000),
             ("output.best_crystals", best as u64, 0..=10_000),
             (

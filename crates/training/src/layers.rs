@@ -104,6 +104,20 @@ impl ConfigLayers {
         }
     }
 
+    /// The same with another text wherever a value holds `word`.
+    #[must_use]
+    pub fn with_word(&self, word: &str, text: &str) -> Self {
+        let layers = self.layers.iter().cloned();
+        Self {
+            layers: layers
+                .map(|(origin, mut table)| {
+                    table.iter_mut().for_each(|(_, value)| put(value, word, text));
+                    (origin, table)
+                })
+                .collect(),
+        }
+    }
+
     /// Lays the layers of another on top.
     pub fn extend(&mut self, upper: &Self) {
         self.layers.extend(upper.layers.iter().cloned());
@@ -216,6 +230,16 @@ fn parse_value(text: &str) -> Value {
             }
         })
         .unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
+/// Puts another text in the place of a word, wherever a value holds it.
+fn put(value: &mut Value, word: &str, text: &str) {
+    match value {
+        Value::String(found) if found.contains(word) => *found = found.replace(word, text),
+        Value::Table(table) => table.iter_mut().for_each(|(_, value)| put(value, word, text)),
+        Value::Array(values) => values.iter_mut().for_each(|value| put(value, word, text)),
+        _ => {}
+    }
 }
 
 fn lookup<'a>(table: &'a Table, key: &str) -> Option<&'a Value> {

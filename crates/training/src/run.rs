@@ -13,7 +13,7 @@ use crystalgym_environment::{NamedStart, RewardForm, StartCrystal, Task, TaskCon
 use crystalgym_evaluation::ResultStore;
 
 use crate::{
-    EpisodeTable, EventWriter, RunFolder, RunStatistics, TrainingConfig, TrainingError, Trust,
+    EpisodeTable, EventWriter, Look, RunFolder, RunStatistics, TrainingConfig, TrainingError, Trust,
     checkpoints::{Check, newest_whole, set_aside, word_about, write_checkpoint},
     config_change::check_unchanged,
     episode_table::Columns,
@@ -249,6 +249,13 @@ impl TrainingRun {
                 Progress::Continue if stop() => break false,
                 Progress::Continue => {}
             }
+            let episodes = log.statistics.episodes;
+            let looked_at = log.statistics.looks.last().map_or(0, |look| look.episodes);
+            let every_look = config.output.look_every;
+            if every_look > 0 && episodes >= looked_at.saturating_add(every_look) {
+                let look = Look::at(&agent, &task, &evaluator, episodes)?;
+                log.looked(&look);
+            }
             if agent.steps() >= saved_at.saturating_add(every) {
                 save(&folder, &config, &agent, &mut log)?;
                 saved_at = agent.steps();
@@ -378,6 +385,7 @@ fn save(
     let state = log.sync(config).map_err(TrainingError::io(folder.path()))?;
     let (steps, kept) = (agent.steps(), config.output.checkpoints_kept);
     write_checkpoint(folder, steps, &|path| agent.save(path), &state, kept)?;
+    Look::write(&state.statistics.looks, folder)?;
     state.statistics.best.write(folder)
 }
 

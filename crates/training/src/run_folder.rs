@@ -3,6 +3,7 @@
 //! ```text
 //! config.toml                 the resolved configuration; makes the folder a run
 //! episodes.csv                one row per episode
+//! looks.csv                   what the greedy policy was worth in between, if that is asked for
 //! events.out.tfevents.…       curves for TensorBoard
 //! checkpoints/step-000001000  the last ones; a run goes on from the newest whole one
 //! best/                       the best crystals as CIF, 01 the best
@@ -17,7 +18,12 @@ use std::{
 
 use crystalgym_crystal::{EnclosedFolder, EntryKind, is_unfinished_write};
 
-use crate::{EpisodeRow, TrainingConfig, TrainingError, episode_row, layers::MOST_CONFIG_BYTES};
+use crate::{
+    EpisodeRow, Look, TrainingConfig, TrainingError, episode_row, layers::MOST_CONFIG_BYTES,
+};
+
+/// Largest table of looks that is read.
+const MOST_LOOKS_BYTES: u64 = 64 << 20;
 
 /// The folder of a run, which may come from somebody else: its contents are reached as
 /// [`EnclosedFolder`] says.
@@ -31,6 +37,8 @@ impl RunFolder {
     pub const CONFIG: &'static str = "config.toml";
     /// The table of episodes.
     pub const EPISODES: &'static str = "episodes.csv";
+    /// What the greedy policy was worth in between.
+    pub const LOOKS: &'static str = "looks.csv";
     /// The folder of checkpoints.
     pub const CHECKPOINTS: &'static str = "checkpoints";
     /// The folder of the best crystals.
@@ -88,6 +96,32 @@ impl RunFolder {
             file,
             &self.folder.join(Self::EPISODES),
         ))
+    }
+
+    /// Its looks at the greedy policy; none if it has taken none.
+    ///
+    /// # Errors
+    /// [`TrainingError::RunFolder`] if the file is not such a table.
+    pub fn looks(&self) -> Result<Vec<Look>, TrainingError> {
+        if !matches!(self.folder.kind(Self::LOOKS), Ok(EntryKind::File)) {
+            return Ok(Vec::new());
+        }
+        let text = self.folder.read_text(Self::LOOKS, MOST_LOOKS_BYTES);
+        let text = text.map_err(self.io(Self::LOOKS))?;
+        let rows = csv::Reader::from_reader(text.as_bytes()).into_deserialize();
+        let rows: Vec<Look> =
+            rows.collect::<Result<_, _>>()
+                .map_err(|error| TrainingError::RunFolder {
+                    path: self.folder.join(Self::LOOKS),
+                    message: error.to_string(),
+                })?;
+        match Look::are_sane(&rows, u64::MAX) {
+            true => Ok(rows),
+            false => Err(TrainingError::RunFolder {
+                path: self.folder.join(Self::LOOKS),
+                message: "rows out of order, or returns that are no numbers".to_owned(),
+            }),
+        }
     }
 
     /// Its table of episodes as a whole.

@@ -8,7 +8,7 @@ use crystalgym_environment::{Appraisal, FinishedEpisode};
 use crystalgym_evaluation::{FailureCode, Outcome};
 
 use crate::{
-    EpisodeRow, EpisodeTable, EventWriter, RowSource, RunStatistics, TrainingConfig,
+    EpisodeRow, EpisodeTable, EventWriter, Look, RowSource, RunStatistics, TrainingConfig,
     checkpoints::RunState,
 };
 
@@ -107,6 +107,13 @@ impl<'a> RunLog<'a> {
             self.events.scalar(&tag, step, value)?;
         }
         self.events.flush()
+    }
+
+    /// Takes a look at the greedy policy.
+    pub(crate) fn looked(&mut self, look: &Look) {
+        self.statistics.looks.push(*look);
+        let written = self.events.scalar("eval/greedy_return", look.step, look.mean_return);
+        self.keep_first_error(written);
     }
 
     fn log_update(&mut self, update: &Update) -> io::Result<()> {

@@ -4,7 +4,7 @@ use crystalgym_agents::Agent;
 use crystalgym_environment::Task;
 use crystalgym_evaluation::FailureCode;
 
-use crate::{RowSource, RunStatistics, checkpoints::RunState, statistics::WINDOW};
+use crate::{Look, RowSource, RunStatistics, checkpoints::RunState, statistics::WINDOW};
 
 impl RunState {
     /// The state, if it can be that of a run of this agent on this task.
@@ -22,6 +22,7 @@ impl RunState {
             failures,
             recent_returns,
             best,
+            looks,
         } = self.statistics;
         if steps > agent.steps() || episodes > agent.steps() {
             let taken = agent.steps();
@@ -50,6 +51,9 @@ impl RunState {
             let found = recent_returns.len();
             return Err(format!("{found} recent returns, expected {recent} numbers"));
         }
+        if !Look::are_sane(&looks, episodes) {
+            return Err("its looks at the greedy policy cannot be what they are".to_owned());
+        }
         let best = best.checked(task, self.config.output.best_crystals, episodes)?;
         Ok(Self {
             statistics: RunStatistics {
@@ -59,6 +63,7 @@ impl RunState {
                 failures,
                 recent_returns,
                 best,
+                looks,
             },
             ..self
         })

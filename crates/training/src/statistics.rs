@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BestCrystals, EpisodeRow, RowSource};
+use crate::{BestCrystals, EpisodeRow, Look, RowSource};
 
 /// Episodes over which the mean return is taken, as in Gymnasium's episode statistics.
 pub(crate) const WINDOW: usize = 100;
@@ -24,6 +24,9 @@ pub struct RunStatistics {
     pub recent_returns: VecDeque<f64>,
     /// Best crystals, best first.
     pub best: BestCrystals,
+    /// Looks at the greedy policy, if any are taken.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub looks: Vec<Look>,
 }
 
 impl RunStatistics {

@@ -1,11 +1,11 @@
 //! Settings of DQN and Rainbow.
 
-use crystalgym_environment::published_steps;
+use crystalgym_environment::{Task, published_steps};
 use crystalgym_evaluation::Property;
 use crystalgym_networks::NetworkConfig;
 use serde::{Deserialize, Serialize};
 
-use crate::{AgentError, LinearSchedule, RelabelConfig, check};
+use crate::{AgentError, FindsConfig, LinearSchedule, RelabelConfig, check, finds::Returns};
 
 /// What the mean of the advantages runs over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -92,6 +92,9 @@ pub struct DqnConfig {
     pub epsilon_end: f64,
     /// Share of the run in which it goes linearly from one to the other.
     pub exploration_fraction: f64,
+    /// What is done with what was found.
+    #[serde(default)]
+    pub finds: FindsConfig,
     /// Shape of the network.
     pub network: NetworkConfig,
 }
@@ -142,6 +145,7 @@ impl DqnConfig {
             epsilon_start: 1.0,
             epsilon_end: 0.05,
             exploration_fraction: 0.2,
+            finds: FindsConfig::default(),
             network: NetworkConfig::published(),
         }
     }
@@ -167,6 +171,7 @@ impl DqnConfig {
             n_step: 3,
             double: true,
             exploration_fraction: 0.3,
+            finds: FindsConfig::standard(),
             network: NetworkConfig::default(),
             ..Self::paper(Property::Density)
         }
@@ -236,11 +241,26 @@ impl DqnConfig {
         }
     }
 
+    /// By how much the value of what leads to the best crystal is to exceed all others: a twentieth of
+    /// the range of the rewards.
+    pub(super) fn margin(&self, task: &Task) -> f64 {
+        let (lowest, best) = task.objective().range();
+        0.05 * (best - lowest)
+    }
+
+    pub(super) fn returns(&self) -> Returns {
+        Returns {
+            n_step: self.n_step,
+            discount: self.discount,
+        }
+    }
+
     /// # Errors
     /// [`AgentError::Config`] names the first field that cannot be right.
     pub(crate) fn check(&self) -> Result<(), AgentError> {
         self.network.check()?;
         self.relabel.check()?;
+        self.finds.check()?;
         check::counts(&[
             ("threads", (self.threads as u64, check::THREADS)),
             ("batch_size", (self.batch_size as u64, check::BATCH)),

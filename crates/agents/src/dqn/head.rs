@@ -112,6 +112,20 @@ impl Head {
         outputs
     }
 
+    /// Adds `slope · ∂Q/∂z` for the numbers `z` of one action: 1 of a number, `p_i (z_i − Q)` of the
+    /// logits of a distribution over the returns `z_i`.
+    pub(crate) fn add_value_gradient(&self, said: &[f32], slope: f64, grad: &mut [f32]) {
+        let Some(support) = self.support else {
+            grad.iter_mut().for_each(|grad| *grad += slope as f32);
+            return;
+        };
+        let p = softmax(said);
+        let mean = support.mean(&p);
+        for (atom, (grad, p)) in grad.iter_mut().zip(&p).enumerate() {
+            *grad += (slope * p * (support.value(atom) - mean)) as f32;
+        }
+    }
+
     /// The mean value of each action, out of rows of [`Self::combine`].
     pub(crate) fn values(&self, combined: &[f32]) -> Vec<f32> {
         let Some(support) = self.support else {

@@ -7,7 +7,7 @@ use rand_pcg::Pcg64;
 use super::head::{Head, softmax};
 use crate::{
     AgentError, Batch, DqnConfig, Support, Transition, batch::StateBatch,
-    categorical::masked_argmax,
+    categorical::masked_argmax, finds::Finds,
 };
 
 /// What a gradient step came to.
@@ -57,6 +57,14 @@ impl<N: GraphNetwork> ValueNetworks<N> {
         })
     }
 
+    /// The values of all actions, row by row, with the present noise.
+    pub(crate) fn action_values(
+        &mut self,
+        seen: &[Observation<'_>],
+    ) -> Result<Vec<f32>, AgentError> {
+        action_values(&self.online, &self.head, &mut self.workspace, seen)
+    }
+
     /// The allowed action of the highest value for each observation, with the present noise.
     pub(crate) fn greedy_actions(
         &mut self,
@@ -72,13 +80,14 @@ impl<N: GraphNetwork> ValueNetworks<N> {
         &mut self,
         task: &Task,
         batch: &Batch<'_>,
+        finds: &Finds,
         config: &DqnConfig,
         learning_rate: f64,
         rng: &mut Pcg64,
     ) -> Result<Losses, AgentError> {
         self.online.resample(rng);
         self.target.resample(rng);
-        let td_targets = self.td_targets(task, &batch.transitions, config.double)?;
+        let td_targets = self.td_targets(task, &batch.transitions, finds, config.double)?;
         let states = batch.transitions.iter().map(|t| (&t.state, t.target));
         let states = StateBatch::new(task, states);
         let outputs = states.forward(&self.online, &mut self.workspace)?;
@@ -107,6 +116,31 @@ impl<N: GraphNetwork> ValueNetworks<N> {
             losses.td_loss += scale * loss;
             losses.q_values += value / batch.weights.len() as f64;
             losses.errors.push(error);
+        }
+        let values = self.head.values(&combined);
+        for (index, transition) in batch.transitions.iter().enumerate() {
+            let Some((weight, ways)) = finds.ways(&transition.state, transition.target) else {
+                continue;
+            };
+            let allowed = finds.allowed(task, &task.observe(&transition.state));
+            let actions = self.head.actions();
+            let values = &values[index * actions..(index + 1) * actions];
+            let lead = |action: usize| ways.contains(&(action as Action));
+            let (way, other) = best_two(values, &allowed, lead);
+            let (Some(way), Some(other)) = (way, other) else {
+                continue;
+            };
+            let short = config.margin(task) - f64::from(values[way] - values[other]);
+            if short > 0.0 {
+                let scale = weight / batch.weights.len() as f64;
+                losses.td_loss += scale * short;
+                for (action, slope) in [(way, -scale), (other, scale)] {
+                    let start = index * row + action * width;
+                    let place = start..start + width;
+                    self.head
+                        .add_value_gradient(&combined[place.clone()], slope, &mut grad[place]);
+                }
+            }
         }
 
         self.gradients.clear();
@@ -144,6 +178,7 @@ impl<N: GraphNetwork> ValueNetworks<N> {
         &mut self,
         task: &Task,
         transitions: &[&Transition],
+        finds: &Finds,
         double: bool,
     ) -> Result<Vec<TdTarget>, AgentError> {
         let next: Vec<(&State, f64)> = transitions
@@ -165,7 +200,8 @@ impl<N: GraphNetwork> ValueNetworks<N> {
         let (row, width) = (self.head.row(), self.head.width());
         let mut best = next.iter().enumerate().map(|(index, (state, _))| {
             let values = &chooser[index * actions..(index + 1) * actions];
-            masked_argmax(values, task.allowed(state)).map(|action| {
+            let allowed = finds.allowed(task, &task.observe(state));
+            masked_argmax(values, &allowed).map(|action| {
                 let start = index * row + action * width;
                 &combined[start..start + width]
             })
@@ -173,20 +209,50 @@ impl<N: GraphNetwork> ValueNetworks<N> {
         let support = self.head.support();
         let td_targets = transitions.iter().map(|t| {
             let next = t.next.as_ref().and_then(|_| best.next().flatten());
+            let bound = finds.value_bound(t);
             match (support, &t.next) {
-                (None, None) => TdTarget::Value(t.reward),
+                (None, None) => TdTarget::Value(at_least(t.reward, bound)),
                 (None, Some(_)) => {
                     let value = next.map_or(f64::NAN, |next| next[0].into());
-                    TdTarget::Value(t.reward + t.discount * value)
+                    TdTarget::Value(at_least(t.reward + t.discount * value, bound))
                 }
-                (Some(support), None) => TdTarget::Distribution(support.certain(t.reward)),
+                (Some(support), None) => {
+                    TdTarget::Distribution(support.certain(at_least(t.reward, bound)))
+                }
                 (Some(support), Some(_)) => {
                     let next = next.map_or_else(Vec::new, softmax);
-                    TdTarget::Distribution(support.project(&next, t.reward, t.discount))
+                    let projected = support.project(&next, t.reward, t.discount);
+                    // Nothing is left to chance, so that what is known is certain.
+                    match bound.filter(|bound| *bound > support.mean(&projected)) {
+                        Some(bound) => TdTarget::Distribution(support.certain(bound)),
+                        None => TdTarget::Distribution(projected),
+                    }
                 }
             }
         });
         Ok(td_targets.collect())
+    }
+}
+
+/// The allowed actions of the highest values: of those that lead somewhere, and of the others.
+fn best_two(
+    values: &[f32],
+    allowed: &[bool],
+    leads: impl Fn(usize) -> bool,
+) -> (Option<usize>, Option<usize>) {
+    let best = |wanted: bool| {
+        let mask: Vec<bool> = allowed.iter().enumerate()
+            .map(|(action, allowed)| *allowed && leads(action) == wanted)
+            .collect();
+        masked_argmax(values, &mask)
+    };
+    (best(true), best(false))
+}
+
+fn at_least(value: f64, bound: Option<f64>) -> f64 {
+    match bound {
+        Some(bound) if bound > value => bound,
+        _ => value,
     }
 }
 
@@ -222,6 +288,17 @@ fn cross_entropy(
     (value, loss, divergence)
 }
 
+/// The values of all actions, row by row.
+pub(crate) fn action_values<N: GraphNetwork>(
+    network: &N,
+    head: &Head,
+    workspace: &mut N::Workspace,
+    seen: &[Observation<'_>],
+) -> Result<Vec<f32>, AgentError> {
+    let outputs = StateBatch::of_observations(seen).forward(network, workspace)?;
+    Ok(head.values(&head.combine(&outputs)))
+}
+
 /// The allowed action of the highest value for each observation.
 pub(crate) fn greedy_actions<N: GraphNetwork>(
     network: &N,
@@ -229,8 +306,7 @@ pub(crate) fn greedy_actions<N: GraphNetwork>(
     workspace: &mut N::Workspace,
     seen: &[Observation<'_>],
 ) -> Result<Vec<Option<Action>>, AgentError> {
-    let outputs = StateBatch::of_observations(seen).forward(network, workspace)?;
-    let values = head.values(&head.combine(&outputs));
+    let values = action_values(network, head, workspace, seen)?;
     let actions = values.chunks_exact(head.actions()).zip(seen);
     Ok(actions
         .map(|(values, seen)| masked_argmax(values, seen.allowed).map(|action| action as Action))

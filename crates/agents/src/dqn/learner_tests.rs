@@ -118,7 +118,7 @@ fn targets_bootstrap_from_the_best_allowed_action() {
         let online = q(&learner.online, &task, next);
         forbidden_was_best |= target[1] > target[0].max(target[2]);
 
-        let plain = values(learner.td_targets(&task, &batch, false).unwrap());
+        let plain = values(learner.td_targets(&task, &batch, &Finds::default(), false).unwrap());
         assert_eq!(
             plain,
             [0.25 + 0.5 * f64::from(target[0].max(target[2])), 0.75]
@@ -130,7 +130,7 @@ fn targets_bootstrap_from_the_best_allowed_action() {
             target[2]
         };
         choices_differed |= chosen < target[0].max(target[2]);
-        let double = values(learner.td_targets(&task, &batch, true).unwrap());
+        let double = values(learner.td_targets(&task, &batch, &Finds::default(), true).unwrap());
         assert_eq!(double, [0.25 + 0.5 * f64::from(chosen), 0.75]);
     }
     // Otherwise the test would not see the mask, or not tell double from plain.
@@ -184,12 +184,12 @@ fn updates_descend_the_loss() {
         };
         let mut learner = learner(&task, &config, 3);
         let td_targets = learner
-            .td_targets(&task, &batch.transitions, config.double)
+            .td_targets(&task, &batch.transitions, &Finds::default(), config.double)
             .unwrap();
         let before = learner.online.clone();
         let mut rng = Pcg64::seed_from_u64(1);
         let losses = learner
-            .update(&task, &batch, &config, 1e-6, &mut rng)
+            .update(&task, &batch, &Finds::default(), &config, 1e-6, &mut rng)
             .unwrap();
         let expected = loss(&learner, &before, &task, &batch, &td_targets);
         assert!((losses.td_loss - expected).abs() < 1e-6 * expected.max(1.0));
@@ -236,7 +236,7 @@ fn distributions_bootstrap_from_the_best_allowed_action() {
     let mut learner = learner(&task, &config, 11);
     let batch = plain_batch(&transitions);
     let td_targets = learner
-        .td_targets(&task, &batch.transitions, false)
+        .td_targets(&task, &batch.transitions, &Finds::default(), false)
         .unwrap();
     let support = learner.head.support().unwrap();
     let next = transitions[0].next.as_ref().unwrap();

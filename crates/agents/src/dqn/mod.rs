@@ -21,7 +21,9 @@ use self::{head::Head, learner::ValueNetworks};
 use crate::{
     AgentConfig, AgentError, Learner, Observer, Policy, PolicyMode, ReplayBuffer, Update,
     agent_seed,
+    categorical::masked_argmax,
     checkpoint::{CheckpointFile, Memory},
+    finds::{Finds, masks, with_masks},
     networks::{self, BuildNetwork},
 };
 
@@ -32,6 +34,7 @@ pub struct Dqn<N: GraphNetwork = Network> {
     task: Arc<Task>,
     networks: ValueNetworks<N>,
     replay: ReplayBuffer,
+    finds: Finds,
     rng: Pcg64,
     /// Environment step up to which learning is done.
     learned_until: u64,
@@ -98,6 +101,7 @@ impl<N: GraphNetwork> Dqn<N> {
             } else {
                 ReplayBuffer::new(config.replay_capacity)
             },
+            finds: Finds::new(&config.finds),
             rng,
             learned_until: 0,
             updates: 0,
@@ -121,14 +125,28 @@ impl<N: GraphNetwork> Dqn<N> {
         &self.replay
     }
 
-    fn update(&mut self, step: u64, observer: &mut dyn Observer) -> Result<(), AgentError> {
+    /// A gradient step, or one more that has the policy make the best crystals.
+    fn update(
+        &mut self,
+        step: u64,
+        rehearses: bool,
+        observer: &mut dyn Observer,
+    ) -> Result<(), AgentError> {
         let config = &self.config;
-        let learning_rate = config.learning_rates().at(step);
         let beta = config.importance().at(step);
-        let batch = self.replay.sample(config.batch_size, beta, &mut self.rng);
-        let losses =
-            self.networks
-                .update(&self.task, &batch, config, learning_rate, &mut self.rng)?;
+        let (size, finds, rng) = (config.batch_size, &self.finds, &mut self.rng);
+        let (batch, learning_rate) = match rehearses {
+            false => (
+                finds.batch(&self.replay, size, beta, rng),
+                config.learning_rates().at(step),
+            ),
+            true => (
+                finds.rehearsed(&self.replay, size, beta, rng),
+                config.learning_rate,
+            ),
+        };
+        let (task, networks) = (&self.task, &mut self.networks);
+        let losses = networks.update(task, &batch, finds, config, learning_rate, rng)?;
         let places = batch.places;
         self.replay.set_errors(&places, &losses.errors);
         self.updates += 1;
@@ -152,6 +170,23 @@ impl<N: GraphNetwork> Dqn<N> {
         });
         Ok(())
     }
+
+    /// Learns on until the policy makes the best crystals.
+    fn rehearse(&mut self, step: u64, observer: &mut dyn Observer) -> Result<(), AgentError> {
+        let is_over = step >= self.config.total_steps;
+        if step <= self.config.learning_starts || !(self.finds.take_news() || is_over) {
+            return Ok(());
+        }
+        for _ in 0..self.config.finds.rehearsals(is_over) {
+            let (task, networks) = (&self.task, &mut self.networks);
+            let act = |seen: &[Observation<'_>]| networks.greedy_actions(seen);
+            if self.finds.are_followed(task, act)? {
+                break;
+            }
+            self.update(step, true, observer)?;
+        }
+        Ok(())
+    }
 }
 
 impl<N: GraphNetwork> Learner for Dqn<N> {
@@ -164,9 +199,10 @@ impl<N: GraphNetwork> Learner for Dqn<N> {
     }
 
     fn remember(&mut self, episode: &FinishedEpisode) -> Result<(), AgentError> {
-        let config = &self.config;
+        let (task, config) = (&self.task, &self.config);
+        self.finds.remember(task, episode, config.returns())?;
         self.replay.remember(
-            &self.task,
+            task,
             episode,
             &config.relabel,
             config.n_step,
@@ -185,22 +221,37 @@ impl<N: GraphNetwork> Learner for Dqn<N> {
             }
             if step.is_multiple_of(self.config.train_every) {
                 for _ in 0..self.config.gradient_steps {
-                    self.update(step, observer)?;
+                    self.update(step, false, observer)?;
                 }
             }
             if step.is_multiple_of(self.config.target_every) {
                 self.networks.update_target(self.config.target_rate)?;
             }
         }
-        Ok(())
+        self.rehearse(until, observer)
     }
 
     /// Chooses at random with probability ε, otherwise the action of the highest value.
     fn act(&mut self, step: u64, seen: &[Observation<'_>]) -> Result<Vec<Action>, AgentError> {
         let epsilon = self.config.epsilon().at(step);
         self.networks.online.resample(&mut self.rng);
-        let greedy = |seen: &[Observation<'_>]| self.networks.greedy_actions(seen);
-        let actions = explore(seen, epsilon, &mut self.rng, greedy)?;
+        let (task, finds) = (Arc::clone(&self.task), &mut self.finds);
+        let mut actions = explore(seen, epsilon, &mut self.rng, |seen, rng| {
+            let action = random_choice(&finds.explored(&task, seen), rng) as Action;
+            finds.acted(&task, seen, action);
+            action
+        });
+        let exploiting: Vec<Observation<'_>> = left_open(seen, &actions);
+        let values = self.networks.action_values(&exploiting)?;
+        let rows = values.chunks_exact(self.task.n_actions()).zip(&exploiting);
+        // One after the other, so that no two make the same crystal.
+        let best = rows.map(|(values, seen)| {
+            let mask = finds.explored(&task, seen);
+            let action = masked_argmax(values, &mask)? as Action;
+            finds.acted(&task, seen, action);
+            Some(action)
+        });
+        fill(&mut actions, best);
         self.networks.online.remove_noise();
         chosen(actions, step)
     }
@@ -230,6 +281,7 @@ impl<N: GraphNetwork> Learner for Dqn<N> {
             network,
             epsilon,
             rng: Pcg64::seed_from_u64(seed),
+            parity_mask: (self.config.finds.parity_mask).then(|| Arc::clone(task)),
         }))
     }
 }
@@ -241,41 +293,52 @@ struct ValuePolicy<N: GraphNetwork> {
     head: Head,
     epsilon: f64,
     rng: Pcg64,
+    /// The task whose crystals need an even number of electrons.
+    parity_mask: Option<Arc<Task>>,
 }
 
 impl<N: GraphNetwork> Policy for ValuePolicy<N> {
     fn act(&mut self, seen: &[Observation<'_>]) -> Result<Vec<Action>, AgentError> {
-        let greedy = |seen: &[Observation<'_>]| {
-            learner::greedy_actions(&self.network, &self.head, &mut self.workspace, seen)
-        };
-        chosen(explore(seen, self.epsilon, &mut self.rng, greedy)?, 0)
+        let masks = masks(self.parity_mask.as_deref(), seen);
+        let seen = with_masks(seen, &masks);
+        let mut actions = explore(&seen, self.epsilon, &mut self.rng, |seen, rng| {
+            random_choice(seen.allowed, rng) as Action
+        });
+        let exploiting = left_open(&seen, &actions);
+        let workspace = &mut self.workspace;
+        let best = learner::greedy_actions(&self.network, &self.head, workspace, &exploiting)?;
+        fill(&mut actions, best.into_iter());
+        chosen(actions, 0)
     }
 }
 
-/// An allowed action at random with probability ε, what `greedy` says otherwise.
+/// What `draw` says with probability ε, and nothing otherwise.
 fn explore(
     seen: &[Observation<'_>],
     epsilon: f64,
     rng: &mut Pcg64,
-    greedy: impl FnOnce(&[Observation<'_>]) -> Result<Vec<Option<Action>>, AgentError>,
-) -> Result<Vec<Option<Action>>, AgentError> {
-    let random: Vec<Option<Action>> = seen
-        .iter()
-        .map(|seen| {
-            let explores = uniform_unit(rng) < epsilon;
-            explores.then(|| random_choice(seen.allowed, rng) as Action)
-        })
-        .collect();
-    let exploiting: Vec<Observation<'_>> = seen
-        .iter()
-        .zip(&random)
-        .filter_map(|(seen, random)| random.is_none().then_some(*seen))
-        .collect();
-    let mut best = greedy(&exploiting)?.into_iter();
-    let actions = random.into_iter();
-    Ok(actions
-        .map(|random| random.or_else(|| best.next().flatten()))
-        .collect())
+    mut draw: impl FnMut(&Observation<'_>, &mut Pcg64) -> Action,
+) -> Vec<Option<Action>> {
+    let explored = seen.iter().map(|seen| {
+        let explores = uniform_unit(rng) < epsilon;
+        explores.then(|| draw(seen, rng))
+    });
+    explored.collect()
+}
+
+/// Of what is seen, that for which no action was chosen.
+fn left_open<'a>(seen: &[Observation<'a>], actions: &[Option<Action>]) -> Vec<Observation<'a>> {
+    let pairs = seen.iter().zip(actions);
+    pairs
+        .filter_map(|(seen, action)| action.is_none().then_some(*seen))
+        .collect()
+}
+
+/// Puts the next of other actions where none was chosen.
+fn fill(actions: &mut [Option<Action>], mut others: impl Iterator<Item = Option<Action>>) {
+    for action in actions.iter_mut().filter(|action| action.is_none()) {
+        *action = others.next().flatten();
+    }
 }
 
 /// All actions, unless the values of one are no numbers.

@@ -10,6 +10,7 @@ use super::Dqn;
 use crate::{
     AgentError, ReplayBuffer,
     checkpoint::{CheckpointFile, Memory, check_progress, invalid},
+    finds::Finds,
 };
 
 /// Everything but the networks.
@@ -19,6 +20,12 @@ struct Saved<'a> {
     updates: u64,
     rng: Pcg64,
     replay: Cow<'a, ReplayBuffer>,
+    #[serde(default, skip_serializing_if = "nothing")]
+    finds: Cow<'a, Finds>,
+}
+
+fn nothing(finds: &Finds) -> bool {
+    finds.is_empty()
 }
 
 impl<N: GraphNetwork> Dqn<N> {
@@ -33,6 +40,7 @@ impl<N: GraphNetwork> Dqn<N> {
             updates: self.updates,
             rng: self.rng.clone(),
             replay: Cow::Borrowed(&self.replay),
+            finds: Cow::Borrowed(&self.finds),
         };
         Memory::new(&saved, Some(networks))
     }
@@ -48,6 +56,10 @@ impl<N: GraphNetwork> Dqn<N> {
         networks.target.remove_noise();
         saved.replay.check(&self.task, &self.replay).map_err(bad)?;
         self.replay = saved.replay.into_owned();
+        let (finds, returns) = (saved.finds.into_owned(), self.config.returns());
+        self.finds = finds
+            .restored(&self.task, &self.config.finds, returns)
+            .map_err(bad)?;
         self.rng = saved.rng;
         self.learned_until = saved.learned_until;
         self.updates = saved.updates;
@@ -56,7 +68,8 @@ impl<N: GraphNetwork> Dqn<N> {
             self.config.environments,
             self.learned_until,
             self.updates,
-            self.config.gradient_steps,
+            // A rehearsal comes after an episode, which takes a step at least.
+            self.config.gradient_steps + self.config.finds.rehearsals(true) as u64,
         )
         .map_err(bad)
     }

@@ -4,7 +4,7 @@ use crystalgym_evaluation::Property;
 use crystalgym_networks::NetworkConfig;
 use serde::{Deserialize, Serialize};
 
-use crate::{AgentError, LinearSchedule, check};
+use crate::{AgentError, FindsConfig, LinearSchedule, check, finds::Returns};
 
 /// Settings of [`Ppo`](crate::Ppo); the default is [`PpoConfig::standard`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,6 +55,9 @@ pub struct PpoConfig {
     /// whatever was done since, as the published agents did: their list of observations was never
     /// cleared, while actions and advantages were current.
     pub first_observations_only: bool,
+    /// What is done with what was found.
+    #[serde(default)]
+    pub finds: FindsConfig,
     /// Shape of the networks.
     pub network: NetworkConfig,
 }
@@ -96,6 +99,7 @@ impl PpoConfig {
             value_coefficient: 0.5,
             normalize_advantages: true,
             first_observations_only: true,
+            finds: FindsConfig::default(),
             network: NetworkConfig::published(),
         }
     }
@@ -116,6 +120,7 @@ impl PpoConfig {
             entropy_coefficient: 0.02,
             entropy_coefficient_end: 0.0,
             first_observations_only: false,
+            finds: FindsConfig::standard(),
             network: NetworkConfig::default(),
             ..Self::paper(Property::Density)
         }
@@ -139,10 +144,19 @@ impl PpoConfig {
         }
     }
 
+    /// What is imitated is whole.
+    pub(super) fn returns(&self) -> Returns {
+        Returns {
+            n_step: usize::MAX,
+            discount: self.discount,
+        }
+    }
+
     /// # Errors
     /// [`AgentError::Config`] names the first field that cannot be right.
     pub(crate) fn check(&self) -> Result<(), AgentError> {
         self.network.check()?;
+        self.finds.check()?;
         check::counts(&[
             ("threads", (self.threads as u64, check::THREADS)),
             ("rollout_steps", (self.rollout_steps as u64, 1..=65_536)),

@@ -1,6 +1,6 @@
 //! Gradient steps of PPO.
 
-use crystalgym_environment::{Observation, State, Task};
+use crystalgym_environment::{Action, Observation, State, Task};
 use crystalgym_networks::{Adam, AdamConfig, Gradients, GraphNetwork};
 
 use super::{
@@ -8,7 +8,10 @@ use super::{
     loss::{clipped_policy_loss, entropy_bonus, normalize, value_loss},
     sample::Sample,
 };
-use crate::{AgentError, MaskedCategorical, batch::StateBatch, categorical_policy::policies};
+use crate::{
+    AgentError, MaskedCategorical, Transition, batch::StateBatch, categorical_policy::policies,
+    finds::Finds,
+};
 
 /// Actor, critic and their optimisers.
 pub(super) struct ActorCritic<N: GraphNetwork> {
@@ -70,6 +73,7 @@ impl<N: GraphNetwork> ActorCritic<N> {
         task: &Task,
         minibatch: &[&Sample],
         stale: Option<&[(State, f64)]>,
+        finds: &Finds,
         config: &PpoConfig,
         rates: (f64, f64),
     ) -> Result<Vec<(&'static str, f64)>, AgentError> {
@@ -99,8 +103,8 @@ impl<N: GraphNetwork> ActorCritic<N> {
             let (logits, grad) = (&logits[place.clone()], &mut grad_logits[place]);
             let action = usize::from(sample.action);
             // A stale observation may be of a site where the action is forbidden.
-            let mask = task.allowed(&sample.state);
-            let Some(policy) = MaskedCategorical::new(logits, mask) else {
+            let mask = finds.allowed(task, &task.observe(&sample.state));
+            let Some(policy) = MaskedCategorical::new(logits, &mask) else {
                 return Ok(vec![("a logit of the policy", f64::NAN)]);
             };
             let log_ratio = policy.log_probabilities()[action] - sample.log_probability;
@@ -123,23 +127,7 @@ impl<N: GraphNetwork> ActorCritic<N> {
             sums.clipfrac += scale * f64::from(u8::from(outside));
         }
 
-        self.actor_gradients.clear();
-        self.critic_gradients.clear();
-        let (actor, critic) = (&mut self.actor_workspace, &mut self.critic_workspace);
-        batch.backward(&self.actor, actor, &grad_logits, &mut self.actor_gradients)?;
-        batch.backward(
-            &self.critic,
-            critic,
-            &grad_values,
-            &mut self.critic_gradients,
-        )?;
-        let gradients = [&mut self.actor_gradients, &mut self.critic_gradients];
-        let norm = clip_together(gradients, config.max_gradient_norm);
-        let (actor, critic) = (self.actor.parameters_mut(), self.critic.parameters_mut());
-        self.actor_adam
-            .step(learning_rate, &self.actor_gradients, actor)?;
-        self.critic_adam
-            .step(learning_rate, &self.critic_gradients, critic)?;
+        let norm = self.descend(&batch, &grad_logits, &grad_values, config, learning_rate)?;
         Ok(vec![
             ("losses/policy_loss", sums.policy_loss),
             ("losses/value_loss", sums.value_loss),
@@ -149,6 +137,71 @@ impl<N: GraphNetwork> ActorCritic<N> {
             ("losses/gradient_norm", norm),
             ("charts/learning_rate", learning_rate),
         ])
+    }
+
+    /// One step down the gradient of the mean of `(G − V)₊ (−ln π(a)) + c_V ½ (G − V)₊²` over actions
+    /// with the returns `G` that followed them (self-imitation learning, Oh et al. 2018, equations 1
+    /// to 3), and of `−w ln π(A)` where actions `A` lead to the best crystal; returns that mean.
+    pub(super) fn imitate(
+        &mut self,
+        task: &Task,
+        imitated: &[&Transition],
+        finds: &Finds,
+        config: &PpoConfig,
+        learning_rate: f64,
+    ) -> Result<f64, AgentError> {
+        let batch = StateBatch::new(task, imitated.iter().map(|t| (&t.state, t.target)));
+        let logits = batch.forward(&self.actor, &mut self.actor_workspace)?;
+        let values = batch.forward(&self.critic, &mut self.critic_workspace)?;
+        let scale = 1.0 / imitated.len() as f64;
+        let actions = self.actor.n_outputs();
+        let mut grad_logits = vec![0.0_f32; logits.len()];
+        let mut grad_values = vec![0.0_f32; values.len()];
+        let mut loss = 0.0;
+        for (row, transition) in imitated.iter().enumerate() {
+            let place = row * actions..(row + 1) * actions;
+            let mask = finds.allowed(task, &task.observe(&transition.state));
+            let Some(policy) = MaskedCategorical::new(&logits[place.clone()], &mask) else {
+                return Ok(f64::NAN);
+            };
+            let gain = (transition.reward - f64::from(values[row])).max(0.0);
+            let action = usize::from(transition.action);
+            let grad = &mut grad_logits[place];
+            policy.add_log_probability_gradient(action, -scale * gain, grad);
+            if let Some((weight, ways)) = finds.ways(&transition.state, transition.target) {
+                let leads = |action: usize| ways.contains(&(action as Action));
+                loss += scale * weight * policy.add_set_gradient(leads, scale * weight, grad);
+            }
+            grad_values[row] = (-scale * config.value_coefficient * gain) as f32;
+            let of_value = 0.5 * config.value_coefficient * gain * gain;
+            loss += scale * (of_value - gain * policy.log_probabilities()[action]);
+        }
+        self.descend(&batch, &grad_logits, &grad_values, config, learning_rate)?;
+        Ok(loss)
+    }
+
+    /// One step of both networks down the gradient of what they said of a batch; returns its norm.
+    fn descend(
+        &mut self,
+        batch: &StateBatch<'_>,
+        grad_logits: &[f32],
+        grad_values: &[f32],
+        config: &PpoConfig,
+        learning_rate: f64,
+    ) -> Result<f64, AgentError> {
+        self.actor_gradients.clear();
+        self.critic_gradients.clear();
+        let (actor, critic) = (&mut self.actor_workspace, &mut self.critic_workspace);
+        batch.backward(&self.actor, actor, grad_logits, &mut self.actor_gradients)?;
+        batch.backward(&self.critic, critic, grad_values, &mut self.critic_gradients)?;
+        let gradients = [&mut self.actor_gradients, &mut self.critic_gradients];
+        let norm = clip_together(gradients, config.max_gradient_norm);
+        let (actor, critic) = (self.actor.parameters_mut(), self.critic.parameters_mut());
+        self.actor_adam
+            .step(learning_rate, &self.actor_gradients, actor)?;
+        self.critic_adam
+            .step(learning_rate, &self.critic_gradients, critic)?;
+        Ok(norm)
     }
 }
 

@@ -21,8 +21,9 @@ pub use self::config::PpoConfig;
 use self::{learner::ActorCritic, sample::Sample};
 use crate::{
     AgentConfig, AgentError, Learner, Observer, Policy, PolicyMode, Update, agent_seed,
-    categorical_policy::CategoricalPolicy,
+    categorical_policy::{CategoricalPolicy, modes},
     checkpoint::{CheckpointFile, Memory},
+    finds::{Finds, with_masks},
     generalized_advantages,
     networks::{self, BuildNetwork},
     replay::first_reward,
@@ -51,6 +52,7 @@ pub struct Ppo<N: GraphNetwork = Network> {
     samples: VecDeque<Sample>,
     /// Observations of the first rollout, if only they are ever learned from.
     first_observations: Vec<(State, f64)>,
+    finds: Finds,
     rng: Pcg64,
     updates: u64,
 }
@@ -100,6 +102,7 @@ impl<N: GraphNetwork> Ppo<N> {
             },
             samples: VecDeque::new(),
             first_observations: Vec::new(),
+            finds: Finds::new(&config.finds),
             rng,
             updates: 0,
             config,
@@ -134,9 +137,14 @@ impl<N: GraphNetwork> Ppo<N> {
             self.config.learning_rates().at(step),
             self.config.entropy_coefficients().at(step),
         );
-        let losses = self
-            .networks
-            .update(&self.task, &minibatch, stale, &self.config, rates)?;
+        let (task, finds, config) = (&self.task, &self.finds, &self.config);
+        let networks = &mut self.networks;
+        let mut losses = networks.update(task, &minibatch, stale, finds, config, rates)?;
+        let imitated = finds.imitated(minibatch.len(), &mut self.rng);
+        if !imitated.is_empty() {
+            let loss = networks.imitate(task, &imitated, finds, config, rates.0)?;
+            losses.push(("losses/imitation_loss", loss));
+        }
         self.updates += 1;
         if let Some((what, found)) = losses.iter().find(|(_, value)| !value.is_finite()) {
             return Err(AgentError::Diverged {
@@ -150,6 +158,32 @@ impl<N: GraphNetwork> Ppo<N> {
             updates: self.updates,
             scalars: losses,
         });
+        Ok(())
+    }
+
+    /// Imitates until the policy makes the best crystals.
+    fn rehearse(&mut self, step: u64) -> Result<(), AgentError> {
+        let config = &self.config;
+        let is_over = step >= config.total_steps;
+        if !(self.finds.take_news() || is_over) {
+            return Ok(());
+        }
+        let minibatch = config.rollout_steps.div_ceil(config.minibatches);
+        for _ in 0..config.finds.rehearsals(is_over) {
+            let (task, networks, finds) = (&self.task, &mut self.networks, &self.finds);
+            if finds.are_followed(task, |seen| modes(networks.policies(seen)?))? {
+                break;
+            }
+            let imitated = finds.very_best(minibatch, &mut self.rng);
+            let loss = networks.imitate(task, &imitated, finds, config, config.learning_rate)?;
+            if !loss.is_finite() {
+                return Err(AgentError::Diverged {
+                    step,
+                    what: "the loss of imitation",
+                    found: loss,
+                });
+            }
+        }
         Ok(())
     }
 }
@@ -204,10 +238,10 @@ impl<N: GraphNetwork> Learner for Ppo<N> {
 
     fn remember(&mut self, episode: &FinishedEpisode) -> Result<(), AgentError> {
         let trace = self.traces.ended.pop_front().unwrap_or_default();
-        let (config, networks) = (&self.config, &mut self.networks);
+        let (task, config, networks) = (&self.task, &self.config, &mut self.networks);
         self.samples
-            .extend(samples(&self.task, networks, config, episode, &trace)?);
-        Ok(())
+            .extend(samples(task, networks, config, episode, &trace)?);
+        self.finds.remember(task, episode, config.returns())
     }
 
     /// Learns from every rollout that is complete.
@@ -229,12 +263,14 @@ impl<N: GraphNetwork> Learner for Ppo<N> {
                 }
             }
         }
-        Ok(())
+        self.rehearse(step)
     }
 
     /// Draws an action for every environment from the policy.
     fn act(&mut self, step: u64, seen: &[Observation<'_>]) -> Result<Vec<Action>, AgentError> {
-        let policies = self.networks.policies(seen)?;
+        let (task, finds) = (Arc::clone(&self.task), &mut self.finds);
+        let masks = finds.masks(&task, seen);
+        let policies = self.networks.policies(&with_masks(seen, &masks))?;
         let mut actions = Vec::with_capacity(seen.len());
         for ((seen, policy), trace) in seen.iter().zip(policies).zip(&mut self.traces.current) {
             let policy = policy.ok_or(AgentError::Diverged {
@@ -242,12 +278,13 @@ impl<N: GraphNetwork> Learner for Ppo<N> {
                 what: "a logit of the policy",
                 found: f64::NAN,
             })?;
-            let action = policy.sample(&mut self.rng);
-            trace.push(policy.log_probabilities()[action]);
+            let action = finds.drawn(&task, seen, &policy, &mut self.rng);
+            // Of the policy itself, so that what it learns does not depend on what was made before.
+            trace.push(policy.log_probabilities()[usize::from(action)]);
             if trace.len() == seen.steps {
                 self.traces.ended.push_back(std::mem::take(trace));
             }
-            actions.push(action as Action);
+            actions.push(action);
         }
         Ok(actions)
     }
@@ -271,7 +308,8 @@ impl<N: GraphNetwork> Learner for Ppo<N> {
         _step: u64,
     ) -> Result<Box<dyn Policy>, AgentError> {
         let network = networks::for_task(self.actor(), task, &self.task)?;
-        let policy = CategoricalPolicy::new(network, mode, self.config.threads)?;
+        let parity_mask = (self.config.finds.parity_mask).then(|| Arc::clone(task));
+        let policy = CategoricalPolicy::new(network, mode, self.config.threads, parity_mask)?;
         Ok(Box::new(policy))
     }
 }

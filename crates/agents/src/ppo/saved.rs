@@ -12,6 +12,7 @@ use crate::{
     AgentError,
     check::sane,
     checkpoint::{CheckpointFile, Memory, invalid},
+    finds::Finds,
 };
 
 /// Everything but the networks.
@@ -22,6 +23,12 @@ struct Saved<'a> {
     first_observations: Cow<'a, [(State, f64)]>,
     rng: Pcg64,
     updates: u64,
+    #[serde(default, skip_serializing_if = "nothing")]
+    finds: Cow<'a, Finds>,
+}
+
+fn nothing(finds: &Finds) -> bool {
+    finds.is_empty()
 }
 
 impl<N: GraphNetwork> Ppo<N> {
@@ -41,6 +48,7 @@ impl<N: GraphNetwork> Ppo<N> {
             first_observations: Cow::Borrowed(&self.first_observations),
             rng: self.rng.clone(),
             updates: self.updates,
+            finds: Cow::Borrowed(&self.finds),
         };
         Memory::new(&saved, Some(networks))
     }
@@ -60,6 +68,10 @@ impl<N: GraphNetwork> Ppo<N> {
         self.first_observations = saved.first_observations.into_owned();
         self.rng = saved.rng;
         self.updates = saved.updates;
+        let (finds, returns) = (saved.finds.into_owned(), self.config.returns());
+        self.finds = finds
+            .restored(&self.task, &self.config.finds, returns)
+            .map_err(|message| invalid(file.folder(), message))?;
         self.check_saved()
             .map_err(|message| invalid(file.folder(), message))
     }

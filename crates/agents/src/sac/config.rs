@@ -4,7 +4,7 @@ use crystalgym_evaluation::Property;
 use crystalgym_networks::NetworkConfig;
 use serde::{Deserialize, Serialize};
 
-use crate::{AgentError, LinearSchedule, RelabelConfig, check};
+use crate::{AgentError, FindsConfig, LinearSchedule, RelabelConfig, check, finds::Returns};
 
 /// What becomes of the two critics' values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -88,6 +88,9 @@ pub struct SacConfig {
     /// Whether the actor's loss is divided by the number of actions, as in the published agents
     /// (a mean over actions where the sum is meant).
     pub divide_by_actions: bool,
+    /// What is done with what was found.
+    #[serde(default)]
+    pub finds: FindsConfig,
     /// Shape of the networks.
     pub network: NetworkConfig,
 }
@@ -137,6 +140,7 @@ impl SacConfig {
             target_entropy: 0.89,
             target_entropy_end: 0.89,
             divide_by_actions: true,
+            finds: FindsConfig::default(),
             network: NetworkConfig::published(),
         }
     }
@@ -173,6 +177,7 @@ impl SacConfig {
             temperature_end: 0.005,
             temperature_fraction: 0.5,
             divide_by_actions: false,
+            finds: FindsConfig::standard(),
             network: NetworkConfig::default(),
             ..Self::paper(Property::Density)
         }
@@ -205,11 +210,19 @@ impl SacConfig {
         self.schedule(self.target_entropy, self.target_entropy_end, 1.0)
     }
 
+    pub(super) fn returns(&self) -> Returns {
+        Returns {
+            n_step: self.n_step,
+            discount: self.discount,
+        }
+    }
+
     /// # Errors
     /// [`AgentError::Config`] names the first field that cannot be right.
     pub(crate) fn check(&self) -> Result<(), AgentError> {
         self.network.check()?;
         self.relabel.check()?;
+        self.finds.check()?;
         check::counts(&[
             ("threads", (self.threads as u64, check::THREADS)),
             ("batch_size", (self.batch_size as u64, check::BATCH)),

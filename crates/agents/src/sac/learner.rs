@@ -1,6 +1,6 @@
 //! Gradient steps of discrete SAC.
 
-use crystalgym_environment::{Observation, State, Task};
+use crystalgym_environment::{Action, Observation, State, Task};
 use crystalgym_networks::{Adam, AdamConfig, Gradients, GraphNetwork};
 
 use super::{
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     AgentError, MaskedCategorical, Transition, batch::StateBatch, categorical_policy::policies,
-    networks::polyak_update,
+    finds::Finds, networks::polyak_update,
 };
 
 /// A network and its optimiser.
@@ -122,15 +122,16 @@ impl<N: GraphNetwork> SoftActorCritic<N> {
         &mut self,
         task: &Task,
         transitions: &[&Transition],
+        finds: &Finds,
         config: &SacConfig,
         rates: Rates,
     ) -> Result<Losses, AgentError> {
-        let y = self.td_targets(task, transitions, config, rates.temperature)?;
+        let y = self.td_targets(task, transitions, finds, config, rates.temperature)?;
         let states = transitions.iter().map(|t| (&t.state, t.target));
         let states = StateBatch::new(task, states);
         let mut losses = Losses::default();
         self.update_critics(transitions, &states, &y, config, rates.critic, &mut losses)?;
-        self.update_actor(task, transitions, &states, config, rates, &mut losses)?;
+        self.update_actor(task, transitions, finds, &states, config, rates, &mut losses)?;
         Ok(losses)
     }
 
@@ -148,6 +149,7 @@ impl<N: GraphNetwork> SoftActorCritic<N> {
         &mut self,
         task: &Task,
         transitions: &[&Transition],
+        finds: &Finds,
         config: &SacConfig,
         temperature: f64,
     ) -> Result<Vec<f64>, AgentError> {
@@ -170,12 +172,19 @@ impl<N: GraphNetwork> SoftActorCritic<N> {
         let actions = task.n_actions();
         let mut values = next.iter().enumerate().map(|(row, (state, _))| {
             let row = row * actions..(row + 1) * actions;
-            MaskedCategorical::new(&logits[row.clone()], task.allowed(state))
+            let allowed = finds.allowed(task, &task.observe(state));
+            MaskedCategorical::new(&logits[row.clone()], &allowed)
                 .map_or(f64::NAN, |policy| soft_value(&policy, &q[row], temperature))
         });
-        let y = transitions.iter().map(|t| match t.next {
-            Some(_) => t.reward + t.discount * values.next().unwrap_or(f64::NAN),
-            None => t.reward,
+        let y = transitions.iter().map(|t| {
+            let y = match t.next {
+                Some(_) => t.reward + t.discount * values.next().unwrap_or(f64::NAN),
+                None => t.reward,
+            };
+            match finds.value_bound(t) {
+                Some(bound) if bound > y => bound,
+                _ => y,
+            }
         });
         Ok(y.collect())
     }
@@ -217,6 +226,7 @@ impl<N: GraphNetwork> SoftActorCritic<N> {
         &mut self,
         task: &Task,
         transitions: &[&Transition],
+        finds: &Finds,
         states: &StateBatch<'_>,
         config: &SacConfig,
         rates: Rates,
@@ -239,13 +249,18 @@ impl<N: GraphNetwork> SoftActorCritic<N> {
         let mut grad = vec![0.0_f32; logits.len()];
         for (row, transition) in transitions.iter().enumerate() {
             let row = row * actions..(row + 1) * actions;
-            let mask = task.allowed(&transition.state);
-            let Some(policy) = MaskedCategorical::new(&logits[row.clone()], mask) else {
+            let mask = finds.allowed(task, &task.observe(&transition.state));
+            let Some(policy) = MaskedCategorical::new(&logits[row.clone()], &mask) else {
                 losses.actor_loss = f64::NAN;
                 return Ok(());
             };
             let (q, grad) = (&q[row.clone()], &mut grad[row]);
             losses.actor_loss += scale * actor_loss(&policy, q, rates.temperature, scale, grad);
+            if let Some((weight, ways)) = finds.ways(&transition.state, transition.target) {
+                let leads = |action: usize| ways.contains(&(action as Action));
+                losses.actor_loss +=
+                    scale * weight * policy.add_set_gradient(leads, scale * weight, grad);
+            }
             losses.entropy += mean * policy.entropy();
             let allowed = mask.iter().filter(|allowed| **allowed).count() as f64;
             losses.target_entropy += mean * rates.target_entropy * allowed.ln();

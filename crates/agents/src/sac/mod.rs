@@ -23,8 +23,9 @@ use self::{
 use crate::{
     AgentConfig, AgentError, Learner, Observer, Policy, PolicyMode, ReplayBuffer, Update,
     agent_seed,
-    categorical_policy::CategoricalPolicy,
+    categorical_policy::{CategoricalPolicy, modes},
     checkpoint::{CheckpointFile, Memory},
+    finds::{Finds, with_masks},
     networks::{self, BuildNetwork},
 };
 
@@ -35,6 +36,7 @@ pub struct Sac<N: GraphNetwork = Network> {
     task: Arc<Task>,
     networks: SoftActorCritic<N>,
     replay: ReplayBuffer,
+    finds: Finds,
     temperature: Temperature,
     rng: Pcg64,
     /// Environment step up to which learning is done.
@@ -79,6 +81,7 @@ impl<N: GraphNetwork> Sac<N> {
         Ok(Self {
             networks: SoftActorCritic::new(actor, critics, &config)?,
             replay: ReplayBuffer::new(config.replay_capacity),
+            finds: Finds::new(&config.finds),
             temperature: Temperature::new(config.temperature),
             rng,
             learned_until: 0,
@@ -98,9 +101,18 @@ impl<N: GraphNetwork> Sac<N> {
         &self.networks.actor.network
     }
 
-    fn update(&mut self, step: u64, observer: &mut dyn Observer) -> Result<(), AgentError> {
+    /// A gradient step, or one more that has the policy make the best crystals.
+    fn update(
+        &mut self,
+        step: u64,
+        rehearses: bool,
+        observer: &mut dyn Observer,
+    ) -> Result<(), AgentError> {
         let config = &self.config;
-        let share = config.learning_rate_shares().at(step);
+        let share = match rehearses {
+            false => config.learning_rate_shares().at(step),
+            true => 1.0,
+        };
         let rates = Rates {
             actor: share * config.actor_learning_rate,
             critic: share * config.critic_learning_rate,
@@ -111,10 +123,13 @@ impl<N: GraphNetwork> Sac<N> {
             },
             target_entropy: config.target_entropies().at(step),
         };
-        let batch = self.replay.sample(config.batch_size, 0.0, &mut self.rng);
-        let losses = self
-            .networks
-            .update(&self.task, &batch.transitions, config, rates)?;
+        let (size, finds) = (config.batch_size, &self.finds);
+        let batch = match rehearses {
+            false => finds.batch(&self.replay, size, 0.0, &mut self.rng),
+            true => finds.rehearsed(&self.replay, size, 0.0, &mut self.rng),
+        };
+        let (task, batch) = (&self.task, &batch.transitions);
+        let losses = self.networks.update(task, batch, finds, config, rates)?;
         if config.tune_temperature {
             let slope = temperature_slope(rates.temperature, losses.entropy, losses.target_entropy);
             self.temperature
@@ -144,6 +159,23 @@ impl<N: GraphNetwork> Sac<N> {
         });
         Ok(())
     }
+
+    /// Learns on until the policy makes the best crystals.
+    fn rehearse(&mut self, step: u64, observer: &mut dyn Observer) -> Result<(), AgentError> {
+        let is_over = step >= self.config.total_steps;
+        if step <= self.config.learning_starts || !(self.finds.take_news() || is_over) {
+            return Ok(());
+        }
+        for _ in 0..self.config.finds.rehearsals(is_over) {
+            let (task, networks) = (&self.task, &mut self.networks);
+            let act = |seen: &[Observation<'_>]| modes(networks.policies(seen)?);
+            if self.finds.are_followed(task, act)? {
+                break;
+            }
+            self.update(step, true, observer)?;
+        }
+        Ok(())
+    }
 }
 
 impl<N: GraphNetwork> Learner for Sac<N> {
@@ -152,9 +184,10 @@ impl<N: GraphNetwork> Learner for Sac<N> {
     }
 
     fn remember(&mut self, episode: &FinishedEpisode) -> Result<(), AgentError> {
-        let config = &self.config;
+        let (task, config) = (&self.task, &self.config);
+        self.finds.remember(task, episode, config.returns())?;
         self.replay.remember(
-            &self.task,
+            task,
             episode,
             &config.relabel,
             config.n_step,
@@ -173,34 +206,38 @@ impl<N: GraphNetwork> Learner for Sac<N> {
             }
             if step.is_multiple_of(self.config.train_every) {
                 for _ in 0..self.config.gradient_steps {
-                    self.update(step, observer)?;
+                    self.update(step, false, observer)?;
                 }
             }
             if step.is_multiple_of(self.config.target_every) {
                 self.networks.update_targets(self.config.target_rate)?;
             }
         }
-        Ok(())
+        self.rehearse(until, observer)
     }
 
     /// Random actions until learning starts, then draws from the policy.
     fn act(&mut self, step: u64, seen: &[Observation<'_>]) -> Result<Vec<Action>, AgentError> {
+        let (task, finds, rng) = (Arc::clone(&self.task), &mut self.finds, &mut self.rng);
         if step < self.config.learning_starts {
-            let masks = seen.iter().map(|seen| seen.allowed);
-            return Ok(masks
-                .map(|allowed| random_choice(allowed, &mut self.rng) as Action)
-                .collect());
+            let drawn = seen.iter().map(|seen| {
+                let action = random_choice(&finds.explored(&task, seen), rng) as Action;
+                finds.acted(&task, seen, action);
+                action
+            });
+            return Ok(drawn.collect());
         }
-        let policies = self.networks.policies(seen)?;
-        policies
-            .into_iter()
-            .map(|policy| {
+        let masks = finds.masks(&task, seen);
+        let policies = self.networks.policies(&with_masks(seen, &masks))?;
+        let pairs = policies.into_iter().zip(seen);
+        pairs
+            .map(|(policy, seen)| {
                 let policy = policy.ok_or(AgentError::Diverged {
                     step,
                     what: "a logit of the policy",
                     found: f64::NAN,
                 })?;
-                Ok(policy.sample(&mut self.rng) as Action)
+                Ok(finds.drawn(&task, seen, &policy, rng))
             })
             .collect()
     }
@@ -220,7 +257,8 @@ impl<N: GraphNetwork> Learner for Sac<N> {
         _step: u64,
     ) -> Result<Box<dyn Policy>, AgentError> {
         let network = networks::for_task(self.actor(), task, &self.task)?;
-        let policy = CategoricalPolicy::new(network, mode, self.config.threads)?;
+        let parity_mask = (self.config.finds.parity_mask).then(|| Arc::clone(task));
+        let policy = CategoricalPolicy::new(network, mode, self.config.threads, parity_mask)?;
         Ok(Box::new(policy))
     }
 }

@@ -10,6 +10,7 @@ use super::{Sac, Temperature};
 use crate::{
     AgentError, ReplayBuffer,
     checkpoint::{CheckpointFile, Memory, check_progress, invalid},
+    finds::Finds,
 };
 
 /// Names of the two critics in the file of networks.
@@ -23,6 +24,12 @@ struct Saved<'a> {
     temperature: Temperature,
     rng: Pcg64,
     replay: Cow<'a, ReplayBuffer>,
+    #[serde(default, skip_serializing_if = "nothing")]
+    finds: Cow<'a, Finds>,
+}
+
+fn nothing(finds: &Finds) -> bool {
+    finds.is_empty()
 }
 
 impl<N: GraphNetwork> Sac<N> {
@@ -44,6 +51,7 @@ impl<N: GraphNetwork> Sac<N> {
             temperature: self.temperature.clone(),
             rng: self.rng.clone(),
             replay: Cow::Borrowed(&self.replay),
+            finds: Cow::Borrowed(&self.finds),
         };
         Memory::new(&saved, Some(networks))
     }
@@ -63,6 +71,10 @@ impl<N: GraphNetwork> Sac<N> {
         }
         saved.replay.check(&self.task, &self.replay).map_err(bad)?;
         self.replay = saved.replay.into_owned();
+        let (finds, returns) = (saved.finds.into_owned(), self.config.returns());
+        self.finds = finds
+            .restored(&self.task, &self.config.finds, returns)
+            .map_err(bad)?;
         saved.temperature.check().map_err(bad)?;
         self.temperature = saved.temperature;
         self.rng = saved.rng;
@@ -73,7 +85,8 @@ impl<N: GraphNetwork> Sac<N> {
             self.config.environments,
             self.learned_until,
             self.updates,
-            self.config.gradient_steps,
+            // A rehearsal comes after an episode, which takes a step at least.
+            self.config.gradient_steps + self.config.finds.rehearsals(true) as u64,
         )
         .map_err(bad)
     }

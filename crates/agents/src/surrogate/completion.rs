@@ -10,7 +10,7 @@ use rand_pcg::Pcg64;
 use super::{
     acquisition::standard_normal,
     pool::MOST_FILLINGS,
-    reach::{random_end, reachable_image, state_of},
+    reach::{random_end, reachable_image},
     results::{Results, reward_of},
     rule::ChemistryRule,
     sight::Sight,
@@ -18,6 +18,7 @@ use super::{
 use crate::{
     AgentError, Policy, PolicyMode,
     search::{PlansUnderWay, random_filling},
+    seen_state::state_of,
 };
 
 /// Fillings that are looked at closely, and that are kept.

@@ -8,9 +8,9 @@ use crystalgym_surrogate::{Filling, Forecast, PropertyModel, canonical};
 use super::{
     acquisition::{Acquisition, Aim, standard_normal},
     learner::{Pending, SurrogateAgent, hit_tolerance},
-    reach::{random_end, reachable_image, state_of},
+    reach::{random_end, reachable_image},
 };
-use crate::search::random_filling;
+use crate::{search::random_filling, seen_state::state_of};
 
 /// Random crystals that are drawn to find one that the rule of chemistry prefers.
 const DRAWS: usize = 20_000;

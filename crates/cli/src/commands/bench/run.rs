@@ -17,12 +17,23 @@ use crate::{progress::JobsBar, signals::StopFlag, terminal};
 /// Arguments of `crystalgym bench run`.
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
-    /// Experiments, such as paper-exp1.
+    /// Experiments, such as paper-exp1; `solve` is solve-easy and solve-hard.
     #[arg(required = true)]
     pub(super) experiments: Vec<String>,
     #[command(flatten)]
     pub(super) options: RunOptionArguments,
 }
+
+/// What is compared by how soon it solves a task.
+const SOLVING_ALGORITHMS: [&str; 7] = [
+    "surrogate",
+    "genetic",
+    "random_search",
+    "rainbow",
+    "dqn",
+    "ppo",
+    "sac",
+];
 
 /// What `bench run` and `bench --preset` share.
 #[derive(Debug, Args)]
@@ -35,7 +46,8 @@ pub(crate) struct RunOptionArguments {
     )]
     properties: Vec<Property>,
     /// Algorithms, separated by commas; surrogate, random_search, genetic and local_search are known too.
-    #[arg(long, value_delimiter = ',', default_value = "ppo,sac,dqn,rainbow")]
+    /// By default ppo, sac, dqn and rainbow; of `solve` surrogate, genetic and random_search as well.
+    #[arg(long, value_delimiter = ',')]
     algorithms: Vec<String>,
     /// Skeletons of the experiments that are not mixed, separated by commas.
     #[arg(long, value_delimiter = ',', default_value = "C1,C2,C3,C4,C5,C6,C7")]
@@ -128,11 +140,22 @@ fn selection(names: &[String], arguments: &RunOptionArguments) -> anyhow::Result
     for assignment in &arguments.set {
         layers.add_assignment(assignment)?;
     }
-    let algorithms = arguments.algorithms.iter();
+    let experiments = chosen_experiments(names)?;
+    let all_solve = experiments.iter().all(Experiment::is_about_solving);
+    let usual: &[&str] = match all_solve {
+        true => &SOLVING_ALGORITHMS,
+        false => &["ppo", "sac", "dqn", "rainbow"],
+    };
+    let named_ones = arguments.algorithms.iter().map(String::as_str);
+    let algorithms: Vec<&str> = match arguments.algorithms.is_empty() {
+        true => usual.to_vec(),
+        false => named_ones.collect(),
+    };
     Ok(Selection {
-        experiments: chosen_experiments(names)?,
+        experiments,
         properties: arguments.properties.clone(),
         algorithms: algorithms
+            .into_iter()
             .map(|name| named::<Algorithm>("--algorithms", name))
             .collect::<Result<_, _>>()?,
         skeletons: arguments.skeletons.clone(),
@@ -152,8 +175,12 @@ fn chosen_experiments(names: &[String]) -> anyhow::Result<Vec<Experiment>> {
     if names.is_empty() {
         bail!("which experiments? name some of {list}: crystalgym bench run paper-exp1");
     }
+    let of_solve = |name: &String| match name.as_str() {
+        "solve" => vec!["solve-easy".to_owned(), "solve-hard".to_owned()],
+        _ => vec![name.clone()],
+    };
+    let names = names.iter().flat_map(of_solve);
     names
-        .iter()
         .map(|name| {
             let found = known.iter().find(|experiment| experiment.name == name);
             found
