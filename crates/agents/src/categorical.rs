@@ -50,7 +50,9 @@ impl MaskedCategorical {
     /// The same among some of the actions alone; `None` if none of them has a chance.
     pub(crate) fn among(&self, allowed: &[bool]) -> Option<Self> {
         let pairs = self.log_probabilities.iter().zip(allowed);
-        let both: Vec<bool> = pairs.map(|(log, allowed)| *allowed && log.is_finite()).collect();
+        let both: Vec<bool> = pairs
+            .map(|(log, allowed)| *allowed && log.is_finite())
+            .collect();
         Self::from_values(&self.log_probabilities, &both)
     }
 

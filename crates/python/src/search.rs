@@ -201,7 +201,8 @@ impl SearchResult {
 /// Searches the elements of chosen sites of a structure for a property.
 ///
 /// Every calculation goes through the store, so that a search that was stopped goes on where it was
-/// when it is started again. Few fillings are all computed; of many a genetic search computes some.
+/// when it is started again. Few fillings are all computed; of many a search by a model of the property
+/// computes some.
 ///
 /// Parameters
 /// ----------
@@ -224,8 +225,8 @@ impl SearchResult {
 ///     positions relaxed first.
 /// cell : {"given", "primitive"}
 ///     Of a supercell, the cell as it is or the primitive one.
-/// algorithm : {"auto", "exhaustive", "genetic", "random"}
-///     By default all fillings if they are at most 200, or else the genetic search.
+/// algorithm : {"auto", "exhaustive", "surrogate", "genetic", "random"}
+///     By default all fillings if they are at most 200, or else the search by a model.
 /// budget : int
 ///     Most fillings that are computed.
 /// seed : int

@@ -3,8 +3,8 @@
 use std::str::FromStr;
 
 use crate::{
-    SearchError, SearchProblem, error::invalid, exhaustive::Exhaustive, genetic::Genetic,
-    strategy::Strategy,
+    Goal, SearchError, SearchProblem, error::invalid, exhaustive::Exhaustive, genetic::Genetic,
+    strategy::Strategy, surrogate::Surrogate,
 };
 
 /// Fillings up to which all are computed unless another algorithm is named.
@@ -13,11 +13,13 @@ pub(crate) const EXHAUSTIVE_UP_TO: usize = 200;
 /// An algorithm by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SearchAlgorithm {
-    /// All fillings if they are few, or else the genetic search.
+    /// All fillings if they are few, or else the search by a model.
     #[default]
     Auto,
     /// All fillings in the order of the choices.
     Exhaustive,
+    /// A search by a model of the property.
+    Surrogate,
     /// A genetic search.
     Genetic,
     /// Random trials.
@@ -26,13 +28,20 @@ pub enum SearchAlgorithm {
 
 impl SearchAlgorithm {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Auto, Self::Exhaustive, Self::Genetic, Self::Random];
+    pub const ALL: [Self; 5] = [
+        Self::Auto,
+        Self::Exhaustive,
+        Self::Surrogate,
+        Self::Genetic,
+        Self::Random,
+    ];
 
     /// The name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Auto => "auto",
             Self::Exhaustive => "exhaustive",
+            Self::Surrogate => "surrogate",
             Self::Genetic => "genetic",
             Self::Random => "random",
         }
@@ -62,6 +71,7 @@ impl FromStr for SearchAlgorithm {
 pub fn strategy(
     algorithm: SearchAlgorithm,
     problem: &SearchProblem,
+    goal: Goal,
     seed: u64,
 ) -> Result<(SearchAlgorithm, Box<dyn Strategy>), SearchError> {
     let exhaustive = |fillings| -> (SearchAlgorithm, Box<dyn Strategy>) {
@@ -70,22 +80,27 @@ pub fn strategy(
             Box::new(Exhaustive::new(fillings)),
         )
     };
+    let surrogate = || -> Result<(SearchAlgorithm, Box<dyn Strategy>), SearchError> {
+        let surrogate = Surrogate::new(problem, goal, seed)?;
+        Ok((SearchAlgorithm::Surrogate, Box::new(surrogate)))
+    };
     Ok(match algorithm {
         SearchAlgorithm::Auto => match problem.fillings()? {
             Some(fillings) if fillings.len() <= EXHAUSTIVE_UP_TO => exhaustive(fillings),
-            _ => (SearchAlgorithm::Genetic, Box::new(Genetic::new(seed))),
+            _ => surrogate()?,
         },
         SearchAlgorithm::Exhaustive => match problem.fillings()? {
             Some(fillings) => exhaustive(fillings),
             None => {
                 let message = format!(
-                    "exhaustive: {} combinations are too many to list, expected genetic or random",
+                    "exhaustive: {} combinations are too many to list, expected surrogate, genetic or random",
                     problem.combinations()
                 );
                 return Err(invalid("algorithm", message));
             }
         },
-        SearchAlgorithm::Genetic => (algorithm, Box::new(Genetic::new(seed))),
-        SearchAlgorithm::Random => (algorithm, Box::new(Genetic::random(seed))),
+        SearchAlgorithm::Surrogate => surrogate()?,
+        SearchAlgorithm::Genetic => (algorithm, Box::new(Genetic::new(goal, seed))),
+        SearchAlgorithm::Random => (algorithm, Box::new(Genetic::random(goal, seed))),
     })
 }

@@ -1,5 +1,7 @@
 //! Every filling once, in the order of the choices.
 
+use crystalgym_evaluation::Outcome;
+
 use crate::{Genes, SearchProblem, strategy::Strategy};
 
 /// Every filling of a list.
@@ -20,5 +22,5 @@ impl Strategy for Exhaustive {
         self.left.next()
     }
 
-    fn learn(&mut self, _genes: &Genes, _distance: Option<f64>) {}
+    fn learn(&mut self, _problem: &SearchProblem, _genes: &Genes, _outcome: &Outcome) {}
 }

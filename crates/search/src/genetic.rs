@@ -1,10 +1,11 @@
 //! A genetic search, and random trials, over the choices of a problem.
 
 use crystalgym_environment::random::{uniform_below, uniform_unit};
+use crystalgym_evaluation::Outcome;
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
-use crate::{Genes, SearchProblem, strategy::Strategy};
+use crate::{Genes, Goal, SearchProblem, strategy::Strategy};
 
 const POPULATION: usize = 24;
 const TOURNAMENT: usize = 3;
@@ -16,6 +17,7 @@ const MOST_DRAWS: usize = 10_000;
 /// the nearest to the goal of three that are drawn; a child takes each choice from either, or, in three
 /// of ten cases, is its mother with one choice changed; each choice mutates with probability 1/n.
 pub(crate) struct Genetic {
+    goal: Goal,
     rng: Pcg64,
     /// Nearest first; failures last.
     population: Vec<(f64, Genes)>,
@@ -23,8 +25,9 @@ pub(crate) struct Genetic {
 }
 
 impl Genetic {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(goal: Goal, seed: u64) -> Self {
         Self {
+            goal,
             rng: Pcg64::seed_from_u64(seed),
             population: Vec::new(),
             size: POPULATION,
@@ -32,10 +35,10 @@ impl Genetic {
     }
 
     /// One that never has parents: random trials.
-    pub(crate) fn random(seed: u64) -> Self {
+    pub(crate) fn random(goal: Goal, seed: u64) -> Self {
         Self {
             size: usize::MAX,
-            ..Self::new(seed)
+            ..Self::new(goal, seed)
         }
     }
 
@@ -81,7 +84,8 @@ impl Strategy for Genetic {
             .find(|genes| problem.accepts(genes))
     }
 
-    fn learn(&mut self, genes: &Genes, distance: Option<f64>) {
+    fn learn(&mut self, _problem: &SearchProblem, genes: &Genes, outcome: &Outcome) {
+        let distance = outcome.value().map(|value| self.goal.distance(value));
         let distance = distance.unwrap_or(f64::INFINITY);
         let place = self
             .population

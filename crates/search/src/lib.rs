@@ -20,6 +20,7 @@ mod run;
 mod site_choice;
 mod smaller_cell;
 mod strategy;
+mod surrogate;
 mod volume_scan;
 
 pub use algorithm::{SearchAlgorithm, strategy};

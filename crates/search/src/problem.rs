@@ -207,7 +207,7 @@ impl SearchProblem {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use crystalgym_crystal::{Lattice, SYMMETRY_TOLERANCE_ANG, Structure};
 
     use super::*;

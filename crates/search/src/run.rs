@@ -15,9 +15,6 @@ use crate::{
     algorithm::strategy, geometry::measure, laboratory::Laboratory, relaxed::RelaxedCells,
 };
 
-/// Proposals between two times that a strategy learns; the same for any number of workers, so that a
-/// seed gives the same search.
-const ROUND: usize = 8;
 /// Proposals of known fillings in a row after which there is nothing new to be found.
 const MOST_REPEATS: usize = 2000;
 
@@ -65,7 +62,7 @@ pub fn search(
     cancel: &CancelToken,
     mut watch: impl FnMut(&Progress<'_>),
 ) -> Result<SearchResult, SearchError> {
-    let (algorithm, mut strategy) = strategy(options.algorithm, problem, options.seed)?;
+    let (algorithm, mut strategy) = strategy(options.algorithm, problem, *goal, options.seed)?;
     let relaxed = RelaxedCells::keeping(options.relaxed_cells)?;
     let laboratory = Laboratory {
         calculator,
@@ -82,7 +79,7 @@ pub fn search(
     let mut is_exhausted = false;
     while !is_exhausted && findings.len() < most && !cancel.is_cancelled() {
         let mut round: Vec<(Genes, Vec<Element>, Crystal)> = Vec::new();
-        let (mut repeats, wanted) = (0, ROUND.min(most - findings.len()));
+        let (mut repeats, wanted) = (0, strategy.round().min(most - findings.len()));
         let mut in_round = HashSet::new();
         while round.len() < wanted {
             let Some(genes) = strategy.propose(problem) else {
@@ -127,7 +124,7 @@ pub fn search(
                 continue;
             };
             let finding = Finding::new(given_volume_ang3, crystal, evaluation, goal);
-            strategy.learn(&genes, finding.distance);
+            strategy.learn(problem, &genes, &finding.evaluation.outcome);
             known.insert(canonical);
             findings.push(finding);
         }

@@ -1,5 +1,7 @@
 //! What proposes fillings.
 
+use crystalgym_evaluation::Outcome;
+
 use crate::{Genes, SearchProblem};
 
 /// Proposes fillings and hears how far from the goal they were.
@@ -8,6 +10,12 @@ pub trait Strategy {
     /// `None` if there is none.
     fn propose(&mut self, problem: &SearchProblem) -> Option<Genes>;
 
-    /// What came of a filling: its distance from the goal, `None` after a failure.
-    fn learn(&mut self, genes: &Genes, distance: Option<f64>);
+    /// What came of a filling.
+    fn learn(&mut self, problem: &SearchProblem, genes: &Genes, outcome: &Outcome);
+
+    /// Proposals between two times that it learns; the same for any number of workers, so that a seed
+    /// gives the same search.
+    fn round(&self) -> usize {
+        8
+    }
 }

@@ -111,7 +111,9 @@ impl ConfigLayers {
         Self {
             layers: layers
                 .map(|(origin, mut table)| {
-                    table.iter_mut().for_each(|(_, value)| put(value, word, text));
+                    table
+                        .iter_mut()
+                        .for_each(|(_, value)| put(value, word, text));
                     (origin, table)
                 })
                 .collect(),
@@ -236,7 +238,9 @@ fn parse_value(text: &str) -> Value {
 fn put(value: &mut Value, word: &str, text: &str) {
     match value {
         Value::String(found) if found.contains(word) => *found = found.replace(word, text),
-        Value::Table(table) => table.iter_mut().for_each(|(_, value)| put(value, word, text)),
+        Value::Table(table) => table
+            .iter_mut()
+            .for_each(|(_, value)| put(value, word, text)),
         Value::Array(values) => values.iter_mut().for_each(|value| put(value, word, text)),
         _ => {}
     }

@@ -13,7 +13,8 @@ use crystalgym_environment::{NamedStart, RewardForm, StartCrystal, Task, TaskCon
 use crystalgym_evaluation::ResultStore;
 
 use crate::{
-    EpisodeTable, EventWriter, Look, RunFolder, RunStatistics, TrainingConfig, TrainingError, Trust,
+    EpisodeTable, EventWriter, Look, RunFolder, RunStatistics, TrainingConfig, TrainingError,
+    Trust,
     checkpoints::{Check, newest_whole, set_aside, word_about, write_checkpoint},
     config_change::check_unchanged,
     episode_table::Columns,

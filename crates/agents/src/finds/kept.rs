@@ -99,7 +99,9 @@ impl Kept {
         returns: Returns,
     ) -> Result<(), AgentError> {
         let (reason, most) = match outcome(episode) {
-            Some(Outcome::Failure(failure)) if failure.code.depends_on_the_moment() => return Ok(()),
+            Some(Outcome::Failure(failure)) if failure.code.depends_on_the_moment() => {
+                return Ok(());
+            }
             Some(Outcome::Failure(failure)) => (Reason::Failure(failure.code), config.failures),
             Some(Outcome::Success(_)) => (Reason::Best, config.elites),
             None => return Ok(()),
@@ -117,7 +119,8 @@ impl Kept {
         };
         let alike = |(place, other): (usize, &Crystal)| crystal.same_kind(other).then_some(place);
         let places: Vec<usize> = self.crystals.iter().enumerate().filter_map(alike).collect();
-        let is_known = (places.iter()).any(|&place| self.crystals[place].filling == crystal.filling);
+        let is_known =
+            (places.iter()).any(|&place| self.crystals[place].filling == crystal.filling);
         if most == 0 || is_known {
             return Ok(());
         }
@@ -135,7 +138,9 @@ impl Kept {
             self.crystals.remove(last);
             self.transitions.remove(last);
         }
-        let place = before.unwrap_or(self.crystals.len()).min(self.crystals.len());
+        let place = before
+            .unwrap_or(self.crystals.len())
+            .min(self.crystals.len());
         self.transitions
             .insert(place, all_orders(task, &crystal, returns)?);
         self.crystals.insert(place, crystal);
@@ -155,7 +160,11 @@ impl Kept {
         self.bounds.clear();
         self.ways.clear();
         let mut seen = BTreeSet::new();
-        for crystal in self.crystals.iter().filter(|crystal| crystal.reason == Reason::Best) {
+        for crystal in self
+            .crystals
+            .iter()
+            .filter(|crystal| crystal.reason == Reason::Best)
+        {
             let target = crystal.target.to_bits();
             // They stand with the best of each skeleton and target first.
             let is_first = seen.insert((crystal.start.skeleton, target));
@@ -197,7 +206,9 @@ impl Kept {
             by_place.then_with(|| a.node_types.cmp(&b.node_types))
         });
         let begun = begun.into_iter();
-        begun.map(|(state, target)| (state, f64::from_bits(target))).collect()
+        begun
+            .map(|(state, target)| (state, f64::from_bits(target)))
+            .collect()
     }
 
     /// Transitions of the best crystal of each skeleton and target, all as likely.
@@ -275,7 +286,11 @@ impl Kept {
         for place in 0..self.crystals.len() {
             let crystal = self.crystals[place].clone();
             let experience = crystal.experience();
-            let numbers = [crystal.target, crystal.reward, crystal.first_reward.unwrap_or(0.0)];
+            let numbers = [
+                crystal.target,
+                crystal.reward,
+                crystal.first_reward.unwrap_or(0.0),
+            ];
             let end = experience.episode.last_state(task);
             let fits = experience.episode.belongs_to(task)
                 && end.is_ok_and(|end| {

@@ -1,7 +1,6 @@
 //! What the next crystal is chosen by.
 
 use crystalgym_environment::{Objective, random::uniform_unit};
-use crystalgym_evaluation::Property;
 use crystalgym_surrogate::Forecast;
 use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
@@ -19,17 +18,6 @@ pub enum Acquisition {
     Reward,
     /// The reward of a value drawn from what is believed (Thompson 1933), failures included.
     Thompson,
-}
-
-/// How far from the target a value is a hit unless somebody says otherwise.
-pub(super) fn usual_tolerance(property: Property, target: f64) -> f64 {
-    match property {
-        Property::BandGap
-        | Property::Energy
-        | Property::FormationEnergy
-        | Property::EnergyAboveHull => 0.1,
-        Property::BulkModulus | Property::Density | Property::ShearModulus => 0.05 * target,
-    }
 }
 
 /// What a score depends on beside the forecast.

@@ -46,7 +46,8 @@ pub(crate) struct SearchArguments {
     /// given, or primitive: the primitive cell of the structure.
     #[arg(long, default_value = "given", value_parser = ["given", "primitive"])]
     cell: String,
-    /// auto (all fillings if they are at most 200, or else genetic), exhaustive, genetic or random.
+    /// auto (all fillings if they are at most 200, or else surrogate), exhaustive, surrogate (by a model of
+    /// the property that learns from every result), genetic or random.
     #[arg(long, default_value = "auto")]
     algorithm: SearchAlgorithm,
     /// Most fillings that are computed.

@@ -120,7 +120,7 @@ impl PotentialCalculator {
                 let fit = self.equation_of_state(&rest, cancel)?;
                 Ok(Values {
                     value: fit.bulk_modulus_gpa,
-                    equation_of_state: Some(fit),
+                    equation_of_state: Some(Box::new(fit)),
                     ..values
                 })
             }
