@@ -5,8 +5,8 @@ use std::{io::Write, path::PathBuf, process::ExitCode};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use crystalgym_benchmark::{
-    BenchmarkFolder, Experiment, Job, JobStatus, RunOptions, Scale, Selection, experiments,
-    forecast, run_jobs,
+    BenchmarkFolder, Experiment, FIGURE_13, Job, JobStatus, RunOptions, Scale, Selection,
+    experiments, figure_13, forecast, run_jobs,
 };
 use crystalgym_evaluation::Property;
 use crystalgym_training::{Algorithm, ConfigLayers, Preset};
@@ -17,7 +17,8 @@ use crate::{progress::JobsBar, signals::StopFlag, terminal};
 /// Arguments of `crystalgym bench run`.
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
-    /// Experiments, such as paper-exp1.
+    /// Experiments, such as paper-exp1; paper-figure13 stands for four (with PPO alone unless algorithms
+    /// are named).
     #[arg(required = true)]
     pub(super) experiments: Vec<String>,
     #[command(flatten)]
@@ -34,8 +35,9 @@ pub(crate) struct RunOptionArguments {
         default_value = "density,band_gap,bulk_modulus"
     )]
     properties: Vec<Property>,
-    /// Algorithms, separated by commas; surrogate, random_search, genetic and local_search are known too.
-    #[arg(long, value_delimiter = ',', default_value = "ppo,sac,dqn,rainbow")]
+    /// Algorithms, separated by commas, ppo,sac,dqn,rainbow by default; surrogate, random_search, genetic
+    /// and local_search are known too.
+    #[arg(long, value_delimiter = ',')]
     algorithms: Vec<String>,
     /// Skeletons of the experiments that are not mixed, separated by commas.
     #[arg(long, value_delimiter = ',', default_value = "C1,C2,C3,C4,C5,C6,C7")]
@@ -128,11 +130,17 @@ fn selection(names: &[String], arguments: &RunOptionArguments) -> anyhow::Result
     for assignment in &arguments.set {
         layers.add_assignment(assignment)?;
     }
-    let algorithms = arguments.algorithms.iter();
+    let named_algorithms = arguments.algorithms.iter().map(String::as_str);
+    let algorithms: Vec<&str> = match named_algorithms.len() {
+        0 if names.iter().all(|name| name == FIGURE_13) => vec!["ppo"],
+        0 => vec!["ppo", "sac", "dqn", "rainbow"],
+        _ => named_algorithms.collect(),
+    };
     Ok(Selection {
         experiments: chosen_experiments(names)?,
         properties: arguments.properties.clone(),
         algorithms: algorithms
+            .into_iter()
             .map(|name| named::<Algorithm>("--algorithms", name))
             .collect::<Result<_, _>>()?,
         skeletons: arguments.skeletons.clone(),
@@ -152,15 +160,18 @@ fn chosen_experiments(names: &[String]) -> anyhow::Result<Vec<Experiment>> {
     if names.is_empty() {
         bail!("which experiments? name some of {list}: crystalgym bench run paper-exp1");
     }
-    names
-        .iter()
-        .map(|name| {
-            let found = known.iter().find(|experiment| experiment.name == name);
-            found
-                .copied()
-                .with_context(|| format!("unknown experiment '{name}', expected one of {list}"))
-        })
-        .collect()
+    let mut chosen = Vec::new();
+    for name in names {
+        if name == FIGURE_13 {
+            chosen.extend(figure_13());
+            continue;
+        }
+        let found = known.iter().find(|experiment| experiment.name == name);
+        chosen.push(*found.with_context(|| {
+            format!("unknown experiment '{name}', expected one of {list}, {FIGURE_13}")
+        })?);
+    }
+    Ok(chosen)
 }
 
 /// `5` for 1 to 5, `3,7` for these.
