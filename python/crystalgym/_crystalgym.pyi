@@ -144,7 +144,13 @@ class Crystal:
 @final
 class Calculator:
     def __new__(
-        cls, name: str, *, pseudopotentials: str | None = None, **settings: Any
+        cls,
+        name: str,
+        *,
+        pseudopotentials: str | None = None,
+        relaxation: Literal["none", "own", "chgnet"] | None = None,
+        references: _Path | None = None,
+        **settings: Any,
     ) -> Calculator: ...
     @staticmethod
     def from_config(config: dict[str, Any]) -> Calculator: ...
@@ -162,6 +168,46 @@ class Calculator:
     @property
     def config(self) -> dict[str, Any] | None: ...
     def check(self, elements: Sequence[str], property: str) -> None: ...
+
+class _Potential(Protocol):
+    def evaluate(
+        self, structure: Structure, derivatives: bool, /
+    ) -> Mapping[str, Any]: ...
+
+@final
+class MlPotential:
+    @staticmethod
+    def chgnet() -> MlPotential: ...
+    @staticmethod
+    def from_object(
+        object: _Potential, *, name: str | None = None, fingerprint: str | None = None
+    ) -> MlPotential: ...
+    # Any: an ASE calculator, which need not be installed.
+    @staticmethod
+    def from_ase(
+        calculator: Any, *, name: str | None = None, fingerprint: str | None = None
+    ) -> MlPotential: ...
+    @property
+    def name(self) -> str: ...
+    def evaluate(
+        self, structure: _StructureLike, *, derivatives: bool = True
+    ) -> dict[str, Any]: ...
+    def relax(
+        self,
+        structure: _StructureLike,
+        *,
+        move: Literal["cell", "positions", "volume"] = "cell",
+        force_tolerance: float = 0.02,
+        stress_tolerance: float = 0.1,
+        max_evaluations: int = 300,
+        keep_symmetry: bool = True,
+    ) -> tuple[Structure, dict[str, Any]]: ...
+    def calculator(
+        self,
+        *,
+        relaxation: Literal["none", "own", "chgnet"] = "none",
+        references: _Path | None = None,
+    ) -> Calculator: ...
 
 @final
 class ExhaustiveTable:

@@ -1,4 +1,4 @@
-"""A calculator for ASE on the plane-wave engine."""
+"""Calculators for ASE on the plane-wave engine and on potentials, and potentials out of ASE's."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, CalculatorSetupError, SCFError, all_changes
 from ase.units import GPa
 
-from crystalgym._crystalgym import GroundState, ground_state
-from crystalgym.errors import DftError, StructureError
+from crystalgym._crystalgym import GroundState, MlPotential, Structure, ground_state
+from crystalgym.errors import DftError, PotentialError, StructureError
 
-__all__ = ["PlaneWaveCalculator"]
+__all__ = ["AsePotential", "PlaneWaveCalculator", "PotentialCalculator"]
+
+# ASE: xx, yy, zz, yz, xz, xy.
+_VOIGT_ROWS = [0, 1, 2, 1, 0, 0]
+_VOIGT_COLUMNS = [0, 1, 2, 2, 2, 1]
 
 
 @dataclass(frozen=True)
@@ -163,8 +167,8 @@ class PlaneWaveCalculator(Calculator):
         forces, stress = state.forces, state.stress
         if forces is not None and stress is not None:
             self.results["forces"] = forces
-            # ASE: eV/Å³, in the order xx, yy, zz, yz, xz, xy.
-            self.results["stress"] = stress[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]] * GPa
+            # ASE: eV/Å³.
+            self.results["stress"] = stress[_VOIGT_ROWS, _VOIGT_COLUMNS] * GPa
 
     def get_fermi_level(self) -> float:
         """Fermi level in eV; with fixed occupations the middle of the gap.
@@ -263,3 +267,104 @@ class PlaneWaveCalculator(Calculator):
         if self.levels is None:
             raise CalculatorSetupError("nothing has been computed: ask for the energy first")
         return self.levels
+
+
+class AsePotential:
+    """What :meth:`crystalgym.MlPotential.from_object` asks, answered by an ASE calculator.
+
+    Parameters
+    ----------
+    calculator : ase.calculators.calculator.Calculator
+        With energies, forces and stresses.
+    """
+
+    def __init__(self, calculator: Any) -> None:
+        self.calculator = calculator
+
+    def evaluate(self, structure: Structure, derivatives: bool, /) -> dict[str, Any]:
+        """Energy of a structure, and forces and stress.
+
+        Parameters
+        ----------
+        structure : Structure
+        derivatives : bool
+            Whether forces and stress are asked for.
+
+        Returns
+        -------
+        dict
+            ``energy`` in eV, ``forces`` in eV/Å, ``stress`` in GPa.
+        """
+        atoms = structure.to_ase()
+        atoms.calc = self.calculator
+        answer: dict[str, Any] = {"energy": float(atoms.get_potential_energy())}
+        if derivatives:
+            answer["forces"] = np.asarray(atoms.get_forces(), dtype=float)
+            stress = atoms.get_stress(voigt=False)
+            answer["stress"] = np.asarray(stress, dtype=float) / GPa
+        return answer
+
+
+class PotentialCalculator(Calculator):
+    """Energies, forces and stresses of periodic crystals by a :class:`crystalgym.MlPotential`.
+
+    Parameters
+    ----------
+    potential : crystalgym.MlPotential, optional
+        CHGNet as installed if none is given.
+    **kwargs
+        Those of every ASE calculator.
+
+    Raises
+    ------
+    PotentialError
+        If CHGNet is not installed.
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> copper = bulk("Cu", "fcc", a=3.61)
+    >>> copper.calc = PotentialCalculator()  # doctest: +SKIP
+    >>> round(copper.get_potential_energy(), 3)  # doctest: +SKIP
+    -4.083
+    """
+
+    implemented_properties: list[str] = ["energy", "free_energy", "forces", "stress", "magmoms"]
+
+    def __init__(self, potential: MlPotential | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)  # type: ignore[no-untyped-call]
+        self.potential = MlPotential.chgnet() if potential is None else potential
+
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: list[str] | None = None,
+        system_changes: list[str] = all_changes,
+    ) -> None:
+        """Compute and keep ``results``.
+
+        Parameters
+        ----------
+        atoms : ase.Atoms, optional
+            Periodic along all three directions.
+        properties : list of str, optional
+            All are computed at once.
+        system_changes : list of str
+
+        Raises
+        ------
+        ase.calculators.calculator.CalculatorSetupError
+            For atoms that the potential does not cover.
+        """
+        super().calculate(atoms, properties, system_changes)  # type: ignore[no-untyped-call]
+        if self.atoms is None:
+            raise CalculatorSetupError("there are no atoms to compute")
+        try:
+            found = self.potential.evaluate(self.atoms)
+        except (PotentialError, StructureError) as error:
+            raise CalculatorSetupError(str(error)) from error
+        energy = found["energy"]
+        self.results = {"energy": energy, "free_energy": energy, "forces": found["forces"]}
+        self.results["stress"] = found["stress"][_VOIGT_ROWS, _VOIGT_COLUMNS] * GPa
+        if "magnetic_moments" in found:
+            self.results["magmoms"] = found["magnetic_moments"]

@@ -10,6 +10,7 @@ __all__ = [
     "CalculatorError",
     "CrystalGymError",
     "DftError",
+    "PotentialError",
     "ResultWarning",
     "StoreError",
     "StoreWarning",
@@ -74,6 +75,10 @@ class CalculationFailed(CrystalGymError, RuntimeError):
 
 class DftError(CrystalGymError, ValueError):
     """The input of the plane-wave engine: cell, atoms, settings, pseudopotentials."""
+
+
+class PotentialError(CrystalGymError, ValueError):
+    """An interatomic potential: not installed, or a structure that it does not cover."""
 
 
 class StoreError(CrystalGymError, OSError):

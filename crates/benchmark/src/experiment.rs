@@ -21,6 +21,8 @@ pub struct Experiment {
     pub actions: &'static str,
     /// Skeletons that the trained agent is evaluated on and that it has never seen.
     pub held_out: &'static [&'static str],
+    /// Kind of network, for algorithms that have one; the one of their hyper-parameters if `None`.
+    pub network: Option<&'static str>,
 }
 
 impl Experiment {
@@ -34,10 +36,30 @@ impl Experiment {
 /// The skeletons that the mixed experiments hold out (MP-20 rows 3403 and 2190).
 pub const HELD_OUT: [&str; 2] = ["C1", "C5"];
 
+/// Name of the four experiments that the paper's Figure 13 is made of, PPO's runs of experiment 6 beside
+/// those of completion: on MEGNet and on CHGNet.
+pub const FIGURE_13: &str = "paper-figure13";
+
+/// The experiments of [`FIGURE_13`], completion first.
+pub fn figure_13() -> [Experiment; 4] {
+    let [
+        _,
+        _,
+        _,
+        completion_chgnet,
+        chgnet,
+        completion,
+        _,
+        megnet,
+        ..,
+    ] = experiments();
+    [completion, completion_chgnet, megnet, chgnet]
+}
+
 /// The experiments that can be run: those of the paper, and the same tasks in runs that are as long as
-/// it takes a good agent to solve them. The sixth is substitution, which the paper ran with PPO on CHGNet
-/// alone; here with all algorithms, on the networks that there are.
-pub fn experiments() -> [Experiment; 9] {
+/// it takes a good agent to solve them. The sixth is substitution, which the paper ran with PPO alone;
+/// here with all algorithms, on the network of their hyper-parameters and, `-chgnet`, on CHGNet.
+pub fn experiments() -> [Experiment; 11] {
     let single = |name, short_name, difficulty, actions| Experiment {
         name,
         short_name,
@@ -46,6 +68,7 @@ pub fn experiments() -> [Experiment; 9] {
         difficulty,
         actions,
         held_out: &[],
+        network: None,
     };
     let mixed = |name, short_name, difficulty| Experiment {
         name,
@@ -55,11 +78,22 @@ pub fn experiments() -> [Experiment; 9] {
         difficulty,
         actions: "small",
         held_out: &HELD_OUT,
+        network: None,
     };
+    let chgnet = Some("chgnet");
     [
         single("paper-exp1", "exp1", Difficulty::Easy, "small"),
         single("paper-exp2", "exp2", Difficulty::Hard, "small"),
         single("paper-exp3", "exp3", Difficulty::Hard, "medium"),
+        Experiment {
+            network: chgnet,
+            ..mixed("paper-exp4-chgnet", "exp4-chgnet", Difficulty::Easy)
+        },
+        Experiment {
+            process: ProcessName::Substitution,
+            network: chgnet,
+            ..mixed("paper-exp6-chgnet", "exp6-chgnet", Difficulty::Easy)
+        },
         mixed("paper-exp4", "exp4", Difficulty::Easy),
         mixed("paper-exp5", "exp5", Difficulty::Hard),
         Experiment {

@@ -156,6 +156,9 @@ impl Selection {
                     }
                     for skeletons in self.skeleton_sets(experiment) {
                         for &algorithm in &self.algorithms {
+                            if experiment.network.is_some() && !algorithm.has_network() {
+                                continue;
+                            }
                             let job =
                                 self.job(experiment, property, &skeletons, algorithm, seed, store)?;
                             if ids.insert(job.manifest.id.clone()) {
@@ -199,6 +202,9 @@ impl Selection {
         let mut layers = ConfigLayers::default();
         layers.set("algorithm.name", name);
         layers.set("algorithm.preset", self.preset.name());
+        if let Some(network) = experiment.network {
+            layers.set(&format!("{name}.network.architecture"), network);
+        }
         let first = layers.clone();
         let sites = most_sites(&TrainingConfig::resolve(&first, Some(&task))?);
         self.scale.set(&mut layers, algorithm, sites);

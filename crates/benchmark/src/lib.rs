@@ -35,7 +35,7 @@ mod verdict;
 pub use curve::{CurveAxis, LearningCurve};
 pub use error::BenchmarkError;
 pub use exact::ExactMeasure;
-pub use experiment::{Experiment, HELD_OUT, experiments};
+pub use experiment::{Experiment, FIGURE_13, HELD_OUT, experiments, figure_13};
 pub use folder::BenchmarkFolder;
 pub use forecast::{Forecast, forecast};
 pub use formation::{FormationOptions, FormationSummary, formation_energies};

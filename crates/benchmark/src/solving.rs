@@ -71,13 +71,11 @@ pub(crate) enum News {
     Other,
 }
 
-/// How far from its target a value hits: the task's tolerance, or else 0.1 eV of a gap and 5 % of the
-/// target of all else.
+/// How far from its target a value hits: the task's tolerance, or else what is usual for the property.
 pub(crate) fn hit_tolerance(property: Property, target: f64, tolerance: f64) -> f64 {
-    match property {
-        _ if tolerance > 0.0 => tolerance,
-        Property::BandGap => 0.1,
-        Property::BulkModulus | Property::Density | Property::ShearModulus => 0.05 * target,
+    match tolerance > 0.0 {
+        true => tolerance,
+        false => property.hit_tolerance(target),
     }
 }
 

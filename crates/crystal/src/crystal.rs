@@ -99,4 +99,10 @@ impl Crystal {
             elements: self.skeleton.symmetry.least_image(&self.elements),
         }
     }
+
+    /// The sites of this crystal in the order in which [`Self::canonical`] has them: what stands at
+    /// its site `k` stands here at site `sites[k]`, by a symmetry of the empty skeleton.
+    pub fn canonical_sites(&self) -> Vec<usize> {
+        self.skeleton.symmetry.sites_of_least_image(&self.elements)
+    }
 }

@@ -30,6 +30,30 @@ impl SkeletonSymmetry {
         }
     }
 
+    /// The sites of a labelling in the order in which they stand in [`Self::least_image`]: label `k` of
+    /// that is label `sites[k]` of the labelling.
+    pub(crate) fn sites_of_least_image<T: Ord + Copy>(&self, labels: &[T]) -> Vec<usize> {
+        let mut sites: Vec<usize> = (0..labels.len()).collect();
+        if let Some(orbits) = &self.interchangeable_sites {
+            for orbit in orbits {
+                let mut members = orbit.clone();
+                members.sort_by_key(|&site| labels[site]);
+                for (&place, member) in orbit.iter().zip(members) {
+                    sites[place] = member;
+                }
+            }
+            return sites;
+        }
+        let image = |permutation: &'_ [usize]| -> Vec<T> {
+            permutation.iter().map(|&from| labels[from]).collect()
+        };
+        let least = self
+            .site_permutations
+            .iter()
+            .min_by_key(|permutation| image(permutation));
+        least.cloned().unwrap_or(sites)
+    }
+
     /// Of all images of a labelling of the sites the one that comes first lexicographically.
     pub(crate) fn least_image<T: Ord + Copy>(&self, labels: &[T]) -> Vec<T> {
         if let Some(orbits) = &self.interchangeable_sites {
@@ -109,6 +133,9 @@ mod tests {
                 let image = |p: &Vec<usize>| p.iter().map(|&i| labels[i]).collect::<Vec<_>>();
                 let least = symmetry.site_permutations.iter().map(image).min().unwrap();
                 assert_eq!(symmetry.least_image(&labels), least, "{label} {labels:?}");
+                let sites = symmetry.sites_of_least_image(&labels);
+                assert_eq!(image(&sites), least, "{label} {labels:?}");
+                assert!(symmetry.site_permutations.contains(&sites));
             }
         }
         assert!(kinds[0] > 0 && kinds[1] > 0, "{kinds:?}");

@@ -87,6 +87,15 @@ impl Property {
         Self::EnergyAboveHull,
     ];
 
+    /// How far from a target a value still hits it unless somebody says otherwise, in the property's
+    /// unit: 0.1 eV or eV/atom of gaps and energies, 5 % of the target of moduli and densities.
+    pub fn hit_tolerance(self, target: f64) -> f64 {
+        match self {
+            Self::BandGap | Self::Energy | Self::FormationEnergy | Self::EnergyAboveHull => 0.1,
+            Self::BulkModulus | Self::Density | Self::ShearModulus => 0.05 * target.abs(),
+        }
+    }
+
     /// Everything that is said of the property.
     ///
     /// The tolerances are what the convergence of the SCF leaves open: making that ten times finer

@@ -10,6 +10,7 @@ mod elementwise;
 mod lstm;
 mod matmul;
 mod rows;
+mod silu;
 
 pub use activation::{exp_nonpositive, minus_abs, softplus2, softplus2_backward};
 pub use attention::{Attention, AttentionBackward, attend, attend_backward};
@@ -20,6 +21,7 @@ pub use elementwise::{
 pub use lstm::{LstmCell, LstmCellBackward, lstm_cell, lstm_cell_backward};
 pub use matmul::{Start, Strided, matmul, matmul_into, matmul_transposed};
 pub use rows::{Gather, gather_add_scaled, gather_sum, scatter_add, scatter_add_scaled};
+pub use silu::{sigmoid, silu, silu_backward, silu_slope};
 
 /// Every kind of code that this machine can run, the plain one first.
 pub fn all_architectures() -> Vec<pulp::Arch> {

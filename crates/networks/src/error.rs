@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crystalgym_potential::PotentialError;
+
 /// What can be wrong with a network's configuration, its inputs or its files.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -16,6 +18,9 @@ pub enum NetworkError {
         /// What would be right.
         expected: String,
     },
+    /// A pretrained model that is not there or does not cover a crystal.
+    #[error("network: {0}")]
+    Pretrained(#[from] PotentialError),
     /// A state that the network cannot read.
     #[error("state {state} of the batch: {field} is {found}, expected {expected}")]
     State {

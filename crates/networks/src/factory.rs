@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use crate::{
     Gradients, GraphNetwork, NetworkError, NetworkShape, Outputs, Parameters, SiteBySite,
     SiteBySiteWorkspace,
+    chgnet::{ChgnetNetwork, ChgnetShape},
     megnet::{Megnet, MegnetShape},
     perceptron::{Perceptron, PerceptronShape},
 };
@@ -163,6 +164,8 @@ networks! {
     Megnet(Megnet, MegnetShape) = "megnet",
     /// A plain perceptron on descriptors of elements and sites.
     Perceptron(Perceptron, PerceptronShape) = "perceptron",
+    /// A perceptron on the features of the pretrained potential CHGNet.
+    Chgnet(ChgnetNetwork, ChgnetShape) = "chgnet",
 }
 
 impl Default for NetworkConfig {
@@ -175,6 +178,13 @@ impl NetworkConfig {
     /// The shape of the published agents.
     pub fn published() -> Self {
         Self::Megnet(MegnetShape::published())
+    }
+
+    /// The shape of the published agents on a kind of network by name, where they had that kind.
+    pub fn published_on(architecture: &str) -> Option<Self> {
+        [Self::published(), Self::Chgnet(ChgnetShape::published())]
+            .into_iter()
+            .find(|config| config.architecture() == architecture)
     }
 }
 

@@ -76,6 +76,7 @@ impl LayoutBuilder {
         Mlp {
             layers,
             activate_last,
+            activation: Activation::Softplus2,
         }
     }
 
@@ -206,17 +207,29 @@ impl Linear {
     }
 }
 
-/// Affine layers with softplus2 between them, and after the last one if `activate_last`.
+/// What is between affine layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Activation {
+    /// `ln(1 + eˣ) − ln 2`
+    Softplus2,
+    /// `x σ(x)`
+    Silu,
+}
+
+/// Affine layers with an activation between them, and after the last one if `activate_last`.
 #[derive(Debug, Clone)]
 pub(crate) struct Mlp {
     pub(crate) layers: Vec<Linear>,
     pub(crate) activate_last: bool,
+    pub(crate) activation: Activation,
 }
 
-/// Activated outputs of each layer, kept for the backward pass.
+/// Activated outputs of each layer, kept for the backward pass, and what they are outputs of where
+/// the slope does not follow from the output.
 #[derive(Debug, Default)]
 pub(crate) struct MlpCache {
     pub(crate) outputs: Vec<Buffer>,
+    inputs: Vec<Buffer>,
 }
 
 impl MlpCache {
@@ -234,6 +247,7 @@ impl MlpCache {
     fn prepare(&mut self, mlp: &Mlp) {
         if self.outputs.len() != mlp.layers.len() {
             self.outputs.resize_with(mlp.layers.len(), Buffer::default);
+            self.inputs.resize_with(mlp.layers.len(), Buffer::default);
         }
     }
 }
@@ -278,7 +292,14 @@ impl Mlp {
                 layer.forward(weights, x, after[0].resize(rows * layer.outputs));
             }
             if i < last || self.activate_last {
-                kernels::softplus2(weights.arch, &mut after[0]);
+                match self.activation {
+                    Activation::Softplus2 => kernels::softplus2(weights.arch, &mut after[0]),
+                    Activation::Silu => {
+                        let kept = cache.inputs[i].resize(after[0].len());
+                        kept.copy_from_slice(&after[0]);
+                        kernels::silu(weights.arch, kept, &mut after[0]);
+                    }
+                }
             }
         }
     }
@@ -295,7 +316,13 @@ impl Mlp {
         let last = self.layers.len() - 1;
         for (i, layer) in self.layers.iter().enumerate().rev() {
             if i < last || self.activate_last {
-                kernels::softplus2_backward(weights.arch, &cache.outputs[i], &mut flow.grad);
+                let (arch, grad) = (weights.arch, &mut flow.grad);
+                match self.activation {
+                    Activation::Softplus2 => {
+                        kernels::softplus2_backward(arch, &cache.outputs[i], grad);
+                    }
+                    Activation::Silu => kernels::silu_backward(arch, &cache.inputs[i], grad),
+                }
             }
             layer.bias_gradient(weights.arch, &flow.grad, gradients);
             if i > 0 {

@@ -2,7 +2,7 @@
 //!
 //! A [`GraphNetwork`] maps what is seen of an episode ([`Observation`](crystalgym_environment::Observation)) to numbers: action values,
 //! logits or a state value. [`Megnet`] is the network of the published agents, [`Perceptron`] a plain
-//! baseline, and a [`TrunkNetwork`] puts a trainable head on any [`Trunk`] that is not trained. Where
+//! baseline, [`ChgnetNetwork`] a head on a pretrained potential, and a [`TrunkNetwork`] puts a trainable head on any [`Trunk`] that is not trained. Where
 //! actions choose their site, [`SiteBySite`] asks a network about each. What never changes
 //! within a skeleton is computed once, in a [`GraphTemplate`]; what a batch needs lives in a
 //! workspace that is reused.
@@ -55,6 +55,7 @@
 mod adam;
 mod check;
 mod checkpoint;
+mod chgnet;
 mod error;
 mod factory;
 mod layers;
@@ -71,6 +72,9 @@ mod trunk;
 
 pub use adam::{Adam, AdamConfig};
 pub use checkpoint::Checkpoint;
+pub use chgnet::{
+    Blanks, ChgnetFeatures, ChgnetHead, ChgnetNetwork, ChgnetShape, ChgnetTrunk, LayerOrder,
+};
 pub use error::NetworkError;
 pub use factory::{Network, NetworkConfig, NetworkWorkspace};
 pub use megnet::{GraphTemplate, InputStyle, Megnet, MegnetConfig, MegnetShape, Workspace};
@@ -80,4 +84,4 @@ pub use outputs::Outputs;
 pub use parameters::{Gradients, ParameterInfo, Parameters};
 pub use perceptron::{Perceptron, PerceptronShape, SiteDescriptors};
 pub use site_by_site::{SiteBySite, SiteBySiteWorkspace};
-pub use trunk::{Cached, PartialCrystal, Trunk, TrunkNetwork, TrunkWorkspace};
+pub use trunk::{Cached, Head, PartialCrystal, Trunk, TrunkNetwork, TrunkWorkspace};

@@ -1,11 +1,11 @@
 //! Calculators by name, by settings, or a function of the user.
 
-use std::{sync::Arc, thread};
+use std::{path::PathBuf, sync::Arc, thread};
 
 use crystalgym_crystal::{Element, Skeleton};
 use crystalgym_evaluation::{
     Accuracy, Calculator as Inner, CalculatorConfig, CalculatorName, CancelToken, Property,
-    UnknownProperty,
+    Relaxation, UnknownProperty,
 };
 use pyo3::{exceptions::PyTypeError, prelude::*, types::PyDict};
 use serde_json::{Map, Value, json};
@@ -15,6 +15,7 @@ use crate::{
     errors::{Raised, calculator_error, raised, to_python, unknown_property},
     json::from_python,
     python_calculator::PythonCalculator,
+    python_potential::PythonPotential,
     structure::parse_elements,
 };
 
@@ -25,9 +26,15 @@ use crate::{
 /// name : str
 ///     `native` (the plane-wave engine), `qe` (pw.x), `table` (outcomes of an exhaustive table,
 ///     `Calculator("table", file=...)`), `rigid` (mass over volume, no DFT) or `empirical`
-///     (textbook formulas, no DFT).
+///     (textbook formulas, no DFT), or `chgnet` (the pretrained potential, no DFT).
 /// pseudopotentials : str, optional
 ///     A folder, or the name of an installed family.
+/// relaxation : {'none', 'own', 'chgnet'}, optional
+///     What comes before the calculation of a property: nothing, or cell and positions come to rest
+///     by the calculator's own forces and stress, or by CHGNet's.
+/// references : path-like, optional
+///     What energies above the hull are measured from: a CSV file of energies, for `chgnet` also a
+///     folder of structures.
 /// **settings
 ///     The calculator's own table, as in a configuration file: `Calculator("qe",
 ///     time_limit_seconds=600, pw={"ecutwfc_ry": 30})`.
@@ -49,6 +56,8 @@ pub(crate) enum Origin {
     Config(Arc<CalculatorConfig>),
     /// The user's own.
     Python(Arc<PythonCalculator>),
+    /// On a potential of the user's own.
+    Potential(Arc<PythonPotential>),
 }
 
 impl Calculator {
@@ -68,7 +77,7 @@ impl Calculator {
 
     /// Whether it is the user's Python and therefore runs on the caller's thread.
     pub(crate) fn is_python(&self) -> bool {
-        matches!(self.origin, Origin::Python(_))
+        !matches!(self.origin, Origin::Config(_))
     }
 
     /// How a cancelled calculation is ended.
@@ -83,7 +92,8 @@ impl Calculator {
     pub(crate) fn token_in_place(&self) -> CancelToken {
         match &self.origin {
             Origin::Config(_) => CancelToken::default(),
-            Origin::Python(python) => python.interruptible(),
+            Origin::Python(python) => python.raised.interruptible(),
+            Origin::Potential(python) => python.raised.interruptible(),
         }
     }
 
@@ -101,7 +111,7 @@ impl Calculator {
     fn name(&self) -> Option<CalculatorName> {
         match &self.origin {
             Origin::Config(config) => Some(config.name),
-            Origin::Python(_) => None,
+            Origin::Python(_) | Origin::Potential(_) => None,
         }
     }
 
@@ -110,6 +120,7 @@ impl Calculator {
         match &self.origin {
             Origin::Config(_) => !self.inner.is_instant(),
             Origin::Python(python) => python.fingerprint.is_some(),
+            Origin::Potential(python) => python.fingerprint.is_some(),
         }
     }
 
@@ -131,7 +142,8 @@ impl Calculator {
     /// Raises what the user's Python raised.
     pub(crate) fn raise_pending(&self) -> PyResult<()> {
         match &self.origin {
-            Origin::Python(python) => python.take_raised().map_or(Ok(()), Err),
+            Origin::Python(python) => python.raised.take().map_or(Ok(()), Err),
+            Origin::Potential(python) => python.raised.take().map_or(Ok(()), Err),
             Origin::Config(_) => Ok(()),
         }
     }
@@ -140,18 +152,29 @@ impl Calculator {
 #[pymethods]
 impl Calculator {
     #[new]
-    #[pyo3(signature = (name, *, pseudopotentials = None, **settings))]
+    #[pyo3(signature = (
+        name, *, pseudopotentials = None, relaxation = None, references = None, **settings
+    ))]
     fn new(
         name: &str,
         pseudopotentials: Option<String>,
+        relaxation: Option<&str>,
+        references: Option<PathBuf>,
         settings: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
         let mut config = Map::from_iter([("name".to_owned(), json!(name))]);
         if let Some(family) = pseudopotentials {
             config.insert("pseudopotentials".to_owned(), json!(family));
         }
+        if let Some(relaxation) = relaxation {
+            let relaxation = parse_relaxation(relaxation)?;
+            config.insert("relaxation".to_owned(), json!(relaxation));
+        }
+        if let Some(references) = references {
+            config.insert("stability".to_owned(), json!({ "references": references }));
+        }
         if let Some(settings) = settings.filter(|settings| !settings.is_empty()) {
-            if matches!(name, "rigid" | "empirical") {
+            if matches!(name, "rigid" | "empirical" | "chgnet") {
                 return Err(invalid_settings(
                     format!("the calculator {name} has no settings"),
                     &settings.keys().to_string(),
@@ -257,7 +280,7 @@ impl Calculator {
     fn config<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         match &self.origin {
             Origin::Config(config) => to_python(py, &json!(config.as_ref())).map(Some),
-            Origin::Python(_) => Ok(None),
+            Origin::Python(_) | Origin::Potential(_) => Ok(None),
         }
     }
 
@@ -296,8 +319,21 @@ impl Calculator {
                 let arguments = (&python.object, &python.name, &python.fingerprint);
                 (make, arguments).into_pyobject(py).map(Bound::into_any)
             }
+            Origin::Potential(python) => Err(PyTypeError::new_err(format!(
+                "a calculator on the potential {} of one's own cannot be pickled: make it where it \
+                 is used",
+                python.name
+            ))),
         }
     }
+}
+
+/// What comes before a calculation, by name.
+pub(crate) fn parse_relaxation(name: &str) -> PyResult<Relaxation> {
+    serde_json::from_value(json!(name)).map_err(|_| {
+        let message = format!("relaxation is '{name}', expected none, own or chgnet");
+        invalid_settings(message, "relaxation")
+    })
 }
 
 /// A calculator, or what can be made into one: a name, a configuration, a callable.

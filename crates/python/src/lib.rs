@@ -18,9 +18,12 @@ mod exhaustive;
 mod graph;
 mod html;
 mod json;
+mod kept_error;
 mod metrics;
 mod observation;
+mod potential;
 mod python_calculator;
+mod python_potential;
 mod run;
 mod search;
 mod skeleton;
@@ -51,6 +54,7 @@ mod _crystalgym {
             Diversity, Validity, diversity, first_of_each, is_charge_balanced, novel, primitive,
             reduced_formula, same_structure, validity,
         },
+        potential::MlPotential,
         run::{TrainedPolicy, read_episodes},
         search::{Finding, SearchResult, search},
         skeleton::{Crystal, Skeleton},

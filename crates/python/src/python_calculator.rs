@@ -1,9 +1,6 @@
 //! A calculator whose numbers come from the user's Python.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
 use crystalgym_crystal::{Crystal, Element};
 use crystalgym_evaluation::{
@@ -15,7 +12,10 @@ use pyo3::{
     types::{PyBool, PyDict},
 };
 
-use crate::structure::Structure;
+use crate::{
+    kept_error::{KeptError, failure_code},
+    structure::Structure,
+};
 
 /// Calls `function(structure, property)`, or `object.evaluate(structure, property)`.
 ///
@@ -26,7 +26,7 @@ pub(crate) struct PythonCalculator {
     pub(crate) name: String,
     /// Whatever the user says that results depend on; without it nothing is stored.
     pub(crate) fingerprint: Option<String>,
-    raised: Mutex<Option<PyErr>>,
+    pub(crate) raised: Arc<KeptError>,
 }
 
 impl PythonCalculator {
@@ -35,39 +35,8 @@ impl PythonCalculator {
             object,
             name,
             fingerprint,
-            raised: Mutex::new(None),
+            raised: Arc::default(),
         }
-    }
-
-    /// What the object raised since the last time.
-    pub(crate) fn take_raised(&self) -> Option<PyErr> {
-        self.raised
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
-    }
-
-    /// For waiting on the caller's thread, without the interpreter lock, for a result that another
-    /// process computes: cancelled by a signal handler that raises (Ctrl-C). What it raised is kept
-    /// for [`Self::take_raised`].
-    pub(crate) fn interruptible(self: &Arc<Self>) -> CancelToken {
-        let this = Arc::clone(self);
-        CancelToken::asking(move || {
-            Python::attach(|py| match py.check_signals() {
-                Ok(()) => false,
-                Err(interrupt) => {
-                    this.keep(interrupt);
-                    true
-                }
-            })
-        })
-    }
-
-    fn keep(&self, error: PyErr) {
-        self.raised
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert(error);
     }
 
     fn call(&self, py: Python<'_>, crystal: &Crystal, property: Property) -> PyResult<Values> {
@@ -139,22 +108,12 @@ impl PythonCalculator {
 
     fn failure_of(&self, py: Python<'_>, error: PyErr) -> Failure {
         let value = error.value(py);
-        let is_failure = py
-            .import("crystalgym.errors")
-            .and_then(|module| module.getattr("CalculationFailed"))
-            .and_then(|class| value.is_instance(&class))
-            .unwrap_or(false);
-        if is_failure {
-            let code = value
-                .getattr("code")
-                .and_then(|code| code.extract::<String>())
-                .ok()
-                .and_then(|code| code.parse().ok())
-                .unwrap_or(FailureCode::ProgramError);
+        if let Some(code) = failure_code(py, &error) {
+            let code = code.parse().unwrap_or(FailureCode::ProgramError);
             return Failure::new(code, value.to_string());
         }
         let message = format!("the calculator {} raised {value}", self.name);
-        self.keep(error);
+        self.raised.keep(error);
         Failure::new(FailureCode::Internal, message)
     }
 }

@@ -4,9 +4,7 @@ use std::collections::HashSet;
 
 use crystalgym_environment::random::{uniform_below, uniform_unit};
 use crystalgym_evaluation::Outcome;
-use crystalgym_surrogate::{
-    FeatureMap, Known, ModelHyperparameters, PropertyModel, Standardiser, usual_tolerance,
-};
+use crystalgym_surrogate::{FeatureMap, Known, ModelHyperparameters, PropertyModel, Standardiser};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
@@ -165,7 +163,7 @@ impl Surrogate {
     /// The probability of a value within reach of the goal; of equals the nearer one is better.
     fn score(&self, model: &PropertyModel, features: &[f64]) -> f64 {
         let middle = 0.5 * (self.goal.low + self.goal.high);
-        let reach = usual_tolerance(self.goal.property, middle.abs());
+        let reach = self.goal.property.hit_tolerance(middle);
         let forecast = model.forecast(features);
         let typical = self.goal.property.facts().typical_value;
         let distance = self.goal.distance(forecast.value.mean) / typical;

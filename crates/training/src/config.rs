@@ -8,7 +8,7 @@ use crystalgym_agents::{
 };
 use crystalgym_environment::{ProcessName, TaskConfig, paper_tasks};
 use crystalgym_evaluation::CalculatorConfig;
-use crystalgym_networks::NetworkError;
+use crystalgym_networks::{NetworkConfig, NetworkError};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -110,6 +110,11 @@ impl Algorithm {
             Self::Dqn | Self::Rainbow | Self::Ppo | Self::Sac | Self::Surrogate => false,
             Self::RandomSearch | Self::Genetic | Self::LocalSearch => true,
         }
+    }
+
+    /// Whether it has a network, whose kind can be chosen.
+    pub fn has_network(self) -> bool {
+        matches!(self, Self::Dqn | Self::Rainbow | Self::Ppo | Self::Sac)
     }
 
     /// The name used in configurations and files.
@@ -227,6 +232,23 @@ impl TrainingConfig {
             base.rainbow = DqnConfig::paper_rainbow(property);
             base.ppo = PpoConfig::paper(property);
             base.sac = SacConfig::paper(property);
+            // A network that is asked for has the shape that it was published with.
+            for (section, network) in [
+                ("dqn", &mut base.dqn.network),
+                ("rainbow", &mut base.rainbow.network),
+                ("ppo", &mut base.ppo.network),
+                ("sac", &mut base.sac.network),
+            ] {
+                let architecture = said
+                    .get(section)
+                    .and_then(|agent| agent.get("network")?.get(NetworkConfig::ARCHITECTURE));
+                let published = architecture
+                    .and_then(Value::as_str)
+                    .and_then(NetworkConfig::published_on);
+                if let Some(published) = published {
+                    *network = published;
+                }
+            }
         }
         let config: Self = layers.resolve(under_the_layers(&base)?)?;
         config.check_ranges().map_err(|bad| layers.blame(bad))?;

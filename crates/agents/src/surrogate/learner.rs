@@ -13,7 +13,6 @@ use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    acquisition::usual_tolerance,
     completion::CompletionPolicy,
     config::SurrogateConfig,
     pool::Pools,
@@ -175,7 +174,7 @@ impl SurrogateAgent {
 
 /// How far from the target a value is a hit.
 pub(super) fn hit_tolerance(config: &SurrogateConfig, task: &Task, target: f64) -> f64 {
-    let usual = || usual_tolerance(task.property(), target);
+    let usual = || task.property().hit_tolerance(target);
     config.hit_tolerance.unwrap_or_else(usual) + task.objective().tolerance()
 }
 

@@ -305,6 +305,8 @@ fn failure_of(error: &PotentialError) -> Failure {
         }
         PotentialError::TooLarge { .. } => FailureCode::TooLarge,
         PotentialError::Cancelled => FailureCode::Cancelled,
+        // Of a potential that is computed elsewhere another try may end otherwise.
+        PotentialError::Failed { .. } => FailureCode::Crashed,
         _ => FailureCode::ProgramError,
     };
     Failure::new(code, error.to_string())

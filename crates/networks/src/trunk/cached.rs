@@ -1,14 +1,10 @@
 //! Features that are kept, for trunks that cost.
 
-use std::{
-    collections::HashMap,
-    mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crystalgym_crystal::Skeleton;
 
-use super::{PartialCrystal, Trunk};
+use super::{PartialCrystal, Trunk, memory::Memory};
 use crate::NetworkError;
 
 /// A trunk that is asked once for each partly filled crystal, as long as that is remembered.
@@ -19,7 +15,7 @@ use crate::NetworkError;
 pub struct Cached<T> {
     trunk: T,
     capacity: usize,
-    memory: Mutex<Memory>,
+    memory: Mutex<Memory<Key, Arc<[f32]>>>,
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -27,32 +23,6 @@ struct Key {
     skeleton: usize,
     focus: usize,
     node_types: Box<[u8]>,
-}
-
-/// Two generations: when the younger has half of the capacity it becomes the older, whose crystals
-/// are forgotten unless they were asked for again meanwhile.
-#[derive(Debug, Default)]
-struct Memory {
-    younger: HashMap<Key, Arc<[f32]>>,
-    older: HashMap<Key, Arc<[f32]>>,
-}
-
-impl Memory {
-    fn recall(&mut self, key: &Key, half: usize) -> Option<Arc<[f32]>> {
-        if let Some(features) = self.younger.get(key) {
-            return Some(Arc::clone(features));
-        }
-        let (key, features) = self.older.remove_entry(key)?;
-        self.keep(key, Arc::clone(&features), half);
-        Some(features)
-    }
-
-    fn keep(&mut self, key: Key, features: Arc<[f32]>, half: usize) {
-        if self.younger.len() >= half {
-            self.older = mem::take(&mut self.younger);
-        }
-        self.younger.insert(key, features);
-    }
 }
 
 impl<T: Trunk> Cached<T> {
@@ -72,12 +42,11 @@ impl<T: Trunk> Cached<T> {
 
     /// Crystals that are remembered now.
     pub fn remembered(&self) -> usize {
-        let memory = self.memory();
-        memory.younger.len() + memory.older.len()
+        self.memory().remembered()
     }
 
     /// Every entry is written whole, so that what a panic elsewhere left behind is sound.
-    fn memory(&self) -> MutexGuard<'_, Memory> {
+    fn memory(&self) -> MutexGuard<'_, Memory<Key, Arc<[f32]>>> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,6 +1,7 @@
 //! Networks whose trunk is not trained: fixed features of what is seen, with a trainable head.
 
 mod cached;
+mod memory;
 mod network;
 
 use std::{fmt::Debug, sync::Arc};
@@ -8,9 +9,10 @@ use std::{fmt::Debug, sync::Arc};
 use crystalgym_crystal::Skeleton;
 use crystalgym_environment::Observation;
 
+pub(crate) use self::memory::Memory;
 pub use self::{
     cached::Cached,
-    network::{TrunkNetwork, TrunkWorkspace},
+    network::{Head, TrunkNetwork, TrunkWorkspace},
 };
 
 use crate::NetworkError;

@@ -12,7 +12,7 @@ use super::Trunk;
 use crate::{
     Gradients, GraphNetwork, NetworkError, Parameters,
     check::{Frame, check_states},
-    layers::{Flow, LayoutBuilder, Mlp, MlpCache, Weights},
+    layers::{Activation, Flow, LayoutBuilder, Mlp, MlpCache, Weights},
     sharded::Sharded,
 };
 
@@ -23,8 +23,8 @@ const HEAD: &str = "head";
 /// What the names of its layers begin with.
 const LAST_LAYERS: &str = "head.";
 
-/// A perceptron on the features of a trunk, the target over the scale of the task's reward, and the
-/// fraction of the episode that is done; softplus2 between the affine layers.
+/// A perceptron on the features of a trunk and, unless it is [`Head::FeaturesAlone`], the target over
+/// the scale of the task's reward and the fraction of the episode that is done.
 ///
 /// The parameters are those of the perceptron alone, `head.layers.{0, 2, …}.{weight, bias}`. The
 /// trunk is shared between clones, such as an agent's target networks.
@@ -35,10 +35,37 @@ pub struct TrunkNetwork<T> {
     /// Node type of an empty site.
     blank: usize,
     target_scale: f32,
+    kind: Head,
     head: Arc<Mlp>,
     n_outputs: usize,
     parameters: Parameters,
     arch: Arch,
+}
+
+/// What a head sees, and what is between its layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Head {
+    /// Features, target and progress; softplus2.
+    #[default]
+    Standard,
+    /// Features alone; `x σ(x)`, as the published agents on CHGNet.
+    FeaturesAlone,
+}
+
+impl Head {
+    fn beside_features(self) -> usize {
+        match self {
+            Self::Standard => BESIDE_FEATURES,
+            Self::FeaturesAlone => 0,
+        }
+    }
+
+    fn activation(self) -> Activation {
+        match self {
+            Self::Standard => Activation::Softplus2,
+            Self::FeaturesAlone => Activation::Silu,
+        }
+    }
 }
 
 // Derived, it would ask that the trunk can be cloned.
@@ -67,7 +94,22 @@ impl<T: Trunk> TrunkNetwork<T> {
         n_outputs: usize,
         rng: &mut Pcg64,
     ) -> Result<Self, NetworkError> {
-        let inputs = trunk.width() + BESIDE_FEATURES;
+        Self::with_head(trunk, Head::Standard, hidden, task, n_outputs, rng)
+    }
+
+    /// The same with another kind of head.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_head(
+        trunk: Arc<T>,
+        kind: Head,
+        hidden: &[usize],
+        task: &Task,
+        n_outputs: usize,
+        rng: &mut Pcg64,
+    ) -> Result<Self, NetworkError> {
+        let inputs = trunk.width() + kind.beside_features();
         let widths = [&[inputs], hidden, &[n_outputs]].concat();
         if let Some(width) = widths.iter().find(|width| !(1..=1 << 18).contains(*width)) {
             return Err(NetworkError::Config {
@@ -77,12 +119,16 @@ impl<T: Trunk> TrunkNetwork<T> {
             });
         }
         let mut builder = LayoutBuilder::default();
-        let head = Arc::new(builder.mlp(HEAD, &widths, false));
+        let head = Arc::new(Mlp {
+            activation: kind.activation(),
+            ..builder.mlp(HEAD, &widths, false)
+        });
         Ok(Self {
             trunk,
             skeletons: task.skeletons().into(),
             blank: task.elements().len(),
             target_scale: task.objective().scale() as f32,
+            kind,
             head,
             n_outputs,
             parameters: Parameters::random(Arc::from(builder.finish()), rng)?,
@@ -166,10 +212,12 @@ impl<T: Trunk> GraphNetwork for TrunkNetwork<T> {
         let run = |shard: &mut Shard, seen: &[Observation<'_>], outputs: &mut [f32]| {
             let inputs = shard.inputs.resize(seen.len() * width);
             for (seen, row) in seen.iter().zip(inputs.chunks_exact_mut(width)) {
-                let (features, beside) = row.split_at_mut(width - BESIDE_FEATURES);
+                let (features, beside) = row.split_at_mut(width - self.kind.beside_features());
                 self.trunk.features(seen.into(), features);
-                beside[0] = seen.target as f32 / self.target_scale;
-                beside[1] = seen.step as f32 / seen.steps as f32;
+                if let [target, progress] = beside {
+                    *target = seen.target as f32 / self.target_scale;
+                    *progress = seen.step as f32 / seen.steps as f32;
+                }
             }
             let activations = &mut shard.activations;
             self.head.forward(weights, inputs, seen.len(), activations);

@@ -6,12 +6,12 @@
 
 use std::ops::Range;
 
-use crystalgym_kernels::{Buffer, Gather, Start, Strided, scatter_add};
+use crystalgym_kernels::{Buffer, Gather, Start, Strided, scatter_add, silu, silu_backward};
 use pulp::Arch;
 
 use super::{
     dense::{Dense, Rows},
-    row_kernels::{Norms, PAIR, WIDTH, gate, gate_backward, gather_add, silu, silu_backward},
+    row_kernels::{Norms, PAIR, WIDTH, gate, gate_backward, gather_add},
     weights::Weights,
 };
 use crate::PotentialError;

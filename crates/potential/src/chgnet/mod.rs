@@ -66,6 +66,22 @@ impl Chgnet {
         Self::new(&model::load_chgnet(&model::chgnet_folder()?)?)
     }
 
+    /// Features of each site as the published agents compute them, rows of 64: the last convolution
+    /// and the norm after it, which belong behind all other layers, are run after each of them
+    /// (CrystalGym, `CHGNetRL`). No energy belongs to them.
+    ///
+    /// # Errors
+    /// As [`InteratomicPotential::evaluate`].
+    pub fn features_in_published_order(
+        &self,
+        structure: &Structure,
+    ) -> Result<Vec<f32>, PotentialError> {
+        self.with_graph(structure, |graph, workspace| {
+            self.layers
+                .features_in_published_order(structure, graph, workspace)
+        })
+    }
+
     /// Number of directed bonds and of rows of the bond graph (two for each angle).
     ///
     /// # Errors
@@ -73,6 +89,32 @@ impl Chgnet {
     pub fn graph_size(structure: &Structure) -> Result<[usize; 2], PotentialError> {
         let graph = Graph::new(structure, NAME)?;
         Ok([graph.centres.len(), graph.row_firsts.len()])
+    }
+
+    /// What comes of a structure's graph, with memory that is used again.
+    fn with_graph<T>(
+        &self,
+        structure: &Structure,
+        run: impl FnOnce(&Graph, &mut Workspace) -> T,
+    ) -> Result<T, PotentialError> {
+        let unknown = structure
+            .elements
+            .iter()
+            .position(|element| usize::from(element.atomic_number()) > ELEMENTS);
+        if let Some(site) = unknown {
+            return Err(PotentialError::UnknownElement {
+                potential: NAME.to_owned(),
+                element: structure.elements[site],
+                site,
+                largest: Self::LARGEST_ATOMIC_NUMBER,
+            });
+        }
+        let graph = Graph::new(structure, NAME)?;
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut workspace = idle().pop().unwrap_or_default();
+        let found = run(&graph, &mut workspace);
+        idle().push(workspace);
+        Ok(found)
     }
 }
 
@@ -95,25 +137,8 @@ impl InteratomicPotential for Chgnet {
         structure: &Structure,
         request: Request,
     ) -> Result<Prediction, PotentialError> {
-        let unknown = structure
-            .elements
-            .iter()
-            .position(|element| usize::from(element.atomic_number()) > ELEMENTS);
-        if let Some(site) = unknown {
-            return Err(PotentialError::UnknownElement {
-                potential: NAME.to_owned(),
-                element: structure.elements[site],
-                site,
-                largest: Self::LARGEST_ATOMIC_NUMBER,
-            });
-        }
-        let graph = Graph::new(structure, NAME)?;
-        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut workspace = idle().pop().unwrap_or_default();
-        let prediction = self
-            .layers
-            .evaluate(structure, &graph, request, &mut workspace);
-        idle().push(workspace);
-        Ok(prediction)
+        self.with_graph(structure, |graph, workspace| {
+            self.layers.evaluate(structure, graph, request, workspace)
+        })
     }
 }

@@ -146,6 +146,31 @@ impl Layers {
         }
     }
 
+    /// Features of atoms as the published agents compute them (CrystalGym, `CHGNetRL`): the last
+    /// convolution and the norm, which belong behind the other layers, come after each of them.
+    pub(super) fn features_in_published_order(
+        &self,
+        structure: &Structure,
+        graph: &Graph,
+        workspace: &mut Workspace,
+    ) -> Vec<f32> {
+        self.embed(structure, graph, workspace);
+        for layer in 0..BOND_LAYERS {
+            self.convolve_once(layer, graph, false, workspace);
+            let Workspace {
+                features,
+                scratch,
+                readout,
+                ..
+            } = &mut *workspace;
+            let last = &self.atom_convolutions[ATOM_LAYERS - 1];
+            last.forward(self.arch, graph, features, None, scratch);
+            self.readout
+                .normalise(self.arch, &mut features.atoms, readout);
+        }
+        workspace.features.atoms.to_vec()
+    }
+
     /// Features of atoms, bonds and angles before any convolution.
     fn embed(&self, structure: &Structure, graph: &Graph, workspace: &mut Workspace) {
         let arch = self.arch;
@@ -230,6 +255,13 @@ impl Layers {
 
     /// All layers but the last convolution of atoms.
     fn convolve(&self, graph: &Graph, keep: bool, workspace: &mut Workspace) {
+        for layer in 0..BOND_LAYERS {
+            self.convolve_once(layer, graph, keep, workspace);
+        }
+    }
+
+    /// One convolution of atoms, then of bonds, then of angles.
+    fn convolve_once(&self, layer: usize, graph: &Graph, keep: bool, workspace: &mut Workspace) {
         let Workspace {
             features,
             scratch,
@@ -239,18 +271,16 @@ impl Layers {
             ..
         } = workspace;
         let arch = self.arch;
-        for layer in 0..BOND_LAYERS {
-            let kept = keep.then_some(&mut atom_kept[layer]);
-            self.atom_convolutions[layer].forward(arch, graph, features, kept, scratch);
-            if graph.row_firsts.is_empty() {
-                continue;
-            }
-            let kept = keep.then_some(&mut bond_kept[layer]);
-            self.bond_convolutions[layer].forward(arch, graph, features, kept, scratch);
-            if let Some(update) = self.angle_updates.get(layer) {
-                let kept = keep.then_some(&mut angle_kept[layer]);
-                update.forward(arch, graph, features, kept, scratch);
-            }
+        let kept = keep.then_some(&mut atom_kept[layer]);
+        self.atom_convolutions[layer].forward(arch, graph, features, kept, scratch);
+        if graph.row_firsts.is_empty() {
+            return;
+        }
+        let kept = keep.then_some(&mut bond_kept[layer]);
+        self.bond_convolutions[layer].forward(arch, graph, features, kept, scratch);
+        if let Some(update) = self.angle_updates.get(layer) {
+            let kept = keep.then_some(&mut angle_kept[layer]);
+            update.forward(arch, graph, features, kept, scratch);
         }
     }
 

@@ -1,12 +1,12 @@
 //! What CHGNet reads from the features of atoms: energies and magnetic moments.
 
 use crystalgym_crystal::Element;
-use crystalgym_kernels::{Buffer, Start, Strided};
+use crystalgym_kernels::{Buffer, Start, Strided, silu, silu_backward};
 use pulp::Arch;
 
 use super::{
     dense::{Dense, Rows},
-    row_kernels::{WIDTH, layer_norm, layer_norm_backward, silu, silu_backward},
+    row_kernels::{WIDTH, layer_norm, layer_norm_backward},
     weights::Weights,
 };
 use crate::PotentialError;
@@ -110,6 +110,13 @@ impl Readout {
                 reference + self.last_bias + dot(row, &self.last)
             })
             .collect()
+    }
+
+    /// The norm alone, in place.
+    pub(super) fn normalise(&self, arch: Arch, atoms: &mut Buffer, kept: &mut ReadoutKept) {
+        let normalised = kept.normalised.resize(atoms.len());
+        layer_norm(arch, atoms, &self.scale, &self.shift, normalised);
+        atoms.copy_from_slice(normalised);
     }
 
     /// Size of the moment of each site, from its features before the last convolution.

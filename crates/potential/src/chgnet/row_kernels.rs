@@ -2,7 +2,7 @@
 //!
 //! Rows of a perceptron hold core and gate side by side, 64 numbers each.
 
-use crystalgym_kernels::{Gather, exp_nonpositive, minus_abs};
+use crystalgym_kernels::{Gather, sigmoid, silu_slope};
 use pulp::{Arch, Simd, WithSimd};
 
 /// Features of an atom, a bond or an angle.
@@ -11,62 +11,6 @@ pub(crate) const WIDTH: usize = 64;
 pub(crate) const PAIR: usize = 2 * WIDTH;
 /// Added to the variance in a layer norm.
 const NORM_EPSILON: f32 = 1e-5;
-
-/// `σ(x) = 1 / (1 + e⁻ˣ)`
-#[inline(always)]
-fn sigmoid<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    let one = simd.splat_f32s(1.0);
-    let t = exp_nonpositive(simd, minus_abs(simd, x));
-    let of_positive = simd.div_f32s(one, simd.add_f32s(one, t));
-    let negative = simd.less_than_f32s(x, simd.splat_f32s(0.0));
-    simd.select_f32s(negative, simd.mul_f32s(t, of_positive), of_positive)
-}
-
-/// `out = x σ(x)`
-pub(super) fn silu(arch: Arch, x: &[f32], out: &mut [f32]) {
-    struct Kernel<'a>(&'a [f32], &'a mut [f32]);
-    impl WithSimd for Kernel<'_> {
-        type Output = ();
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, simd: S) {
-            let (xs, _) = S::as_simd_f32s(self.0);
-            let (outs, _) = S::as_mut_simd_f32s(self.1);
-            for (&x, out) in xs.iter().zip(outs) {
-                *out = simd.mul_f32s(x, sigmoid(simd, x));
-            }
-        }
-    }
-    assert_eq!(x.len(), out.len());
-    assert_eq!(x.len() % WIDTH, 0);
-    arch.dispatch(Kernel(x, out));
-}
-
-/// `grad ← grad · d(x σ(x))/dx = grad · (σ + x σ (1 − σ))`
-pub(super) fn silu_backward(arch: Arch, x: &[f32], grad: &mut [f32]) {
-    struct Kernel<'a>(&'a [f32], &'a mut [f32]);
-    impl WithSimd for Kernel<'_> {
-        type Output = ();
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, simd: S) {
-            let (xs, _) = S::as_simd_f32s(self.0);
-            let (grads, _) = S::as_mut_simd_f32s(self.1);
-            for (&x, grad) in xs.iter().zip(grads) {
-                let s = sigmoid(simd, x);
-                *grad = simd.mul_f32s(*grad, silu_slope(simd, s, simd.mul_f32s(x, s)));
-            }
-        }
-    }
-    assert_eq!(x.len(), grad.len());
-    assert_eq!(x.len() % WIDTH, 0);
-    arch.dispatch(Kernel(x, grad));
-}
-
-/// `σ + y (1 − σ)` with `y = x σ`, the slope of `y`.
-#[inline(always)]
-fn silu_slope<S: Simd>(simd: S, sigmoid: S::f32s, y: S::f32s) -> S::f32s {
-    let rest = simd.sub_f32s(simd.splat_f32s(1.0), sigmoid);
-    simd.mul_add_e_f32s(y, rest, sigmoid)
-}
 
 /// `out[i, :] += Σ_t table_t[index_t[i], :]`, rows of [`PAIR`].
 pub(super) fn gather_add<const N: usize>(arch: Arch, tables: [Gather<'_>; N], out: &mut [f32]) {

@@ -45,19 +45,35 @@ pub(super) fn figures(runs: &[Run<'_>], stamp: &str) -> Vec<Figure> {
     figures
 }
 
-/// `None` where all rewards of every curve arrived at one moment: points are no curves.
 fn figure(task: &TaskRuns<'_, '_>, axis: CurveAxis, stamp: &str) -> Option<Figure> {
-    let mut by_skeletons: BTreeMap<&str, BTreeMap<usize, Vec<&Run<'_>>>> = BTreeMap::new();
+    let mut by_skeletons: BTreeMap<&str, Vec<&Run<'_>>> = BTreeMap::new();
     for &run in &task.runs {
-        let by_algorithm = by_skeletons.entry(&run.label.skeletons).or_default();
-        let rank = crate::palette::rank(run.label.algorithm);
-        by_algorithm.entry(rank).or_default().push(run);
+        let skeletons = run.label.skeletons.as_str();
+        by_skeletons.entry(skeletons).or_default().push(run);
     }
-    let panels: Vec<(&str, Vec<Curves>)> = by_skeletons
-        .into_iter()
-        .map(|(skeletons, by_algorithm)| {
+    let groups: Vec<(&str, Vec<&Run<'_>>)> = by_skeletons.into_iter().collect();
+    beside_each_other(&task.name(), &task.title(), &groups, axis, stamp)
+}
+
+/// The curves of several groups of runs, each in a panel of its own; `None` where all rewards of every
+/// curve arrived at one moment: points are no curves.
+pub(super) fn beside_each_other(
+    name: &str,
+    title: &str,
+    groups: &[(&str, Vec<&Run<'_>>)],
+    axis: CurveAxis,
+    stamp: &str,
+) -> Option<Figure> {
+    let panels: Vec<(&str, Vec<Curves>)> = groups
+        .iter()
+        .map(|(group, runs)| {
+            let mut by_algorithm: BTreeMap<usize, Vec<&Run<'_>>> = BTreeMap::new();
+            for &run in runs {
+                let rank = crate::palette::rank(run.label.algorithm);
+                by_algorithm.entry(rank).or_default().push(run);
+            }
             let curves = by_algorithm.into_values().map(|runs| curves(&runs, axis));
-            (skeletons, curves.collect())
+            (*group, curves.collect())
         })
         .collect();
     let heights = panels
@@ -72,7 +88,8 @@ fn figure(task: &TaskRuns<'_, '_>, axis: CurveAxis, stamp: &str) -> Option<Figur
             mean.chain(single)
         });
     let heights = padded(extent(heights).unwrap_or((0.0, 1.0)), 0.06);
-    let unfinished = task.runs.iter().filter(|run| !run.finished).count();
+    let runs = || groups.iter().flat_map(|(_, runs)| runs);
+    let unfinished = runs().filter(|run| !run.finished).count();
     let mut caption = format!(
         "Trailing mean of the return over 10 % of the episodes (at least 5), failures counted. Line: \
          mean over seeds; band: smallest to largest seed, as far as all of them reach. {}",
@@ -104,21 +121,18 @@ fn figure(task: &TaskRuns<'_, '_>, axis: CurveAxis, stamp: &str) -> Option<Figur
     let ends: Vec<String> = ends.collect();
     let alone = panels.len() == 1;
     Some(Figure {
-        name: format!("learning_curves-{}-{}", task.name(), axis.name()),
+        name: format!("learning_curves-{name}-{}", axis.name()),
         section: Section::Learning,
-        title: format!("Return while learning: {} \u{b7} {stamp}", task.title()),
+        title: format!("Return while learning: {title} \u{b7} {stamp}"),
         caption,
         alternative_text: format!(
             "Learning curves over {}. {}.",
             axis_label(axis).to_lowercase(),
             ends.join("; ")
         ),
-        choice: Some((
-            format!("learning-{}", task.name()),
-            axis_label(axis).to_owned(),
-        )),
+        choice: Some((format!("learning-{name}"), axis_label(axis).to_owned())),
         table,
-        legend: algorithms(task.runs.iter().map(|run| &run.label.algorithm)),
+        legend: algorithms(runs().map(|run| &run.label.algorithm)),
         panels: panels
             .iter()
             .map(|(skeletons, curves)| panel(skeletons, curves, axis, heights, alone).into())

@@ -2,6 +2,7 @@
 
 mod area;
 mod by_skeleton;
+mod completion;
 pub(crate) mod crystals;
 mod failures;
 mod failures_by_element;
@@ -22,6 +23,7 @@ use crate::{data::ReportData, figure::Figure};
 pub fn figures(data: &ReportData) -> Vec<Figure> {
     let runs = data.runs();
     let mut figures = learning::figures(&runs, &data.stamp);
+    figures.extend(completion::figures(&runs, &data.stamp));
     figures.extend(performance::figures(&data.jobs, &data.stamp));
     figures.extend(interquartile::figures(&data.jobs, &data.stamp));
     figures.extend(area::figures(&data.jobs, &data.stamp));

@@ -5,8 +5,8 @@ use std::{io::Write, path::PathBuf, process::ExitCode};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use crystalgym_benchmark::{
-    BenchmarkFolder, Experiment, Job, JobStatus, RunOptions, Scale, Selection, experiments,
-    forecast, run_jobs,
+    BenchmarkFolder, Experiment, FIGURE_13, Job, JobStatus, RunOptions, Scale, Selection,
+    experiments, figure_13, forecast, run_jobs,
 };
 use crystalgym_evaluation::Property;
 use crystalgym_training::{Algorithm, ConfigLayers, Preset};
@@ -17,7 +17,8 @@ use crate::{progress::JobsBar, signals::StopFlag, terminal};
 /// Arguments of `crystalgym bench run`.
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
-    /// Experiments, such as paper-exp1; `solve` is solve-easy and solve-hard.
+    /// Experiments, such as paper-exp1; `solve` is solve-easy and solve-hard; paper-figure13 stands for four
+    /// (with PPO alone unless algorithms are named).
     #[arg(required = true)]
     pub(super) experiments: Vec<String>,
     #[command(flatten)]
@@ -141,10 +142,12 @@ fn selection(names: &[String], arguments: &RunOptionArguments) -> anyhow::Result
         layers.add_assignment(assignment)?;
     }
     let experiments = chosen_experiments(names)?;
-    let all_solve = experiments.iter().all(Experiment::is_about_solving);
-    let usual: &[&str] = match all_solve {
-        true => &SOLVING_ALGORITHMS,
-        false => &["ppo", "sac", "dqn", "rainbow"],
+    let usual: &[&str] = if experiments.iter().all(Experiment::is_about_solving) {
+        &SOLVING_ALGORITHMS
+    } else if names.iter().all(|name| name == FIGURE_13) {
+        &["ppo"]
+    } else {
+        &["ppo", "sac", "dqn", "rainbow"]
     };
     let named_ones = arguments.algorithms.iter().map(String::as_str);
     let algorithms: Vec<&str> = match arguments.algorithms.is_empty() {
@@ -175,19 +178,22 @@ fn chosen_experiments(names: &[String]) -> anyhow::Result<Vec<Experiment>> {
     if names.is_empty() {
         bail!("which experiments? name some of {list}: crystalgym bench run paper-exp1");
     }
-    let of_solve = |name: &String| match name.as_str() {
-        "solve" => vec!["solve-easy".to_owned(), "solve-hard".to_owned()],
-        _ => vec![name.clone()],
-    };
-    let names = names.iter().flat_map(of_solve);
-    names
-        .map(|name| {
-            let found = known.iter().find(|experiment| experiment.name == name);
-            found
-                .copied()
-                .with_context(|| format!("unknown experiment '{name}', expected one of {list}"))
-        })
-        .collect()
+    let mut chosen = Vec::new();
+    for name in names {
+        match name.as_str() {
+            FIGURE_13 => chosen.extend(figure_13()),
+            "solve" => chosen.extend(known.into_iter().filter(Experiment::is_about_solving)),
+            _ => {
+                let found = known.iter().find(|experiment| experiment.name == *name);
+                chosen.push(*found.with_context(|| {
+                    format!(
+                        "unknown experiment '{name}', expected one of {list}, {FIGURE_13}, solve"
+                    )
+                })?);
+            }
+        }
+    }
+    Ok(chosen)
 }
 
 /// `5` for 1 to 5, `3,7` for these.
