@@ -19,7 +19,7 @@ fn jobs(folder: &Path, algorithms: &[Algorithm], seeds: &[u64]) -> Vec<Job> {
     let mut layers = ConfigLayers::default();
     layers.add_assignment("calculator.name=rigid").unwrap();
     layers.add_assignment("output.checkpoint_every=10").unwrap();
-    let [easy, .., mixed, _, _] = experiments();
+    let [easy, _, _, _, mixed, ..] = experiments();
     let selection = Selection {
         experiments: vec![easy, mixed],
         properties: vec![Property::Density],

@@ -314,6 +314,17 @@ mod tests {
         Table::try_from(Outer { seed: 1, inner }).unwrap()
     }
 
+    #[test]
+    fn a_word_stands_for_what_is_known_later() {
+        let mut layers = ConfigLayers::default();
+        layers.add_assignment("inner.name=gaps-{skeleton}").unwrap();
+        layers.add_assignment("seed=7").unwrap();
+        let found: Outer = layers.with_word("{skeleton}", "C6").resolve(base()).unwrap();
+        assert_eq!((found.seed, found.inner.name.as_str()), (7, "gaps-C6"));
+        let plain: Outer = layers.resolve(base()).unwrap();
+        assert_eq!(plain.inner.name, "gaps-{skeleton}");
+    }
+
     fn resolve(assignments: &[&str]) -> Result<Outer, TrainingError> {
         let mut layers = ConfigLayers::default();
         for assignment in assignments {

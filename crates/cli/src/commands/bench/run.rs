@@ -259,5 +259,7 @@ mod tests {
         let error = named::<Algorithm>("--algorithms", "a2c").unwrap_err();
         assert!(format!("{error:#}").contains("dqn"), "{error:#}");
         assert!(chosen_experiments(&["paper-exp9".to_owned()]).is_err());
+        let solving = chosen_experiments(&["solve".to_owned()]).unwrap();
+        assert!(solving.len() == 2 && solving.iter().all(Experiment::is_about_solving));
     }
 }
