@@ -29,10 +29,10 @@ impl PythonPotential {
         request: Request,
     ) -> PyResult<Prediction> {
         let derivatives = request == Request::Derivatives;
-        let answer = self.object.bind(py).call_method1(
-            "evaluate",
-            (Structure(structure.clone()), derivatives),
-        )?;
+        let answer = self
+            .object
+            .bind(py)
+            .call_method1("evaluate", (Structure(structure.clone()), derivatives))?;
         let wrong = |what: String| PyTypeError::new_err(format!("potential {}: {what}", self.name));
         let member = |key: &str| {
             let found = answer.get_item(key);

@@ -130,10 +130,7 @@ pub(super) fn beside_each_other(
             axis_label(axis).to_lowercase(),
             ends.join("; ")
         ),
-        choice: Some((
-            format!("learning-{name}"),
-            axis_label(axis).to_owned(),
-        )),
+        choice: Some((format!("learning-{name}"), axis_label(axis).to_owned())),
         table,
         legend: algorithms(runs().map(|run| &run.label.algorithm)),
         panels: panels
