@@ -46,6 +46,12 @@ NOT_PROVOKED = {
     ("DftError", "atoms_too_close"): "Structure refuses such sites first",
     ("DftError", "tiny_cell"): "Structure refuses such a lattice first",
     ("DftError", "invalid_cell"): "Structure refuses such a lattice first",
+    ("PotentialError", "not_installed"): "met where CHGNet's own tests are",
+    ("PotentialError", "weights"): "needs an installation that is damaged",
+    ("PotentialError", "unknown_element"): "needs CHGNet's weights",
+    ("PotentialError", "isolated_atom"): "needs CHGNet's weights",
+    ("PotentialError", "too_large"): "needs CHGNet's weights",
+    ("PotentialError", "other"): "whatever comes without a code of its own",
     ("StoreError", "locked"): "takes 20 s",
     ("StoreError", "open"): "SQLite cannot open what is a store; needs a file system that fails",
     ("StoreError", "io"): "needs a file system that fails",
@@ -131,6 +137,17 @@ def mixed_functionals(folder: Path) -> None:
     silicon(pseudopotentials=str(folder))
 
 
+class Silent:
+    """A potential that has no answer."""
+
+    def evaluate(self, structure: cg.Structure, derivatives: bool, /) -> dict[str, Any]:
+        raise cg.CalculationFailed("nothing to say")
+
+
+def silent() -> cg.MlPotential:
+    return cg.MlPotential.from_object(Silent())
+
+
 PROVOKED: dict[tuple[str, str], Callable[[Path, Path], Any]] = {
     ("StructureError", "io"): lambda run, tmp: cg.Structure.from_file(tmp / "none.cif"),
     ("StructureError", "parse"): lambda run, tmp: cg.Structure.from_text("data", "poscar"),
@@ -185,6 +202,10 @@ PROVOKED: dict[tuple[str, str], Callable[[Path, Path], Any]] = {
     ),
     ("DftError", "invalid_setting"): lambda run, tmp: silicon(smearing="square"),
     ("DftError", "pseudopotential"): lambda run, tmp: silicon(pseudopotentials=str(tmp)),
+    ("PotentialError", "failed"): lambda run, tmp: silent().evaluate(SALT),
+    ("PotentialError", "invalid_setting"): lambda run, tmp: silent().relax(
+        SALT, force_tolerance=0.0
+    ),
     ("StoreError", "folder"): lambda run, tmp: store_below_a_file(tmp),
     ("StoreError", "newer_layout"): lambda run, tmp: newer_store(tmp),
     ("StoreError", "not_a_store"): lambda run, tmp: text_as_store(tmp),

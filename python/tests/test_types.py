@@ -116,6 +116,14 @@ def conforms(value: Any, kind: Any) -> bool:
     return type(value) is kind
 
 
+class Still:
+    """A potential that never pulls."""
+
+    def evaluate(self, structure: cg.Structure, derivatives: bool, /) -> dict[str, Any]:
+        zero = [0.0, 0.0, 0.0]
+        return {"energy": 0.0, "forces": [zero] * len(structure.elements), "stress": [zero] * 3}
+
+
 def samples(tmp_path: Path) -> Iterator[tuple[str, Any]]:
     """Values by the name of what they come from: all properties, and calls without hazards."""
     skeleton = cg.Skeleton("C6")
@@ -137,7 +145,7 @@ def samples(tmp_path: Path) -> Iterator[tuple[str, Any]]:
     found = cg.search(
         structure, sites, property="density", target=3.0, calculator="rigid", store=None
     )
-    objects += [found, found[0]]
+    objects += [found, found[0], cg.MlPotential.from_object(Still())]
     for thing in objects:
         name = type(thing).__name__
         for member, value in vars(type(thing)).items():
