@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use crate::{
-    AgentError, CollectConfig, DqnConfig, GeneticConfig, LocalSearchConfig, PpoConfig,
-    RandomSearchConfig, SacConfig, SurrogateConfig,
+    AgentError, CollectConfig, DqnConfig, GeneticConfig, LanguageConfig, LocalSearchConfig,
+    PpoConfig, RandomSearchConfig, SacConfig, SurrogateConfig,
 };
 
 /// An algorithm with its settings.
@@ -21,6 +21,8 @@ pub enum AgentConfig {
     Sac(SacConfig),
     /// A model of the property.
     Surrogate(SurrogateConfig),
+    /// A language model.
+    Llm(LanguageConfig),
     /// Random crystals.
     RandomSearch(RandomSearchConfig),
     /// A genetic algorithm.
@@ -37,6 +39,7 @@ macro_rules! each {
             AgentConfig::Ppo($config) => $value,
             AgentConfig::Sac($config) => $value,
             AgentConfig::Surrogate($config) => $value,
+            AgentConfig::Llm($config) => $value,
             AgentConfig::RandomSearch($config) => $value,
             AgentConfig::Genetic($config) => $value,
             AgentConfig::LocalSearch($config) => $value,
@@ -53,6 +56,7 @@ impl AgentConfig {
             Self::Ppo(_) => "ppo",
             Self::Sac(_) => "sac",
             Self::Surrogate(_) => "surrogate",
+            Self::Llm(_) => "llm",
             Self::RandomSearch(_) => "random_search",
             Self::Genetic(_) => "genetic",
             Self::LocalSearch(_) => "local_search",

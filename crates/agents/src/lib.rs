@@ -1,5 +1,6 @@
 //! Agents that learn to design crystals: deep Q-learning, Rainbow, proximal policy optimisation and
-//! discrete soft actor-critic, one that models the property, and the searches that they have to beat.
+//! discrete soft actor-critic, a language model, one that models the property, and the searches that they
+//! have to beat.
 //!
 //! A [`Learner`] remembers, learns and acts; an [`Agent`] drives one through environments, one
 //! [`step`](Agent::step) at a time. Whatever wants to know what happens is an [`Observer`]. A saved
@@ -19,6 +20,7 @@ mod error;
 mod evaluate;
 mod evaluator;
 mod finds;
+mod language;
 mod learner;
 mod networks;
 mod observer;
@@ -44,6 +46,7 @@ pub use error::AgentError;
 pub use evaluate::{PUBLISHED_ROLLOUTS, Rollout, evaluate_policy};
 pub use evaluator::Evaluator;
 pub use finds::FindsConfig;
+pub use language::{Baseline, LanguageAgent, LanguageConfig};
 pub use learner::Learner;
 pub use observer::{Observer, Update};
 pub use policy::{Policy, PolicyMode};

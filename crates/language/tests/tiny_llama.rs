@@ -6,7 +6,8 @@ mod common;
 
 use common::{Oracle, formula_model, set_lora};
 use crystalgym_language::{
-    LoraConfig, PassOptions, Sequence, TokenRows, Trainable, TrainedPart, Work, completion_losses,
+    Cache, Continuation, LoraConfig, PassOptions, Sequence, TokenRows, Trainable, TrainedPart,
+    Work, completion_losses,
 };
 
 const WORK: Work = Work {
@@ -168,6 +169,54 @@ fn branches_do_not_see_each_other() {
     for (a, b) in all.iter().zip(alone) {
         assert!((a - b).abs() < 2e-5, "{a} {b}");
     }
+}
+
+/// Read piece by piece behind what is kept, several at a time, hidden states are those of a whole pass.
+#[test]
+fn what_is_kept_stands_for_what_was_read() {
+    let model = formula_model();
+    let trained = trainable(&model);
+    let prompt: Vec<u32> = (1..30).collect();
+    let texts = [vec![5, 6, 7, 8], vec![9, 60, 2, 4]];
+    let mut shared = Cache::default();
+    let empty = Cache::default();
+    let mut read = [Continuation {
+        prefix: &empty,
+        own: &mut shared,
+        tokens: &prompt,
+    }];
+    model.read_on(&trained, &mut read).unwrap();
+    let mut own = [Cache::default(), Cache::default()];
+    let mut found = Vec::new();
+    for range in [0..2, 2..3, 3..4] {
+        let mut read: Vec<Continuation<'_>> = own
+            .iter_mut()
+            .zip(&texts)
+            .map(|(own, text)| Continuation {
+                prefix: &shared,
+                own,
+                tokens: &text[range.clone()],
+            })
+            .collect();
+        found = model.read_on(&trained, &mut read).unwrap();
+    }
+    assert_eq!((shared.len(), own[0].len()), (29, 4));
+    for (found, text) in found.chunks(48).zip(&texts) {
+        let whole = [Sequence::plain([&prompt[..], text].concat())];
+        let chosen = vec![whole[0].len() - 1];
+        let (hidden, _) = model
+            .forward(&trained, &whole, chosen, PassOptions::PLAIN)
+            .unwrap();
+        for (a, b) in found.iter().zip(hidden) {
+            assert!((a - b).abs() < 2e-5, "{a} {b}");
+        }
+    }
+    let mut none = [Continuation {
+        prefix: &empty,
+        own: &mut shared,
+        tokens: &[],
+    }];
+    assert!(model.read_on(&trained, &mut none).is_err());
 }
 
 #[test]

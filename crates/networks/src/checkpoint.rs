@@ -67,6 +67,24 @@ impl Checkpoint {
         self.tensors.keys().map(String::as_str)
     }
 
+    /// Adds one tensor.
+    pub fn insert_tensor(&mut self, name: &str, shape: &[usize], values: &[f32]) {
+        let tensor = Tensor {
+            shape: shape.to_vec(),
+            values: values.to_vec(),
+        };
+        self.tensors.insert(name.to_owned(), tensor);
+    }
+
+    /// The values of a tensor that has this shape.
+    pub fn tensor(&self, name: &str, shape: &[usize]) -> Option<&[f32]> {
+        let tensor = self
+            .tensors
+            .get(name)
+            .filter(|tensor| tensor.shape == shape)?;
+        Some(&tensor.values)
+    }
+
     /// Adds a network's tensors as `PREFIX.NAME`, or `NAME` with an empty prefix.
     pub fn insert_parameters(&mut self, prefix: &str, parameters: &Parameters) {
         self.insert_flat(prefix, parameters, parameters.values());

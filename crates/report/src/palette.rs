@@ -30,12 +30,13 @@ pub(crate) enum Shape {
 }
 
 /// In the order in which they are listed.
-pub(crate) const ALGORITHMS: [Algorithm; 8] = [
+pub(crate) const ALGORITHMS: [Algorithm; 9] = [
     Algorithm::Ppo,
     Algorithm::Sac,
     Algorithm::Dqn,
     Algorithm::Rainbow,
     Algorithm::Surrogate,
+    Algorithm::Llm,
     Algorithm::RandomSearch,
     Algorithm::Genetic,
     Algorithm::LocalSearch,
@@ -59,6 +60,13 @@ pub(crate) fn style_of(algorithm: Algorithm) -> AlgorithmStyle {
             "Surrogate",
             "#c1272d",
             "#ff7b7f",
+            Shape::Pentagon,
+        ),
+        Algorithm::Llm => style(
+            "llm",
+            "Language model",
+            "#5b4ab8",
+            "#a79bf0",
             Shape::Pentagon,
         ),
         Algorithm::RandomSearch => style("random", "Random", "#6b6f76", "#a6abb3", Shape::Cross),

@@ -3,8 +3,8 @@
 use std::{path::Path, sync::Arc};
 
 use crystalgym_agents::{
-    AgentConfig, AgentError, DqnConfig, Evaluator, GeneticConfig, LocalSearchConfig, PpoConfig,
-    RandomSearchConfig, SacConfig, SurrogateConfig,
+    AgentConfig, AgentError, DqnConfig, Evaluator, GeneticConfig, LanguageConfig,
+    LocalSearchConfig, PpoConfig, RandomSearchConfig, SacConfig, SurrogateConfig,
 };
 use crystalgym_environment::{ProcessName, TaskConfig, paper_tasks};
 use crystalgym_evaluation::CalculatorConfig;
@@ -51,6 +51,9 @@ pub struct TrainingConfig {
     /// Settings of `surrogate`.
     #[serde(default)]
     pub surrogate: SurrogateConfig,
+    /// Settings of `llm`.
+    #[serde(default)]
+    pub llm: LanguageConfig,
     /// Settings of `random_search`.
     pub random_search: RandomSearchConfig,
     /// Settings of `genetic`.
@@ -65,7 +68,7 @@ pub struct TrainingConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AlgorithmConfig {
-    /// `dqn`, `rainbow`, `ppo`, `sac`, `surrogate`, `random_search`, `genetic` or `local_search`.
+    /// `dqn`, `rainbow`, `ppo`, `sac`, `surrogate`, `llm`, `random_search`, `genetic` or `local_search`.
     pub name: Algorithm,
     /// `standard` (ours) or `paper` (as the published runs).
     pub preset: Preset,
@@ -94,6 +97,8 @@ pub enum Algorithm {
     Sac,
     /// A model of the property, and calculations where it says.
     Surrogate,
+    /// A language model.
+    Llm,
     /// Random elements on every site: what learning has to beat.
     #[serde(alias = "random")]
     RandomSearch,
@@ -107,7 +112,9 @@ impl Algorithm {
     /// Whether it proposes crystals and learns no policy: in the end it repeats its best find.
     pub fn is_search(self) -> bool {
         match self {
-            Self::Dqn | Self::Rainbow | Self::Ppo | Self::Sac | Self::Surrogate => false,
+            Self::Dqn | Self::Rainbow | Self::Ppo | Self::Sac | Self::Surrogate | Self::Llm => {
+                false
+            }
             Self::RandomSearch | Self::Genetic | Self::LocalSearch => true,
         }
     }
@@ -125,6 +132,7 @@ impl Algorithm {
             Self::Ppo => "ppo",
             Self::Sac => "sac",
             Self::Surrogate => "surrogate",
+            Self::Llm => "llm",
             Self::RandomSearch => "random_search",
             Self::Genetic => "genetic",
             Self::LocalSearch => "local_search",
@@ -249,6 +257,7 @@ impl TrainingConfig {
                     *network = published;
                 }
             }
+            base.llm = LanguageConfig::paper();
         }
         let config: Self = layers.resolve(under_the_layers(&base)?)?;
         config.check_ranges().map_err(|bad| layers.blame(bad))?;
@@ -267,6 +276,7 @@ impl TrainingConfig {
             ppo: PpoConfig::standard(),
             sac: SacConfig::standard(),
             surrogate: SurrogateConfig::default(),
+            llm: LanguageConfig::standard(),
             genetic: GeneticConfig::default(),
             local_search: LocalSearchConfig::default(),
             random_search: RandomSearchConfig::default(),
@@ -353,6 +363,7 @@ impl TrainingConfig {
             AgentConfig::Ppo(self.ppo.clone()),
             AgentConfig::Sac(self.sac.clone()),
             AgentConfig::Surrogate(self.surrogate.clone()),
+            AgentConfig::Llm(self.llm.clone()),
             AgentConfig::RandomSearch(self.random_search.clone()),
             AgentConfig::Genetic(self.genetic.clone()),
             AgentConfig::LocalSearch(self.local_search.clone()),
@@ -370,6 +381,7 @@ impl TrainingConfig {
             Algorithm::Ppo => AgentConfig::Ppo(self.ppo.clone()),
             Algorithm::Sac => AgentConfig::Sac(self.sac.clone()),
             Algorithm::Surrogate => AgentConfig::Surrogate(self.surrogate.clone()),
+            Algorithm::Llm => AgentConfig::Llm(self.llm.clone()),
             Algorithm::RandomSearch => AgentConfig::RandomSearch(self.random_search.clone()),
             Algorithm::Genetic => AgentConfig::Genetic(self.genetic.clone()),
             Algorithm::LocalSearch => AgentConfig::LocalSearch(self.local_search.clone()),

@@ -319,7 +319,10 @@ mod tests {
         let mut layers = ConfigLayers::default();
         layers.add_assignment("inner.name=gaps-{skeleton}").unwrap();
         layers.add_assignment("seed=7").unwrap();
-        let found: Outer = layers.with_word("{skeleton}", "C6").resolve(base()).unwrap();
+        let found: Outer = layers
+            .with_word("{skeleton}", "C6")
+            .resolve(base())
+            .unwrap();
         assert_eq!((found.seed, found.inner.name.as_str()), (7, "gaps-C6"));
         let plain: Outer = layers.resolve(base()).unwrap();
         assert_eq!(plain.inner.name, "gaps-{skeleton}");

@@ -11,7 +11,7 @@ const CALCULATOR_PARTS: [&str; 4] = ["native", "qe", "table", "pseudopotentials"
 const MOST_HINTS: usize = 3;
 
 /// Settings that are absent unless somebody gives them, so that no table of defaults has them.
-const ABSENT_BY_DEFAULT: [&str; 12] = [
+const ABSENT_BY_DEFAULT: [&str; 13] = [
     "calculator.native.ecutwfc_ry",
     "calculator.native.ecutrho_ry",
     "calculator.native.gth_cutoff_ry",
@@ -20,6 +20,7 @@ const ABSENT_BY_DEFAULT: [&str; 12] = [
     "calculator.native.pulay_correction",
     "calculator.pseudopotentials",
     "calculator.table.file",
+    "llm.top_k",
     "task.tolerance",
     "task.steps",
     "task.reward_form",

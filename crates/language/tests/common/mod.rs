@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use crystalgym_language::{
-    AdamW, AdamWConfig, CosineSchedule, Example, Llama, LlamaConfig, PassOptions,
-    RopeScaling, Sequence, Trainable, Work, completion_losses,
+    AdamW, AdamWConfig, CosineSchedule, Example, Llama, LlamaConfig, PassOptions, RopeScaling,
+    Sequence, Trainable, Work, completion_losses,
 };
 use serde_json::Value;
 
