@@ -50,7 +50,9 @@ impl MaskedCategorical {
     /// The same among some of the actions alone; `None` if none of them has a chance.
     pub(crate) fn among(&self, allowed: &[bool]) -> Option<Self> {
         let pairs = self.log_probabilities.iter().zip(allowed);
-        let both: Vec<bool> = pairs.map(|(log, allowed)| *allowed && log.is_finite()).collect();
+        let both: Vec<bool> = pairs
+            .map(|(log, allowed)| *allowed && log.is_finite())
+            .collect();
         Self::from_values(&self.log_probabilities, &both)
     }
 
@@ -179,6 +181,42 @@ mod tests {
     use rand::SeedableRng;
 
     use super::*;
+
+    /// Oracle: central differences of `−ln` of the probability of a set.
+    #[test]
+    fn the_gradient_of_a_set() {
+        let logits = [0.3, -0.7, 1.1, 0.2, 4.0];
+        let allowed = [true, true, true, true, false];
+        let is_in = |action: usize| action == 1 || action == 3 || action == 4;
+        let loss = |logits: &[f64]| {
+            let policy = MaskedCategorical::from_values(logits, &allowed).unwrap();
+            let p = policy.probabilities();
+            -(p[1] + p[3]).ln()
+        };
+        let policy = MaskedCategorical::from_values(&logits, &allowed).unwrap();
+        let mut gradient = [0.0; 5];
+        let found = policy.add_set_gradient(is_in, 2.0, &mut gradient);
+        assert!((found - loss(&logits)).abs() < 1e-12);
+        for k in 0..5 {
+            let (mut above, mut below) = (logits, logits);
+            above[k] += 1e-5;
+            below[k] -= 1e-5;
+            let slope = 2.0 * (loss(&above) - loss(&below)) / 2e-5;
+            assert!((f64::from(gradient[k]) - slope).abs() < 1e-6, "{k}");
+        }
+        // None of the allowed actions is in the set: nothing to learn.
+        let mut none = [0.0; 5];
+        assert_eq!(
+            policy.add_set_gradient(|action| action == 4, 1.0, &mut none),
+            0.0
+        );
+        assert_eq!(none, [0.0; 5]);
+        // Among some of them, in the same proportions.
+        let among = policy.among(&[true, false, true, false, true]).unwrap();
+        let (p, q) = (policy.probabilities(), among.probabilities());
+        assert!((q[0] / q[2] - p[0] / p[2]).abs() < 1e-12 && q[4] == 0.0);
+        assert!(policy.among(&[false, false, false, false, true]).is_none());
+    }
 
     #[test]
     fn the_largest_allowed_value_wins() {

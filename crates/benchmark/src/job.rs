@@ -258,7 +258,10 @@ impl Job {
 /// as the scale has, if that is less.
 fn set_solving(layers: &mut ConfigLayers, algorithm: Algorithm, scale: Scale, sites: usize) {
     let name = algorithm.name();
-    let episodes = scale.episodes().unwrap_or(SOLVING_EPISODES).min(SOLVING_EPISODES);
+    let episodes = scale
+        .episodes()
+        .unwrap_or(SOLVING_EPISODES)
+        .min(SOLVING_EPISODES);
     let steps = episodes * sites as u64;
     layers.set(&format!("{name}.total_steps"), steps as i64);
     layers.set("output.look_every", (episodes / 30).max(1) as i64);

@@ -12,7 +12,10 @@ pub(crate) fn best_known<'a>(
     let mut best = BTreeMap::new();
     for job in jobs {
         let met = job.training.best_return;
-        let known = job.exact.as_ref().map_or(met, |exact| exact.training.optimum);
+        let known = job
+            .exact
+            .as_ref()
+            .map_or(met, |exact| exact.training.optimum);
         let best = best.entry(task_of(job)).or_insert(f64::NEG_INFINITY);
         *best = known.max(*best);
     }
@@ -40,7 +43,9 @@ pub(crate) fn solved<'a>(
         let best = best.copied().unwrap_or(f64::NAN);
         let goal = |job: &JobMeasure| goal(job.manifest.property, best);
         let solved = |job: &JobMeasure| job.training.solving.calls_to_solved(goal(job));
-        let looked = jobs.iter().any(|job| !job.training.solving.looks.is_empty());
+        let looked = jobs
+            .iter()
+            .any(|job| !job.training.solving.looks.is_empty());
         let in_the_end = jobs.iter().filter(|job| job.greedy_return >= goal(job));
         row.extend([
             jobs.len().to_string(),

@@ -45,7 +45,10 @@ impl SolvingMeasure {
     /// the greedy policy had reached `goal`.
     pub fn calls_to_solved(&self, goal: f64) -> Option<u64> {
         let reached = |look: &Look| look.mean_return >= goal;
-        let mut looks = self.looks.iter().zip(self.looks.iter().skip(1).map(Some).chain([None]));
+        let mut looks = self
+            .looks
+            .iter()
+            .zip(self.looks.iter().skip(1).map(Some).chain([None]));
         let (first, _) = looks.find(|(look, next)| reached(look) && next.is_none_or(reached))?;
         self.calls_at(first)
     }
@@ -113,7 +116,10 @@ mod tests {
         ] {
             measure.add(calls, news, value);
         }
-        assert_eq!((measure.calls_to_hit, measure.solutions, measure.failures), (Some(3), 2, 1));
+        assert_eq!(
+            (measure.calls_to_hit, measure.solutions, measure.failures),
+            (Some(3), 2, 1)
+        );
         assert_eq!(measure.best, [-1.0, 0.2, 0.2, 0.99, 0.99]);
         let solved = |looks: &[Look]| {
             let measure = SolvingMeasure {

@@ -111,7 +111,9 @@ impl ConfigLayers {
         Self {
             layers: layers
                 .map(|(origin, mut table)| {
-                    table.iter_mut().for_each(|(_, value)| put(value, word, text));
+                    table
+                        .iter_mut()
+                        .for_each(|(_, value)| put(value, word, text));
                     (origin, table)
                 })
                 .collect(),
@@ -236,7 +238,9 @@ fn parse_value(text: &str) -> Value {
 fn put(value: &mut Value, word: &str, text: &str) {
     match value {
         Value::String(found) if found.contains(word) => *found = found.replace(word, text),
-        Value::Table(table) => table.iter_mut().for_each(|(_, value)| put(value, word, text)),
+        Value::Table(table) => table
+            .iter_mut()
+            .for_each(|(_, value)| put(value, word, text)),
         Value::Array(values) => values.iter_mut().for_each(|value| put(value, word, text)),
         _ => {}
     }
@@ -315,7 +319,10 @@ mod tests {
         let mut layers = ConfigLayers::default();
         layers.add_assignment("inner.name=gaps-{skeleton}").unwrap();
         layers.add_assignment("seed=7").unwrap();
-        let found: Outer = layers.with_word("{skeleton}", "C6").resolve(base()).unwrap();
+        let found: Outer = layers
+            .with_word("{skeleton}", "C6")
+            .resolve(base())
+            .unwrap();
         assert_eq!((found.seed, found.inner.name.as_str()), (7, "gaps-C6"));
         let plain: Outer = layers.resolve(base()).unwrap();
         assert_eq!(plain.inner.name, "gaps-{skeleton}");

@@ -13,7 +13,8 @@ use crystalgym_environment::{NamedStart, RewardForm, StartCrystal, Task, TaskCon
 use crystalgym_evaluation::ResultStore;
 
 use crate::{
-    EpisodeTable, EventWriter, Look, RunFolder, RunStatistics, TrainingConfig, TrainingError, Trust,
+    EpisodeTable, EventWriter, Look, RunFolder, RunStatistics, TrainingConfig, TrainingError,
+    Trust,
     checkpoints::{Check, newest_whole, set_aside, word_about, write_checkpoint},
     config_change::check_unchanged,
     episode_table::Columns,
@@ -385,7 +386,7 @@ fn save(
     let state = log.sync(config).map_err(TrainingError::io(folder.path()))?;
     let (steps, kept) = (agent.steps(), config.output.checkpoints_kept);
     write_checkpoint(folder, steps, &|path| agent.save(path), &state, kept)?;
-    Look::write(&state.statistics.looks, folder)?;
+    folder.write_looks(&state.statistics.looks)?;
     state.statistics.best.write(folder)
 }
 

@@ -112,7 +112,9 @@ impl<'a> RunLog<'a> {
     /// Takes a look at the greedy policy.
     pub(crate) fn looked(&mut self, look: &Look) {
         self.statistics.looks.push(*look);
-        let written = self.events.scalar("eval/greedy_return", look.step, look.mean_return);
+        let written = self
+            .events
+            .scalar("eval/greedy_return", look.step, look.mean_return);
         self.keep_first_error(written);
     }
 

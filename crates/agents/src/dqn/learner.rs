@@ -241,7 +241,9 @@ fn best_two(
     leads: impl Fn(usize) -> bool,
 ) -> (Option<usize>, Option<usize>) {
     let best = |wanted: bool| {
-        let mask: Vec<bool> = allowed.iter().enumerate()
+        let mask: Vec<bool> = allowed
+            .iter()
+            .enumerate()
             .map(|(action, allowed)| *allowed && leads(action) == wanted)
             .collect();
         masked_argmax(values, &mask)

@@ -118,7 +118,11 @@ fn targets_bootstrap_from_the_best_allowed_action() {
         let online = q(&learner.online, &task, next);
         forbidden_was_best |= target[1] > target[0].max(target[2]);
 
-        let plain = values(learner.td_targets(&task, &batch, &Finds::default(), false).unwrap());
+        let plain = values(
+            learner
+                .td_targets(&task, &batch, &Finds::default(), false)
+                .unwrap(),
+        );
         assert_eq!(
             plain,
             [0.25 + 0.5 * f64::from(target[0].max(target[2])), 0.75]
@@ -130,7 +134,11 @@ fn targets_bootstrap_from_the_best_allowed_action() {
             target[2]
         };
         choices_differed |= chosen < target[0].max(target[2]);
-        let double = values(learner.td_targets(&task, &batch, &Finds::default(), true).unwrap());
+        let double = values(
+            learner
+                .td_targets(&task, &batch, &Finds::default(), true)
+                .unwrap(),
+        );
         assert_eq!(double, [0.25 + 0.5 * f64::from(chosen), 0.75]);
     }
     // Otherwise the test would not see the mask, or not tell double from plain.

@@ -77,7 +77,10 @@ impl FindsConfig {
             false => Err(check::bad(
                 "finds.failure_share",
                 self.failure_share,
-                format!("at most {:?}, what is left of a batch", 1.0 - self.elite_share),
+                format!(
+                    "at most {:?}, what is left of a batch",
+                    1.0 - self.elite_share
+                ),
             )),
         }
     }

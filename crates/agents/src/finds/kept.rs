@@ -7,6 +7,7 @@ use crystalgym_environment::{
 };
 use crystalgym_evaluation::{FailureCode, Outcome};
 use crystalgym_surrogate::{Filling, canonical, images};
+use rand::SeedableRng;
 use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,8 @@ use crate::{AgentError, Experience, Transition, check::sane, episode_transitions
 
 /// Symmetric images of a crystal that are looked at.
 const MOST_IMAGES: usize = 64;
+/// Crystals that are drawn to start from, where an episode starts from a random one.
+const DRAWN_STARTS: usize = 32;
 
 /// Why a crystal is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -99,7 +102,9 @@ impl Kept {
         returns: Returns,
     ) -> Result<(), AgentError> {
         let (reason, most) = match outcome(episode) {
-            Some(Outcome::Failure(failure)) if failure.code.depends_on_the_moment() => return Ok(()),
+            Some(Outcome::Failure(failure)) if failure.code.depends_on_the_moment() => {
+                return Ok(());
+            }
             Some(Outcome::Failure(failure)) => (Reason::Failure(failure.code), config.failures),
             Some(Outcome::Success(_)) => (Reason::Best, config.elites),
             None => return Ok(()),
@@ -117,7 +122,8 @@ impl Kept {
         };
         let alike = |(place, other): (usize, &Crystal)| crystal.same_kind(other).then_some(place);
         let places: Vec<usize> = self.crystals.iter().enumerate().filter_map(alike).collect();
-        let is_known = (places.iter()).any(|&place| self.crystals[place].filling == crystal.filling);
+        let is_known =
+            (places.iter()).any(|&place| self.crystals[place].filling == crystal.filling);
         if most == 0 || is_known {
             return Ok(());
         }
@@ -135,7 +141,9 @@ impl Kept {
             self.crystals.remove(last);
             self.transitions.remove(last);
         }
-        let place = before.unwrap_or(self.crystals.len()).min(self.crystals.len());
+        let place = before
+            .unwrap_or(self.crystals.len())
+            .min(self.crystals.len());
         self.transitions
             .insert(place, all_orders(task, &crystal, returns)?);
         self.crystals.insert(place, crystal);
@@ -155,7 +163,11 @@ impl Kept {
         self.bounds.clear();
         self.ways.clear();
         let mut seen = BTreeSet::new();
-        for crystal in self.crystals.iter().filter(|crystal| crystal.reason == Reason::Best) {
+        for crystal in self
+            .crystals
+            .iter()
+            .filter(|crystal| crystal.reason == Reason::Best)
+        {
             let target = crystal.target.to_bits();
             // They stand with the best of each skeleton and target first.
             let is_first = seen.insert((crystal.start.skeleton, target));
@@ -197,7 +209,9 @@ impl Kept {
             by_place.then_with(|| a.node_types.cmp(&b.node_types))
         });
         let begun = begun.into_iter();
-        begun.map(|(state, target)| (state, f64::from_bits(target))).collect()
+        begun
+            .map(|(state, target)| (state, f64::from_bits(target)))
+            .collect()
     }
 
     /// Transitions of the best crystal of each skeleton and target, all as likely.
@@ -275,7 +289,11 @@ impl Kept {
         for place in 0..self.crystals.len() {
             let crystal = self.crystals[place].clone();
             let experience = crystal.experience();
-            let numbers = [crystal.target, crystal.reward, crystal.first_reward.unwrap_or(0.0)];
+            let numbers = [
+                crystal.target,
+                crystal.reward,
+                crystal.first_reward.unwrap_or(0.0),
+            ];
             let end = experience.episode.last_state(task);
             let fits = experience.episode.belongs_to(task)
                 && end.is_ok_and(|end| {
@@ -306,12 +324,18 @@ fn images_of(task: &Task, crystal: &Crystal) -> Result<Vec<Crystal>, AgentError>
             ..crystal.clone()
         })
     };
-    let mut made: Vec<Crystal> = images.iter().take(MOST_IMAGES).filter_map(of).collect();
+    // Of many starts, one aim is enough.
+    let most = match starts_of(task, crystal).len() {
+        1 => MOST_IMAGES,
+        _ => 0,
+    };
+    let mut made: Vec<Crystal> = images.iter().take(most).filter_map(of).collect();
     made.push(crystal.clone());
     Ok(made)
 }
 
-/// Transitions to a crystal from every start site from which it can be reached as it was.
+/// Transitions to a crystal from every start site, and from some of the crystals that an episode can
+/// start with, from which it can be reached as it was.
 fn all_orders(
     task: &Task,
     crystal: &Crystal,
@@ -323,24 +347,45 @@ fn all_orders(
         episode_transitions(task, experience, returns.n_step, returns.discount)
     };
     let mut transitions = cut(&experience)?;
-    if task.board().start_site().is_some() {
-        return Ok(transitions);
-    }
-    for site in 0..end.node_types.len() as u16 {
-        let start = State {
-            start: site,
-            ..crystal.start.clone()
-        };
-        let process = task.process();
-        if let Some(actions) = process.history(task.board(), &start, &end.node_types)
-            && site != crystal.start.start
-            && task.can_hold(&start)
-        {
-            experience.episode = Episode { start, actions };
-            transitions.extend(cut(&experience)?);
+    let sites = match task.board().start_site() {
+        Some(site) => site as u16..site as u16 + 1,
+        None => 0..end.node_types.len() as u16,
+    };
+    for node_types in starts_of(task, crystal) {
+        for start in sites.clone() {
+            let start = State {
+                start,
+                node_types: node_types.clone(),
+                ..crystal.start
+            };
+            let process = task.process();
+            if let Some(actions) = process.history(task.board(), &start, &end.node_types)
+                && start != crystal.start
+                && task.can_hold(&start)
+            {
+                experience.episode = Episode { start, actions };
+                transitions.extend(cut(&experience)?);
+            }
         }
     }
     Ok(transitions)
+}
+
+/// What the sites hold at the start of the crystal's own episode, and of others where that is drawn;
+/// where rewards are differences, of its own alone, since they depend on it.
+fn starts_of(task: &Task, crystal: &Crystal) -> Vec<Filling> {
+    let mut starts = vec![crystal.start.node_types.clone()];
+    if crystal.first_reward.is_none() {
+        let skeleton = crystal.start.skeleton.into();
+        let mut rng = Pcg64::seed_from_u64(0);
+        for _ in 0..DRAWN_STARTS {
+            let drawn = (task.process()).initial_sites(task.board(), skeleton, &mut rng);
+            if !starts.contains(&drawn) {
+                starts.push(drawn);
+            }
+        }
+    }
+    starts
 }
 
 /// What a calculator said; a prediction is no result.

@@ -17,7 +17,11 @@ pub(crate) fn even_actions<'a>(task: &Task, seen: &Observation<'a>) -> Cow<'a, [
         let element = seen.elements.get(usize::from(node_type));
         element.map_or(0, |element| u32::from(element.atomic_number()))
     };
-    let before: u32 = seen.node_types.iter().map(|&node_type| protons(node_type)).sum();
+    let before: u32 = seen
+        .node_types
+        .iter()
+        .map(|&node_type| protons(node_type))
+        .sum();
     let even: Vec<bool> = (seen.allowed.iter().enumerate())
         .map(|(action, allowed)| {
             let (site, put) = task.process().placement(seen.focus, action as u16);

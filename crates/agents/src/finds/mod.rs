@@ -63,11 +63,7 @@ impl Finds {
     }
 
     /// The same for each that is seen.
-    pub(crate) fn masks<'a>(
-        &self,
-        task: &Task,
-        seen: &[Observation<'a>],
-    ) -> Vec<Cow<'a, [bool]>> {
+    pub(crate) fn masks<'a>(&self, task: &Task, seen: &[Observation<'a>]) -> Vec<Cow<'a, [bool]>> {
         masks(self.config.parity_mask.then_some(task), seen)
     }
 

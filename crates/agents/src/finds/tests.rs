@@ -1,3 +1,5 @@
+//! Tests of what is kept, of what is new, and of even numbers of electrons.
+
 use std::sync::Arc;
 
 use crystalgym_crystal::Element;
@@ -5,9 +7,7 @@ use crystalgym_environment::{
     Appraisal, Episode, TaskConfig,
     random::{random_choice, uniform_below},
 };
-use crystalgym_evaluation::{
-    Evaluation, Failure, FailureCode, Outcome, Property, Source, Values,
-};
+use crystalgym_evaluation::{Evaluation, Failure, FailureCode, Outcome, Property, Source, Values};
 use crystalgym_surrogate::{Filling, Fillings, canonical};
 use rand::SeedableRng;
 
@@ -73,7 +73,10 @@ fn an_odd_number_of_electrons_is_left_out() {
     };
     let protons = |state: &State, task: &Task| {
         let of = |node_type: &u8| task.elements().elements()[usize::from(*node_type)];
-        let numbers = state.node_types.iter().map(|n| u32::from(of(n).atomic_number()));
+        let numbers = state
+            .node_types
+            .iter()
+            .map(|n| u32::from(of(n).atomic_number()));
         numbers.sum::<u32>()
     };
     let odd = |property| {
@@ -94,12 +97,21 @@ fn an_odd_number_of_electrons_is_left_out() {
     }
     let allowed = finds.allowed(&task, &task.observe(&state)).into_owned();
     assert_eq!(allowed, [true, false, true]);
-    assert!(finds.allowed(&task, &task.observe(&task.initial_state(&mut Pcg64::seed_from_u64(1)))).iter().all(|is| *is));
+    assert!(
+        finds
+            .allowed(
+                &task,
+                &task.observe(&task.initial_state(&mut Pcg64::seed_from_u64(1)))
+            )
+            .iter()
+            .all(|is| *is)
+    );
 }
 
 fn finished(task: &Task, outcome: Outcome, rng: &mut Pcg64) -> FinishedEpisode {
     let start = task.initial_state(rng);
-    let actions = (0..start.node_types.len()).map(|_| uniform_below(rng, task.n_actions()) as Action);
+    let actions =
+        (0..start.node_types.len()).map(|_| uniform_below(rng, task.n_actions()) as Action);
     let episode = Episode {
         actions: actions.collect(),
         start,
@@ -177,13 +189,19 @@ fn the_best_are_kept_and_bound_what_leads_to_them() {
         let mut after = transition.state.clone();
         task.apply(&mut after, transition.action.into()).unwrap();
         let blank = task.elements().blank();
-        let order: Vec<usize> = (0..4).filter(|site| after.node_types[*site] != blank).collect();
+        let order: Vec<usize> = (0..4)
+            .filter(|site| after.node_types[*site] != blank)
+            .collect();
         let bound = finds.value_bound(transition).unwrap();
         let passes = |(_, filling): &&(f64, Filling)| {
             let images: BTreeSet<Filling> = crystalgym_surrogate::images(&task, 0, filling)
                 .map(|image| image.collect())
                 .collect();
-            let fits = |image: &Filling| order.iter().all(|&site| image[site] == after.node_types[site]);
+            let fits = |image: &Filling| {
+                order
+                    .iter()
+                    .all(|&site| image[site] == after.node_types[site])
+            };
             images.iter().any(fits)
         };
         let best = all.iter().take(7).find(passes).unwrap().0;
@@ -191,7 +209,10 @@ fn the_best_are_kept_and_bound_what_leads_to_them() {
     }
     // From the start everything that the best crystal holds leads to it, and nothing else.
     let start = task.initial_state(&mut rng);
-    assert!(finds.ways(&start, 2.0).is_none(), "no imitation was asked for");
+    assert!(
+        finds.ways(&start, 2.0).is_none(),
+        "no imitation was asked for"
+    );
     finds.config.imitation = 0.5;
     let (weight, ways) = finds.ways(&start, 2.0).unwrap();
     let expected: BTreeSet<Action> = all[0].1.iter().map(|&element| element.into()).collect();
@@ -222,7 +243,9 @@ fn failures_are_kept_by_their_code() {
         let episode = finished(&task, fails(code), &mut rng);
         finds.remember(&task, &episode, returns).unwrap();
     }
-    finds.remember(&task, &finished(&task, value(2.0), &mut rng), returns).unwrap();
+    finds
+        .remember(&task, &finished(&task, value(2.0), &mut rng), returns)
+        .unwrap();
     // Three of the nine, one of the second code; what depends on the moment says nothing.
     let failed: BTreeSet<Filling> = (finds.kept.failed(500, &mut rng).iter())
         .filter(|t| t.next.is_none())

@@ -193,7 +193,12 @@ impl<N: GraphNetwork> ActorCritic<N> {
         self.critic_gradients.clear();
         let (actor, critic) = (&mut self.actor_workspace, &mut self.critic_workspace);
         batch.backward(&self.actor, actor, grad_logits, &mut self.actor_gradients)?;
-        batch.backward(&self.critic, critic, grad_values, &mut self.critic_gradients)?;
+        batch.backward(
+            &self.critic,
+            critic,
+            grad_values,
+            &mut self.critic_gradients,
+        )?;
         let gradients = [&mut self.actor_gradients, &mut self.critic_gradients];
         let norm = clip_together(gradients, config.max_gradient_norm);
         let (actor, critic) = (self.actor.parameters_mut(), self.critic.parameters_mut());

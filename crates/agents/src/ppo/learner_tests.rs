@@ -104,7 +104,14 @@ fn updates_descend_the_loss() {
         learner.critic.parameters().clone(),
     ];
     let scalars = learner
-        .update(&task, &minibatch, None, &Finds::default(), &config, (1e-6, 0.3))
+        .update(
+            &task,
+            &minibatch,
+            None,
+            &Finds::default(),
+            &config,
+            (1e-6, 0.3),
+        )
         .unwrap();
     let scalar = |name: &str| scalars.iter().find(|(known, _)| *known == name).unwrap().1;
     let norm = scalar("losses/gradient_norm");
@@ -148,7 +155,14 @@ fn stale_observations_change_the_update() {
         .collect();
     let mut gradient = |stale: Option<&[(State, f64)]>| {
         learner
-            .update(&task, &minibatch, stale, &Finds::default(), &config, (1e-9, 0.3))
+            .update(
+                &task,
+                &minibatch,
+                stale,
+                &Finds::default(),
+                &config,
+                (1e-9, 0.3),
+            )
             .unwrap();
         learner.actor_gradients.values().to_vec()
     };

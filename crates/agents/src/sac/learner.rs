@@ -131,7 +131,15 @@ impl<N: GraphNetwork> SoftActorCritic<N> {
         let states = StateBatch::new(task, states);
         let mut losses = Losses::default();
         self.update_critics(transitions, &states, &y, config, rates.critic, &mut losses)?;
-        self.update_actor(task, transitions, finds, &states, config, rates, &mut losses)?;
+        self.update_actor(
+            task,
+            transitions,
+            finds,
+            &states,
+            config,
+            rates,
+            &mut losses,
+        )?;
         Ok(losses)
     }
 

@@ -150,10 +150,14 @@ fn updates_descend_the_losses() {
     let both = transitions(&task);
     let batch: Vec<&Transition> = both.iter().collect();
     let mut learner = learner(&task, &config);
-    let y = learner.td_targets(&task, &batch, &Finds::default(), &config, 0.3).unwrap();
+    let y = learner
+        .td_targets(&task, &batch, &Finds::default(), &config, 0.3)
+        .unwrap();
     let actor_before = learner.actor.network.clone();
     let critic_before = learner.critics[0].network.clone();
-    learner.update(&task, &batch, &Finds::default(), &config, RATES).unwrap();
+    learner
+        .update(&task, &batch, &Finds::default(), &config, RATES)
+        .unwrap();
 
     let slope =
         |network: &Network, gradients: &Gradients, loss: &mut dyn FnMut(&Network) -> f64| {
@@ -211,7 +215,9 @@ fn the_published_loss_is_divided_by_the_number_of_actions() {
             ..config()
         };
         let mut learner = learner(&task, &config);
-        let losses = learner.update(&task, &batch, &Finds::default(), &config, RATES).unwrap();
+        let losses = learner
+            .update(&task, &batch, &Finds::default(), &config, RATES)
+            .unwrap();
         (losses.actor_loss, learner.actor.gradients.norm())
     };
     let (plain, divided) = (run(false), run(true));
