@@ -182,6 +182,42 @@ mod tests {
 
     use super::*;
 
+    /// Oracle: central differences of `−ln` of the probability of a set.
+    #[test]
+    fn the_gradient_of_a_set() {
+        let logits = [0.3, -0.7, 1.1, 0.2, 4.0];
+        let allowed = [true, true, true, true, false];
+        let is_in = |action: usize| action == 1 || action == 3 || action == 4;
+        let loss = |logits: &[f64]| {
+            let policy = MaskedCategorical::from_values(logits, &allowed).unwrap();
+            let p = policy.probabilities();
+            -(p[1] + p[3]).ln()
+        };
+        let policy = MaskedCategorical::from_values(&logits, &allowed).unwrap();
+        let mut gradient = [0.0; 5];
+        let found = policy.add_set_gradient(is_in, 2.0, &mut gradient);
+        assert!((found - loss(&logits)).abs() < 1e-12);
+        for k in 0..5 {
+            let (mut above, mut below) = (logits, logits);
+            above[k] += 1e-5;
+            below[k] -= 1e-5;
+            let slope = 2.0 * (loss(&above) - loss(&below)) / 2e-5;
+            assert!((f64::from(gradient[k]) - slope).abs() < 1e-6, "{k}");
+        }
+        // None of the allowed actions is in the set: nothing to learn.
+        let mut none = [0.0; 5];
+        assert_eq!(
+            policy.add_set_gradient(|action| action == 4, 1.0, &mut none),
+            0.0
+        );
+        assert_eq!(none, [0.0; 5]);
+        // Among some of them, in the same proportions.
+        let among = policy.among(&[true, false, true, false, true]).unwrap();
+        let (p, q) = (policy.probabilities(), among.probabilities());
+        assert!((q[0] / q[2] - p[0] / p[2]).abs() < 1e-12 && q[4] == 0.0);
+        assert!(policy.among(&[false, false, false, false, true]).is_none());
+    }
+
     #[test]
     fn the_largest_allowed_value_wins() {
         let values = [1.0, 5.0, 3.0, 3.0];

@@ -1,11 +1,12 @@
 //! Looks at the greedy policy while an agent learns.
 
+use std::sync::Arc;
+
 use crystalgym_agents::{Agent, Evaluator, PUBLISHED_ROLLOUTS, PolicyMode, evaluate_policy};
 use crystalgym_environment::Task;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
-use crate::{RunFolder, TrainingError};
+use crate::TrainingError;
 
 /// Seed of the rollouts of the first look, away from those of training and of the end.
 const LOOK_SEED_OFFSET: u64 = 2_000_000;
@@ -47,11 +48,8 @@ impl Look {
         })
     }
 
-    /// Writes all looks of a run, if there are any.
-    pub(crate) fn write(looks: &[Self], folder: &RunFolder) -> Result<(), TrainingError> {
-        if looks.is_empty() {
-            return Ok(());
-        }
+    /// The table of all looks of a run.
+    pub(crate) fn table(looks: &[Self]) -> String {
         let mut text = String::from("episodes,step,mean_return,least_return\n");
         for look in looks {
             let Self {
@@ -62,8 +60,7 @@ impl Look {
             } = look;
             text += &format!("{episodes},{step},{mean_return},{least_return}\n");
         }
-        let write = folder.inside().write(RunFolder::LOOKS, text.as_bytes());
-        write.map_err(folder.io(RunFolder::LOOKS))
+        text
     }
 
     /// Whether looks, read from a file, can be of a run that has come so far.

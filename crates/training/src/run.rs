@@ -386,7 +386,7 @@ fn save(
     let state = log.sync(config).map_err(TrainingError::io(folder.path()))?;
     let (steps, kept) = (agent.steps(), config.output.checkpoints_kept);
     write_checkpoint(folder, steps, &|path| agent.save(path), &state, kept)?;
-    Look::write(&state.statistics.looks, folder)?;
+    folder.write_looks(&state.statistics.looks)?;
     state.statistics.best.write(folder)
 }
 

@@ -124,6 +124,16 @@ impl RunFolder {
         }
     }
 
+    /// Writes its looks at the greedy policy, if there are any.
+    pub(crate) fn write_looks(&self, looks: &[Look]) -> Result<(), TrainingError> {
+        if looks.is_empty() {
+            return Ok(());
+        }
+        let text = Look::table(looks);
+        let written = self.folder.write(Self::LOOKS, text.as_bytes());
+        written.map_err(self.io(Self::LOOKS))
+    }
+
     /// Its table of episodes as a whole.
     ///
     /// # Errors

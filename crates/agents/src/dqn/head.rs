@@ -200,6 +200,29 @@ mod tests {
         assert_eq!(head(None, 1).combine(&OUTPUTS[..6]), OUTPUTS[..6]);
     }
 
+    /// Oracle: central differences of the mean of the distribution; of a plain number, 1.
+    #[test]
+    fn the_gradient_of_a_value() {
+        let distributional = Head {
+            support: Some(Support::new(-1.0, 1.0, 5)),
+            ..head(None, 5)
+        };
+        let said = [0.2_f32, -0.4, 0.9, 0.1, -0.3];
+        let value = |said: &[f32]| f64::from(distributional.values(said)[0]);
+        let mut grad = [0.0; 5];
+        distributional.add_value_gradient(&said, 3.0, &mut grad);
+        for k in 0..5 {
+            let (mut above, mut below) = (said, said);
+            above[k] += 1e-2;
+            below[k] -= 1e-2;
+            let slope = 3.0 * (value(&above) - value(&below)) / 2e-2;
+            assert!((f64::from(grad[k]) - slope).abs() < 1e-4, "{k}");
+        }
+        let mut grad = [1.0];
+        head(None, 1).add_value_gradient(&[7.0], -0.5, &mut grad);
+        assert_eq!(grad, [0.5]);
+    }
+
     /// Oracle: the head is linear, so its gradient is its transpose: `⟨g, H x⟩ = ⟨Hᵀ g, x⟩`.
     #[test]
     fn the_gradient_is_the_transpose() {

@@ -7,6 +7,7 @@ use crystalgym_environment::{
 };
 use crystalgym_evaluation::{FailureCode, Outcome};
 use crystalgym_surrogate::{Filling, canonical, images};
+use rand::SeedableRng;
 use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,8 @@ use crate::{AgentError, Experience, Transition, check::sane, episode_transitions
 
 /// Symmetric images of a crystal that are looked at.
 const MOST_IMAGES: usize = 64;
+/// Crystals that are drawn to start from, where an episode starts from a random one.
+const DRAWN_STARTS: usize = 32;
 
 /// Why a crystal is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -321,12 +324,18 @@ fn images_of(task: &Task, crystal: &Crystal) -> Result<Vec<Crystal>, AgentError>
             ..crystal.clone()
         })
     };
-    let mut made: Vec<Crystal> = images.iter().take(MOST_IMAGES).filter_map(of).collect();
+    // Of many starts, one aim is enough.
+    let most = match starts_of(task, crystal).len() {
+        1 => MOST_IMAGES,
+        _ => 0,
+    };
+    let mut made: Vec<Crystal> = images.iter().take(most).filter_map(of).collect();
     made.push(crystal.clone());
     Ok(made)
 }
 
-/// Transitions to a crystal from every start site from which it can be reached as it was.
+/// Transitions to a crystal from every start site, and from some of the crystals that an episode can
+/// start with, from which it can be reached as it was.
 fn all_orders(
     task: &Task,
     crystal: &Crystal,
@@ -338,24 +347,45 @@ fn all_orders(
         episode_transitions(task, experience, returns.n_step, returns.discount)
     };
     let mut transitions = cut(&experience)?;
-    if task.board().start_site().is_some() {
-        return Ok(transitions);
-    }
-    for site in 0..end.node_types.len() as u16 {
-        let start = State {
-            start: site,
-            ..crystal.start.clone()
-        };
-        let process = task.process();
-        if let Some(actions) = process.history(task.board(), &start, &end.node_types)
-            && site != crystal.start.start
-            && task.can_hold(&start)
-        {
-            experience.episode = Episode { start, actions };
-            transitions.extend(cut(&experience)?);
+    let sites = match task.board().start_site() {
+        Some(site) => site as u16..site as u16 + 1,
+        None => 0..end.node_types.len() as u16,
+    };
+    for node_types in starts_of(task, crystal) {
+        for start in sites.clone() {
+            let start = State {
+                start,
+                node_types: node_types.clone(),
+                ..crystal.start
+            };
+            let process = task.process();
+            if let Some(actions) = process.history(task.board(), &start, &end.node_types)
+                && start != crystal.start
+                && task.can_hold(&start)
+            {
+                experience.episode = Episode { start, actions };
+                transitions.extend(cut(&experience)?);
+            }
         }
     }
     Ok(transitions)
+}
+
+/// What the sites hold at the start of the crystal's own episode, and of others where that is drawn;
+/// where rewards are differences, of its own alone, since they depend on it.
+fn starts_of(task: &Task, crystal: &Crystal) -> Vec<Filling> {
+    let mut starts = vec![crystal.start.node_types.clone()];
+    if crystal.first_reward.is_none() {
+        let skeleton = crystal.start.skeleton.into();
+        let mut rng = Pcg64::seed_from_u64(0);
+        for _ in 0..DRAWN_STARTS {
+            let drawn = (task.process()).initial_sites(task.board(), skeleton, &mut rng);
+            if !starts.contains(&drawn) {
+                starts.push(drawn);
+            }
+        }
+    }
+    starts
 }
 
 /// What a calculator said; a prediction is no result.

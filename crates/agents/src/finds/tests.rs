@@ -1,3 +1,5 @@
+//! Tests of what is kept, of what is new, and of even numbers of electrons.
+
 use std::sync::Arc;
 
 use crystalgym_crystal::Element;
