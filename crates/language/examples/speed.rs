@@ -15,27 +15,40 @@ const TICKS: f64 = 100.0;
 
 fn cpu_seconds() -> f64 {
     let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields = text.rsplit(')').next().unwrap_or_default().split_whitespace();
-    let times: Vec<f64> = fields.skip(11).take(2).filter_map(|x| x.parse().ok()).collect();
+    let fields = text
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace();
+    let times: Vec<f64> = fields
+        .skip(11)
+        .take(2)
+        .filter_map(|x| x.parse().ok())
+        .collect();
     times.iter().sum::<f64>() / TICKS
 }
 
 fn report(what: &str, tokens: usize, start: Instant, cpu: f64) {
     let (wall, cpu) = (start.elapsed().as_secs_f64(), cpu_seconds() - cpu);
     let (by_wall, by_cpu) = (tokens as f64 / wall, tokens as f64 / cpu);
-    println!("{what}: {by_wall:.1} tokens/s ({wall:.1} s), {by_cpu:.1} a second of CPU ({cpu:.1} s)");
+    println!(
+        "{what}: {by_wall:.1} tokens/s ({wall:.1} s), {by_cpu:.1} a second of CPU ({cpu:.1} s)"
+    );
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let file = arguments.next().ok_or("MODEL [THREADS]")?;
     let threads: usize = arguments.next().map_or(Ok(1), |text| text.parse())?;
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()?;
     let model = Llama::read(Path::new(&file), Precision::AsStored)?;
     let rows = TokenRows::mean_of_pieces(&model, &vec![vec![5]; 118])?;
     let part = TrainedPart::Lora(LoraConfig::default());
     let mut trainable = Trainable::new(&model, part, &rows, 1)?;
-    let text = |length: usize| -> Vec<u32> { (0..length as u32).map(|i| i * 37 % 49_152).collect() };
+    let text =
+        |length: usize| -> Vec<u32> { (0..length as u32).map(|i| i * 37 % 49_152).collect() };
     let lengths = [150, 165, 180, 190, 205, 220, 235, 250];
     let examples: Vec<Example> = lengths
         .iter()
@@ -55,10 +68,21 @@ fn main() -> Result<(), Box<dyn Error>> {
         let mut optimiser = AdamW::new(AdamWConfig::default(), gradients.len());
         let (start, cpu) = (Instant::now(), cpu_seconds());
         pool.install(|| {
-            completion_losses(&model, &trainable, &examples, work, Some(1), Some(&mut gradients))
+            completion_losses(
+                &model,
+                &trainable,
+                &examples,
+                work,
+                Some(1),
+                Some(&mut gradients),
+            )
         })?;
         optimiser.step(1e-4, &mut gradients, trainable.values_mut());
-        let again = if checkpointing { ", activations computed again" } else { "" };
+        let again = if checkpointing {
+            ", activations computed again"
+        } else {
+            ""
+        };
         report(&format!("SFT{again}"), tokens, start, cpu);
     }
     let elements: Vec<u32> = (0..118).map(|i| 49_152 + i).collect();
@@ -96,7 +120,12 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
             Ok::<_, crystalgym_language::LanguageError>(())
         })?;
-        report(&format!("generation of {count} × 20 after 150"), 20 * count, start, cpu);
+        report(
+            &format!("generation of {count} × 20 after 150"),
+            20 * count,
+            start,
+            cpu,
+        );
     }
     Ok(())
 }
