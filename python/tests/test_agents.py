@@ -105,3 +105,29 @@ def test_what_does_not_fit_is_named(run: Path, tmp_path: Path) -> None:
     with pytest.raises(cg.TaskError) as error:
         agent.act(observation)
     assert error.value.code == "no_state"
+
+
+def test_a_language_model_is_loaded_like_any_agent(tmp_path: Path) -> None:
+    """Oracle: acting on a batch is acting on each of its observations."""
+
+    def command(*arguments: str) -> None:
+        call = [sys.executable, "-m", "crystalgym", *arguments]
+        subprocess.run(call, check=True, capture_output=True)
+
+    model, folder = str(tmp_path / "model"), tmp_path / "run"
+    small = ["--hidden", "16", "--inner", "24", "--layers", "1", "--heads", "2", "--key-heads", "1"]
+    command("llm", "new", "--output", model, *small)
+    settings = [f"llm.model={model}", "llm.total_steps=40", "llm.batch_episodes=4", "llm.environments=4"]
+    settings += ["calculator.name=rigid"]
+    sets = [word for setting in settings for word in ("--set", setting)]
+    task = ["--task", "density-mixed-easy-small", "--algorithm", "llm"]
+    command("train", *task, *sets, "--output", str(folder))
+    agent = agents.load(folder)
+    assert agent.algorithm == "llm" and agent.steps >= 40
+    elements = rollout(agent, 5, "graph")
+    assert elements == rollout(agent, 5, "graph") and all(elements.split(" "))
+    envs = cg.CrystalVectorEnv(3, agent.task, calculator="rigid")
+    single = [cg.CrystalEnv(agent.task, calculator="rigid") for _ in range(3)]
+    actions = agent.act(envs.reset(seed=7)[0])
+    alone = [env.reset(seed=7 + i)[0] for i, env in enumerate(single)]
+    assert np.array_equal(actions, [agent.act(observation) for observation in alone])

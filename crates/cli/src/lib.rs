@@ -56,6 +56,8 @@ enum Command {
     Pseudo(commands::pseudo::PseudoArguments),
     /// Install pretrained models, and say which are.
     Model(commands::model::ModelArguments),
+    /// Fine-tune language models on crystals.
+    Llm(commands::llm::LlmArguments),
     /// Relax a crystal by a potential, and say how stable it is.
     Relax(commands::relax::RelaxArguments),
     /// Look into the store of results, or export it.
@@ -89,6 +91,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::List(arguments) => commands::list::run(&arguments),
         Command::Pseudo(arguments) => commands::pseudo::run(&arguments),
         Command::Model(arguments) => commands::model::run(&arguments),
+        Command::Llm(arguments) => commands::llm::run(&arguments),
         Command::Relax(arguments) => commands::relax::run(&arguments),
         Command::Store(arguments) => commands::store::run(&arguments),
         Command::Table(arguments) => commands::table::run(&arguments),

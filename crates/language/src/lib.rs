@@ -28,9 +28,11 @@ pub use error::LanguageError;
 pub use model::{
     cache::{Cache, Continuation},
     head::TokenLosses,
-    linear::{Dropout, Module},
-    llama::{LayerWeights, Llama, Precision},
+    linear::Dropout,
+    llama::{LayerWeights, Llama},
+    module::Module,
     pass::{Pass, PassOptions},
+    precision::Precision,
     rotary::Rotary,
     sequence::Sequence,
     trainable::{LoraConfig, TensorInfo, TokenRows, Trainable, TrainedPart},

@@ -1,6 +1,9 @@
 //! How much memory a model takes, counted before it is read.
 
-use crate::{LanguageError, LlamaConfig, model::linear::Module, model::llama::Precision};
+use crate::{
+    LanguageError, LlamaConfig,
+    model::{module::Module, precision::Precision},
+};
 
 const GIB: f64 = (1_u64 << 30) as f64;
 

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use crystalgym_language::{Cache, Continuation, Llama, Trainable};
 
 use super::{
-    language_error,
+    failure::language_error,
     prompts::{PromptKey, Prompts},
 };
 use crate::{AgentError, MaskedCategorical};

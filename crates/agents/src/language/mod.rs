@@ -4,6 +4,7 @@ mod advantage;
 mod best;
 mod config;
 mod decoder;
+mod failure;
 mod policy;
 mod prompts;
 mod saved;
@@ -16,8 +17,8 @@ use crystalgym_environment::{
 };
 use crystalgym_evaluation::Outcome;
 use crystalgym_language::{
-    AdamW, AdamWConfig, CrystalTokenizer, LanguageError, Llama, TokenRows, Trainable, TrainedPart,
-    Work, read_trained,
+    AdamW, AdamWConfig, CrystalTokenizer, Llama, TokenRows, Trainable, TrainedPart, Work,
+    read_trained,
 };
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
@@ -29,6 +30,7 @@ use self::{
     advantage::advantages,
     best::BestEpisodes,
     decoder::{Decoder, Seen},
+    failure::language_error,
     policy::{LanguagePolicy, among_likeliest, no_number},
     prompts::{PromptKey, Prompts, history},
     update::{Means, Models, Sample, Weights, gradient, grouped, micro_batches},
@@ -61,11 +63,6 @@ pub struct LanguageAgent {
     entropy_coefficient: f64,
     rng: Pcg64,
     updates: u64,
-}
-
-/// What is wrong with a model or its files, as the agent says it.
-fn language_error(error: &LanguageError) -> AgentError {
-    check::bad("model", error, "a model that can be used")
 }
 
 impl LanguageAgent {

@@ -8,7 +8,7 @@ use crystalgym_language::{CrystalText, CrystalTokenizer, Described, described};
 
 use crate::AgentError;
 
-use super::language_error;
+use super::failure::language_error;
 
 /// What a prompt depends on: skeleton, start site and target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

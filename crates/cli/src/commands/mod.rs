@@ -9,6 +9,7 @@ pub(crate) mod dos;
 mod electrons;
 pub(crate) mod evaluate;
 pub(crate) mod list;
+pub(crate) mod llm;
 pub(crate) mod model;
 pub(crate) mod pseudo;
 pub(crate) mod relax;

@@ -27,7 +27,7 @@ pub(crate) struct TrainArguments {
     /// A task of the paper, such as density-C2-easy-small (`crystalgym list tasks`).
     #[arg(long, conflicts_with = "resume")]
     task: Option<String>,
-    /// What learns: dqn, rainbow, ppo, sac, surrogate, or one of the searches random, genetic, local_search.
+    /// What learns: dqn, rainbow, ppo, sac, surrogate, llm, or one of the searches random, genetic, local_search.
     #[arg(long, conflicts_with = "resume")]
     algorithm: Option<String>,
     /// Settings to start from: standard (ours) or paper (as the published runs).

@@ -2,8 +2,9 @@
 
 use super::{
     attention::Heads,
-    linear::{Dropout, Linear, Module},
+    linear::{Dropout, Linear},
     llama::Llama,
+    module::Module,
     sequence::Sequence,
     trainable::Trainable,
 };

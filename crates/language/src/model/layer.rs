@@ -2,8 +2,9 @@
 
 use super::{
     attention::Heads,
-    linear::{Dropout, Linear, Module, Scratch},
+    linear::{Dropout, Linear, Scratch},
     llama::Llama,
+    module::Module,
     sequence::Sequence,
     trainable::Trainable,
 };

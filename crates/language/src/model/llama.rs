@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{linear::Module, rotary::Rotary};
+use super::{module::Module, precision::Precision, rotary::Rotary};
 use crate::{
     LanguageError, LlamaConfig,
     weights::{
@@ -10,19 +10,6 @@ use crate::{
         source::WeightSource,
     },
 };
-
-/// How frozen matrices are held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Precision {
-    /// As the file has them: numbers of 16 or 32 bits, or blocks of GGML.
-    #[default]
-    AsStored,
-    /// Bytes with one scale for each row, unless the file has blocks already.
-    EightBit,
-    /// Numbers of 32 bits: four times the memory of bytes, and no unpacking.
-    Full,
-}
 
 /// The weights of one layer.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{linear::Module, llama::Llama};
+use super::{llama::Llama, module::Module};
 use crate::{LanguageError, random};
 
 /// Settings of the low-rank additions (Hu et al. 2021).

@@ -1,0 +1,348 @@
+//! `crystalgym llm sft`: fine-tuning on crystals written as text.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Instant,
+};
+
+use anyhow::{Context, bail};
+use clap::{Args, ValueEnum};
+use crystalgym_crystal::write_atomically;
+use crystalgym_language::{
+    Baselines, Condition, LoraConfig, Precision, Sft, SftConfig, SftStep, TokenLosses, TrainedPart,
+    Writing, write_trained,
+};
+use crystalgym_training::{EventWriter, RunFolder};
+use serde::{Deserialize, Serialize};
+
+use super::settings::SftSettings;
+use crate::{progress::CountBar, signals::StopFlag, terminal};
+
+/// Arguments of `crystalgym llm sft`.
+#[derive(Debug, Args)]
+pub(crate) struct SftArguments {
+    /// The base model: a folder as Hugging Face lays it out, or a GGUF file.
+    #[arg(long, required_unless_present = "resume")]
+    model: Option<PathBuf>,
+    /// Crystals: CSV in the columns of MP-20, plain or gzipped; may be given more than once.
+    #[arg(long, num_args = 1.., required_unless_present = "resume")]
+    data: Vec<PathBuf>,
+    /// Folder of the run.
+    #[arg(long, required_unless_present = "resume")]
+    output: Option<PathBuf>,
+    /// Go on with the run in this folder.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["model", "data", "output"])]
+    resume: Option<PathBuf>,
+    /// Write crystals as published: no property in the prompt, sites in the order of the file.
+    #[arg(long)]
+    published: bool,
+    /// Property that prompts tell.
+    #[arg(long, value_enum, default_value = "density")]
+    condition: ConditionName,
+    /// Train every weight instead of low-rank additions.
+    #[arg(long)]
+    whole: bool,
+    /// Rank of the additions.
+    #[arg(long, default_value_t = 8)]
+    rank: usize,
+    /// α of the additions.
+    #[arg(long, default_value_t = 32.0)]
+    alpha: f64,
+    /// Share of the inputs that the additions do not see.
+    #[arg(long, default_value_t = 0.05)]
+    dropout: f64,
+    /// Leave the rows of the elements' tokens as their symbols' pieces are.
+    #[arg(long)]
+    fixed_rows: bool,
+    /// Hold the frozen weights in 8 bits, unless the file has blocks of fewer.
+    #[arg(long)]
+    eight_bit: bool,
+    /// Crystals of an optimiser step.
+    #[arg(long, default_value_t = 64)]
+    batch: usize,
+    /// Times that each crystal is seen.
+    #[arg(long, default_value_t = 1.0)]
+    epochs: f64,
+    /// Highest learning rate.
+    #[arg(long, default_value_t = 5e-4)]
+    learning_rate: f64,
+    /// Optimiser steps in which the rate rises.
+    #[arg(long, default_value_t = 10)]
+    warm_up: u64,
+    /// Weight decay.
+    #[arg(long, default_value_t = 0.0)]
+    weight_decay: f64,
+    /// Crystals that are held out.
+    #[arg(long, default_value_t = 200)]
+    validation: usize,
+    /// Sites of the largest crystal.
+    #[arg(long, default_value_t = 20)]
+    most_sites: usize,
+    /// Seed of everything random.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Threads; the results are the same for any number.
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
+    /// Tokens that a thread works on at a time.
+    #[arg(long, default_value_t = 1024)]
+    micro_batch_tokens: usize,
+    /// Compute activations again in the backward pass instead of keeping them.
+    #[arg(long)]
+    checkpointing: bool,
+    /// Steps between validations.
+    #[arg(long, default_value_t = 20)]
+    validate_every: u64,
+    /// Steps between checkpoints.
+    #[arg(long, default_value_t = 20)]
+    checkpoint_every: u64,
+    /// Stop after so many steps, to go on later.
+    #[arg(long)]
+    stop_after: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ConditionName {
+    None,
+    Density,
+    #[value(name = "band_gap")]
+    BandGap,
+}
+
+impl SftArguments {
+    fn settings(&self, model: &Path) -> SftSettings {
+        let writing = match self.published {
+            true => Writing::published(),
+            false => Writing {
+                condition: match self.condition {
+                    ConditionName::None => Condition::None,
+                    ConditionName::Density => Condition::Density,
+                    ConditionName::BandGap => Condition::BandGap,
+                },
+                ..Writing::default()
+            },
+        };
+        let trained = match self.whole {
+            true => TrainedPart::Whole,
+            false => TrainedPart::Lora(LoraConfig {
+                rank: self.rank,
+                alpha: self.alpha,
+                dropout: self.dropout,
+                train_rows: !self.fixed_rows,
+                ..LoraConfig::default()
+            }),
+        };
+        let mut sft = SftConfig {
+            trained,
+            writing,
+            batch: self.batch,
+            epochs: self.epochs,
+            learning_rate: self.learning_rate,
+            warm_up: self.warm_up,
+            validation: self.validation,
+            seed: self.seed,
+            ..SftConfig::default()
+        };
+        sft.optimiser.weight_decay = self.weight_decay;
+        SftSettings {
+            model: model.to_owned(),
+            data: self.data.clone(),
+            precision: match self.eight_bit {
+                true => Precision::EightBit,
+                false => Precision::AsStored,
+            },
+            most_sites: self.most_sites,
+            threads: self.threads.max(1),
+            micro_batch_tokens: self.micro_batch_tokens.max(1),
+            checkpointing: self.checkpointing,
+            validate_every: self.validate_every.max(1),
+            checkpoint_every: self.checkpoint_every.max(1),
+            sft,
+        }
+    }
+}
+
+/// The newest checkpoint of a run, and how far its curves were by then.
+#[derive(Debug, Serialize, Deserialize)]
+struct Latest {
+    folder: String,
+    events: String,
+    events_bytes: u64,
+}
+
+const LATEST: &str = "latest.json";
+
+struct Run {
+    folder: PathBuf,
+    settings: SftSettings,
+    sft: Sft,
+    events: EventWriter,
+}
+
+pub(crate) fn run(arguments: &SftArguments) -> anyhow::Result<ExitCode> {
+    let stop = StopFlag::install()?;
+    let mut run = match (&arguments.resume, &arguments.model, &arguments.output) {
+        (Some(folder), _, _) => resume(folder)?,
+        (None, Some(model), Some(output)) => start(arguments.settings(model), output)?,
+        _ => bail!("--model, --data and --output, or --resume"),
+    };
+    let mut out = terminal::stdout();
+    let (train, held_out) = run.sft.crystals();
+    let baselines = Baselines::new(
+        run.settings.sft.writing,
+        train,
+        held_out,
+        run.settings.sft.seed,
+    );
+    writeln!(
+        out,
+        "{} crystals to learn from, {} held out; elements right without looking: most frequent {:.3}, \
+         most frequent follower {:.3}",
+        train.len(),
+        held_out.len(),
+        baselines.most_frequent,
+        baselines.follower
+    )?;
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(run.settings.threads)
+        .build()?;
+    let total = run.sft.total_steps();
+    let last = arguments.stop_after.map_or(total, |stop| stop.min(total));
+    let bar = CountBar::new("steps");
+    if run.sft.steps() == 0 {
+        let losses = pool.install(|| run.sft.validate())?;
+        run.validated(&losses, &mut out)?;
+    }
+    while run.sft.steps() < last && !stop.is_set() {
+        let start = Instant::now();
+        let step = pool.install(|| run.sft.step())?;
+        let speed = step.tokens as f64 / start.elapsed().as_secs_f64();
+        run.stepped(&step, speed)?;
+        let loss = step.losses.sum / step.losses.tokens as f64;
+        let line = format!("loss {loss:.3}, {speed:.0} tokens/s");
+        bar.report(step.step as usize, total as usize, &line);
+        let ends = step.step == total;
+        if ends || step.step % run.settings.validate_every == 0 {
+            let losses = pool.install(|| run.sft.validate())?;
+            run.validated(&losses, &mut out)?;
+        }
+        if ends || step.step % run.settings.checkpoint_every == 0 {
+            run.save()?;
+        }
+    }
+    bar.finish();
+    run.save()?;
+    let folder = run.folder.display();
+    match run.sft.steps() == total {
+        true => eprintln!("done; what was trained is in {folder}/adapter"),
+        false => eprintln!("stopped; go on with: crystalgym llm sft --resume {folder}"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn start(settings: SftSettings, folder: &Path) -> anyhow::Result<Run> {
+    if folder.join(LATEST).exists() {
+        bail!(
+            "{} holds a run: go on with --resume, or name another",
+            folder.display()
+        );
+    }
+    let sft = settings.begin()?;
+    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    let text = settings.write(folder)?;
+    let mut run = Run {
+        events: EventWriter::create(&RunFolder::at(folder), &text)?,
+        folder: folder.to_owned(),
+        settings,
+        sft,
+    };
+    run.save()?;
+    Ok(run)
+}
+
+fn resume(folder: &Path) -> anyhow::Result<Run> {
+    let path = folder.join(LATEST);
+    let text = std::fs::read(&path).with_context(|| path.display().to_string())?;
+    let latest: Latest =
+        serde_json::from_slice(&text).with_context(|| path.display().to_string())?;
+    // A name that leaves the folder is none of a checkpoint.
+    if Path::new(&latest.folder).components().count() != 1 {
+        bail!("{}: {:?} is no checkpoint", path.display(), latest.folder);
+    }
+    let settings = SftSettings::read(folder)?;
+    let mut sft = settings.begin()?;
+    sft.restore(&folder.join(&latest.folder))?;
+    Ok(Run {
+        events: EventWriter::reopen(&RunFolder::at(folder), &latest.events, latest.events_bytes)?,
+        folder: folder.to_owned(),
+        settings,
+        sft,
+    })
+}
+
+impl Run {
+    fn stepped(&mut self, step: &SftStep, speed: f64) -> anyhow::Result<()> {
+        let tokens = step.losses.tokens as f64;
+        for (tag, value) in [
+            ("train/loss", step.losses.sum / tokens),
+            ("train/elements_right", step.losses.right as f64 / tokens),
+            ("train/gradient_norm", step.gradient_norm),
+            ("train/learning_rate", step.learning_rate),
+            ("charts/tokens_per_second", speed),
+        ] {
+            self.events.scalar(tag, step.step, value)?;
+        }
+        Ok(self.events.flush()?)
+    }
+
+    fn validated(&mut self, losses: &TokenLosses, out: &mut impl Write) -> anyhow::Result<()> {
+        let step = self.sft.steps();
+        if losses.tokens == 0 {
+            return Ok(());
+        }
+        let tokens = losses.tokens as f64;
+        let (loss, right) = (losses.sum / tokens, losses.right as f64 / tokens);
+        self.events.scalar("validation/loss", step, loss)?;
+        self.events
+            .scalar("validation/elements_right", step, right)?;
+        self.events.flush()?;
+        writeln!(
+            out,
+            "step {step}: validation loss {loss:.4}, elements right {right:.3} of {}",
+            losses.tokens
+        )?;
+        Ok(out.flush()?)
+    }
+
+    /// Writes a checkpoint beside the last one, makes it the newest in one step, and removes the last.
+    fn save(&mut self) -> anyhow::Result<()> {
+        let name = format!("checkpoint-{}", self.sft.steps());
+        self.sft.save(&self.folder.join(&name))?;
+        let latest = Latest {
+            folder: name.clone(),
+            events: self.events.name().to_owned(),
+            events_bytes: self.events.sync()?,
+        };
+        let text = serde_json::to_vec_pretty(&latest)?;
+        write_atomically(&self.folder.join(LATEST), &text)?;
+        let base = self.settings.model.display().to_string();
+        write_trained(
+            &self.folder.join("adapter"),
+            self.sft.model(),
+            self.sft.tokenizer(),
+            self.sft.trainable(),
+            self.settings.sft.writing,
+            &base,
+        )?;
+        for entry in std::fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            let old = entry.file_name().to_string_lossy().into_owned();
+            if old.starts_with("checkpoint-") && old != name {
+                std::fs::remove_dir_all(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+}

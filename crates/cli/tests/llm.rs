@@ -1,0 +1,197 @@
+//! Language models from the command line: made, fine-tuned, stopped and resumed, trained on rewards.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_crystalgym"))
+        .args(arguments)
+        .current_dir(folder)
+        .env("XDG_DATA_HOME", folder.join("data"))
+        .env("CRYSTALGYM_NO_PROGRESS", "1")
+        .output()
+        .unwrap()
+}
+
+fn done(folder: &Path, arguments: &[&str]) -> String {
+    let output = run(folder, arguments);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{arguments:?}: {said}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Salts in the columns of MP-20, with a row that is none.
+fn crystals(path: &Path) {
+    let mut text = "material_id,band_gap,cif\nmp-0,0,broken\n".to_owned();
+    for (index, anion) in ["F", "Cl", "Br", "I"].iter().cycle().take(24).enumerate() {
+        let length = 4.0 + 0.1 * index as f64;
+        let cif = format!(
+            "data_x\n_cell_length_a {length}\n_cell_length_b {length}\n_cell_length_c {length}\n\
+             _cell_angle_alpha 90\n_cell_angle_beta 90\n_cell_angle_gamma 90\nloop_\n\
+             _atom_site_type_symbol\n_atom_site_label\n_atom_site_fract_x\n_atom_site_fract_y\n\
+             _atom_site_fract_z\nK K1 0 0 0\n{anion} X1 0.5 0.5 0.5\n"
+        );
+        text += &format!("mp-{},1.5,\"{cif}\"\n", index + 1);
+    }
+    fs::write(path, text).unwrap();
+}
+
+fn tuned(folder: &Path, output: &str, more: &[&str]) -> String {
+    let arguments = [
+        "llm",
+        "sft",
+        "--model",
+        "model",
+        "--data",
+        "crystals.csv",
+        "--output",
+        output,
+        "--batch",
+        "5",
+        "--epochs",
+        "2",
+        "--validation",
+        "4",
+        "--rank",
+        "2",
+        "--learning-rate",
+        "0.01",
+        "--checkpoint-every",
+        "3",
+        "--validate-every",
+        "4",
+    ];
+    done(folder, &[&arguments[..], more].concat())
+}
+
+#[test]
+fn a_model_is_made_fine_tuned_and_trained_on_rewards() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    crystals(&folder.join("crystals.csv"));
+    let small = [
+        "--hidden",
+        "16",
+        "--inner",
+        "24",
+        "--layers",
+        "1",
+        "--heads",
+        "2",
+        "--key-heads",
+        "1",
+    ];
+    done(
+        folder,
+        &[&["llm", "new", "--output", "model"], &small[..]].concat(),
+    );
+
+    // Eight steps at once, or with a stop: the same adapter to the bit.
+    let through = tuned(folder, "through", &[]);
+    assert!(
+        through.contains("20 crystals to learn from, 4 held out"),
+        "{through}"
+    );
+    assert!(through.contains("step 8: validation loss"), "{through}");
+    tuned(folder, "stopped", &["--stop-after", "4", "--threads", "1"]);
+    let resumed = done(folder, &["llm", "sft", "--resume", "stopped"]);
+    let last = |text: &str| text.lines().last().unwrap().to_owned();
+    assert_eq!(last(&through), last(&resumed));
+    for name in [
+        "adapter_model.safetensors",
+        "adapter_config.json",
+        "tokenizer.json",
+    ] {
+        let read = |run: &str| fs::read(folder.join(run).join("adapter").join(name)).unwrap();
+        assert!(read("through") == read("stopped"), "{name}");
+    }
+    assert!(!folder.join("stopped/checkpoint-4").exists());
+    let output = run(
+        folder,
+        &[
+            "llm",
+            "sft",
+            "--model",
+            "model",
+            "--data",
+            "crystals.csv",
+            "--output",
+            "stopped",
+        ],
+    );
+    assert!(String::from_utf8_lossy(&output.stderr).contains("go on with --resume"));
+
+    // The same as a policy.
+    let train = [
+        "train",
+        "--algorithm",
+        "llm",
+        "--set",
+        "calculator.name=rigid",
+        "--set",
+        "task.property=density",
+        "--set",
+        "llm.model=model",
+        "--set",
+        "llm.adapter=through/adapter",
+        "--set",
+        "llm.total_steps=100",
+        "--set",
+        "llm.batch_episodes=8",
+        "--set",
+        "llm.environments=4",
+        "--output",
+        "run",
+    ];
+    done(folder, &train);
+    let made = done(
+        folder,
+        &[
+            "rollout",
+            "run",
+            "--skeletons",
+            "C1,C6",
+            "--target",
+            "4",
+            "--sampled",
+        ],
+    );
+    assert!(made.contains("mean return"), "{made}");
+
+    // What cannot be is said with its reason.
+    for (more, expected) in [
+        (vec!["--set", "llm.model=nowhere"], "nowhere"),
+        (vec!["--set", "task.process=substitution"], "filling"),
+        (vec!["--set", "llm.adapter=model"], "whole.safetensors"),
+    ] {
+        let arguments: Vec<&str> = train[..train.len() - 1]
+            .iter()
+            .copied()
+            .chain(["bad"])
+            .chain(more)
+            .collect();
+        let output = run(folder, &arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            !output.status.success() && said.contains(expected),
+            "{said}"
+        );
+    }
+    let none = [
+        "train",
+        "--algorithm",
+        "llm",
+        "--set",
+        "calculator.name=rigid",
+        "--set",
+        "task.property=density",
+        "--output",
+        "none",
+    ];
+    let output = run(folder, &none);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("--set llm.model=PATH"), "{said}");
+}
