@@ -51,7 +51,7 @@ pub use kpoints::automatic_density;
 pub use lattice::Lattice;
 pub use niggli::niggli_reduce;
 pub use point_group::point_group_rotations;
-pub use skeleton::{Skeleton, SkeletonSource};
+pub use skeleton::{Skeleton, SkeletonGeometry, SkeletonSource};
 pub use skeleton_symmetry::SkeletonSymmetry;
 pub use structure::Structure;
 pub use symmetry::{SYMMETRY_TOLERANCE_ANG, space_group, standard_orientation};

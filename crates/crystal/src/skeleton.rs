@@ -54,7 +54,60 @@ pub struct SkeletonSource {
     pub published_frac_coords: Vec<[f64; 3]>,
 }
 
+/// All that a skeleton is made of: what travels to other machines, bit for bit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SkeletonGeometry {
+    /// Label of the skeleton.
+    pub label: String,
+    /// Exact lattice.
+    pub lattice: Lattice,
+    /// Exact fractional positions.
+    pub frac_coords: Vec<[f64; 3]>,
+    /// Provenance.
+    pub source: SkeletonSource,
+}
+
+impl SkeletonGeometry {
+    /// The skeleton of this geometry. Positions and lattice stay as they are, to the last bit.
+    ///
+    /// # Errors
+    /// [`CrystalError`] for a geometry that no skeleton has.
+    pub fn to_skeleton(&self) -> Result<Skeleton, CrystalError> {
+        let positions = [&self.frac_coords, &self.source.published_frac_coords];
+        let lattices = [self.lattice, self.source.published_lattice];
+        for (lattice, frac_coords) in lattices.into_iter().zip(positions) {
+            // Which elements does not matter to the geometry.
+            let any = Element::all()
+                .take(1)
+                .collect::<Vec<_>>()
+                .repeat(frac_coords.len());
+            Structure::new(lattice, any, frac_coords.clone())?;
+        }
+        let (_, _, symmetry) =
+            symmetrize(&self.lattice, &self.frac_coords, SYMMETRY_TOLERANCE_ANG)?;
+        Ok(Skeleton {
+            label: self.label.clone(),
+            lattice: self.lattice,
+            frac_coords: self.frac_coords.clone(),
+            symmetry,
+            graph: CrystalGraph::crystal_nn(&self.lattice, &self.frac_coords)?,
+            source: self.source.clone(),
+        })
+    }
+}
+
 impl Skeleton {
+    /// What the skeleton is made of.
+    pub fn geometry(&self) -> SkeletonGeometry {
+        SkeletonGeometry {
+            label: self.label.clone(),
+            lattice: self.lattice,
+            frac_coords: self.frac_coords.clone(),
+            source: self.source.clone(),
+        }
+    }
+
     /// The seven skeletons of the benchmark, C1 to C7.
     ///
     /// # Errors
@@ -189,6 +242,19 @@ mod tests {
 
     fn compose(first: &[usize], second: &[usize]) -> Vec<usize> {
         first.iter().map(|&site| second[site]).collect()
+    }
+
+    /// Oracle: the skeleton itself.
+    #[test]
+    fn a_geometry_makes_the_same_skeleton_elsewhere() {
+        for skeleton in Skeleton::builtins().unwrap() {
+            let text = serde_json::to_string(&skeleton.geometry()).unwrap();
+            let geometry: SkeletonGeometry = serde_json::from_str(&text).unwrap();
+            assert_eq!(geometry, skeleton.geometry());
+            let again = geometry.to_skeleton().unwrap();
+            assert_eq!(again.symmetry, skeleton.symmetry, "{}", skeleton.label);
+            assert_eq!(again.geometry(), geometry);
+        }
     }
 
     /// Oracle: spglib through pymatgen on the seven empty frames (tests/oracle).

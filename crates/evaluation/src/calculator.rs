@@ -52,6 +52,13 @@ pub trait Calculator: Send + Sync {
         Ok(())
     }
 
+    /// The settings as a [`CalculatorConfig`](crate::CalculatorConfig) writes them, without what concerns
+    /// a machine (commands, folders, threads), from which a worker elsewhere can make the calculator;
+    /// `None` for one that no configuration makes.
+    fn travelling_settings(&self) -> Option<serde_json::Value> {
+        None
+    }
+
     /// Whether outcomes are looked up that were computed before, and nothing is computed.
     fn looks_up(&self) -> bool {
         false

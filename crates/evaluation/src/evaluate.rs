@@ -2,7 +2,8 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    time::Instant,
+    sync::{Arc, mpsc},
+    time::{Duration, Instant},
 };
 
 use crystalgym_crystal::Crystal;
@@ -10,8 +11,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Calculator, CancelToken, Failure, FailureCode, Outcome, Property, ResultStore, StoreError,
-    StoreKey, WarningCode, identity::Identity, store::Claimed, symmetry_snapped, warnings,
+    StoreKey, WarningCode,
+    identity::Identity,
+    queue::{
+        calculation::QueuedCalculation,
+        desk::{Answer, Receipt},
+    },
+    store::Claimed,
+    symmetry_snapped, warnings,
 };
+
+/// How often a wait for a worker looks whether it was given up.
+const LOOK_AT_CANCEL: Duration = Duration::from_millis(50);
 
 /// Where an outcome came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -92,6 +103,9 @@ pub fn evaluate(
         return computed(None, noted(compute()).of_cells(identity.cells()));
     };
     let key = StoreKey::of(&identity, property, calculator);
+    if let Some(delegation) = Delegation::of(calculator, store, crystal, property) {
+        return delegation.wait(calculator, store, crystal, cancel);
+    }
     let claimed = store.claim(key.clone(), cancel);
     let mut evaluation = match claimed {
         Claimed::Done(outcome) => Evaluation {
@@ -114,6 +128,114 @@ pub fn evaluate(
     };
     evaluation.outcome = key.as_asked(evaluation.outcome);
     evaluation
+}
+
+/// A result that workers of a queue compute.
+pub(crate) struct Delegation {
+    identity: Identity,
+    key: StoreKey,
+    calculation: QueuedCalculation,
+}
+
+impl Delegation {
+    /// `None` if the store has no queue, or the calculator cannot travel.
+    pub(crate) fn of(
+        calculator: &dyn Calculator,
+        store: &ResultStore,
+        crystal: &Crystal,
+        property: Property,
+    ) -> Option<Self> {
+        if !store.has_queue() || calculator.is_instant() {
+            return None;
+        }
+        let identity = Identity::of(crystal, calculator);
+        let calculation = QueuedCalculation::of(identity.asked(), property, calculator)?;
+        let key = StoreKey::of(&identity, property, calculator);
+        Some(Self {
+            identity,
+            key,
+            calculation,
+        })
+    }
+
+    /// Hands the calculation in; its evaluation goes to `receiver` once it is there.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the server's URL cannot be used.
+    pub(crate) fn hand_in(
+        &self,
+        store: &ResultStore,
+        calculator: Arc<dyn Calculator>,
+        asked: &Crystal,
+        receiver: impl FnOnce(Evaluation) + Send + 'static,
+    ) -> Result<Receipt, StoreError> {
+        let (identity, key, asked) = (self.identity.clone(), self.key.clone(), asked.clone());
+        let answered = move |answer| {
+            receiver(delegated(
+                calculator.as_ref(),
+                &identity,
+                &key,
+                &asked,
+                answer,
+            ));
+        };
+        let desk = store.desk()?;
+        Ok(desk.ask(self.key.clone(), &self.calculation, Box::new(answered)))
+    }
+
+    /// Hands the calculation in and waits.
+    fn wait(
+        &self,
+        calculator: &dyn Calculator,
+        store: &ResultStore,
+        asked: &Crystal,
+        cancel: &CancelToken,
+    ) -> Evaluation {
+        let failed = |code, message: String| Evaluation {
+            outcome: Outcome::Failure(Failure::new(code, message)),
+            source: Source::Computed,
+            store_error: None,
+        };
+        let desk = match store.desk() {
+            Ok(desk) => desk,
+            Err(error) => return failed(FailureCode::Internal, error.to_string()),
+        };
+        let (sender, receiver) = mpsc::channel();
+        let answered = move |answer| {
+            // Whoever has given up hears nothing.
+            let _ = sender.send(answer);
+        };
+        let receipt = desk.ask(self.key.clone(), &self.calculation, Box::new(answered));
+        loop {
+            match receiver.recv_timeout(LOOK_AT_CANCEL) {
+                Ok(answer) => {
+                    return delegated(calculator, &self.identity, &self.key, asked, answer);
+                }
+                Err(mpsc::RecvTimeoutError::Timeout) if !cancel.is_cancelled() => {}
+                Err(_) => {
+                    desk.withdraw(&receipt);
+                    let message = "cancelled while waiting".to_owned();
+                    return failed(FailureCode::Cancelled, message);
+                }
+            }
+        }
+    }
+}
+
+/// What a worker's outcome is to whoever asked.
+fn delegated(
+    calculator: &dyn Calculator,
+    identity: &Identity,
+    key: &StoreKey,
+    asked: &Crystal,
+    (outcome, source): Answer,
+) -> Evaluation {
+    let outcome = note(outcome, calculator, identity, asked, key.property);
+    Evaluation {
+        outcome: key.as_asked(outcome),
+        source,
+        store_error: None,
+    }
 }
 
 /// Writes down what a value was computed with and what is to be said against it.

@@ -21,6 +21,7 @@ mod outcome;
 mod pool;
 mod property;
 mod pulay;
+mod queue;
 mod store;
 mod table;
 mod warning;
@@ -61,8 +62,15 @@ pub use outcome::{EquationOfStateFit, Failure, FailureCode, Outcome, UnknownFail
 pub use pool::{EvaluationPool, Ticket};
 pub use property::{Property, PropertyFacts, Tolerance, UnknownProperty};
 pub use pulay::measure_pulay_pressure;
+pub use queue::{
+    calculation::{BadCalculation, QueuedCalculation},
+    makers::{CalculatorMaker, MachineCalculators, MachineSettings},
+    status::{QueueStatus, WorkerStatus},
+    worker::{WorkerOptions, WorkerSummary, work},
+};
 pub use store::{
-    Claim, Claimed, DamagedResult, ExportFormat, ResultStore, StoreError, StoreKey, StoredResult,
+    Claim, Claimed, Copied, DamagedResult, ExportFormat, ResultStore, StoreError, StoreKey,
+    StoredResult, check_store_name, is_on_a_server,
 };
 pub use table::{
     ResultTable, SHIPPED_TABLES, ShippedTable, TABLE_COLUMNS, TableColumn, TableDescription,

@@ -247,6 +247,8 @@ failure_codes! {
     NotInTable = "not_in_table", momentary;
     /// The evaluation was cancelled.
     Cancelled = "cancelled", momentary;
+    /// Several workers of a queue were lost while they computed it; it is set aside there.
+    LostWorkers = "lost_workers", momentary;
     /// The calculator itself panicked; a bug to report.
     Internal = "internal", momentary;
 }

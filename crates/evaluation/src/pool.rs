@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -11,7 +11,9 @@ use crystalgym_crystal::{Crystal, Element};
 
 use crate::{
     Calculator, CancelToken, Evaluation, Failure, FailureCode, Outcome, Property, ResultStore,
-    Source, evaluate::evaluate,
+    Source, StoreError,
+    evaluate::{Delegation, evaluate},
+    queue::desk::Receipt,
 };
 
 /// The number of a request, unique in its pool and ascending.
@@ -23,6 +25,9 @@ pub struct Ticket(pub u64);
 /// Every request is answered exactly once, in any order: by [`Self::wait`] for its ticket or by
 /// [`Self::receive`] for whichever comes first. Equal requests under way at the same time are
 /// computed once. A calculation that crashes is an outcome; the pool goes on.
+///
+/// If the store has a queue, the workers there compute, and the pool has no threads of its own: as many
+/// requests may be under way as there is memory for.
 pub struct EvaluationPool {
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<()>>,
@@ -61,6 +66,8 @@ struct Job {
     key: JobKey,
     crystal: Crystal,
     cancel: CancelToken,
+    /// The request at the queue of the store, if workers elsewhere do it.
+    receipt: OnceLock<Receipt>,
 }
 
 impl EvaluationPool {
@@ -79,10 +86,11 @@ impl EvaluationPool {
             state: Mutex::default(),
             changed: Condvar::new(),
         });
-        let workers = if shared.calculator.is_instant() {
-            0
-        } else {
-            workers.max(1)
+        let has_queue = shared.store.as_ref().is_some_and(|store| store.has_queue());
+        let travels = shared.calculator.travelling_settings().is_some();
+        let workers = match shared.calculator.is_instant() || (has_queue && travels) {
+            true => 0,
+            false => workers.max(1),
         };
         let workers = (0..workers)
             .map(|_| {
@@ -126,17 +134,55 @@ impl EvaluationPool {
         let ticket = state.new_ticket();
         if let Some((_, tickets)) = state.jobs.get_mut(&key) {
             tickets.push(ticket);
+            return ticket;
+        }
+        let job = Arc::new(Job {
+            key: key.clone(),
+            crystal,
+            cancel: CancelToken::default(),
+            receipt: OnceLock::new(),
+        });
+        state.jobs.insert(key, (Arc::clone(&job), vec![ticket]));
+        if self.workers.is_empty() {
+            drop(state);
+            self.hand_in(&job);
         } else {
-            let job = Arc::new(Job {
-                key: key.clone(),
-                crystal,
-                cancel: CancelToken::default(),
-            });
-            state.jobs.insert(key, (Arc::clone(&job), vec![ticket]));
             state.queue.push_back(job);
             self.shared.changed.notify_all();
         }
         ticket
+    }
+
+    /// Gives a job to the workers of the store's queue.
+    fn hand_in(&self, job: &Arc<Job>) {
+        let (Some(store), calculator) = (&self.shared.store, &self.shared.calculator) else {
+            return;
+        };
+        let property = job.key.property;
+        let delegation = Delegation::of(calculator.as_ref(), store, &job.crystal, property);
+        let handed_in = match delegation {
+            Some(delegation) => {
+                let (shared, for_job) = (Arc::clone(&self.shared), Arc::clone(job));
+                let finish = move |evaluation| shared.finish(&for_job, &evaluation);
+                let calculator = Arc::clone(calculator);
+                delegation.hand_in(store, calculator, &job.crystal, finish)
+            }
+            None => Err(StoreError::NoQueue),
+        };
+        match handed_in {
+            Ok(receipt) => {
+                let _ = job.receipt.set(receipt);
+            }
+            Err(error) => {
+                let failure = Failure::new(FailureCode::Internal, error.to_string());
+                let evaluation = Evaluation {
+                    outcome: Outcome::Failure(failure),
+                    source: Source::Computed,
+                    store_error: None,
+                };
+                self.shared.finish(job, &evaluation);
+            }
+        }
     }
 
     /// Requests that have not been answered or whose answer has not been taken.
@@ -182,6 +228,7 @@ impl EvaluationPool {
             tickets.retain(|other| *other != ticket);
             if tickets.is_empty() {
                 job.cancel.cancel();
+                self.shared.withdraw(job);
                 state.jobs.remove(&key);
                 state.queue.retain(|queued| queued.key != key);
             }
@@ -221,6 +268,7 @@ impl Drop for EvaluationPool {
             state.queue.clear();
             for (job, _) in state.jobs.values() {
                 job.cancel.cancel();
+                self.shared.withdraw(job);
             }
             self.shared.changed.notify_all();
         }
@@ -241,22 +289,36 @@ impl Shared {
                 job.key.property,
                 &job.cancel,
             );
-            let mut state = self.lock();
-            // The entry may by now belong to a later request for the same crystal.
-            let current = state
-                .jobs
-                .get(&job.key)
-                .is_some_and(|(entry, _)| Arc::ptr_eq(entry, &job));
-            if current && let Some((_, tickets)) = state.jobs.remove(&job.key) {
-                for (index, ticket) in tickets.into_iter().enumerate() {
-                    let mut evaluation = evaluation.clone();
-                    if index > 0 {
-                        evaluation.source = Source::Coalesced;
-                    }
-                    state.deliver(ticket, evaluation);
+            self.finish(&job, &evaluation);
+        }
+    }
+
+    /// Delivers the evaluation of a job to all who asked for it.
+    fn finish(&self, job: &Arc<Job>, evaluation: &Evaluation) {
+        let mut state = self.lock();
+        // The entry may by now belong to a later request for the same crystal.
+        let current = state
+            .jobs
+            .get(&job.key)
+            .is_some_and(|(entry, _)| Arc::ptr_eq(entry, job));
+        if current && let Some((_, tickets)) = state.jobs.remove(&job.key) {
+            for (index, ticket) in tickets.into_iter().enumerate() {
+                let mut evaluation = evaluation.clone();
+                if index > 0 {
+                    evaluation.source = Source::Coalesced;
                 }
+                state.deliver(ticket, evaluation);
             }
-            self.changed.notify_all();
+        }
+        self.changed.notify_all();
+    }
+
+    /// Takes a job back from the queue of the store, if it lies there.
+    fn withdraw(&self, job: &Job) {
+        if let (Some(receipt), Some(store)) = (job.receipt.get(), &self.store)
+            && let Ok(desk) = store.desk()
+        {
+            desk.withdraw(receipt);
         }
     }
 

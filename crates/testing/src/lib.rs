@@ -9,6 +9,10 @@
     reason = "tests report through these"
 )]
 
+mod postgresql;
+
+pub use postgresql::PostgresqlServer;
+
 use std::{
     env,
     path::{Path, PathBuf},

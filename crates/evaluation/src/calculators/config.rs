@@ -190,6 +190,33 @@ impl CalculatorConfig {
         }
     }
 
+    /// The settings without what only concerns a machine: commands, folders, the environment, threads.
+    #[must_use]
+    pub fn without_machine(&self) -> Self {
+        self.with_machine_of(&Self::default())
+    }
+
+    /// These settings, with what only concerns a machine from others.
+    #[must_use]
+    pub fn with_machine_of(&self, machine: &Self) -> Self {
+        Self {
+            native: NativeSettings {
+                threads: machine.native.threads,
+                ..self.native.clone()
+            },
+            qe: QeSettings {
+                command: machine.qe.command.clone(),
+                ev_command: machine.qe.ev_command.clone(),
+                scratch: machine.qe.scratch.clone(),
+                keep_scratch: machine.qe.keep_scratch,
+                environment: machine.qe.environment.clone(),
+                ..self.qe.clone()
+            },
+            table: TableSettings::default(),
+            ..self.clone()
+        }
+    }
+
     pub(super) fn family(
         &self,
         name_or_folder: &str,

@@ -206,6 +206,23 @@ impl Calculator for QeCalculator {
         "qe"
     }
 
+    fn travelling_settings(&self) -> Option<serde_json::Value> {
+        let usual = QeSettings::default();
+        let qe = QeSettings {
+            command: usual.command,
+            ev_command: usual.ev_command,
+            scratch: usual.scratch,
+            keep_scratch: usual.keep_scratch,
+            environment: usual.environment,
+            ..self.settings.clone()
+        };
+        Some(serde_json::json!({
+            "name": self.name(),
+            "pseudopotentials": self.family.name(),
+            "qe": qe,
+        }))
+    }
+
     fn fingerprint(&self, elements: &[Element], property: Property) -> Fingerprint {
         let identity = Identity {
             program: "pw.x",

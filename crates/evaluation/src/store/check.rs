@@ -2,7 +2,7 @@
 
 use super::{
     ResultStore, StoreError,
-    row::{COLUMNS, DamagedResult, StoredResult, read},
+    row::{DamagedResult, StoredResult, read},
 };
 use crate::Property;
 
@@ -12,7 +12,7 @@ impl ResultStore {
     /// them.
     ///
     /// # Errors
-    /// [`StoreError::Sqlite`] or [`StoreError::Locked`].
+    /// [`StoreError::Sqlite`], [`StoreError::Locked`] or [`StoreError::Server`].
     pub fn results(&self, property: Option<Property>) -> Result<Vec<StoredResult>, StoreError> {
         Ok(self.results_and_damage(property)?.0)
     }
@@ -21,62 +21,35 @@ impl ResultStore {
     /// cannot be read, and those whose columns say something else than their outcome.
     ///
     /// # Errors
-    /// [`StoreError::Sqlite`] or [`StoreError::Locked`].
+    /// [`StoreError::Sqlite`], [`StoreError::Locked`] or [`StoreError::Server`].
     pub fn results_and_damage(
         &self,
         property: Option<Property>,
     ) -> Result<(Vec<StoredResult>, Vec<DamagedResult>), StoreError> {
-        let connection = self.shared.connection();
-        let read_all = || -> Result<_, rusqlite::Error> {
-            let (mut results, mut damaged) = (Vec::new(), Vec::new());
-            let mut statement = connection.prepare(&format!(
-                "SELECT {COLUMNS} FROM results WHERE ?1 IS NULL OR property = ?1 \
-                 ORDER BY skeleton, elements, key"
-            ))?;
-            let mut rows = statement.query([property.map(Property::name)])?;
-            while let Some(row) = rows.next()? {
-                let row = read(row)?;
-                damaged.extend(row.damage());
-                results.extend(row.result);
-            }
-            Ok((results, damaged))
-        };
-        read_all().map_err(|source| self.shared.error(source))
+        let (mut results, mut damaged) = (Vec::new(), Vec::new());
+        let shared = &self.shared;
+        (shared.table).rows(property, shared.patience(), &mut |row| {
+            let row = read(row);
+            damaged.extend(row.damage());
+            results.extend(row.result);
+        })?;
+        Ok((results, damaged))
     }
 
     /// Numbers of results as (calculator, property, status or failure code, count).
     ///
     /// # Errors
-    /// [`StoreError::Sqlite`] or [`StoreError::Locked`].
+    /// [`StoreError::Sqlite`], [`StoreError::Locked`] or [`StoreError::Server`].
     pub fn statistics(&self) -> Result<Vec<(String, String, String, u64)>, StoreError> {
-        let connection = self.shared.connection();
-        let count = || {
-            connection
-                .prepare(
-                    "SELECT calculator, property, coalesce(failure, status), count(*) \
-                     FROM results GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
-                )?
-                .query_map([], |row| {
-                    Ok((
-                        row.get(0)?,
-                        row.get(1)?,
-                        row.get(2)?,
-                        row.get::<_, i64>(3)? as u64,
-                    ))
-                })?
-                .collect::<Result<Vec<_>, _>>()
-        };
-        count().map_err(|source| self.shared.error(source))
+        self.shared.table.statistics(self.shared.patience())
     }
 
-    /// Looks for damage: SQLite's own verdict on the file, then every row.
+    /// Looks for damage: SQLite's own verdict on a file, then every row.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] with all that was found.
     pub fn check(&self) -> Result<(), StoreError> {
-        let mut problems = self
-            .file_damage()
-            .map_err(|source| self.shared.error(source))?;
+        let mut problems = self.shared.table.damage(self.shared.patience())?;
         if problems.is_empty() {
             let (_, damaged) = self.results_and_damage(None)?;
             problems = damaged
@@ -88,17 +61,8 @@ impl ResultStore {
             return Ok(());
         }
         Err(StoreError::Damaged {
-            path: self.shared.path.clone(),
+            path: self.path().to_owned(),
             problems,
         })
-    }
-
-    fn file_damage(&self) -> Result<Vec<String>, rusqlite::Error> {
-        let connection = self.shared.connection();
-        let mut statement = connection.prepare("PRAGMA integrity_check")?;
-        let lines = statement
-            .query_map([], |row| row.get::<_, String>(0))?
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(lines.into_iter().filter(|line| line != "ok").collect())
     }
 }

@@ -5,13 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rusqlite::{OptionalExtension, TransactionBehavior, params};
-
 use super::{
     ResultStore, StoreError, StoreKey,
     lease::{RecordedClaim, Watch},
-    row::select_outcome,
-    shared::is_busy,
+    table::Look,
 };
 use crate::{CancelToken, Outcome};
 
@@ -40,14 +37,6 @@ pub enum Claimed<'a> {
     Mine(Claim<'a>),
     /// Another worker is computing it and the caller was cancelled while waiting.
     Cancelled,
-}
-
-/// What one look at the table gave.
-enum Look {
-    Done(Box<Outcome>),
-    /// The claim stands in the table.
-    Taken,
-    Others,
 }
 
 /// First and longest pause between two looks at another worker's claim.
@@ -94,7 +83,7 @@ impl ResultStore {
                 return None;
             }
             Ok(Look::Taken) => (true, None),
-            Err(source) => (false, memory.note_trouble(self.shared.error(source))),
+            Err(error) => (false, memory.note_trouble(error)),
         };
         Some(Claimed::Mine(Claim {
             store: self,
@@ -111,42 +100,16 @@ impl ResultStore {
         key: &StoreKey,
         owner: &str,
         watch: &mut Option<Watch>,
-    ) -> Result<Look, rusqlite::Error> {
+    ) -> Result<Look, StoreError> {
         let shared = &self.shared;
-        let mut connection = shared.connection();
-        if let Some(outcome) = select_outcome(&connection, key)? {
-            return Ok(Look::Done(outcome.into()));
-        }
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        if let Some(outcome) = select_outcome(&transaction, key)? {
-            return Ok(Look::Done(outcome.into()));
-        }
-        let other = transaction
-            .query_row(
-                "SELECT owner, expires FROM claims WHERE key = ?1",
-                [key.hash()],
-                |row| {
-                    Ok(RecordedClaim {
-                        owner: row.get(0)?,
-                        expires_ms: row.get(1)?,
-                    })
-                },
-            )
-            .optional()?;
-        if let Some(other) = other {
+        let mut is_over = |other: &RecordedClaim, now_ms| {
             // An own one that nobody holds was given up while it could not be deleted.
-            let is_over = shared.memory.is_own(&other.owner)
-                || shared.times.is_over(&other, Watch::look(watch, &other));
-            if !is_over {
-                return Ok(Look::Others);
-            }
-        }
-        transaction.execute(
-            "INSERT OR REPLACE INTO claims (key, owner, expires) VALUES (?1, ?2, ?3)",
-            params![key.hash(), owner, shared.times.expires_ms()],
-        )?;
-        transaction.commit()?;
-        Ok(Look::Taken)
+            shared.memory.is_own(&other.owner)
+                || (shared.times).is_over(other, Watch::look(watch, other), now_ms)
+        };
+        shared
+            .table
+            .look(key, owner, shared.times, shared.patience(), &mut is_over)
     }
 
     /// Stores the outcome of a claimed calculation and gives the claim back. An outcome that
@@ -181,14 +144,14 @@ impl ResultStore {
         if self.unwritten() == 0 {
             return Ok(());
         }
-        let deadline = Instant::now() + self.shared.lock_timeout;
+        let deadline = Instant::now() + self.shared.table.patience();
         loop {
             match self.shared.beat() {
                 Ok(()) => return Ok(()),
-                Err(source) if is_busy(&source) && Instant::now() < deadline => {
+                Err(error) if error.is_passing() && Instant::now() < deadline => {
                     thread::sleep(FIRST_PAUSE);
                 }
-                Err(source) => return Err(self.shared.error(source)),
+                Err(error) => return Err(error),
             }
         }
     }
@@ -211,7 +174,7 @@ impl Claim<'_> {
         let row = (self.key.hash().to_owned(), self.owner.clone());
         let result = match outcome {
             None if !self.recorded => Ok(()),
-            _ => shared.write_end(&self.key, outcome, &row),
+            _ => (shared.table).write_end(&self.key, outcome, &row, shared.patience()),
         };
         if result.is_err() {
             if let Some(outcome) = outcome {
@@ -226,8 +189,7 @@ impl Claim<'_> {
         if result.is_ok() && outcome.is_some() {
             shared.memory.note_success();
         }
-        let error = shared.error(result.err()?);
-        shared.memory.note_trouble(error)
+        shared.memory.note_trouble(result.err()?)
     }
 }
 

@@ -78,9 +78,42 @@ pub enum StoreError {
         /// Each damage, in words.
         problems: Vec<String>,
     },
+    /// The file would lie on a network file system, whose locks and shared memory SQLite cannot rely on.
+    #[error(
+        "store {}: it would lie on a network file system ({kind}), where several machines would damage \
+         it: name a file on a local disk, or a PostgreSQL server as postgres://host/database \
+         (docs/cluster.md)",
+        path.display()
+    )]
+    NetworkFileSystem {
+        /// The file.
+        path: PathBuf,
+        /// Name of the file system.
+        kind: &'static str,
+    },
+    /// The URL of a server is wrong.
+    #[error(transparent)]
+    Url(#[from] crystalgym_postgresql::UrlError),
+    /// A PostgreSQL server failed, or cannot be reached.
+    #[error("store {0}")]
+    Server(#[from] crystalgym_postgresql::PostgresqlError),
+    /// What was asked for needs a queue of calculations.
+    #[error("the store has no queue of calculations, expected postgres://host/database")]
+    NoQueue,
     /// An export could not be written.
     #[error("export: {0}")]
     Export(std::io::Error),
+}
+
+impl StoreError {
+    /// Whether another try, without anybody doing anything, may end otherwise.
+    pub(super) fn is_passing(&self) -> bool {
+        match self {
+            Self::Locked { .. } => true,
+            Self::Server(error) => error.is_passing(),
+            _ => false,
+        }
+    }
 }
 
 /// Problems that a message lists.

@@ -56,8 +56,8 @@ impl LeaseTimes {
     }
 
     /// Whether a claim is free to take over.
-    pub(super) fn is_over(self, claim: &RecordedClaim, watched: Duration) -> bool {
-        self.is_over_at(claim, watched, now_ms()) || has_ended(&claim.owner)
+    pub(super) fn is_over(self, claim: &RecordedClaim, watched: Duration, now_ms: i64) -> bool {
+        self.is_over_at(claim, watched, now_ms) || has_ended(&claim.owner)
     }
 
     fn is_over_at(self, claim: &RecordedClaim, watched: Duration, now_ms: i64) -> bool {
@@ -65,7 +65,8 @@ impl LeaseTimes {
         claim.expires_ms <= now_ms || claim.expires_ms > latest || watched >= self.lease
     }
 
-    fn lease_ms(self) -> i64 {
+    /// A lease in milliseconds.
+    pub(super) fn lease_ms(self) -> i64 {
         i64::try_from(self.lease.as_millis()).unwrap_or(i64::MAX / 4)
     }
 }
@@ -86,7 +87,8 @@ impl Watch {
     }
 }
 
-fn now_ms() -> i64 {
+/// This machine's clock, in milliseconds since 1970.
+pub(super) fn now_ms() -> i64 {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
     since_1970.map_or(0, |time| {
         i64::try_from(time.as_millis()).unwrap_or(i64::MAX)

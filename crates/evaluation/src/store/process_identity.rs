@@ -4,7 +4,7 @@ use std::fs;
 
 /// A text that names this process among all that ever ran on this machine: boot, process number,
 /// start time, and the namespace that the number belongs to. Four words.
-pub(super) fn this_process() -> String {
+pub(crate) fn this_process() -> String {
     identity_of(std::process::id())
 }
 
@@ -12,7 +12,7 @@ pub(super) fn this_process() -> String {
 ///
 /// `false` where that cannot be known: without /proc, and for processes of another machine, another
 /// boot or another container.
-pub(super) fn has_ended(owner: &str) -> bool {
+pub(crate) fn has_ended(owner: &str) -> bool {
     let mut words = owner.split(' ');
     let (Some(boot), Some(pid), Some(started)) = (words.next(), words.next(), words.next()) else {
         return false;

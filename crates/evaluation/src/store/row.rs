@@ -1,10 +1,8 @@
 //! A row of the table of results: read whole, or counted as damaged.
 
 use crystalgym_crystal::{Structure, StructureFormat};
-use rusqlite::{Connection, OptionalExtension, Row, types::ValueRef};
 use serde::Serialize;
 
-use super::StoreKey;
 use crate::{CalculationSettings, Outcome, warnings};
 
 /// A row of the store.
@@ -46,10 +44,37 @@ pub struct DamagedResult {
     pub problem: String,
 }
 
-/// The columns that [`read`] expects, in order.
+/// The columns of a [`Row`], in order.
 pub(super) const COLUMNS: &str = "key, skeleton, elements, formula, property, calculator, \
                                   fingerprint, created, version, outcome, structure, status, \
                                   failure, value";
+/// Columns that hold text: all but the value.
+pub(super) const TEXTS: usize = 13;
+
+/// A row as its table gives it, whatever the table is.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Row {
+    /// `None` for what is no text, or none in UTF-8.
+    pub(super) texts: [Option<String>; TEXTS],
+    pub(super) value: Option<f64>,
+}
+
+impl Row {
+    /// Wall time of the calculation in seconds, as its outcome says; zero of one that cannot be read.
+    pub(super) fn seconds(&self) -> f64 {
+        let outcome = self.texts[9].as_deref();
+        let outcome = outcome.and_then(|text| serde_json::from_str::<Outcome>(text).ok());
+        outcome.map_or(0.0, |outcome| outcome.seconds())
+    }
+}
+
+/// What the column of the status says of an outcome.
+pub(super) fn status(outcome: &Outcome) -> &'static str {
+    match outcome.failure() {
+        Some(_) => "failure",
+        None => "success",
+    }
+}
 
 /// A row as far as it can be read.
 pub(super) struct ReadRow {
@@ -62,7 +87,7 @@ pub(super) struct ReadRow {
 impl ReadRow {
     /// A result whose row is whole: what an edit, a half write or another program left is not
     /// believed.
-    fn whole(self) -> Option<StoredResult> {
+    pub(super) fn whole(self) -> Option<StoredResult> {
         self.result.filter(|_| self.problem.is_none())
     }
 
@@ -75,31 +100,29 @@ impl ReadRow {
 }
 
 /// Reads a row and looks whether its parts agree.
-pub(super) fn read(row: &Row<'_>) -> Result<ReadRow, rusqlite::Error> {
-    let key = text(row, 0)?.unwrap_or_else(|| "(unreadable key)".to_owned());
-    let (result, problem) = match columns(row)? {
+pub(super) fn read(row: Row) -> ReadRow {
+    let key = row.texts[0].clone();
+    let key = key.unwrap_or_else(|| "(unreadable key)".to_owned());
+    let [.., status, failure] = &row.texts;
+    let (status, failure, value) = (status.clone(), failure.clone(), row.value);
+    let (result, problem) = match columns(row) {
         Ok(result) => {
-            let problem = disagreement(row, &result)?;
+            let problem = disagreement(status.as_deref(), failure.as_deref(), value, &result);
             (Some(result), problem)
         }
         Err(problem) => (None, Some(problem)),
     };
-    Ok(ReadRow {
+    ReadRow {
         key,
         result,
         problem,
-    })
+    }
 }
 
-type Columns = Result<StoredResult, String>;
-
-fn columns(row: &Row<'_>) -> Result<Columns, rusqlite::Error> {
+fn columns(row: Row) -> Result<StoredResult, String> {
     let mut texts = Vec::with_capacity(11);
-    for (index, name) in COLUMNS.split(", ").enumerate().take(11) {
-        match text(row, index)? {
-            Some(text) => texts.push(text),
-            None => return Ok(Err(format!("{name} is no text"))),
-        }
+    for (text, name) in row.texts.into_iter().zip(COLUMNS.split(", ")).take(11) {
+        texts.push(text.ok_or_else(|| format!("{name} is no text"))?);
     }
     let Ok(
         [
@@ -117,19 +140,15 @@ fn columns(row: &Row<'_>) -> Result<Columns, rusqlite::Error> {
         ],
     ) = <[String; 11]>::try_from(texts)
     else {
-        return Ok(Err("a column is missing".to_owned()));
+        return Err("a column is missing".to_owned());
     };
-    let mut outcome: Outcome = match serde_json::from_str(&outcome) {
-        Ok(outcome) => outcome,
-        Err(error) => return Ok(Err(format!("the outcome cannot be read: {error}"))),
-    };
-    let parsed = match Structure::from_text(&structure, StructureFormat::Json) {
-        Ok(parsed) => parsed,
-        Err(error) => return Ok(Err(format!("the structure cannot be read: {error}"))),
-    };
+    let mut outcome: Outcome = serde_json::from_str(&outcome)
+        .map_err(|error| format!("the outcome cannot be read: {error}"))?;
+    let parsed = Structure::from_text(&structure, StructureFormat::Json)
+        .map_err(|error| format!("the structure cannot be read: {error}"))?;
     let symbols: Vec<&str> = parsed.elements.iter().map(|e| e.symbol()).collect();
     if symbols.join(" ") != elements || parsed.cell_formula() != formula {
-        return Ok(Err("its elements are not the structure's".to_owned()));
+        return Err("its elements are not the structure's".to_owned());
     }
     let settings = settings_of(&fingerprint, &parsed, &outcome);
     if let (Outcome::Success(values), Some(settings), Ok(property)) =
@@ -139,7 +158,7 @@ fn columns(row: &Row<'_>) -> Result<Columns, rusqlite::Error> {
         values.warnings = warnings(property, &parsed, values, settings);
         values.settings = Some(Box::new(settings.clone()));
     }
-    Ok(Ok(StoredResult {
+    Ok(StoredResult {
         key,
         skeleton,
         elements,
@@ -152,7 +171,7 @@ fn columns(row: &Row<'_>) -> Result<Columns, rusqlite::Error> {
         settings,
         outcome,
         structure,
-    }))
+    })
 }
 
 /// Settings that were stored with the values, or those that the fingerprint tells: results of versions
@@ -170,20 +189,17 @@ fn settings_of(
 }
 
 /// What the columns beside the outcome say otherwise.
-fn disagreement(row: &Row<'_>, result: &StoredResult) -> Result<Option<String>, rusqlite::Error> {
+fn disagreement(
+    stored_status: Option<&str>,
+    stored_failure: Option<&str>,
+    value: Option<f64>,
+    result: &StoredResult,
+) -> Option<String> {
     let failure = result.outcome.failure().map(|failure| failure.code.name());
-    let status = match failure {
-        Some(_) => "failure",
-        None => "success",
-    };
-    let value: Option<f64> = match row.get_ref(13)? {
-        ValueRef::Real(value) => Some(value),
-        ValueRef::Integer(value) => Some(value as f64),
-        _ => None,
-    };
-    Ok(if text(row, 11)?.as_deref() != Some(status) {
+    let status = status(&result.outcome);
+    if stored_status != Some(status) {
         Some(format!("its status is not the outcome's, {status}"))
-    } else if text(row, 12)?.as_deref() != failure {
+    } else if stored_failure != failure {
         Some("its failure is not the outcome's".to_owned())
     } else if value != result.outcome.value() {
         let show = |value: Option<f64>| value.map_or("none".to_owned(), |value| value.to_string());
@@ -194,58 +210,5 @@ fn disagreement(row: &Row<'_>, result: &StoredResult) -> Result<Option<String>, 
         ))
     } else {
         None
-    })
-}
-
-/// `None` for what is no text, or none in UTF-8.
-fn text(row: &Row<'_>, index: usize) -> Result<Option<String>, rusqlite::Error> {
-    Ok(match row.get_ref(index)? {
-        ValueRef::Text(bytes) => std::str::from_utf8(bytes).ok().map(str::to_owned),
-        _ => None,
-    })
-}
-
-/// The outcome under this very key. One that cannot be read counts as absent: it is computed
-/// again and replaced.
-pub(super) fn select_exactly(
-    connection: &Connection,
-    key: &StoreKey,
-) -> Result<Option<Outcome>, rusqlite::Error> {
-    let row = connection
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM results WHERE key = ?1"))?
-        .query_row([key.hash()], read)
-        .optional()?;
-    Ok(row.and_then(ReadRow::whole).map(|result| result.outcome))
-}
-
-/// The outcome of this crystal, under whatever key.
-pub(super) fn select_outcome(
-    connection: &Connection,
-    key: &StoreKey,
-) -> Result<Option<Outcome>, rusqlite::Error> {
-    if let Some(outcome) = select_exactly(connection, key)? {
-        return Ok(Some(outcome));
     }
-    if !key.is_of_a_crystal() {
-        return Ok(None);
-    }
-    let mut statement = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM results \
-         WHERE formula = ?1 AND property = ?2 AND calculator = ?3 AND fingerprint = ?4 \
-         ORDER BY key"
-    ))?;
-    let mut rows = statement.query([
-        key.formula.as_str(),
-        key.property.name(),
-        &key.calculator,
-        &key.fingerprint.0,
-    ])?;
-    while let Some(row) = rows.next()? {
-        if let Some(result) = read(row)?.whole()
-            && key.is_crystal_of(&result.structure)
-        {
-            return Ok(Some(result.outcome));
-        }
-    }
-    Ok(None)
 }

@@ -13,6 +13,7 @@ use std::{
 };
 
 use crystalgym_crystal::{Crystal, Element, Skeleton};
+use crystalgym_testing::PostgresqlServer;
 
 use super::*;
 use crate::{
@@ -64,6 +65,42 @@ impl Calculator for Counting {
     }
 }
 
+/// Where a store can be: a file, or a database on a server.
+pub(super) struct Place {
+    pub(super) path: PathBuf,
+    _folder: Option<tempfile::TempDir>,
+    pub(super) server: Option<Arc<PostgresqlServer>>,
+}
+
+impl Place {
+    fn file() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self {
+            path: folder.path().join("deep/er/store.sqlite"),
+            _folder: Some(folder),
+            server: None,
+        }
+    }
+
+    pub(super) fn server() -> Option<Self> {
+        let server = PostgresqlServer::shared()?;
+        Some(Self {
+            path: server.new_database("&compute=here").into(),
+            _folder: None,
+            server: Some(server),
+        })
+    }
+
+    /// One of each kind.
+    pub(super) fn each() -> impl Iterator<Item = Self> {
+        [Some(Self::file()), Self::server()].into_iter().flatten()
+    }
+
+    pub(super) fn open(&self) -> ResultStore {
+        ResultStore::open(&self.path).unwrap()
+    }
+}
+
 pub(super) fn crystal(symbols: &str) -> Crystal {
     let elements = symbols
         .split(' ')
@@ -87,40 +124,46 @@ pub(super) fn run(calculator: &Counting, store: &ResultStore, symbols: &str) -> 
 
 #[test]
 fn equivalent_crystals_are_computed_once_and_come_back_bit_for_bit() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = ResultStore::open(&folder.path().join("deep/er/store.sqlite")).unwrap();
-    let calculator = Counting::new(0, None);
-    let (first, source) = run(&calculator, &store, "Rb Ca H F Cl");
-    assert_eq!(source, Source::Computed);
-    // The three anion sites are interchangeable.
-    let (second, source) = run(&calculator, &store, "Rb Ca Cl H F");
-    assert_eq!((second, source), (first, Source::Store));
-    run(&calculator, &store, "Ca Rb Cl H F");
-    assert_eq!(calculator.calls(), 2);
+    for place in Place::each() {
+        let store = place.open();
+        let calculator = Counting::new(0, None);
+        let (first, source) = run(&calculator, &store, "Rb Ca H F Cl");
+        assert_eq!(source, Source::Computed);
+        // The three anion sites are interchangeable.
+        let (second, source) = run(&calculator, &store, "Rb Ca Cl H F");
+        assert_eq!((second, source), (first, Source::Store));
+        run(&calculator, &store, "Ca Rb Cl H F");
+        assert_eq!(calculator.calls(), 2);
+    }
 }
 
 #[test]
 fn lasting_failures_are_stored_and_momentary_ones_are_not() {
-    let store = ResultStore::in_memory().unwrap();
-    for code in FailureCode::ALL {
-        let calculator = Counting::new(0, Some(*code));
-        let symbols = format!("Rb Ca H H {}", Element::all().nth(*code as usize).unwrap());
-        run(&calculator, &store, &symbols);
-        let (outcome, _) = run(&calculator, &store, &symbols);
-        assert_eq!(outcome.failure().unwrap().code, *code);
-        let expected = if code.depends_on_the_moment() { 2 } else { 1 };
-        assert_eq!(calculator.calls(), expected, "{code}");
+    let in_memory = ResultStore::in_memory().unwrap();
+    let places: Vec<_> = Place::each().collect();
+    for store in places.iter().map(Place::open).chain([in_memory]) {
+        for code in FailureCode::ALL {
+            let calculator = Counting::new(0, Some(*code));
+            let symbols = format!("Rb Ca H H {}", Element::all().nth(*code as usize).unwrap());
+            run(&calculator, &store, &symbols);
+            let (outcome, _) = run(&calculator, &store, &symbols);
+            assert_eq!(outcome.failure().unwrap().code, *code);
+            let expected = if code.depends_on_the_moment() { 2 } else { 1 };
+            assert_eq!(calculator.calls(), expected, "{code}");
+        }
     }
 }
 
 #[test]
 fn threads_that_ask_at_the_same_time_share_one_calculation() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("store.sqlite");
+    Place::each().for_each(|place| share_one_calculation(&place.path));
+}
+
+fn share_one_calculation(path: &Path) {
     let calculator = Arc::new(Counting::new(100, None));
     let threads: Vec<_> = (0..6)
         .map(|_| {
-            let (calculator, path) = (Arc::clone(&calculator), path.clone());
+            let (calculator, path) = (Arc::clone(&calculator), path.to_owned());
             // A connection each, as in separate processes.
             thread::spawn(move || {
                 run(
@@ -162,14 +205,16 @@ fn writer_process() {
 /// Kills writers with SIGKILL at arbitrary points and looks for damage and lost results.
 #[test]
 fn killed_writers_lose_nothing_that_was_finished() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("store.sqlite");
+    Place::each().for_each(|place| kill_writers(&place.path));
+}
+
+fn kill_writers(path: &Path) {
     for round in 0..6u64 {
         let children: Vec<_> = (0..2)
             .map(|_| {
                 Command::new(std::env::current_exe().unwrap())
                     .args(["--exact", "store::tests::writer_process", "--nocapture"])
-                    .env("CRYSTALGYM_TEST_STORE", &path)
+                    .env("CRYSTALGYM_TEST_STORE", path)
                     .stdout(Stdio::piped())
                     .spawn()
                     .unwrap()
@@ -198,7 +243,7 @@ fn killed_writers_lose_nothing_that_was_finished() {
                 rest.split(' ').next().map(str::to_owned)
             }));
         }
-        let store = ResultStore::open(&path).unwrap();
+        let store = ResultStore::open(path).unwrap();
         store.check().unwrap();
         let calculator = Counting::new(0, None);
         for element in promised {
@@ -207,7 +252,7 @@ fn killed_writers_lose_nothing_that_was_finished() {
         }
     }
     // Claims of the dead are taken over: everything can be computed at once.
-    let store = ResultStore::open(&path).unwrap();
+    let store = ResultStore::open(path).unwrap();
     assert!(
         store.results(None).unwrap().len() >= 2,
         "the writers got nowhere"
@@ -221,17 +266,19 @@ fn killed_writers_lose_nothing_that_was_finished() {
 
 #[test]
 fn waiting_for_another_worker_can_be_cancelled() {
-    let store = ResultStore::in_memory().unwrap();
-    let calculator = Counting::new(0, None);
-    let key = || StoreKey::new(&crystal("Li Na K Rb H"), Property::Density, &calculator);
-    let cancel = CancelToken::default();
-    let Claimed::Mine(claim) = store.claim(key(), &cancel) else {
-        panic!("not mine")
-    };
-    cancel.cancel();
-    assert!(matches!(store.claim(key(), &cancel), Claimed::Cancelled));
-    drop(claim);
-    assert!(matches!(store.claim(key(), &cancel), Claimed::Mine(_)));
+    for place in Place::each() {
+        let store = place.open();
+        let calculator = Counting::new(0, None);
+        let key = || StoreKey::new(&crystal("Li Na K Rb H"), Property::Density, &calculator);
+        let cancel = CancelToken::default();
+        let Claimed::Mine(claim) = store.claim(key(), &cancel) else {
+            panic!("not mine")
+        };
+        cancel.cancel();
+        assert!(matches!(store.claim(key(), &cancel), Claimed::Cancelled));
+        drop(claim);
+        assert!(matches!(store.claim(key(), &cancel), Claimed::Mine(_)));
+    }
 }
 
 #[test]
@@ -269,16 +316,16 @@ fn a_store_locked_by_another_process_is_named_and_costs_no_result() {
 }
 
 #[test]
-fn a_new_file_may_be_opened_by_many_at_once() {
-    let folder = tempfile::tempdir().unwrap();
-    for round in 0..40 {
-        let path = folder.path().join(format!("{round}.sqlite"));
+fn a_new_store_may_be_opened_by_many_at_once() {
+    let places = (0..40).map(|_| Place::file());
+    for place in places.chain((0..3).filter_map(|_| Place::server())) {
+        let path = place.path.as_path();
         let barrier = std::sync::Barrier::new(8);
         thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
                     barrier.wait();
-                    ResultStore::open(&path).unwrap();
+                    ResultStore::open(path).unwrap();
                 });
             }
         });
@@ -319,11 +366,16 @@ fn files_that_are_no_store_are_refused() {
 
 #[test]
 fn exports() {
-    let store = ResultStore::in_memory().unwrap();
-    run(&Counting::new(0, None), &store, "Rb Ca H H H");
+    for place in Place::each() {
+        export_two(&place.open());
+    }
+}
+
+fn export_two(store: &ResultStore) {
+    run(&Counting::new(0, None), store, "Rb Ca H H H");
     run(
         &Counting::new(0, Some(FailureCode::ScfNotConverged)),
-        &store,
+        store,
         "Li Na K Rb H",
     );
     let results = store.results(Some(Property::Density)).unwrap();

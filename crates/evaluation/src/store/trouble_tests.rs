@@ -3,6 +3,7 @@
 
 use std::{
     path::{Path, PathBuf},
+    sync::MutexGuard,
     thread,
     time::{Duration, Instant},
 };
@@ -13,6 +14,7 @@ use rusqlite::Connection;
 use super::{
     ResultStore, StoreKey,
     process_identity::this_process,
+    table::Table,
     tests::{Counting, crystal, run},
 };
 use crate::{CancelToken, Evaluation, Property, Source, evaluate};
@@ -42,7 +44,7 @@ fn perovskites(count: usize) -> Vec<String> {
 
 /// As if the disk were full: SQLite gives the same error. `None` for room again.
 fn limit_pages(store: &ResultStore, spare: Option<u32>) {
-    let connection = store.shared.connection();
+    let connection = file_connection(store);
     let pages: u32 = connection
         .query_row("PRAGMA page_count", [], |row| row.get(0))
         .unwrap();
@@ -53,6 +55,13 @@ fn limit_pages(store: &ResultStore, spare: Option<u32>) {
         })
         .unwrap();
     assert_eq!(set, limit);
+}
+
+fn file_connection(store: &ResultStore) -> MutexGuard<'_, Connection> {
+    let Table::File(file) = &store.shared.table else {
+        panic!("no file");
+    };
+    file.connection(file.lock_timeout)
 }
 
 fn claims(path: &Path) -> i64 {
@@ -172,9 +181,7 @@ fn claims_that_nobody_renews_end_with_their_lease() {
         let store = open(&path);
         let calculator = Counting::new(0, None);
         let key = StoreKey::new(&crystal("Li Na K Rb H"), Property::Density, &calculator);
-        store
-            .shared
-            .connection()
+        file_connection(&store)
             .execute(
                 "INSERT INTO claims VALUES (?1, ?2, ?3)",
                 rusqlite::params![key.hash(), owner, ahead.map_or(1, |ahead| now() + ahead)],
@@ -199,9 +206,7 @@ fn a_claim_is_watched_by_a_steady_clock_too() {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     // As far ahead as is believed: twice the lease.
     let expires = (now.unwrap() + 2 * LEASE).as_millis() as i64 - 5;
-    store
-        .shared
-        .connection()
+    file_connection(&store)
         .execute(
             "INSERT INTO claims VALUES (?1, ?2, ?3)",
             rusqlite::params![key.hash(), this_process(), expires],

@@ -123,6 +123,18 @@ impl Calculator for NativeCalculator {
         "native"
     }
 
+    fn travelling_settings(&self) -> Option<serde_json::Value> {
+        let native = NativeSettings {
+            threads: NativeSettings::default().threads,
+            ..self.settings.clone()
+        };
+        Some(serde_json::json!({
+            "name": self.name(),
+            "pseudopotentials": self.library.family_name(),
+            "native": native,
+        }))
+    }
+
     fn fingerprint(&self, elements: &[Element], property: Property) -> Fingerprint {
         let settings = &self.settings;
         let cutoffs = self.library.cutoffs(elements, settings).ok();

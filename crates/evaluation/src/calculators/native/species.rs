@@ -75,6 +75,14 @@ impl SpeciesLibrary {
         }
     }
 
+    /// Name of the family; `None` for the built-in table.
+    pub(super) fn family_name(&self) -> Option<&str> {
+        match &self.source {
+            SpeciesSource::Gth => None,
+            SpeciesSource::Family(family) => Some(family.name()),
+        }
+    }
+
     /// The pseudopotential of an element. A file is looked at each time, and read again if it
     /// changed.
     pub(super) fn species(&self, element: Element) -> Result<KnownSpecies, Failure> {

@@ -1,0 +1,13 @@
+//! Calculations that wait on a PostgreSQL server for workers anywhere.
+
+pub(crate) mod calculation;
+pub(crate) mod desk;
+pub(crate) mod jobs;
+pub(crate) mod makers;
+pub(crate) mod status;
+pub(crate) mod worker;
+
+#[cfg(test)]
+mod load_tests;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,358 @@
+//! The tables of results and claims on a PostgreSQL server.
+//!
+//! Every statement may be sent twice, since an answer that was lost with its connection is asked for
+//! again. Claims are written without waiting for the server's disk: what a crash of the server takes
+//! of them is at worst computed twice. Results are waited for.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use crystalgym_postgresql::{Client, ClientError, Compute, PostgresqlError, ServerUrl, Session};
+
+use super::{
+    StoreError, StoreKey,
+    lease::{LeaseTimes, RecordedClaim},
+    memory::{ClaimRow, Work},
+    row::{self, ReadRow, Row, TEXTS},
+    server_layout::{bring_up_to_date, is_forbidden},
+    table::{Count, Look},
+};
+use crate::{Outcome, Property};
+
+/// How long a server is waited for before work goes on without it.
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+/// How long one is waited for when a store is opened.
+const OPENING: Duration = Duration::from_secs(10);
+
+/// Results are waited for one by one (`set_config` below).
+const SETUP: &str = "SET synchronous_commit = off; SET client_min_messages = error";
+const SETUP_READ_ONLY: &str = "SET default_transaction_read_only = on";
+
+/// Milliseconds since 1970 by the server's clock, which is one for all machines.
+const SELECT_CLAIM: &str = "SELECT owner, expires, \
+     (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT \
+     FROM crystalgym.claims WHERE key = $1 FOR UPDATE SKIP LOCKED";
+const INSERT_CLAIM: &str = "INSERT INTO crystalgym.claims (key, owner, expires) \
+     VALUES ($1, $2, (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + $3) \
+     ON CONFLICT (key) DO NOTHING";
+const TAKE_CLAIM_OVER: &str = "UPDATE crystalgym.claims SET owner = $2, \
+     expires = (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + $3 \
+     WHERE key = $1 AND owner = $4";
+const RENEW_CLAIMS: &str = "UPDATE crystalgym.claims SET \
+     expires = (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + $3 \
+     FROM unnest($1::TEXT[], $2::TEXT[]) AS held(key, owner) \
+     WHERE claims.key = held.key AND claims.owner = held.owner";
+const DELETE_CLAIM: &str = "DELETE FROM crystalgym.claims WHERE key = $1 AND owner = $2";
+const SELECT_BY_KEY: &str = "SELECT key, skeleton, elements, formula, property, calculator, \
+     fingerprint, created, version, outcome, structure, status, failure, value \
+     FROM crystalgym.results WHERE key = $1";
+const SELECT_BY_FORMULA: &str = "SELECT key, skeleton, elements, formula, property, calculator, \
+     fingerprint, created, version, outcome, structure, status, failure, value \
+     FROM crystalgym.results \
+     WHERE formula = $1 AND property = $2 AND calculator = $3 AND fingerprint = $4 ORDER BY key";
+const SELECT_ALL: &str = "SELECT key, skeleton, elements, formula, property, calculator, \
+     fingerprint, created, version, outcome, structure, status, failure, value \
+     FROM crystalgym.results WHERE $1::TEXT IS NULL OR property = $1 \
+     ORDER BY skeleton, elements, key";
+/// The commit waits for the server's disk.
+const INSERT: &str = "INSERT INTO crystalgym.results (key, skeleton, elements, formula, property, \
+     calculator, fingerprint, status, failure, value, seconds, outcome, structure, version) \
+     SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14 \
+     FROM (SELECT set_config('synchronous_commit', 'on', true)) AS careful \
+     ON CONFLICT (key) DO NOTHING";
+const REPLACE: &str = "UPDATE crystalgym.results SET skeleton = $2, elements = $3, formula = $4, \
+     property = $5, calculator = $6, fingerprint = $7, status = $8, failure = $9, value = $10, \
+     seconds = $11, outcome = $12, structure = $13, version = $14, created = DEFAULT \
+     WHERE key = $1 AND set_config('synchronous_commit', 'on', true) = 'on'";
+const INSERT_ROW: &str = "INSERT INTO crystalgym.results (key, skeleton, elements, formula, \
+     property, calculator, fingerprint, created, version, outcome, structure, status, failure, \
+     value, seconds) \
+     SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15 \
+     FROM (SELECT set_config('synchronous_commit', 'on', true)) AS careful \
+     ON CONFLICT (key) DO NOTHING";
+
+/// A server with the session there.
+#[derive(Debug)]
+pub(super) struct ServerTable {
+    /// The URL, without a password.
+    pub(super) path: PathBuf,
+    session: Mutex<Session>,
+    pub(super) patience: Duration,
+    url: ServerUrl,
+}
+
+impl ServerTable {
+    pub(super) fn open(
+        url: &ServerUrl,
+        is_writable: bool,
+        patience: Duration,
+    ) -> Result<Self, StoreError> {
+        let setup = match is_writable {
+            true => SETUP,
+            false => SETUP_READ_ONLY,
+        };
+        let path = PathBuf::from(url.to_string());
+        let mut session = Session::new(url, setup)?;
+        bring_up_to_date(&mut session, patience.min(OPENING), is_writable).map_err(|error| {
+            match error {
+                StoreError::Server(error) => read_only_or(error, &path),
+                other => other,
+            }
+        })?;
+        Ok(Self {
+            path,
+            session: Mutex::new(session),
+            patience,
+            url: url.clone(),
+        })
+    }
+
+    pub(super) fn url(&self) -> &ServerUrl {
+        &self.url
+    }
+
+    pub(super) fn computes_here(&self) -> bool {
+        self.url.compute() == Compute::Here
+    }
+
+    pub(super) fn find(
+        &self,
+        key: &StoreKey,
+        patience: Duration,
+    ) -> Result<Option<Outcome>, StoreError> {
+        self.run(patience, |client| select_outcome(client, key))
+    }
+
+    pub(super) fn look(
+        &self,
+        key: &StoreKey,
+        owner: &str,
+        times: LeaseTimes,
+        patience: Duration,
+        is_over: &mut dyn FnMut(&RecordedClaim, i64) -> bool,
+    ) -> Result<Look, StoreError> {
+        let lease = times.lease_ms();
+        self.run(patience, |client| {
+            if let Some(outcome) = select_outcome(client, key)? {
+                return Ok(Look::Done(outcome.into()));
+            }
+            let is_taken = client.execute(INSERT_CLAIM, &[&key.hash(), &owner, &lease])? > 0
+                || take_over(client, key, owner, lease, is_over)?;
+            if !is_taken {
+                return Ok(Look::Others);
+            }
+            // Whoever had the claim may have stored the result since the first look.
+            let Some(outcome) = select_exactly(client, key)? else {
+                return Ok(Look::Taken);
+            };
+            client.execute(DELETE_CLAIM, &[&key.hash(), &owner])?;
+            Ok(Look::Done(outcome.into()))
+        })
+    }
+
+    pub(super) fn write(&self, work: &Work, times: LeaseTimes) -> Result<(), StoreError> {
+        let lease = times.lease_ms();
+        let (keys, owners): (Vec<_>, Vec<_>) = (work.renewed.iter())
+            .map(|(key, owner)| (key.as_str(), owner.as_str()))
+            .unzip();
+        // The heartbeat comes again; it must not keep others from the session.
+        self.run(Duration::ZERO, |client| {
+            client.transaction(|client| {
+                for (key, outcome) in &work.results {
+                    insert(client, key, outcome)?;
+                }
+                for (key, owner) in &work.given_up {
+                    client.execute(DELETE_CLAIM, &[key, owner])?;
+                }
+                client.execute(RENEW_CLAIMS, &[&keys, &owners, &lease])?;
+                Ok(())
+            })
+        })
+    }
+
+    pub(super) fn write_end(
+        &self,
+        key: &StoreKey,
+        outcome: Option<&Outcome>,
+        (row_key, owner): &ClaimRow,
+        patience: Duration,
+    ) -> Result<(), StoreError> {
+        self.run(patience, |client| {
+            if let Some(outcome) = outcome {
+                insert(client, key, outcome)?;
+            }
+            client.execute(DELETE_CLAIM, &[row_key, owner])?;
+            Ok(())
+        })
+    }
+
+    pub(super) fn rows(
+        &self,
+        property: Option<Property>,
+        patience: Duration,
+        take: &mut dyn FnMut(Row),
+    ) -> Result<(), StoreError> {
+        let name = property.map(Property::name);
+        let rows = self.run(patience, |client| client.query(SELECT_ALL, &[&name]))?;
+        rows.iter().map(neutral).for_each(take);
+        Ok(())
+    }
+
+    pub(super) fn add_rows(&self, rows: &[Row]) -> Result<u64, StoreError> {
+        self.run(self.patience, |client| {
+            client.transaction(|client| {
+                let mut added = 0;
+                for row in rows {
+                    let texts: Vec<_> = row.texts.iter().map(|text| text.as_deref()).collect();
+                    let seconds = row.seconds();
+                    let mut parameters: Vec<&(dyn crystalgym_postgresql::ToSql + Sync)> =
+                        texts.iter().map(|text| text as _).collect();
+                    parameters.push(&row.value);
+                    parameters.push(&seconds);
+                    added += client.execute(INSERT_ROW, &parameters)?;
+                }
+                Ok(added)
+            })
+        })
+    }
+
+    pub(super) fn statistics(&self, patience: Duration) -> Result<Vec<Count>, StoreError> {
+        const COUNT: &str = "SELECT calculator, property, \
+             coalesce(failure, status) COLLATE \"C\", count(*) \
+             FROM crystalgym.results GROUP BY 1, 2, 3 ORDER BY 1, 2, 3";
+        let rows = self.run(patience, |client| client.query(COUNT, &[]))?;
+        let count = |row: &crystalgym_postgresql::Row| {
+            let number: i64 = row.get(3);
+            (row.get(0), row.get(1), row.get(2), number as u64)
+        };
+        Ok(rows.iter().map(count).collect())
+    }
+
+    fn session(&self) -> MutexGuard<'_, Session> {
+        // A panic while the session was held left a connection that the next use looks at.
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something there, which must bear to be done twice.
+    pub(super) fn run<T>(
+        &self,
+        patience: Duration,
+        work: impl FnMut(&mut Client) -> Result<T, ClientError>,
+    ) -> Result<T, StoreError> {
+        // Who has waited for others that wait for the server has waited for the server.
+        let start = Instant::now();
+        let mut session = self.session();
+        let left = patience.saturating_sub(start.elapsed());
+        (session.run(left, work)).map_err(|error| read_only_or(error, &self.path))
+    }
+}
+
+fn read_only_or(error: PostgresqlError, path: &Path) -> StoreError {
+    match is_forbidden(&error) {
+        true => StoreError::ReadOnly {
+            path: path.to_owned(),
+        },
+        false => error.into(),
+    }
+}
+
+/// Takes a claim that is over from whoever had it.
+fn take_over(
+    client: &mut Client,
+    key: &StoreKey,
+    owner: &str,
+    lease: i64,
+    is_over: &mut dyn FnMut(&RecordedClaim, i64) -> bool,
+) -> Result<bool, ClientError> {
+    // Locked or gone: somebody is at it this very moment.
+    let Some(row) = client.query_opt(SELECT_CLAIM, &[&key.hash()])? else {
+        return Ok(false);
+    };
+    let other = RecordedClaim {
+        owner: row.get(0),
+        expires_ms: row.get(1),
+    };
+    if !is_over(&other, row.get(2)) {
+        return Ok(false);
+    }
+    let taken = client.execute(
+        TAKE_CLAIM_OVER,
+        &[&key.hash(), &owner, &lease, &other.owner],
+    )?;
+    Ok(taken > 0)
+}
+
+fn neutral(row: &crystalgym_postgresql::Row) -> Row {
+    Row {
+        texts: std::array::from_fn(|index| row.get(index)),
+        value: row.get(TEXTS),
+    }
+}
+
+fn select_exactly(client: &mut Client, key: &StoreKey) -> Result<Option<Outcome>, ClientError> {
+    let row = client.query_opt(SELECT_BY_KEY, &[&key.hash()])?;
+    let result = row
+        .map(|row| row::read(neutral(&row)))
+        .and_then(ReadRow::whole);
+    Ok(result.map(|result| result.outcome))
+}
+
+/// The outcome of this crystal, under whatever key.
+pub(crate) fn select_outcome(
+    client: &mut Client,
+    key: &StoreKey,
+) -> Result<Option<Outcome>, ClientError> {
+    if let Some(outcome) = select_exactly(client, key)? {
+        return Ok(Some(outcome));
+    }
+    if !key.is_of_a_crystal() {
+        return Ok(None);
+    }
+    let rows = client.query(
+        SELECT_BY_FORMULA,
+        &[
+            &key.formula,
+            &key.property.name(),
+            &key.calculator,
+            &key.fingerprint.0,
+        ],
+    )?;
+    let mut results = rows
+        .iter()
+        .filter_map(|row| row::read(neutral(row)).whole());
+    let found = results.find(|result| key.is_crystal_of(&result.structure));
+    Ok(found.map(|result| result.outcome))
+}
+
+/// Writes a result unless there is one: the first that can be read stands.
+fn insert(client: &mut Client, key: &StoreKey, outcome: &Outcome) -> Result<(), ClientError> {
+    // Values are finite and texts are texts: there is nothing that could not be written. A server
+    // holds no character 0.
+    let text = serde_json::to_string(outcome).unwrap_or_default();
+    let skeleton = key.skeleton.replace('\0', "\u{fffd}");
+    let failure = outcome.failure().map(|failure| failure.code.name());
+    let (value, seconds) = (outcome.value(), outcome.seconds());
+    let parameters: [&(dyn crystalgym_postgresql::ToSql + Sync); 14] = [
+        &key.hash(),
+        &skeleton,
+        &key.elements,
+        &key.formula,
+        &key.property.name(),
+        &key.calculator,
+        &key.fingerprint.0,
+        &row::status(outcome),
+        &failure,
+        &value,
+        &seconds,
+        &text,
+        &key.structure,
+        &env!("CARGO_PKG_VERSION"),
+    ];
+    if client.execute(INSERT, &parameters)? == 0 && select_exactly(client, key)?.is_none() {
+        client.execute(REPLACE, &parameters)?;
+    }
+    Ok(())
+}
