@@ -8,8 +8,8 @@ use std::{path::Path, sync::Arc};
 
 use common::{finish, rigid, small_network, task};
 use crystalgym_agents::{
-    Agent, AgentConfig, CriticCombination, DqnConfig, PolicyMode, PpoConfig, Sac, SacConfig,
-    evaluate_policy,
+    Agent, AgentConfig, CriticCombination, DqnConfig, FindsConfig, PolicyMode, PpoConfig, Sac,
+    SacConfig, evaluate_policy,
 };
 use crystalgym_crystal::{Element, Lattice, Structure};
 use crystalgym_environment::{State, Task, TaskConfig};
@@ -141,6 +141,8 @@ fn the_original_sac_finds_the_soft_optimum() {
         critics: CriticCombination::Min,
         temperature: alpha,
         temperature_end: alpha,
+        // Its policy is a distribution over all crystals, and not the best of them alone.
+        finds: FindsConfig::default(),
         network: small_network(16),
         ..SacConfig::standard()
     };
