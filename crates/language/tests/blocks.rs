@@ -1,6 +1,7 @@
 //! Block formats of GGML, to the bit.
 //!
 //! Oracle: `gguf.quants.dequantize` on random blocks (`.ci/language_oracle tiny`).
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Files that are damaged, do not belong together, or are written and read again.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
 

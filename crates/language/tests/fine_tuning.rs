@@ -1,4 +1,5 @@
 //! Fine-tuning on a few crystals: it learns, and stopped and resumed it is the same to the bit.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use crystalgym_crystal::{Lattice, Structure};
 use crystalgym_language::{

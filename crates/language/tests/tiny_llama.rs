@@ -1,6 +1,7 @@
 //! A small Llama against `transformers` and `peft`: logits, loss, gradients, twenty steps of training.
 //!
 //! Oracle: `.ci/language_oracle tiny`, whose weights follow from the same formula.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
 

@@ -8,11 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use super::update::Sample;
 
+/// Episodes with what fills their sites at the end, the best first.
+type Kept = Vec<(Sample, Box<[u8]>)>;
+
 /// The best episodes of each skeleton and target, no crystal twice.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct BestEpisodes {
-    /// By skeleton; the best first.
-    kept: BTreeMap<u16, Vec<(Sample, Box<[u8]>)>>,
+    /// By skeleton.
+    kept: BTreeMap<u16, Kept>,
 }
 
 impl BestEpisodes {
@@ -31,8 +34,7 @@ impl BestEpisodes {
 
     /// Some of them, drawn evenly over skeletons, each told from a start site drawn anew.
     pub(super) fn draw(&self, count: usize, task: &Task, rng: &mut Pcg64) -> Vec<Sample> {
-        let skeletons: Vec<&Vec<(Sample, Box<[u8]>)>> =
-            self.kept.values().filter(|kept| !kept.is_empty()).collect();
+        let skeletons: Vec<&Kept> = self.kept.values().filter(|kept| !kept.is_empty()).collect();
         if skeletons.is_empty() {
             return Vec::new();
         }

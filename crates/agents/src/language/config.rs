@@ -176,7 +176,8 @@ impl LanguageConfig {
                 expected,
             ));
         }
-        if let Some(reward) = self.failure_reward.filter(|reward| !(reward.abs() <= 1e6)) {
+        let is_odd = |reward: &f64| reward.is_nan() || reward.abs() > 1e6;
+        if let Some(reward) = self.failure_reward.filter(is_odd) {
             return Err(check::bad("failure_reward", reward, "a number"));
         }
         Ok(())

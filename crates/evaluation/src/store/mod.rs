@@ -140,7 +140,7 @@ impl ResultStore {
         patience: Duration,
     ) -> Result<Self, StoreError> {
         let server = ServerTable::open(url, true, patience)?;
-        Ok(Self::of(Table::Server(server), lease))
+        Ok(Self::of(Table::Server(Box::new(server)), lease))
     }
 
     /// Opens a file as [`Self::open`] does, waiting at most `lock_timeout` for other processes.
@@ -181,7 +181,7 @@ impl ResultStore {
     pub fn open_read_only(path: &Path) -> Result<Self, StoreError> {
         if let Some(url) = server_url(path)? {
             let server = ServerTable::open(&url, false, PATIENCE)?;
-            return Ok(Self::of(Table::Server(server), LEASE));
+            return Ok(Self::of(Table::Server(Box::new(server)), LEASE));
         }
         let missing = match file::inspect(path)? {
             Existing::Store => None,

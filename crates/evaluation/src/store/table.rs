@@ -28,7 +28,7 @@ pub(super) enum Look {
 #[derive(Debug)]
 pub(super) enum Table {
     File(FileTable),
-    Server(ServerTable),
+    Server(Box<ServerTable>),
 }
 
 /// Calls the method of whichever it is.

@@ -11,6 +11,10 @@ use crate::{
 /// Rows of the vocabulary that are unpacked together.
 const BLOCK: usize = 4096;
 
+/// What is done with a block of the head's rows: the first token, the rows, and where their gradients are
+/// if they are trained.
+type BlockVisit<'a> = dyn FnMut(usize, &[f32], Option<usize>) + 'a;
+
 /// Losses of some predicted tokens.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct TokenLosses {
@@ -183,13 +187,8 @@ impl Llama {
         d_hidden
     }
 
-    /// Calls with each block of the head's rows: the first token, the rows, and where their gradients
-    /// are if they are trained.
-    fn each_block(
-        &self,
-        trainable: &Trainable,
-        call: &mut dyn FnMut(usize, &[f32], Option<usize>),
-    ) {
+    /// Calls with each block of the head's rows.
+    fn each_block(&self, trainable: &Trainable, call: &mut BlockVisit<'_>) {
         let (width, vocabulary) = (self.config.hidden_size, self.config.vocab_size);
         let whole = trainable.whole();
         let start = whole.map(|whole| whole.head.unwrap_or(whole.embedding));

@@ -1,4 +1,5 @@
 //! What the tests against `transformers` share.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![allow(dead_code, reason = "each test uses a part")]
 
 use std::path::Path;
