@@ -88,6 +88,14 @@ pub(super) struct Losses {
     pub(super) gradient_norm: f64,
 }
 
+/// A batch as the actor sees it.
+struct Seen<'a> {
+    transitions: &'a [&'a Transition],
+    states: &'a StateBatch<'a>,
+    /// Which actions are taken into account in each state.
+    masks: &'a [Vec<bool>],
+}
+
 /// Actor, two critics and their targets.
 pub(super) struct SoftActorCritic<N: GraphNetwork> {
     pub(super) actor: Trained<N>,
@@ -131,15 +139,14 @@ impl<N: GraphNetwork> SoftActorCritic<N> {
         let states = StateBatch::new(task, states);
         let mut losses = Losses::default();
         self.update_critics(transitions, &states, &y, config, rates.critic, &mut losses)?;
-        self.update_actor(
-            task,
+        let allowed = |state: &State| finds.allowed(task, &task.observe(state)).into_owned();
+        let masks: Vec<Vec<bool>> = transitions.iter().map(|t| allowed(&t.state)).collect();
+        let seen = Seen {
             transitions,
-            finds,
-            &states,
-            config,
-            rates,
-            &mut losses,
-        )?;
+            states: &states,
+            masks: &masks,
+        };
+        self.update_actor(&seen, finds, config, rates, &mut losses)?;
         Ok(losses)
     }
 
@@ -232,14 +239,17 @@ impl<N: GraphNetwork> SoftActorCritic<N> {
 
     fn update_actor(
         &mut self,
-        task: &Task,
-        transitions: &[&Transition],
+        seen: &Seen<'_>,
         finds: &Finds,
-        states: &StateBatch<'_>,
         config: &SacConfig,
         rates: Rates,
         losses: &mut Losses,
     ) -> Result<(), AgentError> {
+        let Seen {
+            transitions,
+            states,
+            masks,
+        } = *seen;
         let [first, second] = &mut self.critics;
         let q = combine(
             config.critics,
@@ -247,7 +257,7 @@ impl<N: GraphNetwork> SoftActorCritic<N> {
             &second.forward(states)?,
         );
         let logits = self.actor.forward(states)?;
-        let actions = task.n_actions();
+        let actions = masks.first().map_or(1, Vec::len);
         let mean = 1.0 / transitions.len() as f64;
         let scale = if config.divide_by_actions {
             mean / actions as f64
@@ -255,10 +265,9 @@ impl<N: GraphNetwork> SoftActorCritic<N> {
             mean
         };
         let mut grad = vec![0.0_f32; logits.len()];
-        for (row, transition) in transitions.iter().enumerate() {
+        for (row, (transition, mask)) in transitions.iter().zip(masks).enumerate() {
             let row = row * actions..(row + 1) * actions;
-            let mask = finds.allowed(task, &task.observe(&transition.state));
-            let Some(policy) = MaskedCategorical::new(&logits[row.clone()], &mask) else {
+            let Some(policy) = MaskedCategorical::new(&logits[row.clone()], mask) else {
                 losses.actor_loss = f64::NAN;
                 return Ok(());
             };
