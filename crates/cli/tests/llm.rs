@@ -1,4 +1,5 @@
 //! Language models from the command line: made, fine-tuned, stopped and resumed, trained on rewards.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::{
     fs,
