@@ -70,6 +70,10 @@ enum Command {
     Bench(Box<commands::bench::BenchArguments>),
     /// Show a benchmark or a training run in the browser while it goes on.
     Watch(commands::watch::WatchArguments),
+    /// Compute what waits in the queue of a PostgreSQL store.
+    Worker(commands::worker::WorkerArguments),
+    /// Submit a command with workers to Slurm; show and cancel such jobs.
+    Cluster(Box<commands::cluster::ClusterArguments>),
 }
 
 /// Runs the command with these arguments, the first of which is the name of the program.
@@ -98,6 +102,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Convert(arguments) => commands::convert::run(&arguments),
         Command::Bench(arguments) => commands::bench::run(&arguments),
         Command::Watch(arguments) => commands::watch::run(&arguments),
+        Command::Worker(arguments) => commands::worker::run(&arguments),
+        Command::Cluster(arguments) => commands::cluster::run(&arguments),
     };
     match result {
         Ok(code) => code,

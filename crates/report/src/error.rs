@@ -52,6 +52,9 @@ pub enum ReportError {
         /// Why.
         message: String,
     },
+    /// The queue of a server could not be looked at.
+    #[error(transparent)]
+    Queue(crystalgym_evaluation::StoreError),
     /// The address could not be listened on.
     #[error("{address}: {message}")]
     Listen {

@@ -19,6 +19,7 @@ mod marks;
 mod page;
 mod palette;
 mod png;
+mod queue_page;
 mod scene;
 mod server;
 mod style;

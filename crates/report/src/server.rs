@@ -17,6 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crystalgym_evaluation::ResultStore;
 use http_body_util::Full;
 use hyper::{
     Method, Request, Response, StatusCode,
@@ -44,7 +45,7 @@ const HEAD_LINES: usize = 64;
 /// Connections at the same time; the system keeps others waiting.
 const MOST_CONNECTIONS: usize = 512;
 
-/// Serves the page of a folder on the loopback address, made anew when the folder has changed.
+/// Serves the page of a folder or a queue on the loopback address, made anew when the folder has changed.
 pub struct WatchServer {
     listener: TcpListener,
     address: SocketAddr,
@@ -68,6 +69,19 @@ impl WatchServer {
     pub fn start(folder: &Path, port: u16) -> Result<Self, ReportError> {
         // Says at once what is wrong with the folder, not in the browser.
         ReportData::as_it_stands(folder)?;
+        Self::listen(WatchedPage::of(PathBuf::from(folder)), port)
+    }
+
+    /// As [`Self::start`], for the queue of a store on a server.
+    ///
+    /// # Errors
+    /// [`ReportError::Queue`] if it has none or cannot be asked, [`ReportError::Listen`].
+    pub fn start_for_queue(store: ResultStore, port: u16) -> Result<Self, ReportError> {
+        store.queue_status().map_err(ReportError::Queue)?;
+        Self::listen(WatchedPage::of_queue(store), port)
+    }
+
+    fn listen(page: WatchedPage, port: u16) -> Result<Self, ReportError> {
         let wanted = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let listen = || -> io::Result<(TcpListener, SocketAddr)> {
             let listener = TcpListener::bind(wanted)?;
@@ -79,7 +93,7 @@ impl WatchServer {
         Ok(Self {
             listener,
             address,
-            page: Arc::new(Mutex::new(WatchedPage::of(PathBuf::from(folder)))),
+            page: Arc::new(Mutex::new(page)),
         })
     }
 

@@ -1,26 +1,35 @@
-//! The page of a folder that changes, made anew only when it has to be.
+//! The page of what changes, a folder or a queue, made anew only when it has to be.
 
 use std::{
     fs,
     hash::{DefaultHasher, Hash, Hasher},
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use crystalgym_benchmark::BenchmarkFolder;
+use crystalgym_evaluation::ResultStore;
 use crystalgym_training::RunFolder;
 use hyper::body::Bytes;
 
-use crate::{PageMode, ReportData, ReportError, figures, page};
+use crate::{PageMode, ReportData, ReportError, figures, page, queue_page::queue_page};
 
 /// A page is made anew after so many times the time that it takes, so that watching a large
 /// benchmark leaves the processor to its runs.
 const REST: u32 = 10;
 
-/// The page of a folder as it stands.
+/// How long the page of a queue is shown before the server is asked again.
+const QUEUE_SHOWN: Duration = Duration::from_secs(2);
+
+/// The page of what is watched as it stands.
 pub(crate) struct WatchedPage {
-    folder: PathBuf,
+    source: Source,
     last: Option<LastPage>,
+}
+
+enum Source {
+    Folder(PathBuf),
+    Queue(Box<ResultStore>),
 }
 
 /// A page as it was made, with the version of the folder that it shows.
@@ -33,14 +42,30 @@ struct LastPage {
 
 impl WatchedPage {
     pub(crate) fn of(folder: PathBuf) -> Self {
-        Self { folder, last: None }
+        let source = Source::Folder(folder);
+        Self { source, last: None }
+    }
+
+    pub(crate) fn of_queue(store: ResultStore) -> Self {
+        let source = Source::Queue(Box::new(store));
+        Self { source, last: None }
+    }
+
+    fn is_queue(&self) -> bool {
+        matches!(self.source, Source::Queue(_))
     }
 
     /// The version of the page that would be served now.
     pub(crate) fn current_version(&self) -> String {
         match &self.last {
             Some(last) if last.made_at.elapsed() < REST * last.took => last.version.clone(),
-            _ => folder_version(&self.folder),
+            Some(last) if self.is_queue() && last.made_at.elapsed() < QUEUE_SHOWN => {
+                last.version.clone()
+            }
+            _ => match &self.source {
+                Source::Folder(folder) => folder_version(folder),
+                Source::Queue(_) => now_version(),
+            },
         }
     }
 
@@ -56,11 +81,20 @@ impl WatchedPage {
             return Ok(last.html.clone());
         }
         let start = Instant::now();
-        let data = ReportData::as_it_stands(&self.folder)?;
-        let mode = PageMode::Watched {
-            version: version.clone(),
+        let html = match &self.source {
+            Source::Folder(folder) => {
+                let data = ReportData::as_it_stands(folder)?;
+                let mode = PageMode::Watched {
+                    version: version.clone(),
+                };
+                page(&data, &figures(&data), &mode)
+            }
+            Source::Queue(store) => {
+                let status = store.queue_status().map_err(ReportError::Queue)?;
+                queue_page(&store.path().to_string_lossy(), &status)
+            }
         };
-        let html = Bytes::from(page(&data, &figures(&data), &mode));
+        let html = Bytes::from(html);
         self.last = Some(LastPage {
             version,
             html: html.clone(),
@@ -69,6 +103,12 @@ impl WatchedPage {
         });
         Ok(html)
     }
+}
+
+/// Changes with every look.
+fn now_version() -> String {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    format!("{:016x}", since.unwrap_or_default().as_micros())
 }
 
 /// Changes with every file that the page is made of.

@@ -12,6 +12,8 @@ use crate::{TableError, TablePlan};
 pub(crate) const LOOK_UP: Duration = Duration::from_millis(50);
 /// Requests that wait for a worker, so that none is idle.
 const WAITING: usize = 1;
+/// Requests under way where the workers of a queue compute, of which nobody here knows how many they are.
+const IN_QUEUE: usize = 4096;
 
 /// How a table is built.
 pub struct BuildOptions<'a> {
@@ -116,7 +118,10 @@ pub fn build(
         }
         is_missing
     };
-    let most = workers.max(1) + WAITING;
+    let most = match store.has_queue() {
+        true => IN_QUEUE,
+        false => workers.max(1) + WAITING,
+    };
     let pool = EvaluationPool::new(
         Arc::clone(calculator),
         Some(Arc::clone(store)),

@@ -7,7 +7,7 @@ use crystalgym_agents::{
     LocalSearchConfig, PpoConfig, RandomSearchConfig, SacConfig, SurrogateConfig,
 };
 use crystalgym_environment::{ProcessName, TaskConfig, paper_tasks};
-use crystalgym_evaluation::CalculatorConfig;
+use crystalgym_evaluation::{CalculatorConfig, check_store_name};
 use crystalgym_networks::{NetworkConfig, NetworkError};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
@@ -355,6 +355,12 @@ impl TrainingConfig {
                     "is {:?}, expected 'default', 'none' or the path of a file",
                     self.evaluation.store
                 ),
+            });
+        }
+        if let Err(error) = check_store_name(Path::new(&self.evaluation.store)) {
+            return Err(BadField {
+                field: "evaluation.store".to_owned(),
+                message: error.to_string(),
             });
         }
         for agent in [

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crystalgym_evaluation::CalculatorName;
+use crystalgym_evaluation::{CalculatorName, is_on_a_server};
 
 use crate::{TrainingConfig, TrainingError, run_folder::RunFolder};
 
@@ -89,9 +89,13 @@ impl Trust<'_> {
         let store = config.evaluation.store.as_str();
         let makes_store = matches!(calculator, CalculatorName::Qe | CalculatorName::Native)
             && !["default", "none"].contains(&store)
-            && !Path::new(store).exists();
+            && (is_on_a_server(Path::new(store)) || !Path::new(store).exists());
         if makes_store && given.map(|given| given.evaluation.store.as_str()) != Some(store) {
-            named.push(format!("evaluation.store = {store:?}, which is to be made"));
+            let what = match is_on_a_server(Path::new(store)) {
+                true => "a server that is to be asked",
+                false => "which is to be made",
+            };
+            named.push(format!("evaluation.store = {store:?}, {what}"));
         }
         named
     }

@@ -10,6 +10,7 @@ use std::{
 use crystalgym_crystal::{Element, write_atomically};
 use crystalgym_evaluation::{
     CancelToken, ElementalReferences, Outcome, ResultStore, StoreKey, formation_energy_ev_per_atom,
+    is_on_a_server,
 };
 use crystalgym_training::{RunFolder, TrainingConfig, TrainingError, Trust};
 
@@ -152,7 +153,9 @@ fn open_store(
         Some(path) => vec![path.to_owned()],
         None => vec![named, beside],
     };
-    let found = candidates.into_iter().find(|path| path.exists());
+    let found = candidates
+        .into_iter()
+        .find(|path| is_on_a_server(path) || path.exists());
     let Some(path) = found else {
         let named = chosen
             .unwrap_or(Path::new(&config.evaluation.store))

@@ -33,7 +33,7 @@ pub(crate) struct EvaluateArguments {
     property: Property,
     #[command(flatten)]
     calculator: CalculatorArguments,
-    /// `default`, `none`, or the file of a store.
+    /// `default`, `none`, the file of a store, or postgres://….
     #[arg(long, default_value = "default")]
     store: String,
     /// Print JSON.

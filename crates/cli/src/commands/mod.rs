@@ -2,6 +2,7 @@
 
 pub(crate) mod bands;
 pub(crate) mod bench;
+pub(crate) mod cluster;
 pub(crate) mod convergence;
 pub(crate) mod convert;
 mod crystal_arguments;
@@ -19,3 +20,4 @@ pub(crate) mod store;
 pub(crate) mod table;
 pub(crate) mod train;
 pub(crate) mod watch;
+pub(crate) mod worker;

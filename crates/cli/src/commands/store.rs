@@ -1,4 +1,4 @@
-//! `crystalgym store`: counts, checks and exports the results of a store.
+//! `crystalgym store`: counts, checks, copies and exports the results of a store.
 
 use std::{
     io::Write,
@@ -11,7 +11,9 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use crystalgym_crystal::write_atomically;
 use crystalgym_dataset::{DatasetDescription, write_dataset, write_parquet};
-use crystalgym_evaluation::{DamagedResult, ExportFormat, Property, ResultStore, StoredResult};
+use crystalgym_evaluation::{
+    DamagedResult, ExportFormat, Property, ResultStore, StoredResult, is_on_a_server,
+};
 use crystalgym_training::default_store_path;
 
 use crate::hint::UsageError;
@@ -19,7 +21,7 @@ use crate::hint::UsageError;
 /// Arguments of `crystalgym store`.
 #[derive(Debug, Args)]
 pub(crate) struct StoreArguments {
-    /// The store; the user's own one by default.
+    /// The store, a file or postgres://…; the user's own one by default.
     #[arg(long, global = true)]
     store: Option<PathBuf>,
     #[command(subcommand)]
@@ -28,6 +30,15 @@ pub(crate) struct StoreArguments {
 
 #[derive(Debug, Subcommand)]
 enum StoreCommand {
+    /// Copy every result of one store to another, files or servers; what that has already stands.
+    Copy {
+        /// The store to read.
+        from: PathBuf,
+        /// The store to add to; it is made if need be.
+        to: PathBuf,
+    },
+    /// Let the calculations of a server's queue that were set aside be tried again.
+    Release,
     /// Count results by calculator, property and outcome.
     Stats,
     /// Verify the file and every result in it.
@@ -96,13 +107,25 @@ impl Form {
 }
 
 pub(crate) fn run(arguments: &StoreArguments) -> anyhow::Result<ExitCode> {
+    if let StoreCommand::Copy { from, to } = &arguments.command {
+        return copy(from, to);
+    }
     let path = match &arguments.store {
         Some(path) => path.clone(),
         None => default_store_path()?,
     };
-    let store = open_existing(&path)?;
+    let store = match arguments.command {
+        StoreCommand::Release => ResultStore::open(&path)?,
+        _ => open_existing(&path)?,
+    };
     let mut out = crate::terminal::stdout();
     match &arguments.command {
+        // Done above, without a store of one's own.
+        StoreCommand::Copy { .. } => {}
+        StoreCommand::Release => {
+            let released = store.release_set_aside()?;
+            writeln!(out, "{released} calculations are tried again")?;
+        }
         StoreCommand::Stats => {
             writeln!(out, "{}", path.display())?;
             for (calculator, property, outcome, count) in store.statistics()? {
@@ -161,11 +184,29 @@ pub(crate) fn run(arguments: &StoreArguments) -> anyhow::Result<ExitCode> {
 
 /// Looking into a store must neither create nor change one.
 fn open_existing(path: &Path) -> anyhow::Result<ResultStore> {
-    if !path.as_os_str().is_empty() && !path.exists() {
+    let can_exist = path.as_os_str().is_empty() || is_on_a_server(path) || path.exists();
+    if !can_exist {
         let message = format!("no store at {} (choose one with --store)", path.display());
         return Err(UsageError(message).into());
     }
     Ok(ResultStore::open_read_only(path)?)
+}
+
+/// Copies results and says what became of them.
+fn copy(from: &Path, to: &Path) -> anyhow::Result<ExitCode> {
+    let source = open_existing(from)?;
+    let copied = source.copy_to(&ResultStore::open(to)?)?;
+    let to = to.display();
+    eprintln!(
+        "{to}: {} results added, {} were there",
+        copied.added, copied.known
+    );
+    if let Some(DamagedResult { key, problem }) = copied.damaged.first() {
+        let count = copied.damaged.len();
+        eprintln!("warning: {count} damaged results were left out, the first {key}: {problem}");
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// All results that can be read, and a word about damaged ones.

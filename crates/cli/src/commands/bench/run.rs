@@ -8,7 +8,7 @@ use crystalgym_benchmark::{
     BenchmarkFolder, Experiment, FIGURE_13, Job, JobStatus, RunOptions, Scale, Selection,
     experiments, figure_13, forecast, run_jobs,
 };
-use crystalgym_evaluation::Property;
+use crystalgym_evaluation::{Property, check_store_name};
 use crystalgym_training::{Algorithm, ConfigLayers, Preset};
 use serde::de::{DeserializeOwned, IntoDeserializer, value::StrDeserializer};
 
@@ -65,7 +65,8 @@ pub(crate) struct RunOptionArguments {
     /// Folder of the benchmark; what it holds as finished is not done again.
     #[arg(long, default_value = "benchmark")]
     output: PathBuf,
-    /// The store of results; store.sqlite in the folder of the benchmark by default.
+    /// The store of results, a file or postgres://…; store.sqlite in the folder of the benchmark by
+    /// default.
     #[arg(long)]
     store: Option<PathBuf>,
     /// Jobs side by side.
@@ -88,6 +89,7 @@ pub(crate) fn run(names: &[String], arguments: &RunOptionArguments) -> anyhow::R
         Some(store) => store.clone(),
         None => BenchmarkFolder::at(&arguments.output).store(),
     };
+    check_store_name(&store)?;
     let jobs = selection.jobs(&store)?;
     if arguments.dry_run {
         return dry_run(&jobs);

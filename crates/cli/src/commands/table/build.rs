@@ -12,7 +12,9 @@ use std::{
 
 use clap::Args;
 use crystalgym_crystal::Element;
-use crystalgym_evaluation::{CalculatorName, Property, QeSettings};
+use crystalgym_evaluation::{
+    CalculatorName, Property, QeSettings, check_store_name, is_on_a_server,
+};
 use crystalgym_table::{BuildOptions, BuildProgress, TableFolder, TablePlan, TableRecipe, build};
 use crystalgym_training::open_store;
 
@@ -147,6 +149,7 @@ fn recipe(arguments: &BuildArguments, place: &TableFolder) -> anyhow::Result<(Ta
         refuse_what_was_not_given(&recipe, place)?;
         return Ok((recipe, false));
     };
+    check_store_name(Path::new(&arguments.store))?;
     let elements = arguments.elements.iter();
     let recipe = TableRecipe {
         skeleton: skeleton.clone(),
@@ -174,10 +177,11 @@ fn refuse_what_was_not_given(recipe: &TableRecipe, place: &TableFolder) -> anyho
         && qe.environment == usual.environment
         && qe.scratch == usual.scratch;
     let names_program = recipe.calculator.name == CalculatorName::Qe && !is_usual;
-    let makes_store = recipe.store != "default" && !Path::new(&recipe.store).exists();
+    let store = Path::new(&recipe.store);
+    let makes_store = recipe.store != "default" && (is_on_a_server(store) || !store.exists());
     let named = match (names_program, makes_store) {
         (true, _) => "a program to run",
-        (_, true) => "a store to be made",
+        (_, true) => "a store to be made or a server",
         (false, false) => return Ok(()),
     };
     let file = place.path().join(TableFolder::RECIPE);
