@@ -128,23 +128,29 @@ pub(crate) fn unknown_property(error: &UnknownProperty) -> PyErr {
 }
 
 pub(crate) fn store_error(error: &StoreError) -> PyErr {
-    let (code, path) = match error {
-        StoreError::Open { path, .. } => ("open", Some(path)),
-        StoreError::Folder { path, .. } => ("folder", Some(path)),
-        StoreError::NewerLayout { path, .. } => ("newer_layout", Some(path)),
-        StoreError::Locked { path, .. } => ("locked", Some(path)),
-        StoreError::Sqlite { path, .. } => ("sqlite", Some(path)),
-        StoreError::Io { path, .. } => ("io", Some(path)),
-        StoreError::NotAStore { path, .. } => ("not_a_store", Some(path)),
-        StoreError::ReadOnly { path } => ("read_only", Some(path)),
-        StoreError::Damaged { path, .. } => ("damaged", Some(path)),
-        _ => ("other", None),
+    let (code, values) = match error {
+        StoreError::Open { path, .. } => ("open", json!({ "path": path })),
+        StoreError::Folder { path, .. } => ("folder", json!({ "path": path })),
+        StoreError::NewerLayout { path, .. } => ("newer_layout", json!({ "path": path })),
+        StoreError::Locked { path, .. } => ("locked", json!({ "path": path })),
+        StoreError::Sqlite { path, .. } => ("sqlite", json!({ "path": path })),
+        StoreError::Io { path, .. } => ("io", json!({ "path": path })),
+        StoreError::NotAStore { path, .. } => ("not_a_store", json!({ "path": path })),
+        StoreError::ReadOnly { path } => ("read_only", json!({ "path": path })),
+        StoreError::Damaged { path, .. } => ("damaged", json!({ "path": path })),
+        StoreError::NetworkFileSystem { path, .. } => {
+            ("network_file_system", json!({ "path": path }))
+        }
+        StoreError::Url(_) => ("url", json!({})),
+        StoreError::Server(_) => ("server", json!({})),
+        StoreError::NoQueue => ("no_queue", json!({})),
+        _ => ("other", json!({ "path": null })),
     };
     raised(&Raised {
         class: "StoreError",
         code,
         message: error.to_string(),
-        values: json!({ "path": path }),
+        values,
     })
 }
 

@@ -1,10 +1,11 @@
 //! Evaluations: what a calculator said of a crystal.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crystalgym_crystal::{Crystal as InnerCrystal, SYMMETRY_TOLERANCE_ANG, Skeleton};
 use crystalgym_evaluation::{
-    Evaluation as Inner, Outcome, Property, ResultStore, Warning, evaluate as evaluate_crystal,
+    Evaluation as Inner, EvaluationPool, Outcome, Property, ResultStore, Warning,
+    evaluate as evaluate_crystal,
 };
 use pyo3::{
     prelude::*,
@@ -21,6 +22,9 @@ use crate::{
     store::StoreChoice,
     structure::{Structure, coerce},
 };
+
+/// How often a wait for many results looks whether it was given up.
+const LOOK_AT_CANCEL: Duration = Duration::from_millis(100);
 
 /// What came of an evaluation: a value, or a failure with a stable code.
 ///
@@ -282,6 +286,28 @@ pub(crate) fn evaluate<'py>(
     // What is no structure is said before anything is computed.
     let crystals = structures.iter().map(as_crystal);
     let crystals: Vec<InnerCrystal> = crystals.collect::<PyResult<_>>()?;
+    let has_queue = store.as_ref().is_some_and(|store| store.has_queue());
+    if let Some(store) = store.as_ref()
+        && has_queue
+        && calculator.inner.travelling_settings().is_some()
+    {
+        for crystal in &crystals {
+            calculator.check_elements(py, crystal.elements(), property)?;
+            calculator.check_skeleton(crystal.skeleton())?;
+        }
+        let inner = run_in_queue(
+            py,
+            &calculator,
+            Arc::clone(store),
+            crystals.clone(),
+            property,
+        )?;
+        let evaluations = crystals.into_iter().zip(inner);
+        let evaluations: Vec<Evaluation> = evaluations
+            .map(|(crystal, inner)| evaluated(py, crystal, inner, property, &calculator))
+            .collect::<PyResult<_>>()?;
+        return evaluations.into_pyobject(py).map(Bound::into_any);
+    }
     let evaluations = crystals
         .into_iter()
         .map(|crystal| evaluate_crystal_of(py, crystal, property, &calculator, store.clone()));
@@ -324,6 +350,17 @@ fn evaluate_crystal_of(
     calculator.check_elements(py, crystal.elements(), property)?;
     calculator.check_skeleton(crystal.skeleton())?;
     let inner = run(py, calculator, store, &crystal, property)?;
+    evaluated(py, crystal, inner, property, calculator)
+}
+
+/// What was evaluated, after its warnings.
+fn evaluated(
+    py: Python<'_>,
+    crystal: InnerCrystal,
+    inner: Inner,
+    property: Property,
+    calculator: &Calculator,
+) -> PyResult<Evaluation> {
     if let Some(error) = &inner.store_error {
         warn_of_store(py, error)?;
     }
@@ -368,6 +405,33 @@ fn warn_of_store(py: Python<'_>, error: &str) -> PyResult<()> {
     py.import("warnings")?
         .call_method1("warn", (message, category))
         .map(drop)
+}
+
+/// All at once: the workers of the store's queue take them side by side.
+fn run_in_queue(
+    py: Python<'_>,
+    calculator: &Calculator,
+    store: Arc<ResultStore>,
+    crystals: Vec<InnerCrystal>,
+    property: Property,
+) -> PyResult<Vec<Inner>> {
+    let inner = Arc::clone(&calculator.inner);
+    engine::enter(py, calculator.wind_up(), move |cancel| {
+        let pool = EvaluationPool::new(inner, Some(store), 1, usize::MAX);
+        let tickets: Vec<_> = crystals.iter().map(|c| pool.submit(c, property)).collect();
+        let answer = |ticket| {
+            loop {
+                if let Some(evaluation) = pool.wait(ticket, Some(LOOK_AT_CANCEL)) {
+                    return evaluation;
+                }
+                // One that is given up is answered at once.
+                if cancel.is_cancelled() {
+                    pool.cancel(ticket);
+                }
+            }
+        };
+        tickets.into_iter().map(answer).collect()
+    })
 }
 
 /// Evaluates on another thread if it can take long, here if it is instant or the user's Python.

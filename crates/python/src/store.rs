@@ -7,9 +7,14 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crystalgym_evaluation::{ResultStore as Inner, StoreError, StoredResult};
+use crystalgym_evaluation::{ResultStore as Inner, StoreError, StoredResult, is_on_a_server};
 use crystalgym_training::default_store_path;
-use pyo3::{exceptions::PyRuntimeWarning, prelude::*, types::PyDict};
+use pyo3::{
+    IntoPyObjectExt as _,
+    exceptions::PyRuntimeWarning,
+    prelude::*,
+    types::{PyDict, PyString},
+};
 
 use crate::{
     calculator::{Calculator, parse_property},
@@ -17,12 +22,14 @@ use crate::{
     table::Table,
 };
 
-/// Results that nobody computes twice, in one file for any number of processes of one machine.
+/// Results that nobody computes twice, in one file for any number of processes of one machine, or on a
+/// PostgreSQL server for any number of machines.
 ///
 /// Parameters
 /// ----------
 /// path : path-like, optional
-///     The file; the user's own store by default, and for ``"default"``.
+///     The file, or ``postgres://host/database``; the user's own store by default, and for
+///     ``"default"``.
 #[pyclass(frozen, module = "crystalgym")]
 #[derive(Clone)]
 pub(crate) struct ResultStore {
@@ -142,10 +149,10 @@ impl ResultStore {
         Ok(store)
     }
 
-    /// The file.
+    /// The file, or the URL of the server.
     #[getter]
-    fn path(&self) -> &Path {
-        &self.path
+    fn path<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        place(py, &self.path)
     }
 
     /// All results as a table, in an order that does not depend on chance.
@@ -227,7 +234,19 @@ impl ResultStore {
         format!("ResultStore({:?})", self.path)
     }
 
-    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> (Bound<'py, PyAny>, (PathBuf,)) {
-        (slf.get_type().into_any(), (slf.get().path.clone(),))
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Pickled<'py>> {
+        let path = place(slf.py(), &slf.get().path)?;
+        Ok((slf.get_type().into_any(), (path,)))
+    }
+}
+
+/// A type, and the arguments that make the object anew.
+type Pickled<'py> = (Bound<'py, PyAny>, (Bound<'py, PyAny>,));
+
+/// A path, or the URL of a server as text: `pathlib` would take a slash from it.
+fn place<'py>(py: Python<'py>, path: &Path) -> PyResult<Bound<'py, PyAny>> {
+    match path.to_str().filter(|_| is_on_a_server(path)) {
+        Some(url) => Ok(PyString::new(py, url).into_any()),
+        None => path.into_bound_py_any(py),
     }
 }

@@ -84,7 +84,11 @@ impl ConfigLayers {
         if path.iter().any(|part| part.is_empty()) {
             return Err(bad(format!("'{key}' has an empty part")));
         }
-        let origin = format!("--set {assignment}");
+        // A URL may hold a password, which no message repeats.
+        let origin = match text.contains("://") {
+            true => format!("--set {}=…", key.trim()),
+            false => format!("--set {assignment}"),
+        };
         self.push(origin, &path, parse_value(text.trim()));
         Ok(())
     }
