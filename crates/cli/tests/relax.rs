@@ -53,7 +53,54 @@ fn what_is_wrong_is_said_before_anything_is_written() {
     let usage = run(folder.path(), &wrong);
     assert_eq!(usage.status.code(), Some(2));
     assert!(said(&usage).contains("--force-tolerance is 0"));
+    let mixed = [
+        "relax",
+        "salt.vasp",
+        "out.cif",
+        "--by",
+        "engine",
+        "--references",
+        ".",
+    ];
+    let usage = run(folder.path(), &mixed);
+    assert_eq!(usage.status.code(), Some(2));
+    assert!(said(&usage).contains("energies by CHGNet"));
     assert!(!folder.path().join("out.cif").exists());
+}
+
+/// The engine goes on where CHGNet ends, and needs few evaluations there.
+#[test]
+fn the_engine_goes_on_from_where_chgnet_ends() {
+    let Some(package) = crystalgym_testing::python_package("chgnet") else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let from = package.display().to_string();
+    let installed = run(
+        folder.path(),
+        &["model", "install", "chgnet", "--from", &from],
+    );
+    assert!(installed.status.success(), "{}", said(&installed));
+    let silicon = poscar("Si", "2", 5.3, &[[0.0; 3], [0.255; 3]]);
+    fs::write(folder.path().join("start.vasp"), silicon).unwrap();
+    let mut arguments = vec!["relax", "start.vasp", "rest.cif", "--by", "both"];
+    arguments.extend([
+        "--set",
+        "native.gth_cutoff_ry=20",
+        "--set",
+        "native.kppa=200",
+    ]);
+    arguments.extend(["--stress-tolerance", "0.3"]);
+    let relaxed = run(folder.path(), &arguments);
+    let text = said(&relaxed);
+    assert!(relaxed.status.success(), "{text}");
+    assert!(text.contains("Si by chgnet-0.3.0: converged"), "{text}");
+    let mut lines = text.lines();
+    let engine = lines.find(|line| line.contains("Si by native: converged"));
+    let engine = engine.unwrap_or_else(|| unreachable!("{text}"));
+    let words: Vec<&str> = engine.split(' ').collect();
+    let evaluations: usize = words[words.len() - 2].parse().unwrap();
+    assert!(evaluations <= 5, "{engine}");
 }
 
 #[test]

@@ -34,10 +34,10 @@ pub use calculation_settings::{BUILT_IN, CalculationSettings};
 pub use calculator::{Calculator, CalculatorError, CancelToken, Fingerprint};
 pub use calculators::{
     BulkModulusDefinition, CalculatorConfig, CalculatorName, ElementEnergies, EmpiricalCalculator,
-    GapKind, GapSettings, GroundState, GthCutoff, InvalidNativeSettings, NativeCalculator,
-    NativeSettings, PotentialCalculator, QeCalculator, QeSettings, RecommendedCutoff, Relaxation,
-    RelaxingCalculator, RigidCalculator, SpeciesSource, StabilityCalculator, StabilitySettings,
-    TableCalculator, TableSettings, Verdict, VolumeBasis,
+    EnginePotential, GapKind, GapSettings, GroundState, GthCutoff, InvalidNativeSettings,
+    NativeCalculator, NativeSettings, PotentialCalculator, QeCalculator, QeSettings,
+    RecommendedCutoff, Relaxation, RelaxingCalculator, RigidCalculator, SpeciesSource,
+    StabilityCalculator, StabilitySettings, TableCalculator, TableSettings, Verdict, VolumeBasis,
 };
 pub use convergence::{ConvergenceAxis, ConvergenceCurve, ConvergencePoint, ConvergenceSettings};
 pub use elasticity::{

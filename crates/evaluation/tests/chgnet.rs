@@ -7,7 +7,7 @@ mod common;
 
 use std::{fs, path::Path, sync::Arc};
 
-use common::{crystal_of, salt};
+use common::crystal_of;
 use crystalgym_crystal::{Lattice, Structure};
 use crystalgym_evaluation::{
     Calculator, CalculatorConfig, CancelToken, EquationOfStateLimits, FailureCode, Outcome,
@@ -306,5 +306,25 @@ fn cubic(a: f64, atoms: &[(&str, [f64; 3])]) -> Structure {
             .map(|(symbol, _)| symbol.parse().unwrap())
             .collect(),
         frac_coords: atoms.iter().map(|(_, position)| *position).collect(),
+    }
+}
+
+/// Rock salt in its conventional cell of 8 sites.
+fn salt([cation, anion]: &[&str; 2], edge_ang: f64) -> Structure {
+    let face = [
+        [0.0, 0.0, 0.0],
+        [0.0, 0.5, 0.5],
+        [0.5, 0.0, 0.5],
+        [0.5, 0.5, 0.0],
+    ];
+    let shifted = face.map(|[x, y, z]: [f64; 3]| [(x + 0.5) % 1.0, y, z]);
+    Structure {
+        lattice: Lattice::from_parameters([edge_ang; 3], [90.0; 3]).unwrap(),
+        elements: [[*cation; 4], [*anion; 4]]
+            .concat()
+            .iter()
+            .map(|symbol| symbol.parse().unwrap())
+            .collect(),
+        frac_coords: [face, shifted].concat(),
     }
 }

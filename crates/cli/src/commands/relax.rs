@@ -1,21 +1,28 @@
-//! `crystalgym relax`: where a crystal comes to rest by a potential, and how stable it is there.
+//! `crystalgym relax`: where a crystal comes to rest by a potential or by the engine, and how stable it
+//! is there.
 
 use std::{
     fs,
     io::{self, Write},
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
+    thread,
 };
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use crystalgym_crystal::{Structure, StructureFormat, write_atomically};
+use crystalgym_crystal::{
+    Crystal, SYMMETRY_TOLERANCE_ANG, Skeleton, Structure, StructureFormat, write_atomically,
+};
+use crystalgym_evaluation::{Accuracy, CalculatorConfig, CancelToken, NativeCalculator};
 use crystalgym_metrics::Composition;
 use crystalgym_potential::{
     Chgnet, InteratomicPotential, Movable, Prediction, RelaxationEnd, RelaxationOptions, Relaxed,
     relax,
 };
 use crystalgym_stability::ReferenceSet;
+use crystalgym_training::ConfigLayers;
 
 use crate::{hint::UsageError, terminal};
 
@@ -26,6 +33,17 @@ pub(crate) struct RelaxArguments {
     input: PathBuf,
     /// File for the relaxed structure, its format by its name.
     output: PathBuf,
+    /// What it comes to rest by. The engine relaxes the reduced cell; after CHGNet it starts where that
+    /// ended.
+    #[arg(long, value_enum, default_value = "chgnet")]
+    by: Method,
+    /// Pseudopotential family of the engine: a folder, or the name of an installed one; by default the
+    /// built-in GTH potentials.
+    #[arg(long)]
+    pseudo: Option<String>,
+    /// One setting of the engine, such as native.accuracy=converged; balanced is the default.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
     /// What moves.
     #[arg(long = "move", value_enum, default_value = "cell")]
     movable: MovableName,
@@ -50,6 +68,20 @@ pub(crate) struct RelaxArguments {
     references: Option<PathBuf>,
 }
 
+/// A rise of the engine's energy that is none: its plane waves change with the cell, and below the cutoff
+/// that the elements need the energy of a cell says less than its corrected stress.
+const ENGINE_NOISE_EV_ATOM: f64 = 0.05;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Method {
+    /// The pretrained potential CHGNet.
+    Chgnet,
+    /// The built-in plane-wave engine.
+    Engine,
+    /// CHGNet first, then the engine.
+    Both,
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum MovableName {
     /// Atoms in a fixed cell.
@@ -62,26 +94,54 @@ enum MovableName {
 
 pub(crate) fn run(arguments: &RelaxArguments) -> anyhow::Result<ExitCode> {
     let options = options(arguments)?;
+    if arguments.references.is_some() && arguments.by != Method::Chgnet {
+        let message =
+            "--references has energies by CHGNet, which the engine's cannot be held against";
+        return Err(UsageError(message.to_owned()).into());
+    }
     let format = StructureFormat::from_path(&arguments.output)?;
     let start = Structure::from_file(&arguments.input)?;
-    let chgnet = Chgnet::installed()?;
-    let references = arguments
-        .references
-        .as_deref()
-        .map(|folder| reference_set(folder, &chgnet))
-        .transpose()?;
+    let chgnet = match arguments.by {
+        Method::Engine => None,
+        Method::Chgnet | Method::Both => Some(Chgnet::installed()?),
+    };
+    let engine = match arguments.by {
+        Method::Chgnet => None,
+        Method::Engine | Method::Both => Some(engine(arguments)?),
+    };
+    let references = match (&chgnet, &arguments.references) {
+        (Some(chgnet), Some(folder)) => Some(reference_set(folder, chgnet)?),
+        _ => None,
+    };
     let mut trajectory = Trajectory::new(arguments.trajectory.as_deref());
-    let mut first = None;
-    let relaxed = relax(&chgnet, &start, &options, |structure, prediction| {
-        first.get_or_insert(prediction.energy_ev);
-        trajectory.add(structure, prediction);
-    })?;
+    let mut out = terminal::stdout();
+    let mut relaxed = None;
+    if let Some(chgnet) = &chgnet {
+        relaxed = Some(stage(chgnet, &start, &options, &mut trajectory, &mut out)?);
+    }
+    if let Some(engine) = &engine {
+        let from = relaxed.as_ref().map_or(&start, |found| &found.structure);
+        let skeleton = Skeleton::from_structure("relaxed", from, SYMMETRY_TOLERANCE_ANG)?;
+        let crystal = Crystal::new(Arc::new(skeleton), from.elements.clone())?;
+        let from = crystal.oriented_structure()?;
+        let potential = engine.potential(&crystal, &CancelToken::default());
+        let options = RelaxationOptions {
+            energy_noise_ev_atom: ENGINE_NOISE_EV_ATOM,
+            ..options.clone()
+        };
+        relaxed = Some(stage(
+            &potential,
+            &from,
+            &options,
+            &mut trajectory,
+            &mut out,
+        )?);
+    }
     if let Some((path, error)) = trajectory.trouble() {
         return Err(error).with_context(|| format!("file {}", path.display()));
     }
+    let relaxed = relaxed.context("nothing to relax by")?;
     relaxed.structure.to_file_as(&arguments.output, format)?;
-    let mut out = terminal::stdout();
-    report(&mut out, chgnet.name(), &start, first, &relaxed)?;
     if let Some(set) = references {
         stability(&mut out, &set, &relaxed)?;
     }
@@ -89,6 +149,43 @@ pub(crate) fn run(arguments: &RelaxArguments) -> anyhow::Result<ExitCode> {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })
+}
+
+/// One relaxation, written down step by step and said.
+fn stage(
+    potential: &dyn InteratomicPotential,
+    start: &Structure,
+    options: &RelaxationOptions,
+    trajectory: &mut Trajectory<'_>,
+    out: &mut impl Write,
+) -> anyhow::Result<Relaxed> {
+    let mut first = None;
+    let relaxed = relax(potential, start, options, |structure, prediction| {
+        first.get_or_insert(prediction.energy_ev);
+        trajectory.add(structure, prediction);
+    })?;
+    report(out, potential.name(), start, first, &relaxed)?;
+    Ok(relaxed)
+}
+
+/// The engine, with the machine to itself.
+fn engine(arguments: &RelaxArguments) -> anyhow::Result<NativeCalculator> {
+    let mut layers = ConfigLayers::default();
+    let cores = thread::available_parallelism()?.get() as i64;
+    layers.set("calculator.name", "native");
+    layers.set("calculator.native.threads", cores);
+    layers.set("calculator.native.accuracy", Accuracy::Balanced.name());
+    if let Some(family) = &arguments.pseudo {
+        layers.set("calculator.pseudopotentials", family.as_str());
+    }
+    for assignment in &arguments.set {
+        match assignment.starts_with("calculator.") {
+            true => layers.add_assignment(assignment)?,
+            false => layers.add_assignment(&format!("calculator.{assignment}"))?,
+        }
+    }
+    let config = layers.resolve_table("calculator", &CalculatorConfig::default())?;
+    Ok(config.build_native()?)
 }
 
 fn options(arguments: &RelaxArguments) -> anyhow::Result<RelaxationOptions> {

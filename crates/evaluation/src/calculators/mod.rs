@@ -16,8 +16,9 @@ mod table;
 pub use config::{CalculatorConfig, CalculatorName, Relaxation, StabilitySettings};
 pub use empirical::EmpiricalCalculator;
 pub use native::{
-    BulkModulusDefinition, GapKind, GapSettings, GroundState, GthCutoff, InvalidNativeSettings,
-    NativeCalculator, NativeSettings, RecommendedCutoff, SpeciesSource, Verdict, VolumeBasis,
+    BulkModulusDefinition, EnginePotential, GapKind, GapSettings, GroundState, GthCutoff,
+    InvalidNativeSettings, NativeCalculator, NativeSettings, RecommendedCutoff, SpeciesSource,
+    Verdict, VolumeBasis,
 };
 pub use potential::PotentialCalculator;
 pub use qe::{QeCalculator, QeSettings};

@@ -60,8 +60,6 @@ pub fn relax(
     options: &RelaxationOptions,
     mut observe: impl FnMut(&Structure, &Prediction),
 ) -> Result<Relaxed, PotentialError> {
-    /// A rise in eV/atom that rounding may cause.
-    const SAME_ENERGY_EV_ATOM: f64 = 2e-6;
     /// Halvings after which steps are too small to matter.
     const MOST_HALVINGS: usize = 12;
 
@@ -79,7 +77,7 @@ pub fn relax(
     );
     let mut x = coordinates.start();
     observe(&structure, &prediction);
-    let same = SAME_ENERGY_EV_ATOM * start.elements.len() as f64;
+    let same = options.energy_noise_ev_atom * start.elements.len() as f64;
     let end = loop {
         if is_at_rest(&prediction, options) {
             break RelaxationEnd::Converged;

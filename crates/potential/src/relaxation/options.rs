@@ -26,6 +26,9 @@ pub struct RelaxationOptions {
     pub longest_step_ang: f64,
     /// Whether the space group of the start is kept.
     pub keep_symmetry: bool,
+    /// A rise in eV/atom that is none: what rounding, or the change of a basis set with the cell, may
+    /// cause.
+    pub energy_noise_ev_atom: f64,
 }
 
 impl Default for RelaxationOptions {
@@ -37,6 +40,7 @@ impl Default for RelaxationOptions {
             max_evaluations: 300,
             longest_step_ang: 0.2,
             keep_symmetry: true,
+            energy_noise_ev_atom: 2e-6,
         }
     }
 }
