@@ -51,6 +51,11 @@ impl Decoder {
         self.branches.clear();
     }
 
+    /// Whether the last call read these actions behind a prompt.
+    pub(super) fn has_read(&self, prompt: PromptKey, history: Vec<usize>) -> bool {
+        self.branches.contains_key(&(prompt, history))
+    }
+
     /// The distribution over the allowed actions of each episode; `None` where no logit is a number.
     pub(super) fn distributions(
         &mut self,

@@ -37,10 +37,15 @@ impl LanguagePolicy {
 impl Policy for LanguagePolicy {
     fn act(&mut self, seen: &[Observation<'_>]) -> Result<Vec<Action>, AgentError> {
         let board = self.prompts.task.board();
+        let decoder = &self.decoder;
         let episodes: Vec<Seen<'_>> = seen
             .iter()
             .map(|seen| {
-                let start = start_of(board, seen);
+                let start = start_of(board, seen, |start| {
+                    let mut before = history(board, seen, start);
+                    before.pop();
+                    decoder.has_read(PromptKey::new(seen.skeleton, start, seen.target), before)
+                });
                 Seen {
                     prompt: PromptKey::new(seen.skeleton, start, seen.target),
                     history: history(board, seen, start),

@@ -101,10 +101,14 @@ fn target_text(property: Property, target: f64) -> Described {
     }
 }
 
-/// The site at which the traversal of what is seen started: the first for which the filled sites and
-/// that in focus are what they would be.
-pub(super) fn start_of(board: &Board, seen: &Observation<'_>) -> usize {
-    let sites = seen.node_types.len();
+/// The site at which the traversal of what is seen started: one for which the filled sites and that in
+/// focus are what they would be, the first of those that `was_read` says were read so far if there is
+/// one.
+pub(super) fn start_of(
+    board: &Board,
+    seen: &Observation<'_>,
+    was_read: impl Fn(usize) -> bool,
+) -> usize {
     let fits = |start: &usize| {
         let order = board.traversal(seen.skeleton, *start);
         let filled =
@@ -114,7 +118,11 @@ pub(super) fn start_of(board: &Board, seen: &Observation<'_>) -> usize {
             .is_some_and(|&site| usize::from(site) == seen.focus)
             && order[..seen.step].iter().all(filled)
     };
-    (0..sites).find(fits).unwrap_or(seen.focus)
+    let starts = || (0..seen.node_types.len()).filter(fits);
+    starts()
+        .find(|&start| was_read(start))
+        .or_else(|| starts().next())
+        .unwrap_or(seen.focus)
 }
 
 /// The actions that were taken, in their order.
