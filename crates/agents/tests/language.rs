@@ -1,4 +1,5 @@
 //! The language-model agent in environments: it learns, and saved and loaded it goes on the same.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::{path::Path, sync::Arc};
 
