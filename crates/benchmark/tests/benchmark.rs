@@ -19,7 +19,11 @@ fn jobs(folder: &Path, algorithms: &[Algorithm], seeds: &[u64]) -> Vec<Job> {
     let mut layers = ConfigLayers::default();
     layers.add_assignment("calculator.name=rigid").unwrap();
     layers.add_assignment("output.checkpoint_every=10").unwrap();
-    let [easy, _, _, _, mixed, ..] = experiments();
+    let named = |name: &str| {
+        let mut all = experiments().into_iter();
+        all.find(|experiment| experiment.name == name).unwrap()
+    };
+    let (easy, mixed) = (named("paper-exp1"), named("paper-exp5"));
     let selection = Selection {
         experiments: vec![easy, mixed],
         properties: vec![Property::Density],

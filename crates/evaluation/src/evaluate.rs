@@ -7,11 +7,10 @@ use std::{
 };
 
 use crystalgym_crystal::Crystal;
-use serde::{Deserialize, Serialize};
 
 use crate::{
-    Calculator, CancelToken, Failure, FailureCode, Outcome, Property, ResultStore, StoreError,
-    StoreKey, WarningCode,
+    Calculator, CancelToken, Failure, FailureCode, Outcome, Property, ResultStore, Source,
+    StoreError, StoreKey, WarningCode,
     identity::Identity,
     queue::{
         calculation::QueuedCalculation,
@@ -23,29 +22,6 @@ use crate::{
 
 /// How often a wait for a worker looks whether it was given up.
 const LOOK_AT_CANCEL: Duration = Duration::from_millis(50);
-
-/// Where an outcome came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Source {
-    /// Computed for this request.
-    Computed,
-    /// Found in the store, or in a table.
-    Store,
-    /// Shared with an earlier request of this process that was still under way.
-    Coalesced,
-}
-
-impl Source {
-    /// The name used in tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Computed => "computed",
-            Self::Store => "store",
-            Self::Coalesced => "coalesced",
-        }
-    }
-}
 
 /// An outcome and how it was come by.
 #[derive(Debug, Clone, PartialEq)]

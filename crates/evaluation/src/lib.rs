@@ -22,6 +22,7 @@ mod pool;
 mod property;
 mod pulay;
 mod queue;
+mod source;
 mod store;
 mod table;
 mod warning;
@@ -53,7 +54,7 @@ pub use equation_of_state::{
     fit_murnaghan,
 };
 pub use ev_x::{EvXFit, fit_as_ev_x};
-pub use evaluate::{Evaluation, Source, evaluate};
+pub use evaluate::{Evaluation, evaluate};
 pub use formation::{
     ElementalReferences, ElementalStructure, OwnElements, formation_energy_ev_per_atom,
     reference_structure,
@@ -68,6 +69,7 @@ pub use queue::{
     status::{QueueStatus, WorkerStatus},
     worker::{WorkerOptions, WorkerSummary, work},
 };
+pub use source::Source;
 pub use store::{
     Claim, Claimed, Copied, DamagedResult, ExportFormat, ResultStore, StoreError, StoreKey,
     StoredResult, check_store_name, is_on_a_server,

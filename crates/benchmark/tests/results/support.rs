@@ -29,7 +29,11 @@ pub(crate) fn result_of(folder: &Path, name: &str, benchmark: &Benchmark<'_>) ->
     for setting in benchmark.settings {
         layers.add_assignment(setting).unwrap();
     }
-    let [easy, .., mixed, _, _] = experiments();
+    let named = |name: &str| {
+        let mut all = experiments().into_iter();
+        all.find(|experiment| experiment.name == name).unwrap()
+    };
+    let (easy, mixed) = (named("paper-exp1"), named("paper-exp5"));
     let selection = Selection {
         experiments: if benchmark.mixed {
             vec![easy, mixed]
