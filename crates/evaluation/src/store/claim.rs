@@ -7,8 +7,8 @@ use std::{
 
 use super::{
     ResultStore, StoreError, StoreKey,
+    answers::Look,
     lease::{RecordedClaim, Watch},
-    table::Look,
 };
 use crate::{CancelToken, Outcome};
 

@@ -12,10 +12,10 @@ use rusqlite::{
 
 use super::{
     StoreError, StoreKey,
+    answers::{Count, Look},
     lease::{LeaseTimes, RecordedClaim, now_ms},
     memory::{ClaimRow, SHORT_TIMEOUT, Work},
     row::{self, COLUMNS, ReadRow, Row, TEXTS},
-    table::{Count, Look},
 };
 use crate::{Outcome, Property};
 

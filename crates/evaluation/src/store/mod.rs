@@ -1,6 +1,7 @@
 //! Results that nobody computes twice, in one SQLite file for any number of processes of a machine, or
 //! on a PostgreSQL server for any number of machines.
 
+mod answers;
 mod check;
 mod claim;
 mod copy;

@@ -14,11 +14,11 @@ use crystalgym_postgresql::{Client, ClientError, Compute, PostgresqlError, Serve
 
 use super::{
     StoreError, StoreKey,
+    answers::{Count, Look},
     lease::{LeaseTimes, RecordedClaim},
     memory::{ClaimRow, Work},
     row::{self, ReadRow, Row, TEXTS},
     server_layout::{bring_up_to_date, is_forbidden},
-    table::{Count, Look},
 };
 use crate::{Outcome, Property};
 

@@ -4,6 +4,7 @@ use std::{path::Path, time::Duration};
 
 use super::{
     StoreError, StoreKey,
+    answers::{Count, Look},
     file_table::FileTable,
     lease::{LeaseTimes, RecordedClaim},
     memory::{ClaimRow, Work},
@@ -11,18 +12,6 @@ use super::{
     server_table::ServerTable,
 };
 use crate::{Outcome, Property};
-
-/// Number of results by calculator, property, and status or failure code.
-pub(super) type Count = (String, String, String, u64);
-
-/// What one look at the table of claims gave.
-#[derive(Debug)]
-pub(super) enum Look {
-    Done(Box<Outcome>),
-    /// The claim stands in the table.
-    Taken,
-    Others,
-}
 
 /// Where results and claims are.
 #[derive(Debug)]
