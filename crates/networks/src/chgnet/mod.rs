@@ -1,12 +1,14 @@
 //! Networks on the features of the pretrained potential CHGNet, which is not trained.
 
 mod features;
+mod head;
 mod shape;
 mod trunk;
 
 pub use self::{
     features::{ChgnetFeatures, LayerOrder},
-    shape::{ChgnetHead, ChgnetShape},
+    head::ChgnetHead,
+    shape::ChgnetShape,
     trunk::{Blanks, ChgnetTrunk},
 };
 

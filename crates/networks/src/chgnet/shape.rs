@@ -9,20 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::{
     ChgnetNetwork,
     features::{ChgnetFeatures, LayerOrder},
+    head::ChgnetHead,
     trunk::{Blanks, ChgnetTrunk},
 };
 use crate::{Head, NetworkError, NetworkShape, TrunkNetwork};
-
-/// What the head on CHGNet sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ChgnetHead {
-    /// Also the site in focus, which sites are filled, the target and the step.
-    #[default]
-    Standard,
-    /// The sum over the sites alone, as the published agents.
-    Published,
-}
 
 /// The part of a [`ChgnetNetwork`]'s shape that the task does not fix.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

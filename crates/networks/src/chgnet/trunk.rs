@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     features::{ChgnetFeatures, LayerOrder, WIDTH},
-    shape::ChgnetHead,
+    head::ChgnetHead,
 };
 use crate::{NetworkError, PartialCrystal, Trunk};
 
