@@ -180,12 +180,17 @@ impl ServerTable {
         (row_key, owner): &ClaimRow,
         patience: Duration,
     ) -> Result<(), StoreError> {
+        let delete: [&(dyn crystalgym_postgresql::ToSql + Sync); 2] = [row_key, owner];
         self.run(patience, |client| {
-            if let Some(outcome) = outcome {
+            let Some(outcome) = outcome else {
+                return client.execute(DELETE_CLAIM, &delete).map(drop);
+            };
+            // Together: by itself the end of a claim is not forced to the disk, and a server that crashes
+            // would bring the claim of a stored result back.
+            client.transaction(|client| {
                 insert(client, key, outcome)?;
-            }
-            client.execute(DELETE_CLAIM, &[row_key, owner])?;
-            Ok(())
+                client.execute(DELETE_CLAIM, &delete).map(drop)
+            })
         })
     }
 

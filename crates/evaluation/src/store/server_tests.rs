@@ -219,7 +219,10 @@ fn a_server_that_is_gone_for_a_while_costs_no_result() {
     server.go_on();
     // Delivered without anybody asking.
     assert!(crystalgym_testing::wait_until(|| store.unwritten() == 0));
-    // A claim can be left behind here, which docs/cluster.md says; results are what is not lost.
+    assert_eq!(
+        server.sql("d0", "SELECT count(*) FROM crystalgym.claims"),
+        "0"
+    );
     assert_eq!(store.results(None).unwrap().len(), 4);
     store.check().unwrap();
 }
