@@ -4,18 +4,19 @@ use rustfft::num_complex::{Complex, Complex64};
 
 use crate::{
     DftError,
-    basis::{FftBox, FftScratch, PlaneWaveBasis, Precision, WaveBasis, WaveGrid},
+    basis::{FftBox, FftScratch, PlaneWaveBasis, Precision, WaveBasis, WaveBox, WaveGrid},
     cancellation::Cancellation,
-    eigensolver::Operator,
+    eigensolver::{Exactness, Operator},
     terms::{
         atomic_columns::AtomicScalar, kinetic::apply_kinetic, nonlocal::Projectors,
         projector_matrices::ProjectorMatrices,
     },
 };
 
-/// The operators that a density makes, for all k-points; the local one in precision `T`.
+/// The operators that a density makes, for all k-points; the local one in precision `T`, single on a
+/// smaller box.
 pub(crate) struct Operators<T = f64> {
-    /// V at the points of the wavefunction box, in hartree.
+    /// V at the points of the box in which H acts, in hartree.
     potential: Vec<T>,
     /// Its mean, `⟨G|V|G⟩`.
     mean_potential_ha: f64,
@@ -34,12 +35,24 @@ impl<T: Precision> Operators<T> {
         overlap: Option<&ProjectorMatrices>,
     ) -> Self {
         let in_place = |m: &ProjectorMatrices| Projectors::<S>::matrices_in_place(basis, m);
-        let potential = basis.wave_grid.field_to_real(potential);
         Self {
-            mean_potential_ha: potential.iter().sum::<f64>() / potential.len() as f64,
-            potential: potential.into_iter().map(T::rounded).collect(),
+            mean_potential_ha: potential[0].re,
+            potential: basis.wave_grid.field_to_real(potential),
             coupling: in_place(coupling),
             overlap: overlap.map(in_place),
+        }
+    }
+
+    /// The potential for corrections to what H was applied to; `potential` is what it was made of.
+    pub(crate) fn inexact(
+        &self,
+        basis: &PlaneWaveBasis,
+        potential: &[Complex64],
+    ) -> InexactPotential {
+        let rounded = self.potential.iter().map(|v| f32::rounded(v.widened()));
+        InexactPotential {
+            draft: basis.wave_grid.field_to_real(potential),
+            rounded: rounded.collect(),
         }
     }
 
@@ -50,10 +63,10 @@ impl<T: Precision> Operators<T> {
         grid: &WaveGrid,
         psi: &[S],
     ) -> Vec<S> {
-        let fft = grid.fft_in();
+        let waves = waves.operator_box(grid);
         let mut product = vec![S::from_real(0.0); psi.len()];
-        let mut space = RealSpace::new(fft);
-        S::add_local(waves, fft, &self.potential, &mut space, psi, &mut product);
+        let mut space = RealSpace::new(waves.fft);
+        S::add_local(waves, &self.potential, &mut space, psi, &mut product);
         product
     }
 }
@@ -62,13 +75,30 @@ impl<T: Precision> Operators<T> {
 /// overlap `S = 1 + Σ |β_i⟩ q_ij ⟨β_j|`. Bands are made of `S`; transforms are done in `T`.
 pub(crate) struct Hamiltonian<'a, S, T = f64> {
     basis: &'a WaveBasis,
-    fft: &'a FftBox<T>,
+    in_box: WaveBox<'a, T>,
     operators: &'a Operators<T>,
     projectors: &'a Projectors<S>,
     diagonal: Vec<f64>,
     overlap_diagonal: Option<Vec<f64>>,
     space: RealSpace<T>,
+    /// Cheaper local operators for corrections.
+    inexact: Option<[SinglePotential<'a>; 2]>,
     cancellation: Cancellation<'a>,
+}
+
+/// The potential for corrections in single precision.
+pub(crate) struct InexactPotential {
+    /// At the points of the smaller box.
+    draft: Vec<f32>,
+    /// At those of the whole one.
+    rounded: Vec<f32>,
+}
+
+/// A local operator in single precision.
+struct SinglePotential<'a> {
+    in_box: WaveBox<'a, f32>,
+    potential: &'a [f32],
+    space: RealSpace<f32>,
 }
 
 /// Bands that the local operator is applied to between two questions: real ones go in pairs.
@@ -93,8 +123,7 @@ impl<T: Precision> RealSpace<T> {
 pub(crate) trait BandScalar: AtomicScalar {
     /// `out += V ψ` for a block of bands.
     fn add_local<T: Precision>(
-        basis: &WaveBasis,
-        fft: &FftBox<T>,
+        waves: WaveBox<'_, T>,
         potential: &[T],
         space: &mut RealSpace<T>,
         psi: &[Self],
@@ -107,8 +136,7 @@ pub(crate) trait BandScalar: AtomicScalar {
     /// # Errors
     /// [`DftError::Cancelled`].
     fn add_density<T: Precision>(
-        basis: &WaveBasis,
-        fft: &FftBox<T>,
+        waves: WaveBox<'_, T>,
         space: &mut RealSpace<T>,
         psi: &[Self],
         weights: &[f64],
@@ -122,18 +150,17 @@ pub(crate) trait BandScalar: AtomicScalar {
 
 impl BandScalar for Complex64 {
     fn add_local<T: Precision>(
-        basis: &WaveBasis,
-        fft: &FftBox<T>,
+        waves: WaveBox<'_, T>,
         potential: &[T],
         space: &mut RealSpace<T>,
         psi: &[Self],
         out: &mut [Self],
     ) {
-        let n = basis.len();
+        let n = waves.len();
         for (psi, out) in psi.chunks_exact(n).zip(out.chunks_exact_mut(n)) {
-            basis.scatter(fft, psi.iter().copied(), &mut space.field);
-            multiply(basis, fft, potential, space);
-            for (out, &position) in out.iter_mut().zip(&basis.positions) {
+            waves.scatter(psi.iter().copied(), &mut space.field);
+            multiply(waves, potential, space);
+            for (out, &position) in out.iter_mut().zip(&waves.places.positions) {
                 let value = space.field[position as usize];
                 *out += Complex64::new(value.re.widened(), value.im.widened());
             }
@@ -141,19 +168,18 @@ impl BandScalar for Complex64 {
     }
 
     fn add_density<T: Precision>(
-        basis: &WaveBasis,
-        fft: &FftBox<T>,
+        waves: WaveBox<'_, T>,
         space: &mut RealSpace<T>,
         psi: &[Self],
         weights: &[f64],
         density: &mut [f64],
         cancellation: Cancellation<'_>,
     ) -> Result<(), DftError> {
-        for (psi, &weight) in psi.chunks_exact(basis.len()).zip(weights) {
+        for (psi, &weight) in psi.chunks_exact(waves.len()).zip(weights) {
             if weight != 0.0 {
                 cancellation.check()?;
-                basis.scatter(fft, psi.iter().copied(), &mut space.field);
-                add_square(basis, fft, space, weight, density);
+                waves.scatter(psi.iter().copied(), &mut space.field);
+                add_square(waves, space, weight, density);
             }
         }
         Ok(())
@@ -168,38 +194,36 @@ impl BandScalar for Complex64 {
 /// imaginary part, since V(G) is real too.
 impl BandScalar for f64 {
     fn add_local<T: Precision>(
-        basis: &WaveBasis,
-        fft: &FftBox<T>,
+        waves: WaveBox<'_, T>,
         potential: &[T],
         space: &mut RealSpace<T>,
         psi: &[Self],
         out: &mut [Self],
     ) {
-        let n = basis.len();
+        let n = waves.len();
         for (psi, out) in psi.chunks(2 * n).zip(out.chunks_mut(2 * n)) {
             let (first, second) = psi.split_at(n);
-            scatter_pair(basis, fft, space, [first, second], [1.0, 1.0]);
-            multiply(basis, fft, potential, space);
+            scatter_pair(waves, space, [first, second], [1.0, 1.0]);
+            multiply(waves, potential, space);
             let (first, second) = out.split_at_mut(n);
-            for (out, &position) in first.iter_mut().zip(&basis.positions) {
+            for (out, &position) in first.iter_mut().zip(&waves.places.positions) {
                 *out += space.field[position as usize].re.widened();
             }
-            for (out, &position) in second.iter_mut().zip(&basis.positions) {
+            for (out, &position) in second.iter_mut().zip(&waves.places.positions) {
                 *out += space.field[position as usize].im.widened();
             }
         }
     }
 
     fn add_density<T: Precision>(
-        basis: &WaveBasis,
-        fft: &FftBox<T>,
+        waves: WaveBox<'_, T>,
         space: &mut RealSpace<T>,
         psi: &[Self],
         weights: &[f64],
         density: &mut [f64],
         cancellation: Cancellation<'_>,
     ) -> Result<(), DftError> {
-        let n = basis.len();
+        let n = waves.len();
         for sign in [1.0, -1.0] {
             // |√w₁ a + i √w₂ b|² = w₁|a|² + w₂|b|² and a part that is odd under inversion.
             let chosen: Vec<(&[f64], f64)> = (psi.chunks_exact(n).zip(weights))
@@ -209,8 +233,8 @@ impl BandScalar for f64 {
             for pair in chosen.chunks(2) {
                 cancellation.check()?;
                 let (second, root) = pair.get(1).copied().unwrap_or((&[], 0.0));
-                scatter_pair(basis, fft, space, [pair[0].0, second], [pair[0].1, root]);
-                add_square(basis, fft, space, sign, density);
+                scatter_pair(waves, space, [pair[0].0, second], [pair[0].1, root]);
+                add_square(waves, space, sign, density);
             }
         }
         Ok(())
@@ -223,8 +247,7 @@ impl BandScalar for f64 {
 
 /// `c₁ a + i c₂ b` in the box; b may be empty.
 fn scatter_pair<T: Precision>(
-    basis: &WaveBasis,
-    fft: &FftBox<T>,
+    waves: WaveBox<'_, T>,
     space: &mut RealSpace<T>,
     [first, second]: [&[f64]; 2],
     [c1, c2]: [f64; 2],
@@ -232,30 +255,26 @@ fn scatter_pair<T: Precision>(
     let imaginary = second.iter().copied().chain(std::iter::repeat(0.0));
     let pairs = first.iter().zip(imaginary);
     let values = pairs.map(|(a, b)| Complex64::new(c1 * a, c2 * b));
-    basis.scatter(fft, values, &mut space.field);
+    waves.scatter(values, &mut space.field);
 }
 
 /// The local operator on what is in the box.
-fn multiply<T: Precision>(
-    basis: &WaveBasis,
-    fft: &FftBox<T>,
-    potential: &[T],
-    space: &mut RealSpace<T>,
-) {
+fn multiply<T: Precision>(waves: WaveBox<'_, T>, potential: &[T], space: &mut RealSpace<T>) {
     let (field, scratch) = (&mut space.field, &mut space.scratch);
-    fft.multiply_in_real_space(field, &basis.occupied, scratch, potential);
+    let WaveBox { fft, places } = waves;
+    fft.multiply_in_real_space(field, &places.occupied, scratch, potential);
 }
 
 /// `ρ += w |ψ|²` of what is in the box.
 fn add_square<T: Precision>(
-    basis: &WaveBasis,
-    fft: &FftBox<T>,
+    waves: WaveBox<'_, T>,
     space: &mut RealSpace<T>,
     weight: f64,
     density: &mut [f64],
 ) {
     let (field, scratch) = (&mut space.field, &mut space.scratch);
-    fft.visit_real_rows(field, &basis.occupied, scratch, |first, chunk| {
+    let WaveBox { fft, places } = waves;
+    fft.visit_real_rows(field, &places.occupied, scratch, |first, chunk| {
         for (rho, psi) in density[first..].iter_mut().zip(chunk.iter()) {
             *rho += weight * psi.norm_sqr().widened();
         }
@@ -271,12 +290,12 @@ impl<'a, S: BandScalar, T: Precision> Hamiltonian<'a, S, T> {
         cancellation: Cancellation<'a>,
     ) -> Self {
         let mean = operators.mean_potential_ha;
-        let fft = grid.fft_in();
+        let in_box = basis.operator_box(grid);
         let nonlocal = projectors.diagonal(&operators.coupling);
         let diagonal = basis.kinetic.iter().zip(nonlocal);
         Self {
             basis,
-            fft,
+            in_box,
             operators,
             projectors,
             overlap_diagonal: operators.overlap.as_ref().map(|q| {
@@ -284,8 +303,24 @@ impl<'a, S: BandScalar, T: Precision> Hamiltonian<'a, S, T> {
                 diagonal.into_iter().map(|q| 1.0 + q).collect()
             }),
             diagonal: diagonal.map(|(kinetic, d)| kinetic + mean + d).collect(),
-            space: RealSpace::new(fft),
+            space: RealSpace::new(in_box.fft),
+            inexact: None,
             cancellation,
+        }
+    }
+
+    /// The same, with cheaper operators for the eigensolver's corrections.
+    pub(crate) fn with_inexact(self, grid: &'a WaveGrid, potential: &'a InexactPotential) -> Self {
+        let single = |in_box: WaveBox<'a, f32>, potential| SinglePotential {
+            in_box,
+            potential,
+            space: RealSpace::new(in_box.fft),
+        };
+        let draft = single(self.basis.operator_box(grid), &potential.draft[..]);
+        let rounded = single(self.basis.density_box(grid), &potential.rounded[..]);
+        Self {
+            inexact: Some([draft, rounded]),
+            ..self
         }
     }
 }
@@ -358,14 +393,27 @@ impl<S: BandScalar, T: Precision> Operator for Hamiltonian<'_, S, T> {
 
     fn apply(&mut self, psi: &[S], projections: &[S], out: &mut [S]) -> Option<()> {
         apply_kinetic(self.basis, psi, out);
-        let potential = &self.operators.potential;
-        let some = BANDS_AT_ONCE * self.len();
-        for (psi, out) in psi.chunks(some).zip(out.chunks_mut(some)) {
-            if self.cancellation.is_requested() {
-                return None;
-            }
-            S::add_local(self.basis, self.fft, potential, &mut self.space, psi, out);
-        }
+        let (potential, space) = (&self.operators.potential, &mut self.space);
+        add_local_to_all(self.cancellation, self.in_box, potential, space, psi, out)?;
+        self.add_combination(&self.operators.coupling.apply(projections), out);
+        Some(())
+    }
+
+    fn apply_at_least(
+        &mut self,
+        exactness: Exactness,
+        psi: &[S],
+        projections: &[S],
+        out: &mut [S],
+    ) -> Option<()> {
+        let single = match (&mut self.inexact, exactness) {
+            (None, _) | (_, Exactness::Full) => return self.apply(psi, projections, out),
+            (Some([draft, _]), Exactness::Draft) => draft,
+            (Some([_, rounded]), Exactness::Rounded) => rounded,
+        };
+        apply_kinetic(self.basis, psi, out);
+        let (in_box, potential, space) = (single.in_box, single.potential, &mut single.space);
+        add_local_to_all(self.cancellation, in_box, potential, space, psi, out)?;
         self.add_combination(&self.operators.coupling.apply(projections), out);
         Some(())
     }
@@ -378,4 +426,23 @@ impl<S: BandScalar, T: Precision> Operator for Hamiltonian<'_, S, T> {
     fn add_combination(&self, coefficients: &[S], out: &mut [S]) {
         self.projectors.add_combination(coefficients, out);
     }
+}
+
+/// `out += V ψ` for any number of bands; `None` if it is cancelled.
+fn add_local_to_all<S: BandScalar, T: Precision>(
+    cancellation: Cancellation<'_>,
+    waves: WaveBox<'_, T>,
+    potential: &[T],
+    space: &mut RealSpace<T>,
+    psi: &[S],
+    out: &mut [S],
+) -> Option<()> {
+    let some = BANDS_AT_ONCE * waves.len();
+    for (psi, out) in psi.chunks(some).zip(out.chunks_mut(some)) {
+        if cancellation.is_requested() {
+            return None;
+        }
+        S::add_local(waves, potential, space, psi, out);
+    }
+    Some(())
 }

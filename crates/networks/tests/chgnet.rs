@@ -6,25 +6,17 @@
 
 mod common;
 
-use std::{process::Command, sync::Arc};
+use std::sync::Arc;
 
-use common::{OwnedState, views};
-use crystalgym_crystal::{Element, Skeleton, StructureFormat};
+use common::{OwnedState, chgnet, views};
+use crystalgym_crystal::{Element, Skeleton};
 use crystalgym_environment::{Task, TaskConfig};
 use crystalgym_networks::{
     Blanks, ChgnetFeatures, ChgnetHead, ChgnetNetwork, ChgnetShape, ChgnetTrunk, GraphNetwork,
     LayerOrder, NetworkConfig, PartialCrystal, Trunk,
 };
-use crystalgym_potential::{Chgnet, InteratomicPotential, Request, model};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
-
-fn chgnet() -> Option<Chgnet> {
-    let package = crystalgym_testing::python_package("chgnet")?;
-    let folder = tempfile::tempdir().unwrap();
-    model::install_chgnet(Some(&package), folder.path()).unwrap();
-    Some(Chgnet::new(&model::load_chgnet(folder.path()).unwrap()).unwrap())
-}
 
 fn task(skeleton: &str) -> Task {
     Task::new(&TaskConfig {
@@ -120,119 +112,6 @@ fn orbit(skeleton: &Skeleton, site: usize) -> Vec<usize> {
     orbit.dedup();
     orbit
 }
-
-/// Oracle: the package's own layers, run in the order of the published agents by a script of a few lines;
-/// and the potential's site features, summed, for CHGNet's own order.
-#[test]
-fn features_are_those_of_the_package_in_either_order() {
-    let Some(chgnet) = chgnet() else { return };
-    let Some(python) = crystalgym_testing::python_with(&["chgnet", "torch"]) else {
-        return;
-    };
-    let skeletons = ["C1", "C3", "C6"].map(|label| Skeleton::builtin(label).unwrap());
-    let symbols = ["Cs", "Pb", "I", "O", "Na", "F", "Ti", "Br"];
-    let elements: Vec<Element> = symbols.iter().map(|s| s.parse().unwrap()).collect();
-    let folder = tempfile::tempdir().unwrap();
-    let mut script = SCRIPT.to_owned();
-    let mut expected = Vec::new();
-    for (n, skeleton) in skeletons.iter().enumerate() {
-        let filling = elements[..skeleton.sites()].to_vec();
-        let crystal = crystalgym_crystal::Crystal::new(Arc::clone(skeleton), filling).unwrap();
-        let path = folder.path().join(format!("{n}.vasp"));
-        let structure = crystal.structure();
-        structure
-            .to_file_as(&path, StructureFormat::Poscar)
-            .unwrap();
-        script += &format!("show({:?})\n", path.display().to_string());
-        let found = chgnet.evaluate(&structure, Request::Energy).unwrap();
-        expected.push(sum(&found.features.unwrap().after_readout));
-    }
-    let output = Command::new(python)
-        .args(["-W", "ignore", "-c", &script])
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    let rows: Vec<Vec<f32>> = said
-        .lines()
-        .filter(|line| line.starts_with('|'))
-        .map(|line| {
-            line[1..]
-                .split_whitespace()
-                .map(|x| x.parse().unwrap())
-                .collect()
-        })
-        .collect();
-    assert_eq!(
-        rows.len(),
-        skeletons.len(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let features = Arc::new(ChgnetFeatures::new(chgnet));
-    for order in [LayerOrder::Corrected, LayerOrder::Published] {
-        let trunk = ChgnetTrunk::new(
-            Arc::clone(&features),
-            ChgnetHead::Published,
-            order,
-            Blanks::Material,
-            &skeletons,
-            &elements,
-        )
-        .unwrap();
-        for (n, skeleton) in skeletons.iter().enumerate() {
-            let node_types: Vec<u8> = (0..skeleton.sites() as u8).collect();
-            let mut found = vec![0.0; 64];
-            let seen = PartialCrystal {
-                skeleton: n,
-                node_types: &node_types,
-                focus: 0,
-            };
-            trunk.features(seen, &mut found);
-            let oracle = match order {
-                LayerOrder::Corrected => &expected[n],
-                LayerOrder::Published => &rows[n],
-            };
-            let largest = found.iter().zip(oracle).map(|(a, b)| (a - b).abs());
-            let largest = largest.fold(0.0, f32::max);
-            // Summed over up to eight sites with features of order one, in f32 on either side.
-            assert!(largest < 5e-4, "{order:?} {}: {largest}", skeleton.label);
-        }
-    }
-}
-
-fn sum(rows: &[f32]) -> Vec<f32> {
-    (0..64)
-        .map(|k| rows.iter().skip(k).step_by(64).sum())
-        .collect()
-}
-
-/// The published agents' forward pass: the last convolution and the norm inside the loop.
-const SCRIPT: &str = r#"
-import torch, warnings
-from chgnet.model.model import CHGNet, BatchedGraph
-from pymatgen.core import Structure
-m = CHGNet.load(verbose=False, use_device="cpu")
-def show(path):
-    s = Structure.from_file(path)
-    g = BatchedGraph.from_graphs([m.graph_converter(s)], bond_basis_expansion=m.bond_basis_expansion,
-        angle_basis_expansion=m.angle_basis_expansion, compute_stress=False)
-    x = m.atom_embedding(g.atomic_numbers - 1)
-    b = m.bond_embedding(g.bond_bases_ag)
-    wa, wb = m.bond_weights_ag(g.bond_bases_ag), m.bond_weights_bg(g.bond_bases_bg)
-    angles = len(g.angle_bases) != 0
-    if angles:
-        a = m.angle_embedding(g.angle_bases)
-    def conv(layer, x):
-        return layer(atom_feas=x, bond_feas=b, bond_weights=wa, atom_graph=g.batched_atom_graph,
-            directed2undirected=g.directed2undirected)
-    for atom, bond, angle in zip(m.atom_conv_layers[:-1], m.bond_conv_layers, m.angle_layers):
-        x = conv(atom, x)
-        if angles:
-            b = bond(atom_feas=x, bond_feas=b, bond_weights=wb, angle_feas=a, bond_graph=g.batched_bond_graph)
-            a = angle(atom_feas=x, bond_feas=b, angle_feas=a, bond_graph=g.batched_bond_graph)
-        x = m.readout_norm(conv(m.atom_conv_layers[-1], x))
-    print("|" + " ".join(repr(float(v)) for v in x.sum(0)))
-"#;
 
 /// Oracle: the published sizes (13 650 numbers for 18 actions, 12 545 for a value), and central
 /// differences of the outputs by the head's numbers.

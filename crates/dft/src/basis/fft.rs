@@ -15,6 +15,8 @@ const ROWS_PER_CHUNK: usize = 16;
 
 /// A real number in which transforms are done.
 pub(crate) trait Precision: FftNum {
+    const IS_DOUBLE: bool;
+
     fn rounded(x: f64) -> Self;
     fn widened(self) -> f64;
 
@@ -23,6 +25,8 @@ pub(crate) trait Precision: FftNum {
 }
 
 impl Precision for f64 {
+    const IS_DOUBLE: bool = true;
+
     fn rounded(x: f64) -> Self {
         x
     }
@@ -38,6 +42,8 @@ impl Precision for f64 {
 
 /// Half the bytes and twice the numbers a register: for bands that are not yet converged.
 impl Precision for f32 {
+    const IS_DOUBLE: bool = false;
+
     fn rounded(x: f64) -> Self {
         x as Self
     }
@@ -116,6 +122,29 @@ impl OccupiedColumns {
     }
 }
 
+/// Places of some plane waves in a box.
+#[derive(Debug, Clone)]
+pub(crate) struct Places {
+    /// Position of each in the reciprocal array.
+    pub(crate) positions: Vec<u32>,
+    pub(crate) occupied: OccupiedColumns,
+}
+
+impl Places {
+    /// Of waves that differ by less than the box, about whatever centre.
+    pub(crate) fn wrapped<T: Precision>(fft: &FftBox<T>, miller: &[[i32; 3]]) -> Self {
+        let positions = miller.iter().map(|&m| fft.wrapped_position(m) as u32);
+        Self::of_positions(fft, positions.collect())
+    }
+
+    pub(crate) fn of_positions<T: Precision>(fft: &FftBox<T>, positions: Vec<u32>) -> Self {
+        Self {
+            occupied: OccupiedColumns::of_positions(fft.dims(), &positions),
+            positions,
+        }
+    }
+}
+
 /// Scratch space of one thread.
 #[derive(Debug, Clone)]
 pub(crate) struct FftScratch<T = f64> {
@@ -170,6 +199,14 @@ impl<T: Precision> FftBox<T> {
             position = position * n + m.rem_euclid(n as i32) as usize;
         }
         Some(position)
+    }
+
+    /// Position of Miller indices in the reciprocal array, a whole number of boxes away if need be.
+    fn wrapped_position(&self, miller: [i32; 3]) -> usize {
+        let axes = miller.into_iter().zip(self.dims);
+        axes.fold(0, |position, (m, n)| {
+            position * n + m.rem_euclid(n as i32) as usize
+        })
     }
 
     /// Sets to zero what [`Self::visit_real_rows`] will read.

@@ -10,6 +10,7 @@ mod plane_wave_basis;
 mod point_orbits;
 mod set_up;
 mod wave_basis;
+mod wave_grid;
 
 pub use discretisation::Discretisation;
 pub use k_point::KPoint;
@@ -21,4 +22,5 @@ pub(crate) use density_grid::DensityGrid;
 pub(crate) use fft::{FftBox, FftScratch, Precision};
 pub(crate) use kmesh::{ReducedMesh, irreducible_k_points_unless};
 pub(crate) use point_orbits::PointOrbits;
-pub(crate) use wave_basis::{WaveBasis, WaveGrid};
+pub(crate) use wave_basis::{WaveBasis, WaveBox};
+pub(crate) use wave_grid::WaveGrid;

@@ -97,8 +97,8 @@ impl PlaneWaveBasis {
         let density_grid = DensityGrid::new(model.cell, ecut_density_ha * slack, cancellation)?;
         cancellation.check()?;
         let wave_grid = WaveGrid::new(ecut_ha * slack, &density_grid);
-        let (cell, fft, ecut) = (&model.cell, &wave_grid.fft, ecut_ha * slack);
-        let at = |k_point| WaveBasis::new(cell, k_point, ecut, fft, cancellation);
+        let (cell, ecut) = (&model.cell, ecut_ha * slack);
+        let at = |k_point| WaveBasis::new(cell, k_point, ecut, &wave_grid, cancellation);
         let waves = k_points
             .into_iter()
             .map(at)
@@ -179,8 +179,8 @@ impl PlaneWaveBasis {
         cancellation: Cancellation<'_>,
     ) -> Result<Vec<WaveBasis>, DftError> {
         let ecut = self.discretisation.ecut_ha * CUTOFF_SLACK;
-        let (cell, fft) = (&self.model.cell, &self.wave_grid.fft);
-        let at = |&k_point: &KPoint| WaveBasis::new(cell, k_point, ecut, fft, cancellation);
+        let (cell, grid) = (&self.model.cell, &self.wave_grid);
+        let at = |&k_point: &KPoint| WaveBasis::new(cell, k_point, ecut, grid, cancellation);
         k_points.iter().map(at).collect()
     }
 

@@ -1,12 +1,13 @@
-//! Plane waves and box of the wavefunctions.
+//! Plane waves of the wavefunctions.
 
 use rustfft::num_complex::{Complex, Complex64};
 
 use super::{
     by_length::sort_by_length,
-    density_grid::{DensityGrid, box_sides, miller_limits},
-    fft::{FftBox, OccupiedColumns, Precision, fast_fft_size},
+    density_grid::miller_limits,
+    fft::{FftBox, Places, Precision},
     k_point::KPoint,
+    wave_grid::WaveGrid,
 };
 use crate::{
     DftError,
@@ -26,9 +27,9 @@ pub(crate) struct WaveBasis {
     pub(crate) miller: Vec<[i32; 3]>,
     /// `|k+G|²/2` in hartree.
     pub(crate) kinetic: Vec<f64>,
-    /// Position of each G in the wavefunction box.
-    pub(crate) positions: Vec<u32>,
-    pub(crate) occupied: OccupiedColumns,
+    /// Where each G lies in the wavefunction box, and in that of drafts.
+    pub(crate) places: Places,
+    draft_places: Places,
 }
 
 impl WaveBasis {
@@ -38,7 +39,7 @@ impl WaveBasis {
         cell: &Cell,
         k_point: KPoint,
         ecut: f64,
-        fft: &FftBox,
+        grid: &WaveGrid,
         cancellation: Cancellation<'_>,
     ) -> Result<Self, DftError> {
         let mut pace = cancellation.pace();
@@ -61,19 +62,12 @@ impl WaveBasis {
         }
         sort_by_length(&mut waves, cancellation)?;
         let miller: Vec<[i32; 3]> = waves.iter().map(|wave| wave.1).collect();
-        // The box holds all differences of these waves, so every one has its place.
-        let positions: Vec<u32> = miller
-            .iter()
-            .filter_map(|&m| fft.position(m))
-            .map(|position| position as u32)
-            .collect();
-        debug_assert_eq!(positions.len(), miller.len());
         Ok(Self {
             k_point,
             kinetic: waves.iter().map(|wave| wave.0).collect(),
-            occupied: OccupiedColumns::of_positions(fft.dims(), &positions),
+            places: Places::wrapped(&grid.fft, &miller),
+            draft_places: Places::wrapped(grid.operator_fft::<f32>(), &miller),
             miller,
-            positions,
         })
     }
 
@@ -94,15 +88,43 @@ impl WaveBasis {
         (2.0 * largest).sqrt()
     }
 
+    /// All of them in the box in which H acts in this precision.
+    pub(crate) fn operator_box<'a, T: Precision>(&'a self, grid: &'a WaveGrid) -> WaveBox<'a, T> {
+        WaveBox {
+            fft: grid.operator_fft(),
+            places: match T::IS_DOUBLE {
+                true => &self.places,
+                false => &self.draft_places,
+            },
+        }
+    }
+
+    /// All of them in the box that holds products of two bands.
+    pub(crate) fn density_box<'a, T: Precision>(&'a self, grid: &'a WaveGrid) -> WaveBox<'a, T> {
+        WaveBox {
+            fft: grid.density_fft(),
+            places: &self.places,
+        }
+    }
+}
+
+/// A box with the places of one k-point's plane waves in it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WaveBox<'a, T> {
+    pub(crate) fft: &'a FftBox<T>,
+    pub(crate) places: &'a Places,
+}
+
+impl<T: Precision> WaveBox<'_, T> {
+    /// Number of plane waves.
+    pub(crate) fn len(&self) -> usize {
+        self.places.positions.len()
+    }
+
     /// Writes the coefficients of one band into the box, the rest zero.
-    pub(crate) fn scatter<T: Precision>(
-        &self,
-        fft: &FftBox<T>,
-        band: impl Iterator<Item = Complex64>,
-        field: &mut [Complex<T>],
-    ) {
-        fft.clear(field, &self.occupied);
-        for (&position, c) in self.positions.iter().zip(band) {
+    pub(crate) fn scatter(&self, band: impl Iterator<Item = Complex64>, field: &mut [Complex<T>]) {
+        self.fft.clear(field, &self.places.occupied);
+        for (&position, c) in self.places.positions.iter().zip(band) {
             field[position as usize] = Complex::new(T::rounded(c.re), T::rounded(c.im));
         }
     }
@@ -113,83 +135,4 @@ fn wave_vector(cell: &Cell, k_point: KPoint, miller: [i32; 3]) -> Vector3 {
     cell.wave_vector(std::array::from_fn(|axis| {
         f64::from(miller[axis]) + k_point.frac[axis]
     }))
-}
-
-/// The box of the wavefunctions, with the part of the density sphere that they can reach.
-///
-/// A product of two wavefunctions of cutoff E has no component beyond 4E, so a box that holds the
-/// sphere of 4E loses nothing: densities in it are exact, and so is the local potential between
-/// two wavefunctions.
-#[derive(Debug, Clone)]
-pub(crate) struct WaveGrid {
-    pub(crate) fft: FftBox,
-    fft_single: FftBox<f32>,
-    /// Position in the box of each G of the density grid within 4E, which are its first ones.
-    positions: Vec<u32>,
-    occupied: OccupiedColumns,
-}
-
-impl WaveGrid {
-    pub(crate) fn new(ecut: f64, density: &DensityGrid) -> Self {
-        let limit2 = 8.0 * ecut * (1.0 + 1e-12);
-        let g_count = density.g2.partition_point(|&g2| g2 <= limit2);
-        let miller = &density.miller[..g_count];
-        let dims = box_sides(miller).map(fast_fft_size);
-        let fft = FftBox::new(dims);
-        let positions: Vec<u32> = miller
-            .iter()
-            .filter_map(|&m| fft.position(m))
-            .map(|position| position as u32)
-            .collect();
-        Self {
-            occupied: OccupiedColumns::of_positions(fft.dims(), &positions),
-            positions,
-            fft_single: FftBox::new(dims),
-            fft,
-        }
-    }
-
-    /// The box for transforms in one precision or the other.
-    pub(crate) fn fft_in<T: Precision>(&self) -> &FftBox<T> {
-        T::choose(&self.fft, &self.fft_single)
-    }
-
-    /// A real field of the density grid at the points of this box, cut off at 4E.
-    pub(crate) fn field_to_real(&self, field: &[Complex64]) -> Vec<f64> {
-        let zero = Complex64::new(0.0, 0.0);
-        let mut packed = vec![zero; self.fft.len()];
-        for (&position, &value) in self.positions.iter().zip(field) {
-            packed[position as usize] = value;
-        }
-        let mut real = vec![0.0; self.fft.len()];
-        let mut scratch = self.fft.scratch();
-        let visit = |first: usize, chunk: &mut [Complex64]| {
-            for (to, from) in real[first..].iter_mut().zip(chunk.iter()) {
-                *to = from.re;
-            }
-        };
-        self.fft
-            .visit_real_rows(&mut packed, &self.occupied, &mut scratch, visit);
-        real
-    }
-
-    /// The coefficients, on the density grid's G, of a real field given at the points of this
-    /// box; zero beyond 4E.
-    pub(crate) fn field_to_reciprocal(
-        &self,
-        real: &[f64],
-        density: &DensityGrid,
-    ) -> Vec<Complex64> {
-        let zero = Complex64::new(0.0, 0.0);
-        let mut values: Vec<Complex64> = real.iter().map(|&x| Complex64::new(x, 0.0)).collect();
-        let mut packed = vec![zero; self.fft.len()];
-        let mut scratch = self.fft.scratch();
-        self.fft
-            .to_reciprocal(&mut values, &self.occupied, &mut scratch, &mut packed);
-        let mut field = vec![zero; density.len()];
-        for (to, &position) in field.iter_mut().zip(&self.positions) {
-            *to = packed[position as usize];
-        }
-        field
-    }
 }

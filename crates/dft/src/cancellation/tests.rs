@@ -11,8 +11,8 @@ use std::{
 
 use super::{Cancellation, STEPS_BETWEEN};
 use crate::{
-    Atom, Cell, DftError, Discretisation, KMesh, Model, Occupations, PlaneWaveBasis, ScfControl,
-    ScfEnd, ScfOptions, ScfResult, SetUp, Smearing, StartingPoint,
+    Atom, Cell, DftError, Discretisation, KMesh, Model, Neighbours, Occupations, PlaneWaveBasis,
+    ScfControl, ScfEnd, ScfOptions, ScfResult, SetUp, Smearing, StartingPoint,
     atom_symmetrizer::AtomSymmetrizer,
     basis::{DensityGrid, PointOrbits, WaveBasis, irreducible_k_points_unless},
     density::Density,
@@ -175,7 +175,7 @@ fn each_stage_of_the_set_up_asks_and_ends() {
             DensityGrid::new(model.cell, 16.0, c)
         }),
         stage("plane waves of the bands", 2, |c| {
-            WaveBasis::new(&model.cell, waves.k_point, 4.0, &basis.wave_grid.fft, c)
+            WaveBasis::new(&model.cell, waves.k_point, 4.0, &basis.wave_grid, c)
         }),
         stage("stars of plane waves", 1, |c| {
             Symmetrizer::new(grid, &operations, c)
@@ -195,7 +195,9 @@ fn each_stage_of_the_set_up_asks_and_ends() {
         stage("density of atoms", 2, |c| {
             Density::of_atoms(&basis, &terms, c)
         }),
-        stage("density of a neighbour", 3, |c| known.density(&basis, c)),
+        stage("density of a neighbour", 3, |c| {
+            Neighbours::from(&known).density(&basis, c)
+        }),
         stage("LDA", 2, xc(Functional::LdaPw)),
         stage("PBE", 6, xc(Functional::Pbe)),
         stage("potential", 7, |c| terms.evaluate(&basis, &density, ONE, c)),
@@ -228,7 +230,9 @@ fn each_stage_of_a_tabulated_potential_asks_and_ends() {
         }),
         stage("core", 1, |c| core_density(model, grid, c)),
         stage("charges", 1, |c| AugmentationCharges::new(model, grid, c)),
-        stage("spheres", 1, |c| OneCentreTerms::new(model, c)),
+        stage("spheres", 1, |c| {
+            OneCentreTerms::new(model, &basis.operations, c)
+        }),
         stage("density of charges", 1, |c| {
             charges.add_density(grid, occupations, ONE, &mut density.field.clone(), c)
         }),

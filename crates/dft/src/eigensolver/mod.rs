@@ -12,6 +12,16 @@ pub(crate) use dense::{dense_matrix, dense_overlap, solved_to_the_end};
 
 use crate::linear_algebra::Scalar;
 
+/// How exactly H is applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Exactness {
+    /// By an operator near by, Hermitian too, wrong by some 1e-2 hartree at most.
+    Draft,
+    /// To single precision.
+    Rounded,
+    Full,
+}
+
 /// A Hermitian operator H on blocks of column vectors, and the overlap `S = 1 + B q B†` of its
 /// eigenproblem `Hψ = εSψ`; the columns of B are the projectors.
 pub(crate) trait Operator {
@@ -39,6 +49,17 @@ pub(crate) trait Operator {
         projections: &[Self::Scalar],
         out: &mut [Self::Scalar],
     ) -> Option<()>;
+
+    /// As [`apply`](Self::apply), at least as exactly as is asked for.
+    fn apply_at_least(
+        &mut self,
+        _: Exactness,
+        psi: &[Self::Scalar],
+        projections: &[Self::Scalar],
+        out: &mut [Self::Scalar],
+    ) -> Option<()> {
+        self.apply(psi, projections, out)
+    }
 
     /// `q p` for projections p; `None` where S is the identity.
     fn overlap_coefficients(&self, projections: &[Self::Scalar]) -> Option<Vec<Self::Scalar>>;

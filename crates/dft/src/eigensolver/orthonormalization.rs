@@ -1,21 +1,27 @@
 //! Orthonormal blocks in the overlap S.
 
 use super::{Operator, columns::Columns};
-use crate::linear_algebra::Scalar;
+use crate::linear_algebra::{Scalar, norm2};
 
+/// Where no combination of unit vectors is shorter than the root of this, rounding grows tenfold at
+/// most: one pass is enough.
+const WELL_CONDITIONED: f64 = 1e-2;
 /// Eigenvalues of a normalised overlap matrix below this share of the largest are rounding.
 const DEPENDENCE_THRESHOLD: f64 = 1e-13;
 
 /// Makes the columns of `block` orthonormal in the overlap S, and orthogonal to the columns of
 /// `basis`, which are orthonormal in it; directions that vanish in the process are dropped.
 ///
-/// `W ← W − V V†SW`, then `W ← W U λ^{−1/2}` with `W†SW = U λ U†`; twice, since the first pass
-/// loses digits when W lies almost within V. `None` if the linear algebra breaks down.
+/// `W ← W − V V†SW`, then `W ← W U λ^{−1/2}` with `W†SW = U λ U†`; once more where that loses digits,
+/// since W lies almost within V or is almost dependent. `None` if the linear algebra breaks down.
 pub(super) fn orthonormalize_against<S: Scalar>(
     operator: &impl Operator<Scalar = S>,
     basis: &Columns<S>,
     block: &mut Columns<S>,
 ) -> Option<()> {
+    let longest2 = (block.vectors.chunks_exact(block.n))
+        .map(norm2)
+        .fold(0.0, f64::max);
     for _ in 0..2 {
         if basis.count() > 0 {
             let overlap = basis.overlap_with(block, operator);
@@ -37,6 +43,10 @@ pub(super) fn orthonormalize_against<S: Scalar>(
             }
         }
         block.combine(&combinations);
+        let smallest = lambda.first().copied().unwrap_or(0.0);
+        if smallest > WELL_CONDITIONED * longest2.max(largest) {
+            break;
+        }
     }
     Some(())
 }

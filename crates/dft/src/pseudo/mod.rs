@@ -4,6 +4,7 @@
 //! the built-in table. Both give the same thing: the energies are in hartree, lengths in bohr, and
 //! the form factors are methods in q. [`RadialTable`] keeps one on a fine mesh in q for inner loops.
 
+mod bessel_rows;
 mod error;
 mod form_factors;
 mod gaunt;

@@ -94,25 +94,6 @@ pub fn spherical_bessel_derivative(l: usize, x: f64) -> f64 {
     l as f64 / x * spherical_bessel(l, x) - spherical_bessel(l + 1, x)
 }
 
-/// j_0(x) … j_l(x), as many as `out` holds; the same bits as [`spherical_bessel`].
-pub(super) fn spherical_bessel_all(x: f64, out: &mut [f64]) {
-    if x < out.len() as f64 {
-        for (l, value) in out.iter_mut().enumerate() {
-            *value = spherical_bessel(l, x);
-        }
-        return;
-    }
-    let (sin, cos) = x.sin_cos();
-    let mut previous = sin / x;
-    let mut current = (previous - cos) / x;
-    for (l, value) in out.iter_mut().enumerate() {
-        *value = previous;
-        let next = (2 * l + 3) as f64 / x * current - previous;
-        previous = current;
-        current = next;
-    }
-}
-
 fn bessel_series(l: usize, x: f64) -> f64 {
     let mut term = 1.0;
     for k in 1..=l {
@@ -189,9 +170,6 @@ mod tests {
                 let left = spherical_bessel(l - 1, x) + spherical_bessel(l + 1, x);
                 let right = (2 * l + 1) as f64 / x * spherical_bessel(l, x);
                 assert!((left - right).abs() < 1e-13, "{l} {x}");
-                let mut all = vec![0.0; l + 1];
-                spherical_bessel_all(x, &mut all);
-                assert_eq!(all[l].to_bits(), spherical_bessel(l, x).to_bits());
                 let h = 1e-4;
                 let slope = (spherical_bessel(l, x + h) - spherical_bessel(l, x - h)) / (2.0 * h);
                 assert!((slope - spherical_bessel_derivative(l, x)).abs() < 1e-8);

@@ -2,10 +2,15 @@
 
 use std::f64::consts::PI;
 
-use super::radial::{RadialMesh, spherical_bessel_all};
+use super::{bessel_rows::BesselRows, radial::RadialMesh};
+use crate::linear_algebra::Scalar;
 
 /// Spacing in q of all tables, bohr⁻¹; the one `pw.x` uses.
 const SPACING: f64 = 0.01;
+
+/// Nodes whose integrals are one matrix product; sines and cosines go from the first to the last by the
+/// addition theorems, which rounds them to 16 units of the last place at most.
+const NODES_AT_ONCE: usize = 16;
 
 /// A function of q ≥ 0 on an even mesh, interpolated by cubics through four points.
 ///
@@ -29,8 +34,8 @@ impl RadialTable {
 
     /// Tables of 4π ∫ r² f(r) j_l(qr) dr for many f on one mesh.
     ///
-    /// Each j_l(qr) is computed once for all functions of that l; equal to direct integration of
-    /// one function after the other up to rounding.
+    /// Each j_l(qr) is computed once for all functions of that l, and sums over the mesh are matrix
+    /// products; equal to direct integration of one function after the other up to rounding.
     /// `spend` is called before each node with the steps that it takes, and can end the work.
     pub(super) fn of_radial_functions<E>(
         mesh: &RadialMesh,
@@ -38,27 +43,65 @@ impl RadialTable {
         functions: &[Integrand<'_>],
         mut spend: impl FnMut(usize) -> Result<(), E>,
     ) -> Result<Vec<Self>, E> {
-        let l_max = functions.iter().map(|f| f.l).max().unwrap_or(0);
         let weighted: Vec<Vec<f64>> = functions.iter().map(|f| f.weighted(mesh)).collect();
         let points = weighted.iter().map(Vec::len).max().unwrap_or(0);
         let mut tables: Vec<Self> = functions
             .iter()
             .map(|_| Self { values: Vec::new() })
             .collect();
-        let mut bessel = vec![vec![0.0; points]; l_max + 1];
-        let mut at_one_point = vec![0.0; l_max + 1];
-        for i in 0..Self::count(q_max) {
-            spend(points * (functions.len() + 10 * bessel.len()))?;
-            let q = i as f64 * SPACING;
-            for (k, &r) in mesh.r[..points].iter().enumerate() {
-                spherical_bessel_all(q * r, &mut at_one_point);
-                for (row, &value) in bessel.iter_mut().zip(&at_one_point) {
-                    row[k] = value;
+        if points == 0 {
+            return Ok(tables);
+        }
+        let bessel = BesselRows::new(functions.iter().map(|f| f.l + 1).max().unwrap_or(0));
+        // The functions of each l, one column each.
+        let matrices: Vec<(Vec<usize>, Vec<f64>)> = (0..bessel.orders())
+            .map(|l| {
+                let of_l: Vec<usize> = (0..functions.len())
+                    .filter(|&index| functions[index].l == l)
+                    .collect();
+                let mut matrix = vec![0.0; of_l.len() * points];
+                for (column, &index) in matrix.chunks_exact_mut(points).zip(&of_l) {
+                    column[..weighted[index].len()].copy_from_slice(&weighted[index]);
+                }
+                (of_l, matrix)
+            })
+            .collect();
+        let r = &mesh.r[..points];
+        let turns = |length: f64| -> (Vec<f64>, Vec<f64>) {
+            r.iter().map(|r| (length * r).sin_cos()).unzip()
+        };
+        let (sin_step, cos_step) = turns(SPACING);
+        let mut rows = vec![vec![0.0; NODES_AT_ONCE * points]; bessel.orders()];
+        let mut x = vec![0.0; points];
+        let count = Self::count(q_max);
+        for first in (0..count).step_by(NODES_AT_ONCE) {
+            let nodes = NODES_AT_ONCE.min(count - first);
+            let (mut sin, mut cos) = turns(first as f64 * SPACING);
+            for node in 0..nodes {
+                spend(points * (functions.len() + bessel.orders()))?;
+                let q = (first + node) as f64 * SPACING;
+                for (x, r) in x.iter_mut().zip(r) {
+                    *x = q * r;
+                }
+                let mut rows: Vec<&mut [f64]> = (rows.iter_mut())
+                    .map(|row| &mut row[node * points..(node + 1) * points])
+                    .collect();
+                bessel.fill(&x, &sin, &cos, &mut rows);
+                // On to the next node: sin(x + h), cos(x + h).
+                let steps = sin_step.iter().zip(&cos_step);
+                for ((sin, cos), (sin_step, cos_step)) in sin.iter_mut().zip(&mut cos).zip(steps) {
+                    let turned = *sin * cos_step + *cos * sin_step;
+                    *cos = *cos * cos_step - *sin * sin_step;
+                    *sin = turned;
                 }
             }
-            for ((table, f), weighted) in tables.iter_mut().zip(functions).zip(&weighted) {
-                let products = weighted.iter().zip(&bessel[f.l]).map(|(w, j)| w * j);
-                table.values.push(products.sum());
+            for ((of_l, matrix), row) in matrices.iter().zip(&rows) {
+                let sums = f64::adjoint_product(matrix, &row[..nodes * points], points);
+                for sums in sums.chunks_exact(of_l.len().max(1)) {
+                    for (&index, &sum) in of_l.iter().zip(sums) {
+                        tables[index].values.push(sum);
+                    }
+                }
             }
         }
         Ok(tables)

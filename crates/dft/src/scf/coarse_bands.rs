@@ -89,7 +89,7 @@ impl<S: BandScalar> CoarseBands<S> {
     ) -> Option<Vec<S>> {
         let waves = &basis.waves[k];
         let mut index_at = vec![u32::MAX; basis.wave_grid.fft.len()];
-        for (index, &position) in (0u32..).zip(&waves.positions) {
+        for (index, &position) in (0u32..).zip(&waves.places.positions) {
             index_at[position as usize] = index;
         }
         let (mut u, mut local) = (Vec::new(), Vec::new());

@@ -101,9 +101,9 @@ fn smooth_density<S: BandScalar, T: Precision>(
     let grid = &basis.wave_grid;
     let volume = basis.model.cell.volume();
     let density_at = |((k, waves), occupations): ((usize, &WaveBasis), &Vec<f64>)| {
-        let fft = grid.fft_in::<T>();
-        let mut density = vec![0.0; fft.len()];
-        let mut space = RealSpace::new(fft);
+        let waves_in_box = waves.density_box::<T>(grid);
+        let mut density = vec![0.0; waves_in_box.fft.len()];
+        let mut space = RealSpace::new(waves_in_box.fft);
         let weights: Vec<f64> = occupations
             .iter()
             .map(|&f| match f.abs() < OCCUPATION_THRESHOLD {
@@ -113,8 +113,7 @@ fn smooth_density<S: BandScalar, T: Precision>(
             .collect();
         let columns = bands.at(k);
         S::add_density(
-            waves,
-            fft,
+            waves_in_box,
             &mut space,
             &columns,
             &weights,

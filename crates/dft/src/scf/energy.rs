@@ -107,7 +107,7 @@ impl FixedTerms {
             bare_coupling: bare_coupling(model),
             overlap: augmentation.as_ref().map(AugmentationCharges::overlap),
             augmentation,
-            one_centre: OneCentreTerms::new(model, cancellation)?,
+            one_centre: OneCentreTerms::new(model, &basis.operations, cancellation)?,
             ewald_ha: ewald_energy(model, cancellation)?,
         })
     }

@@ -12,6 +12,9 @@ use crate::{basis::DensityGrid, density::Density, linear_algebra::Scalar};
 pub struct Mixing {
     /// Share of the residual that is added, as `mixing_beta` of `pw.x`.
     pub damping: f64,
+    /// The same in the first step, before anything is known of how the output answers the input. Where it
+    /// answers ε times the input, `1/ε` would be best: some 0.2 to 0.3 in crystals.
+    pub first_damping: f64,
     /// Number of earlier steps that are remembered.
     pub history: usize,
     /// `q` of Kerker's preconditioner `G²/(G² + q²)` in bohr⁻¹ (Phys. Rev. B 23, 3082 (1981)), for
@@ -24,12 +27,13 @@ pub struct Mixing {
 }
 
 impl Default for Mixing {
-    /// The damping of the published decks, `pw.x`'s history, and a regularisation with which copper,
+    /// The damping of the published decks but for the first step, `pw.x`'s history, and a regularisation with which copper,
     /// whose d bands cross the Fermi level, converges in half the iterations that 1e-12 takes, and
     /// insulators in as many.
     fn default() -> Self {
         Self {
             damping: 0.7,
+            first_damping: 0.25,
             history: 8,
             kerker_wave_number: 0.0,
             regularisation: 1e-5,
@@ -136,7 +140,11 @@ impl Mixer {
             *best *= g2 / (g2 + q2);
         }
         best.field[0] = Complex64::new(0.0, 0.0);
-        next.add_scaled(self.mixing.damping, &best);
+        let damping = match self.steps.is_empty() {
+            true => self.mixing.first_damping,
+            false => self.mixing.damping,
+        };
+        next.add_scaled(damping, &best);
         next
     }
 

@@ -18,7 +18,7 @@ pub use mixing::Mixing;
 pub use options::{ScfControl, ScfOptions};
 pub use result::{ScfIteration, ScfResult};
 pub use self_consistent_field::{self_consistent_field, self_consistent_field_near};
-pub use starting_point::StartingPoint;
+pub use starting_point::{Neighbours, StartingPoint};
 
 pub(crate) use energy::{FixedTerms, KohnShamPotential};
 pub(crate) use start::starting_bands;

@@ -21,6 +21,80 @@ use crate::{
 /// 30 MB of them at 50 Ry, the largest crystals of the benchmark without symmetry 150 to 330 MB.
 const MOST_BYTES: usize = 64 << 20;
 
+/// Calculations of the same atoms to start another one from.
+#[derive(Debug, Clone, Copy)]
+pub struct Neighbours<'a> {
+    /// The nearest, whose bands are taken.
+    pub nearest: &'a StartingPoint,
+    /// One at another volume, if there is one: what bonding does to the density is continued along the
+    /// straight line through the two.
+    pub before: Option<&'a StartingPoint>,
+}
+
+impl<'a> From<&'a StartingPoint> for Neighbours<'a> {
+    fn from(nearest: &'a StartingPoint) -> Self {
+        Self {
+            nearest,
+            before: None,
+        }
+    }
+}
+
+impl Neighbours<'_> {
+    /// Those of use to a calculation in this basis, if there are any.
+    pub(crate) fn fitting(self, wanted: &PlaneWaveBasis) -> Option<Self> {
+        let fits = |point: &&StartingPoint| point.fits(wanted);
+        Some(Self {
+            nearest: Some(self.nearest).filter(fits)?,
+            before: self.before.filter(fits),
+        })
+    }
+
+    /// The atoms' density in the wanted cell, and what bonding did, taken along at equal fractional
+    /// positions: `ρ_atoms(G) + Ω₀ (ρ₀ − ρ_atoms,0)(G) / Ω`, and where another volume Ω₁ is known
+    /// `(Ω − Ω₀)/(Ω₀ − Ω₁)` times the change from there on to here.
+    ///
+    /// # Errors
+    /// [`DftError::Cancelled`].
+    pub(crate) fn density(
+        self,
+        wanted: &PlaneWaveBasis,
+        cancellation: Cancellation<'_>,
+    ) -> Result<Density, DftError> {
+        let volume = wanted.model.cell.volume();
+        let (nearest, mut projector_occupations) =
+            (self.nearest, self.nearest.projector_occupations.clone());
+        let mut field = atomic_density_unless(cancellation, &wanted.model, &wanted.density_grid)?;
+        let from_nearest = nearest.volume() - self.before.map_or(0.0, StartingPoint::volume);
+        let ahead = (volume - nearest.volume()) / from_nearest;
+        match self.before.filter(|_| ahead.abs() <= MOST_AHEAD) {
+            None => nearest.add_bonding(1.0, wanted, &mut field, cancellation)?,
+            Some(before) => {
+                nearest.add_bonding(1.0 + ahead, wanted, &mut field, cancellation)?;
+                before.add_bonding(-ahead, wanted, &mut field, cancellation)?;
+                let entries = projector_occupations.entries_mut();
+                for (here, there) in entries
+                    .iter_mut()
+                    .zip(before.projector_occupations.entries())
+                {
+                    *here += ahead * (*here - there);
+                }
+            }
+        }
+        wanted.symmetrizer.symmetrize(&mut field, cancellation)?;
+        wanted
+            .atom_symmetrizer
+            .symmetrize(&mut projector_occupations);
+        Ok(Density {
+            field,
+            projector_occupations,
+        })
+    }
+}
+
+/// Nothing is continued further than this times the way that is known.
+const MOST_AHEAD: f64 = 1.5;
+
 /// What a calculation leaves for those of the same atoms in slightly different cells, or with
 /// slightly different cutoffs: what bonding did to the density, and, up to 64 MiB, the bands.
 #[derive(Debug, Clone)]
@@ -76,6 +150,15 @@ impl StartingPoint {
         }
     }
 
+    /// The same without bands, to show how the density changes.
+    #[must_use]
+    pub fn without_bands(self) -> Self {
+        Self {
+            bands: Vec::new(),
+            ..self
+        }
+    }
+
     /// Whether the species, the atoms, their inversion and the k-points are those of `wanted`.
     pub(crate) fn fits(&self, wanted: &PlaneWaveBasis) -> bool {
         let (a, b) = (&self.model, &wanted.model);
@@ -87,22 +170,23 @@ impl StartingPoint {
             && self.k_points_frac == k_points_frac(wanted)
     }
 
-    /// The atoms' density in the wanted cell, and what bonding did, taken along at equal fractional
-    /// positions: `ρ_atoms(G) + (ρ₀ − ρ_atoms,0)(G) Ω₀/Ω`.
-    ///
-    /// # Errors
-    /// [`DftError::Cancelled`].
-    pub(crate) fn density(
+    fn volume(&self) -> f64 {
+        self.model.cell.volume()
+    }
+
+    /// Adds what bonding did, times `share`, at equal Miller indices.
+    fn add_bonding(
         &self,
+        share: f64,
         wanted: &PlaneWaveBasis,
+        field: &mut [Complex64],
         cancellation: Cancellation<'_>,
-    ) -> Result<Density, DftError> {
+    ) -> Result<(), DftError> {
         /// Steps to find one plane wave among the others.
         const STEPS_PER_WAVE: usize = 16;
         let mut pace = cancellation.pace();
         let grid = &wanted.density_grid;
-        let scale = self.model.cell.volume() / grid.cell.volume();
-        let mut field = atomic_density_unless(cancellation, &wanted.model, grid)?;
+        let scale = share * self.volume() / grid.cell.volume();
         let mut bonding_at = HashMap::with_capacity(self.miller.len());
         for (miller, bonding) in self.miller.iter().zip(&self.bonding) {
             pace.spend(STEPS_PER_WAVE)?;
@@ -114,11 +198,7 @@ impl StartingPoint {
                 *rho += **bonding * scale;
             }
         }
-        wanted.symmetrizer.symmetrize(&mut field, cancellation)?;
-        Ok(Density {
-            field,
-            projector_occupations: self.projector_occupations.clone(),
-        })
+        Ok(())
     }
 
     /// The known bands at the k-point of this index: coefficients of equal Miller indices. `None`

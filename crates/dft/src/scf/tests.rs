@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustfft::num_complex::Complex64;
 
 use super::{
-    ScfControl, ScfOptions, StartingPoint, self_consistent_field,
+    Neighbours, ScfControl, ScfOptions, StartingPoint, self_consistent_field,
     self_consistent_field::{plan_bands, solve},
     self_consistent_field_near,
 };
@@ -144,6 +144,43 @@ fn a_neighbour_is_only_a_start() {
     }
     let work = |result: &super::ScfResult| result.history[0].hamiltonian_applications;
     assert!(work(&from_neighbour) < work(&from_density));
+}
+
+/// Identity: two neighbours are only a start too, and a better one.
+#[test]
+fn two_neighbours_are_a_better_start_than_one() {
+    let given = basis(2);
+    let at = |scale: f64| {
+        let mut model = given.model().clone();
+        let scaled = model.cell.vectors().map(|row| row.map(|x| scale * x));
+        model.cell = Cell::new(scaled).unwrap();
+        PlaneWaveBasis::new(Arc::new(model), given.discretisation()).unwrap()
+    };
+    let bases = [1.0, 1.01, 1.02].map(at);
+    let from_atoms = |basis: &PlaneWaveBasis| {
+        self_consistent_field(basis, &options(), ScfControl::default()).unwrap()
+    };
+    let before = StartingPoint::of(&bases[0], &from_atoms(&bases[0]));
+    let nearest = StartingPoint::of(&bases[1], &from_atoms(&bases[1]));
+    let from = |before| {
+        let known = Neighbours {
+            nearest: &nearest,
+            before,
+        };
+        self_consistent_field_near(&bases[2], known, &options(), ScfControl::default()).unwrap()
+    };
+    let (one, two) = (from(None), from(Some(&before)));
+    let expected = from_atoms(&bases[2]).total_energy_ha();
+    for near in [&one, &two] {
+        let difference = near.total_energy_ha() - expected;
+        assert!(
+            near.is_converged() && difference.abs() < 1e-9,
+            "{difference} Ha"
+        );
+    }
+    let first_error = |result: &super::ScfResult| result.history[0].estimated_error_ha;
+    let (one, two) = (first_error(&one), first_error(&two));
+    assert!(two < one, "{two} {one}");
 }
 
 /// Identity: what bands are rounded to between iterations changes results far less than the

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crystalgym_crystal::{CrystalGraph, DirectedEdge, Lattice};
 use crystalgym_environment::Observation;
 use crystalgym_networks::{GraphTemplate, Megnet, MegnetConfig};
+use crystalgym_potential::{Chgnet, model};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
@@ -168,4 +169,12 @@ pub fn views(states: &[OwnedState]) -> Vec<Observation<'_>> {
 /// Fixed weights of a test loss: Σ weight · output.
 pub fn loss_weights(len: usize) -> Vec<f32> {
     (0..len).map(|i| ((i as f32 + 1.0) * 0.7).sin()).collect()
+}
+
+/// CHGNet, if a Python has the package `chgnet`, which brings the weights.
+pub fn chgnet() -> Option<Chgnet> {
+    let package = crystalgym_testing::python_package("chgnet")?;
+    let folder = tempfile::tempdir().unwrap();
+    model::install_chgnet(Some(&package), folder.path()).unwrap();
+    Some(Chgnet::new(&model::load_chgnet(folder.path()).unwrap()).unwrap())
 }

@@ -1,6 +1,12 @@
 //! `crystalgym bench dft`: values and times of the built-in engine beside those of pw.x.
 
-use std::{fs, io::Write, num::NonZeroUsize, process::ExitCode, sync::Arc};
+use std::{
+    fs,
+    io::Write,
+    num::NonZeroUsize,
+    process::{Command, ExitCode},
+    sync::Arc,
+};
 
 use anyhow::Context;
 use clap::Args;
@@ -12,6 +18,10 @@ use crystalgym_evaluation::{
 };
 use crystalgym_pseudopotential::PseudopotentialFamily;
 use crystalgym_qe::PwSettings;
+use nix::sys::{
+    resource::{UsageWho, getrusage},
+    time::TimeValLike,
+};
 
 use super::coverage::evaluate_until;
 use crate::{signals::StopFlag, terminal};
@@ -88,7 +98,7 @@ pub(crate) fn run(arguments: &DftArguments) -> anyhow::Result<ExitCode> {
     let mut out = terminal::stdout();
     writeln!(
         out,
-        "{} and {} Ry, {} points per reciprocal atom, {} cores, {}, pw.x {}\n",
+        "{} and {} Ry, {} points per reciprocal atom, {} cores, {}, pw.x {} with {}\n",
         comparison.qe.pw.ecutwfc_ry,
         comparison.qe.pw.ecutrho_ry,
         comparison.qe.pw.kppa,
@@ -98,11 +108,12 @@ pub(crate) fn run(arguments: &DftArguments) -> anyhow::Result<ExitCode> {
             None => "GTH-PBE as UPF files",
         },
         comparison.pw_x()?.program_version()?,
+        blas_of(&arguments.program).unwrap_or_else(|| "a BLAS that it does not name".to_owned()),
     )?;
     writeln!(
         out,
-        "| property | crystal | engine | pw.x | engine s | pw.x s | ratio |\n\
-         |---|---|---|---|---|---|---|"
+        "| property | crystal | engine | pw.x | engine s | pw.x s | ratio | engine CPU s | pw.x CPU s | CPU ratio |\n\
+         |---|---|---|---|---|---|---|---|---|---|"
     )?;
     let mut summary = Vec::new();
     for &property in &arguments.property {
@@ -114,19 +125,26 @@ pub(crate) fn run(arguments: &DftArguments) -> anyhow::Result<ExitCode> {
                 eprintln!("left out: {error}");
                 continue;
             }
-            let [ours, theirs] = [&engine as &dyn Calculator, &comparison.pw_x()?]
-                .map(|calculator| evaluate_until(&stop, calculator, None, crystal, property));
-            let (ours, theirs) = (ours?.outcome, theirs?.outcome);
+            let pw_x = comparison.pw_x()?;
+            let evaluated = |calculator: &dyn Calculator, who: UsageWho| -> anyhow::Result<_> {
+                let before = user_seconds(who)?;
+                let record = evaluate_until(&stop, calculator, None, crystal, property)?;
+                Ok((record.outcome, user_seconds(who)? - before))
+            };
+            let (ours, our_cpu) = evaluated(&engine, UsageWho::RUSAGE_SELF)?;
+            let (theirs, their_cpu) = evaluated(&pw_x, UsageWho::RUSAGE_CHILDREN)?;
             if stop.is_set() {
                 return Ok(ExitCode::FAILURE);
             }
             let ratio = theirs.seconds() / ours.seconds();
+            let cpu_ratio = their_cpu / our_cpu;
             if ours.value().is_some() && theirs.value().is_some() {
-                ratios.push(ratio);
+                ratios.push((ratio, cpu_ratio));
             }
             writeln!(
                 out,
-                "| {property} | {} {} | {} | {} | {:.2} | {:.2} | {ratio:.1} |",
+                "| {property} | {} {} | {} | {} | {:.2} | {:.2} | {ratio:.1} | {our_cpu:.2} | \
+                 {their_cpu:.2} | {cpu_ratio:.1} |",
                 crystal.skeleton().label,
                 crystal.formula(),
                 shown(&ours),
@@ -140,13 +158,36 @@ pub(crate) fn run(arguments: &DftArguments) -> anyhow::Result<ExitCode> {
     }
     writeln!(
         out,
-        "\n| property | cases | geometric mean of pw.x / engine |\n|---|---|---|"
+        "\n| property | cases | geometric mean of pw.x / engine | of their CPU times |\n|---|---|---|---|"
     )?;
     for (property, ratios) in summary.iter().filter(|(_, ratios)| !ratios.is_empty()) {
-        let mean = geometric_mean(ratios);
-        writeln!(out, "| {property} | {} | {mean:.1} |", ratios.len())?;
+        let (ratios, cpu_ratios): (Vec<f64>, Vec<f64>) = ratios.iter().copied().unzip();
+        let (mean, cpu_mean) = (geometric_mean(&ratios), geometric_mean(&cpu_ratios));
+        writeln!(
+            out,
+            "| {property} | {} | {mean:.1} | {cpu_mean:.1} |",
+            ratios.len()
+        )?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// User time of this process, or of its children that have ended, in seconds.
+fn user_seconds(who: UsageWho) -> anyhow::Result<f64> {
+    let time = getrusage(who)?.user_time();
+    Ok(time.num_microseconds() as f64 * 1e-6)
+}
+
+/// The file of the BLAS that the loader finds for a program.
+fn blas_of(program: &str) -> Option<String> {
+    let path = std::env::split_paths(&std::env::var_os("PATH")?)
+        .map(|folder| folder.join(program))
+        .find(|path| path.is_file())?;
+    let listed = Command::new("ldd").arg(path).output().ok()?.stdout;
+    let listed = String::from_utf8_lossy(&listed).into_owned();
+    let line = listed.lines().find(|line| line.contains("blas"))?;
+    let file = line.split("=>").nth(1)?.split_whitespace().next()?;
+    Some(fs::canonicalize(file).ok()?.display().to_string())
 }
 
 impl Comparison {

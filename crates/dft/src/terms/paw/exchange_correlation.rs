@@ -4,11 +4,13 @@ use std::f64::consts::PI;
 
 use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
 
+use super::mirrors::{Mirrors, mirrored};
 use crate::{
     pseudo::{
         RadialMesh, real_spherical_harmonics, real_spherical_harmonics_gradient, sphere_quadrature,
     },
     terms::pair_expansion::PairExpansion,
+    vector::dot,
     xc::Functional,
 };
 
@@ -20,7 +22,6 @@ pub(super) struct SphereXc {
     radii: Vec<f64>,
     /// `w_k r_k²`, the weights of the radii.
     radial_weights: Vec<f64>,
-    directions: Directions,
     /// f(r) and df/dr of each radial function, one after the other.
     values: Vec<f64>,
     slopes: Vec<f64>,
@@ -31,8 +32,11 @@ pub(super) struct SphereXc {
 }
 
 /// Directions n with the harmonics there, each `directions × harmonics`, column by column.
+///
+/// One of each set of directions that mirror planes turn into each other stands for all, with the sum of
+/// their weights and the mean of their harmonics: those of a symmetric density are the same there.
 #[derive(Debug, Clone)]
-struct Directions {
+pub(super) struct Directions {
     weights: Vec<f64>,
     harmonics: Vec<f64>,
     /// r∇Y along two directions at right angles to n.
@@ -56,7 +60,6 @@ impl SphereXc {
         functional: Functional,
         mesh: &RadialMesh,
         points: usize,
-        expansion: &PairExpansion,
         functions: &[Vec<f64>],
         core: &[f64],
     ) -> Self {
@@ -87,7 +90,6 @@ impl SphereXc {
             functional,
             radii: r[..inside].to_vec(),
             radial_weights: (0..inside).map(weight).collect(),
-            directions: Directions::new(expansion.l_max()),
             values,
             slopes,
             core: core[..inside].to_vec(),
@@ -96,18 +98,23 @@ impl SphereXc {
         }
     }
 
-    pub(super) fn evaluate(&self, expansion: &PairExpansion, moments: &[f64]) -> SphereEnergy {
-        let (radii, angles) = (self.radii.len(), self.directions.weights.len());
-        let count = self.directions.harmonic_count;
-        let density_lm = self.expand(expansion, moments, &self.values);
-        let slope_lm = self.expand(expansion, moments, &self.slopes);
+    pub(super) fn evaluate(
+        &self,
+        directions: &Directions,
+        expansion: &PairExpansion,
+        moments: &[f64],
+    ) -> SphereEnergy {
+        let (radii, angles) = (self.radii.len(), directions.weights.len());
+        let count = directions.harmonic_count;
+        let density_lm = self.expand(count, expansion, moments, &self.values);
+        let slope_lm = self.expand(count, expansion, moments, &self.slopes);
         // Points of the sphere: directions × radii, column by column.
         let at_points = |harmonics: &[f64], by_harmonic: &[f64]| {
             real_product(harmonics, by_harmonic, angles, count)
         };
-        let density = at_points(&self.directions.harmonics, &density_lm);
-        let along = at_points(&self.directions.harmonics, &slope_lm);
-        let across = [0, 1].map(|i| at_points(&self.directions.tangents[i], &density_lm));
+        let density = at_points(&directions.harmonics, &density_lm);
+        let along = at_points(&directions.harmonics, &slope_lm);
+        let across = [0, 1].map(|i| at_points(&directions.tangents[i], &density_lm));
 
         // w ∂e/∂ρ and 2 w ∂e/∂σ ∇ρ
         let mut energy = self.outside;
@@ -130,7 +137,7 @@ impl SphereXc {
                 sigma[n] = radial * radial + across[0] * across[0] + across[1] * across[1];
             }
             self.functional.evaluate_many(&rho, &sigma, |n, xc| {
-                let weight = self.directions.weights[n] * self.radial_weights[k];
+                let weight = directions.weights[n] * self.radial_weights[k];
                 energy += weight * xc.energy;
                 by_density[n] = weight * xc.v_rho;
                 let flow = 2.0 * weight * xc.v_sigma;
@@ -142,23 +149,28 @@ impl SphereXc {
         }
         let back =
             |harmonics: &[f64], by_point: &[f64]| real_adjoint_product(harmonics, by_point, angles);
-        let mut by_harmonic = back(&self.directions.harmonics, &by_density);
-        for (tangents, by_tangent) in self.directions.tangents.iter().zip(&by_tangent) {
+        let mut by_harmonic = back(&directions.harmonics, &by_density);
+        for (tangents, by_tangent) in directions.tangents.iter().zip(&by_tangent) {
             let part = back(tangents, by_tangent);
             for (sum, value) in by_harmonic.iter_mut().zip(part) {
                 *sum += value;
             }
         }
-        let by_harmonic_slope = back(&self.directions.harmonics, &by_slope);
+        let by_harmonic_slope = back(&directions.harmonics, &by_slope);
         SphereEnergy {
             energy,
-            by_moment: self.contract(expansion, &by_harmonic, &by_harmonic_slope),
+            by_moment: self.contract(count, expansion, &by_harmonic, &by_harmonic_slope),
         }
     }
 
     /// `Σ_f B_fM f(r_k)`: harmonics × radii, column by column.
-    fn expand(&self, expansion: &PairExpansion, moments: &[f64], functions: &[f64]) -> Vec<f64> {
-        let count = self.directions.harmonic_count;
+    fn expand(
+        &self,
+        count: usize,
+        expansion: &PairExpansion,
+        moments: &[f64],
+        functions: &[f64],
+    ) -> Vec<f64> {
         let radii = self.radii.len();
         let mut sums = vec![0.0; count * radii];
         for (f, (&l, function)) in expansion
@@ -181,8 +193,13 @@ impl SphereXc {
     }
 
     /// `Σ_k f(r_k) U_LM(k) + f′(r_k) U′_LM(k)` for each moment.
-    fn contract(&self, expansion: &PairExpansion, u: &[f64], u_slope: &[f64]) -> Vec<f64> {
-        let count = self.directions.harmonic_count;
+    fn contract(
+        &self,
+        count: usize,
+        expansion: &PairExpansion,
+        u: &[f64],
+        u_slope: &[f64],
+    ) -> Vec<f64> {
         let radii = self.radii.len();
         let mut by_moment = vec![0.0; expansion.moment_count()];
         let functions = self
@@ -204,23 +221,36 @@ impl SphereXc {
 }
 
 impl Directions {
-    fn new(l_max: usize) -> Self {
-        let points = sphere_quadrature(DEGREE_FACTOR * l_max + 2);
+    /// How many there are.
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        self.weights.len()
+    }
+
+    /// For harmonics up to twice the largest l of the projectors, `l_max`.
+    pub(super) fn new(l_max: usize, mirrors: &Mirrors) -> Self {
+        let points = mirrors.representatives(sphere_quadrature(DEGREE_FACTOR * l_max + 2));
+        let images = mirrors.operations();
+        let share = 1.0 / images.len() as f64;
         let count = (l_max + 1) * (l_max + 1);
         let angles = points.len();
         let mut harmonics = vec![0.0; angles * count];
         let mut tangents = [vec![0.0; angles * count], vec![0.0; angles * count]];
-        for (n, (direction, _)) in points.iter().enumerate() {
-            let [x, y, z] = *direction;
-            // Unit vectors of growing polar angle and azimuth; no direction is along z.
+        for (n, (place, _)) in points.iter().enumerate() {
+            let [x, y, z] = *place;
+            // Unit vectors of growing polar angle and azimuth in the frame; no direction is along its z.
             let rho = (x * x + y * y).sqrt();
             let axes = [[x * z / rho, y * z / rho, -rho], [-y / rho, x / rho, 0.0]];
-            let values = real_spherical_harmonics(l_max, *direction);
-            let gradients = real_spherical_harmonics_gradient(l_max, *direction);
-            for (lm, (value, gradient)) in values.into_iter().zip(gradients).enumerate() {
-                harmonics[lm * angles + n] = value;
-                for (tangent, axis) in tangents.iter_mut().zip(axes) {
-                    tangent[lm * angles + n] = (0..3).map(|i| gradient[i] * axis[i]).sum();
+            for image in &images {
+                let direction = mirrors.to_crystal(mirrored(*image, *place));
+                let axes = axes.map(|axis| mirrors.to_crystal(mirrored(*image, axis)));
+                let values = real_spherical_harmonics(l_max, direction);
+                let gradients = real_spherical_harmonics_gradient(l_max, direction);
+                for (lm, (value, gradient)) in values.into_iter().zip(gradients).enumerate() {
+                    harmonics[lm * angles + n] += share * value;
+                    for (tangent, axis) in tangents.iter_mut().zip(axes) {
+                        tangent[lm * angles + n] += share * dot(gradient, axis);
+                    }
                 }
             }
         }

@@ -7,18 +7,21 @@
 
 mod exchange_correlation;
 mod hartree;
+mod mirrors;
 
 use std::num::NonZeroUsize;
 
-use exchange_correlation::SphereXc;
+use exchange_correlation::{Directions, SphereXc};
 use hartree::interaction;
+use mirrors::{Mirrors, mirrors_of_atoms};
 
 use crate::{
     DftError,
     cancellation::Cancellation,
-    model::Model,
+    model::{Atom, Model},
     parallel::parallel_map,
     pseudo::{PawData, Pseudopotential, RadialFunctions},
+    symmetry::SymmetryOperation,
     terms::{
         pair_expansion::PairExpansion, projector_channels::projector_sides,
         projector_matrices::ProjectorMatrices,
@@ -30,9 +33,15 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(crate) struct OneCentreTerms {
     species: Vec<Option<OneCentre>>,
-    /// Species of each atom.
-    atoms: Vec<usize>,
+    atoms: Vec<Site>,
     sides: Vec<usize>,
+}
+
+/// One atom: its species, and for PAW the directions in which its density is looked at.
+#[derive(Debug, Clone)]
+struct Site {
+    species: usize,
+    directions: Option<Directions>,
 }
 
 /// An energy in hartree and its derivative by the occupations.
@@ -43,12 +52,13 @@ pub(crate) struct OneCentreEnergy {
 }
 
 impl OneCentreTerms {
-    /// `None` if no species is PAW.
+    /// For occupations that have the symmetry of these operations; `None` if no species is PAW.
     ///
     /// # Errors
     /// [`DftError::Cancelled`].
     pub(crate) fn new(
         model: &Model,
+        operations: &[SymmetryOperation],
         cancellation: Cancellation<'_>,
     ) -> Result<Option<Self>, DftError> {
         let mut species = Vec::with_capacity(model.species.len());
@@ -56,10 +66,21 @@ impl OneCentreTerms {
             cancellation.check()?;
             species.push(OneCentre::new(potential, model.functional));
         }
-        Ok(species.iter().any(Option::is_some).then(|| Self {
-            species,
-            atoms: model.atoms.iter().map(|atom| atom.species).collect(),
+        if species.iter().all(Option::is_none) {
+            return Ok(None);
+        }
+        let mirrors = mirrors_of_atoms(model, operations);
+        let site = |(atom, mirrors): (&Atom, Mirrors)| {
+            let one_centre: Option<&OneCentre> = species[atom.species].as_ref();
+            Site {
+                species: atom.species,
+                directions: one_centre.map(|s| Directions::new(s.expansion.l_max(), &mirrors)),
+            }
+        };
+        Ok(Some(Self {
+            atoms: model.atoms.iter().zip(mirrors).map(site).collect(),
             sides: projector_sides(model),
+            species,
         }))
     }
 
@@ -72,9 +93,12 @@ impl OneCentreTerms {
         cancellation: Cancellation<'_>,
     ) -> Result<OneCentreEnergy, DftError> {
         let work = self.atoms.iter().zip(occupations.blocks());
-        let by_atom = parallel_map(threads, work, |(&species, block)| {
+        let by_atom = parallel_map(threads, work, |(site, block)| {
             cancellation.check()?;
-            Ok::<_, DftError>(self.species[species].as_ref().map(|s| s.evaluate(block)))
+            let one_centre = self.species[site.species]
+                .as_ref()
+                .zip(site.directions.as_ref());
+            Ok::<_, DftError>(one_centre.map(|(s, directions)| s.evaluate(directions, block)))
         });
         let mut energy_ha = 0.0;
         let mut coupling = ProjectorMatrices::zeros(self.sides.clone());
@@ -133,7 +157,7 @@ impl OneCentre {
         let no_core = vec![0.0; mesh.r.len()];
         let pseudo_core = radial.core_density.as_ref().unwrap_or(&no_core);
         let sphere = |functions: &[Vec<f64>], core: &[f64]| {
-            SphereXc::new(functional, mesh, points, &expansion, functions, core)
+            SphereXc::new(functional, mesh, points, functions, core)
         };
         Some(Self {
             all_electron: sphere(&all_electron, &paw.core_density),
@@ -144,11 +168,11 @@ impl OneCentre {
     }
 
     /// Energy in hartree and its derivative by the occupations.
-    fn evaluate(&self, occupations: &[f64]) -> (f64, Vec<f64>) {
+    fn evaluate(&self, directions: &Directions, occupations: &[f64]) -> (f64, Vec<f64>) {
         let moments = self.expansion.moments(occupations);
         let (mut energy, mut by_moment) = self.hartree(&moments);
         for (sphere, sign) in [(&self.all_electron, 1.0), (&self.pseudo, -1.0)] {
-            let xc = sphere.evaluate(&self.expansion, &moments);
+            let xc = sphere.evaluate(directions, &self.expansion, &moments);
             energy += sign * xc.energy;
             for (sum, value) in by_moment.iter_mut().zip(xc.by_moment) {
                 *sum += sign * value;

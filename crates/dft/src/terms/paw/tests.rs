@@ -96,7 +96,7 @@ fn moved(from: &ProjectorMatrices, by: &ProjectorMatrices, step: f64) -> Project
 #[test]
 fn one_centre_coupling_is_the_derivative_of_the_energy() {
     let Some(basis) = basis() else { return };
-    let terms = OneCentreTerms::new(&basis.model, Cancellation::NEVER)
+    let terms = OneCentreTerms::new(&basis.model, &basis.operations, Cancellation::NEVER)
         .unwrap()
         .unwrap();
     let at = occupations(&terms.sides);
@@ -115,6 +115,81 @@ fn one_centre_coupling_is_the_derivative_of_the_energy() {
         .coupling
         .product(&along);
     assert!((slope - expected).abs() < 1e-6, "{slope} {expected}");
+}
+
+/// Oracle: the same in all directions. Boron lies in mirror planes at right angles to y and z.
+#[test]
+fn mirror_planes_leave_one_of_each_set_of_directions() {
+    let Some(skewed) = basis() else { return };
+    let mut model = skewed.model().clone();
+    model.cell = Cell::new([[4.6, 0.0, 0.0], [0.0, 4.8, 0.0], [0.0, 0.0, 4.9]]).unwrap();
+    model.atoms[0].frac = [0.02, 0.0, 0.5];
+    model.atoms[1].frac = [0.45, 0.5, 0.0];
+    let basis = PlaneWaveBasis::new(Arc::new(model), skewed.discretisation()).unwrap();
+    assert_eq!(basis.operations.len(), 4);
+    let terms = |operations: &[_]| {
+        let terms = OneCentreTerms::new(&basis.model, operations, Cancellation::NEVER);
+        terms.unwrap().unwrap()
+    };
+    let (all, some) = (terms(&[]), terms(&basis.operations));
+    let mut at = occupations(&all.sides);
+    basis.atom_symmetrizer.symmetrize(&mut at);
+    let value = |terms: &OneCentreTerms| terms.evaluate(&at, ONE_THREAD, Cancellation::NEVER);
+    let (expected, found) = (value(&all).unwrap(), value(&some).unwrap());
+    assert_ne!(found.energy_ha, expected.energy_ha);
+    assert!((found.energy_ha - expected.energy_ha).abs() < 1e-11);
+    for (a, b) in found
+        .coupling
+        .entries()
+        .iter()
+        .zip(expected.coupling.entries())
+    {
+        assert!((a - b).abs() < 1e-11, "{a} {b}");
+    }
+}
+
+/// Oracle: all directions. Both atoms lie in the planes x = y and z = 0; in a frame with these the directions
+/// are other ones, which changes what they are good for.
+#[test]
+fn mirror_planes_may_lie_anywhere() {
+    let Some(skewed) = basis() else { return };
+    let mut model = skewed.model().clone();
+    model.cell = Cell::new([[4.6, 0.0, 0.0], [0.0, 4.6, 0.0], [0.0, 0.0, 4.9]]).unwrap();
+    model.atoms[0].frac = [0.02, 0.02, 0.5];
+    model.atoms[1].frac = [0.45, 0.45, 0.5];
+    let discretisation = Discretisation {
+        k_mesh: KMesh::gamma_centred([1; 3]),
+        ..skewed.discretisation()
+    };
+    let basis = PlaneWaveBasis::new(Arc::new(model), discretisation).unwrap();
+    assert_eq!(basis.operations.len(), 4);
+    let terms = |operations: &[_]| {
+        let terms = OneCentreTerms::new(&basis.model, operations, Cancellation::NEVER);
+        terms.unwrap().unwrap()
+    };
+    let (all, some) = (terms(&[]), terms(&basis.operations));
+    let count = |terms: &OneCentreTerms| {
+        let directions = terms.atoms[0].directions.as_ref().unwrap();
+        directions.count()
+    };
+    assert!(count(&some) < count(&all) / 2);
+    let mut at = occupations(&all.sides);
+    basis.atom_symmetrizer.symmetrize(&mut at);
+    let value = |terms: &OneCentreTerms| terms.evaluate(&at, ONE_THREAD, Cancellation::NEVER);
+    let (expected, found) = (value(&all).unwrap(), value(&some).unwrap());
+    let difference = found.energy_ha - expected.energy_ha;
+    assert!(
+        difference != 0.0 && difference.abs() < 1e-4,
+        "{difference} Ha"
+    );
+    let pairs = found
+        .coupling
+        .entries()
+        .iter()
+        .zip(expected.coupling.entries());
+    for (a, b) in pairs {
+        assert!((a - b).abs() < 1e-4, "{a} {b}");
+    }
 }
 
 /// Oracle: central differences of all of the energy that depends on the projectors' occupations,

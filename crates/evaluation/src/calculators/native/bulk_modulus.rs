@@ -1,7 +1,8 @@
 //! The bulk modulus, by each of its definitions ([`BulkModulusDefinition`]).
 
 use crystalgym_dft::{
-    Cancellation, HARTREE_EV, HARTREE_PER_BOHR3_GPA, StartingPoint, pressure, stress_unless,
+    Cancellation, HARTREE_EV, HARTREE_PER_BOHR3_GPA, Neighbours, StartingPoint, pressure,
+    stress_unless,
 };
 
 use super::{
@@ -83,6 +84,7 @@ impl Computation<'_> {
     ) -> Result<(Values, AtVolume), Failure> {
         let settings = self.settings;
         let convergence_ry = self.convergence_ry(settings.derivative_convergence_ry);
+        let known = known.map(Neighbours::from);
         let solved = self.solve(scale, ingredients, self.smeared(), convergence_ry, known)?;
         let is_cancelled = self.is_cancelled();
         let stress = stress_unless(

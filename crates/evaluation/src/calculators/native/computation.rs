@@ -8,8 +8,8 @@ use std::{
 use crystalgym_crystal::{Crystal, Structure};
 use crystalgym_dft::{
     BOHR_ANG, Cancellation, DftError, Discretisation, HARTREE_EV, HARTREE_PER_BOHR3_GPA, KMesh,
-    Mixing, Model, Occupations, PlaneWaveBasis, ScfControl, ScfEnd, ScfOptions, ScfResult, SetUp,
-    StartingPoint, first_variable_cell_step, forces_and_stress_unless, pressure,
+    Mixing, Model, Neighbours, Occupations, PlaneWaveBasis, ScfControl, ScfEnd, ScfOptions,
+    ScfResult, SetUp, StartingPoint, first_variable_cell_step, forces_and_stress_unless, pressure,
     self_consistent_field, self_consistent_field_near,
 };
 use crystalgym_pseudopotential::Cutoffs;
@@ -27,6 +27,7 @@ const HARTREE_PER_RY: f64 = 0.5;
 /// How pw.x mixes densities in the published decks.
 const PUBLISHED_MIXING: Mixing = Mixing {
     damping: 0.7,
+    first_damping: 0.7,
     history: 8,
     kerker_wave_number: 0.0,
     // As good as none; with none rounding can leave steps without a solution.
@@ -209,7 +210,7 @@ impl<'a> Computation<'a> {
         ingredients: &Ingredients,
         occupations: Occupations,
         convergence_ry: f64,
-        known: Option<&StartingPoint>,
+        known: Option<Neighbours<'_>>,
     ) -> Result<Solved, Failure> {
         let structure = self.structure()?;
         let bohr_per_unit = scale.volume.cbrt() / BOHR_ANG;
@@ -230,6 +231,7 @@ impl<'a> Computation<'a> {
         known: Option<&StartingPoint>,
     ) -> Result<Solved, Failure> {
         let model = self.model(structure, 1.0 / BOHR_ANG, ingredients, self.smeared())?;
+        let known = known.map(Neighbours::from);
         self.solve_model(model, ingredients.cutoffs, convergence_ry, known)
     }
 
@@ -238,7 +240,7 @@ impl<'a> Computation<'a> {
         model: Model,
         cutoffs: Cutoffs,
         convergence_ry: f64,
-        known: Option<&StartingPoint>,
+        known: Option<Neighbours<'_>>,
     ) -> Result<Solved, Failure> {
         let settings = &self.settings;
         let pairs = (model.electron_count() / 2.0 - 1e-6).ceil() as usize;

@@ -13,7 +13,7 @@
 //! Francis and M. C. Payne, J. Phys.: Condens. Matter 2, 4395 (1990), who correct energies at a
 //! fixed cutoff by the same derivative.
 
-use crystalgym_dft::StartingPoint;
+use crystalgym_dft::{Neighbours, StartingPoint};
 
 use super::{
     Verdict,
@@ -48,7 +48,7 @@ impl Computation<'_> {
         let fixed_plane_waves = settings.has_fixed_plane_waves();
         let convergence_ry = self.convergence_ry(settings.derivative_convergence_ry);
         let occupations = self.smeared();
-        let mut solve = |volume: f64, from: &StartingPoint| {
+        let mut solve = |volume: f64, from: Neighbours<'_>| {
             let scale = Scale {
                 volume: around * volume,
                 cutoff: match fixed_plane_waves {
@@ -58,16 +58,18 @@ impl Computation<'_> {
             };
             self.solve(scale, ingredients, occupations, convergence_ry, Some(from))
         };
-        // Each starts from its neighbour on the side of the given volume.
-        let mut energies_ev = |factors: [f64; 2]| -> Result<[f64; 2], Failure> {
-            let near = solve(factors[0], given)?;
-            let near_ev = near.energy_ev();
-            let far = solve(factors[1], &near.into_starting_point())?;
-            Ok([near_ev, far.energy_ev()])
-        };
-        let [smaller, smallest] = energies_ev([VOLUME_FACTORS[1], VOLUME_FACTORS[0]])?;
-        let [larger, largest] = energies_ev([VOLUME_FACTORS[3], VOLUME_FACTORS[4]])?;
-        let mut energies_ev = [smallest, smaller, given_ev, larger, largest];
+        // Each starts from its neighbour on the side of the given volume, and where there are two, from
+        // what they are on the way to.
+        let smaller = solve(VOLUME_FACTORS[1], given.into())?;
+        let smaller_ev = smaller.energy_ev();
+        let smaller = smaller.into_starting_point();
+        let smallest_ev = solve(VOLUME_FACTORS[0], beyond(&smaller, given))?.energy_ev();
+        let smaller = smaller.without_bands();
+        let larger = solve(VOLUME_FACTORS[3], beyond(given, &smaller))?;
+        let larger_ev = larger.energy_ev();
+        let larger = larger.into_starting_point();
+        let largest_ev = solve(VOLUME_FACTORS[4], beyond(&larger, given))?.energy_ev();
+        let mut energies_ev = [smallest_ev, smaller_ev, given_ev, larger_ev, largest_ev];
         if !fixed_plane_waves {
             return Ok((self.fit(around, &energies_ev)?, None));
         }
@@ -116,8 +118,13 @@ impl Computation<'_> {
         let mut energy_ev = |cutoff: f64| -> Result<f64, Failure> {
             let scale = Scale { volume, cutoff };
             let (convergence_ry, occupations) = (CUTOFF_CONVERGENCE_RY, self.smeared());
-            let solved =
-                self.solve(scale, ingredients, occupations, convergence_ry, Some(given))?;
+            let solved = self.solve(
+                scale,
+                ingredients,
+                occupations,
+                convergence_ry,
+                Some(given.into()),
+            )?;
             Ok(solved.energy_ev())
         };
         Ok([energy_ev(1.0 / CUTOFF_FACTOR)?, energy_ev(CUTOFF_FACTOR)?])
@@ -140,6 +147,14 @@ impl Computation<'_> {
             }
         };
         found.map_err(|error| Failure::new(FailureCode::BadEquationOfState, error.to_string()))
+    }
+}
+
+/// On the line from one volume through the nearest.
+fn beyond<'a>(nearest: &'a StartingPoint, before: &'a StartingPoint) -> Neighbours<'a> {
+    Neighbours {
+        nearest,
+        before: Some(before),
     }
 }
 
