@@ -59,7 +59,8 @@ impl LlamaConfig {
     /// [`LanguageError::File`] names the key that is missing, cannot be, or says what this crate
     /// cannot do.
     pub fn read(path: &Path) -> Result<Self, LanguageError> {
-        let text = std::fs::read(path).map_err(|source| LanguageError::io(path, source))?;
+        let text = crystalgym_crystal::read_bytes(path)
+            .map_err(|source| LanguageError::io(path, source))?;
         let value: Value =
             serde_json::from_slice(&text).map_err(|error| LanguageError::file(path, error))?;
         Self::from_json(&value).map_err(|message| LanguageError::file(path, message))

@@ -126,7 +126,8 @@ pub fn read_adapter(
     rows: &TokenRows,
 ) -> Result<Trainable, LanguageError> {
     let path = folder.join(ADAPTER_CONFIG);
-    let text = std::fs::read(&path).map_err(|source| LanguageError::io(&path, source))?;
+    let text =
+        crystalgym_crystal::read_bytes(&path).map_err(|source| LanguageError::io(&path, source))?;
     let config: Value =
         serde_json::from_slice(&text).map_err(|error| LanguageError::file(&path, error))?;
     let lora = settings(&config).map_err(|message| LanguageError::file(&path, message))?;
@@ -156,17 +157,16 @@ pub(crate) fn read_tensors(
         if info.count() == 0 || (name.contains(optional) && !files.has(&name)) {
             continue;
         }
-        let values = files.matrix(&name)?;
         let columns = info.shape.last().copied().unwrap_or(1);
-        if values.columns() != columns || values.rows() * columns != info.count() {
-            let (rows, columns) = (values.rows(), values.columns());
+        let expected = ((info.count() / columns) as u64, columns as u64);
+        if let Some((rows, columns)) = files.shape(&name).filter(|found| *found != expected) {
             let message = format!(
                 "tensor '{name}' is {rows} × {columns}, expected {:?}",
                 info.shape
             );
             return Err(LanguageError::file(path, message));
         }
-        let values = values.to_values();
+        let values = files.matrix(&name)?.to_values();
         if values.iter().any(|value| !value.is_finite()) {
             let message = format!("tensor '{name}' holds what is no number");
             return Err(LanguageError::file(path, message));

@@ -69,13 +69,14 @@ pub fn read_trained(
     rows: &TokenRows,
 ) -> Result<(Trainable, Option<Writing>), LanguageError> {
     let path = folder.join(DESCRIPTION);
-    let writing = match std::fs::read(&path) {
+    let writing = match crystalgym_crystal::read_bytes(&path) {
         Ok(text) => {
             let description: Description =
                 serde_json::from_slice(&text).map_err(|error| LanguageError::file(&path, error))?;
             Some(description.writing)
         }
-        Err(_) => None,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => return Err(LanguageError::io(&path, error)),
     };
     if folder.join(ADAPTER_CONFIG).exists() {
         return Ok((read_adapter(folder, model, rows)?, writing));

@@ -159,3 +159,73 @@ fn what_is_no_gguf_file_is_refused() {
     refused(45, 6, "GGML type 6");
     refused(15, 0xff, "entries");
 }
+
+/// A pipe at a model's path could be waited for without end.
+#[test]
+fn pipes_are_refused_wherever_a_file_is_expected() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    write_formula_model(path);
+    for name in ["config.json", "model.safetensors"] {
+        let file = path.join(name);
+        let bytes = std::fs::read(&file).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(&file).status();
+        assert!(made.unwrap().success());
+        refused(path, "a pipe or a device");
+        std::fs::remove_file(&file).unwrap();
+        std::fs::write(&file, bytes).unwrap();
+    }
+    let pipe = path.join("pipe.gguf");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    refused(&pipe, "a pipe or a device");
+}
+
+/// GGUF by the format's description: two keys that say how data are aligned, no tensors.
+#[test]
+fn an_alignment_that_cannot_be_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.gguf");
+    for alignment in [0_u64, 3, 1 << 17, u64::MAX] {
+        let key = "general.alignment";
+        let mut bytes = b"GGUF".to_vec();
+        bytes.extend(3_u32.to_le_bytes());
+        bytes.extend(
+            [0_u64, 1, key.len() as u64]
+                .iter()
+                .flat_map(|n| n.to_le_bytes()),
+        );
+        bytes.extend(key.bytes());
+        bytes.extend(10_u32.to_le_bytes());
+        bytes.extend(alignment.to_le_bytes());
+        std::fs::write(&path, &bytes).unwrap();
+        refused(&path, "expected a power of two");
+    }
+}
+
+/// A file of a terabyte without contents costs a few bytes to send: nothing is read of it.
+#[test]
+fn a_tensor_of_another_shape_is_refused_before_it_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    write_formula_model(path);
+    let weights = path.join("model.safetensors");
+    let bytes: u64 = 1 << 40;
+    let header = format!(
+        r#"{{"model.embed_tokens.weight":{{"dtype":"F32","shape":[{},4],"data_offsets":[0,{bytes}]}}}}"#,
+        bytes / 16
+    );
+    let mut start = (header.len() as u64).to_le_bytes().to_vec();
+    start.extend(header.bytes());
+    std::fs::write(&weights, &start).unwrap();
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .open(&weights)
+        .unwrap();
+    file.set_len(start.len() as u64 + bytes).unwrap();
+    refused(
+        path,
+        "'model.embed_tokens.weight' is 68719476736 × 4, expected 70 × 48",
+    );
+}

@@ -1,7 +1,6 @@
 //! Files of crystals in the columns of MP-20 (Xie et al. 2021): CSV, plain or gzipped, one CIF a row.
 
 use std::{
-    fs::File,
     io::{BufReader, Read},
     path::Path,
 };
@@ -43,7 +42,8 @@ impl CrystalFile {
     /// # Errors
     /// [`LanguageError::Io`] or [`LanguageError::File`] if it is no such file, or no row can be read.
     pub fn read(path: &Path, most_sites: usize) -> Result<Self, LanguageError> {
-        let file = File::open(path).map_err(|source| LanguageError::io(path, source))?;
+        let file = crystalgym_crystal::open_regular(path)
+            .map_err(|source| LanguageError::io(path, source))?;
         let gzipped = path.extension().is_some_and(|extension| extension == "gz");
         let reader: Box<dyn Read> = match gzipped {
             true => Box::new(MultiGzDecoder::new(BufReader::new(file))),

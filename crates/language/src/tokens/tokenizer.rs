@@ -36,7 +36,8 @@ impl CrystalTokenizer {
     pub fn read(path: &Path, config: &LlamaConfig) -> Result<Self, LanguageError> {
         if path.is_dir() {
             let path = path.join("tokenizer.json");
-            let bytes = std::fs::read(&path).map_err(|source| LanguageError::io(&path, source))?;
+            let bytes = crystalgym_crystal::read_bytes(&path)
+                .map_err(|source| LanguageError::io(&path, source))?;
             let description: Value = serde_json::from_slice(&bytes)
                 .map_err(|error| LanguageError::file(&path, error))?;
             return Self::new(description, config.vocab_size)

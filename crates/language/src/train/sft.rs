@@ -326,7 +326,8 @@ impl Sft {
     /// [`LanguageError::Io`] or [`LanguageError::File`] if it is none.
     pub fn restore(&mut self, folder: &Path) -> Result<(), LanguageError> {
         let path = folder.join(SAVED);
-        let text = std::fs::read(&path).map_err(|source| LanguageError::io(&path, source))?;
+        let text = crystalgym_crystal::read_bytes(&path)
+            .map_err(|source| LanguageError::io(&path, source))?;
         let saved: SavedSft =
             serde_json::from_slice(&text).map_err(|error| LanguageError::file(&path, error))?;
         if saved.version != 1 || saved.config != self.config || saved.crystals != self.train.len() {

@@ -20,6 +20,8 @@ use crate::LanguageError;
 const MOST_STRING_BYTES: u64 = 1 << 24;
 /// Most entries of an array, tensors or keys.
 const MOST_ENTRIES: u64 = 1 << 24;
+/// Bytes to a multiple of which the data of a tensor are moved at most.
+const MOST_ALIGNMENT: u64 = 1 << 16;
 
 /// A value of the metadata.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,7 +66,7 @@ impl GgufFile {
     /// [`LanguageError::Io`] or [`LanguageError::File`], which says what is wrong with it.
     pub fn open(path: &Path) -> Result<Self, LanguageError> {
         let io = |source| LanguageError::io(path, source);
-        let file = File::open(path).map_err(io)?;
+        let file = crystalgym_crystal::open_regular(path).map_err(io)?;
         let length = file.metadata().map_err(io)?.len();
         let mut reader = Reader {
             path,
@@ -108,8 +110,11 @@ impl GgufFile {
             Some(MetadataValue::Integer(bytes)) => u64::try_from(*bytes).unwrap_or(0),
             _ => 32,
         };
-        if alignment == 0 {
-            return Err(LanguageError::file(path, "'general.alignment' is 0"));
+        if !alignment.is_power_of_two() || alignment > MOST_ALIGNMENT {
+            let message = format!(
+                "'general.alignment' is {alignment}, expected a power of two of at most {MOST_ALIGNMENT}"
+            );
+            return Err(LanguageError::file(path, message));
         }
         let end = reader.file.stream_position().map_err(io)?;
         Ok(Self {
@@ -168,6 +173,17 @@ impl GgufFile {
     /// Whether there is such a tensor.
     pub fn has(&self, name: &str) -> bool {
         self.tensors.contains_key(name)
+    }
+
+    /// Rows and columns of a tensor, before it is read.
+    pub(crate) fn shape(&self, name: &str) -> Option<(u64, u64)> {
+        let dimensions = &self.tensors.get(name)?.dimensions;
+        let columns = dimensions.first().copied().unwrap_or(1);
+        let rows = dimensions.iter().skip(1);
+        Some((
+            rows.fold(1, |product, &n| product.saturating_mul(n)),
+            columns,
+        ))
     }
 
     /// A tensor as a matrix: the first dimension of the file is the columns, all others are rows.

@@ -86,7 +86,7 @@ impl SafetensorsFiles {
     fn add(&mut self, path: &Path) -> Result<(), LanguageError> {
         let io = |source| LanguageError::io(path, source);
         let bad = |message: String| LanguageError::file(path, message);
-        let mut file = File::open(path).map_err(io)?;
+        let mut file = crystalgym_crystal::open_regular(path).map_err(io)?;
         let length = file.metadata().map_err(io)?.len();
         let mut size = [0; 8];
         file.read_exact(&mut size)
@@ -128,6 +128,11 @@ impl SafetensorsFiles {
         Ok(())
     }
 
+    /// The folder, or the one file.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Whether there is such a tensor.
     pub fn has(&self, name: &str) -> bool {
         self.tensors.contains_key(name)
@@ -136,6 +141,17 @@ impl SafetensorsFiles {
     /// Names of all tensors, in alphabetical order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.tensors.keys().map(String::as_str)
+    }
+
+    /// Rows and columns of a tensor, before it is read.
+    pub(crate) fn shape(&self, name: &str) -> Option<(u64, u64)> {
+        let shape = &self.tensors.get(name)?.shape;
+        let columns = shape.last().copied().unwrap_or(1);
+        let rows = shape.iter().rev().skip(1);
+        Some((
+            rows.fold(1, |product, &n| product.saturating_mul(n as u64)),
+            columns as u64,
+        ))
     }
 
     /// A tensor as a matrix: the last dimension is the columns, all others are rows.
@@ -175,7 +191,8 @@ impl SafetensorsFiles {
 
 /// The files that an index names, each once.
 fn shards(index: &Path) -> Result<Vec<String>, LanguageError> {
-    let text = std::fs::read(index).map_err(|source| LanguageError::io(index, source))?;
+    let text =
+        crystalgym_crystal::read_bytes(index).map_err(|source| LanguageError::io(index, source))?;
     let value: Value =
         serde_json::from_slice(&text).map_err(|error| LanguageError::file(index, error))?;
     let map = value.get("weight_map").and_then(Value::as_object);

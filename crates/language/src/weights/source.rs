@@ -47,21 +47,24 @@ impl WeightSource {
         rows: usize,
         columns: usize,
     ) -> Result<Matrix, LanguageError> {
-        let (path, matrix) = match self {
-            Self::Folder(_, files) => (Path::new("safetensors"), files.matrix(name)?),
-            Self::Gguf(_, file) => {
-                let matrix = file.matrix(&gguf_name(name))?;
-                (file.path(), matrix)
-            }
+        let (path, shape) = match self {
+            Self::Folder(_, files) => (files.folder(), files.shape(name)),
+            Self::Gguf(_, file) => (file.path(), file.shape(&gguf_name(name))),
         };
-        if (matrix.rows(), matrix.columns()) != (rows, columns) {
+        // Looked at beforehand, so that no more memory is asked for than was foreseen.
+        if let Some(found) = shape
+            && found != (rows as u64, columns as u64)
+        {
             let message = format!(
                 "tensor '{name}' is {} × {}, expected {rows} × {columns} by the configuration",
-                matrix.rows(),
-                matrix.columns()
+                found.0, found.1
             );
             return Err(LanguageError::file(path, message));
         }
+        let matrix = match self {
+            Self::Folder(_, files) => files.matrix(name)?,
+            Self::Gguf(_, file) => file.matrix(&gguf_name(name))?,
+        };
         Ok(match self {
             Self::Gguf(config, _) if name.contains("q_proj") || name.contains("k_proj") => {
                 halves_apart(&matrix, config.head_dim)
@@ -81,13 +84,14 @@ impl WeightSource {
         if !file.has("rope_freqs.weight") {
             return Ok(None);
         }
-        let matrix = file.matrix("rope_freqs.weight")?;
-        if matrix.columns() != config.head_dim / 2 || matrix.rows() != 1 {
+        let expected = (1, (config.head_dim / 2) as u64);
+        if file.shape("rope_freqs.weight") != Some(expected) {
             return Err(LanguageError::file(
                 file.path(),
                 "'rope_freqs.weight' does not fit",
             ));
         }
+        let matrix = file.matrix("rope_freqs.weight")?;
         let mut divisors = vec![0.0; matrix.columns()];
         matrix.dequantise(0..1, &mut divisors);
         Ok(Some(divisors))
