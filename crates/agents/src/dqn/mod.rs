@@ -8,7 +8,7 @@ mod saved;
 use std::sync::Arc;
 
 use crystalgym_environment::{
-    Action, FinishedEpisode, Observation, Task,
+    Action, FinishedEpisode, Observation, State, Task,
     random::{random_choice, uniform_unit},
 };
 use crystalgym_networks::{GraphNetwork, Network, Noisy};
@@ -125,23 +125,24 @@ impl<N: GraphNetwork> Dqn<N> {
         &self.replay
     }
 
-    /// A gradient step, or one more that has the policy make the best crystals.
+    /// A gradient step, or one more that has the policy make the best crystals, which goes `astray` in
+    /// these states.
     fn update(
         &mut self,
         step: u64,
-        rehearses: bool,
+        rehearsed: Option<&[(State, f64)]>,
         observer: &mut dyn Observer,
     ) -> Result<(), AgentError> {
         let config = &self.config;
         let beta = config.importance().at(step);
         let (size, finds, rng) = (config.batch_size, &self.finds, &mut self.rng);
-        let (batch, learning_rate) = match rehearses {
-            false => (
+        let (batch, learning_rate) = match rehearsed {
+            None => (
                 finds.batch(&self.replay, size, beta, rng),
                 config.learning_rates().at(step),
             ),
-            true => (
-                finds.rehearsed(&self.replay, size, beta, rng),
+            Some(astray) => (
+                finds.rehearsed(&self.replay, size, beta, astray, rng),
                 config.learning_rate,
             ),
         };
@@ -180,10 +181,11 @@ impl<N: GraphNetwork> Dqn<N> {
         for _ in 0..self.config.finds.rehearsals(is_over) {
             let (task, networks) = (&self.task, &mut self.networks);
             let act = |seen: &[Observation<'_>]| networks.greedy_actions(seen);
-            if self.finds.are_followed(task, act)? {
+            let astray = self.finds.astray(task, act)?;
+            if astray.is_empty() {
                 break;
             }
-            self.update(step, true, observer)?;
+            self.update(step, Some(&astray), observer)?;
         }
         Ok(())
     }
@@ -221,7 +223,7 @@ impl<N: GraphNetwork> Learner for Dqn<N> {
             }
             if step.is_multiple_of(self.config.train_every) {
                 for _ in 0..self.config.gradient_steps {
-                    self.update(step, false, observer)?;
+                    self.update(step, None, observer)?;
                 }
             }
             if step.is_multiple_of(self.config.target_every) {

@@ -1,9 +1,10 @@
 //! Crystals that are never forgotten: the best ones, and the last failures of each code.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crystalgym_environment::{
-    Action, Appraisal, Episode, FinishedEpisode, State, Task, random::uniform_unit,
+    Action, Appraisal, Episode, FinishedEpisode, State, Task,
+    random::{uniform_below, uniform_unit},
 };
 use crystalgym_evaluation::{FailureCode, Outcome};
 use crystalgym_surrogate::{Filling, canonical, images};
@@ -76,6 +77,9 @@ pub(crate) struct Kept {
     /// Largest return that is known to follow an action, by state and target.
     #[serde(skip)]
     bounds: HashMap<(State, Action, u64), f64>,
+    /// For each skeleton and target, what an episode can do to make the best crystal or an image of it.
+    #[serde(skip)]
+    lessons: Vec<Vec<Transition>>,
     /// Actions that lead to the best crystal of the skeleton, by state and target.
     #[serde(skip)]
     ways: HashMap<(State, u64), BTreeSet<Action>>,
@@ -161,6 +165,7 @@ impl Kept {
             ..returns
         };
         self.bounds.clear();
+        self.lessons.clear();
         self.ways.clear();
         let mut seen = BTreeSet::new();
         for crystal in self
@@ -171,7 +176,15 @@ impl Kept {
             let target = crystal.target.to_bits();
             // They stand with the best of each skeleton and target first.
             let is_first = seen.insert((crystal.start.skeleton, target));
-            for image in images_of(task, crystal)? {
+            let images = images_of(task, crystal)?;
+            if is_first {
+                let mut lesson = Vec::new();
+                for image in &images {
+                    lesson.extend(all_orders(task, image, returns)?);
+                }
+                self.lessons.push(lesson);
+            }
+            for image in images {
                 for transition in all_orders(task, &image, whole)? {
                     if is_first {
                         let key = (transition.state.clone(), target);
@@ -214,16 +227,33 @@ impl Kept {
             .collect()
     }
 
-    /// Transitions of the best crystal of each skeleton and target, all as likely.
-    pub(crate) fn very_best(&self, count: usize, rng: &mut Pcg64) -> Vec<&Transition> {
-        let mut seen = BTreeSet::new();
-        let mut weights = Vec::with_capacity(self.crystals.len());
-        for crystal in &self.crystals {
-            let is_first = crystal.reason == Reason::Best
-                && seen.insert((crystal.start.skeleton, crystal.target.to_bits()));
-            weights.push(f64::from(u8::from(is_first)));
+    /// Ways to the best crystal of each skeleton and target, all of these as likely. Half of them begin
+    /// where a policy went `astray`, if it did.
+    pub(crate) fn lessons(
+        &self,
+        count: usize,
+        astray: &[(State, f64)],
+        rng: &mut Pcg64,
+    ) -> Vec<&Transition> {
+        let astray: HashSet<(&State, u64)> = (astray.iter())
+            .map(|(state, target)| (state, target.to_bits()))
+            .collect();
+        let begins_there = |t: &&Transition| astray.contains(&(&t.state, t.target.to_bits()));
+        let wanted: Vec<&Transition> = self.lessons.iter().flatten().filter(begins_there).collect();
+        let of_wanted = match wanted.len() {
+            0 => 0,
+            _ => count.div_ceil(2),
+        };
+        let mut drawn: Vec<&Transition> = (0..of_wanted)
+            .map(|_| wanted[uniform_below(rng, wanted.len())])
+            .collect();
+        if !self.lessons.is_empty() {
+            drawn.extend((of_wanted..count).filter_map(|_| {
+                let lesson = &self.lessons[uniform_below(rng, self.lessons.len())];
+                (!lesson.is_empty()).then(|| &lesson[uniform_below(rng, lesson.len())])
+            }));
         }
-        self.drawn(&weights, count, rng)
+        drawn
     }
 
     /// Transitions of the best crystals, the k-th of each skeleton and target with a weight of 1/k.

@@ -119,51 +119,63 @@ impl Finds {
         std::mem::take(&mut self.has_news)
     }
 
-    /// Whether greedy actions lead to the best crystal of each skeleton from all starts; `act` says the
-    /// action for each that is seen.
-    pub(crate) fn are_followed(
+    /// Where greedy actions leave the ways to the best crystal of each skeleton, from all starts; nowhere
+    /// if all of them lead to it. `act` says the action for each that is seen.
+    pub(crate) fn astray(
         &self,
         task: &Task,
         mut act: impl FnMut(&[Observation<'_>]) -> Result<Vec<Option<Action>>, AgentError>,
-    ) -> Result<bool, AgentError> {
+    ) -> Result<Vec<(State, f64)>, AgentError> {
         let mut under_way = self.kept.beginnings();
+        let mut astray = Vec::new();
         while !under_way.is_empty() {
             let seen: Vec<Observation<'_>> = (under_way.iter())
                 .map(|(state, target)| task.observe_for(state, *target))
                 .collect();
             let masks = self.masks(task, &seen);
             let actions = act(&with_masks(&seen, &masks))?;
-            for ((state, target), action) in under_way.iter_mut().zip(actions) {
-                let ways = self.kept.ways(state, *target);
-                let Some(action) = action.filter(|action| ways.is_some_and(|w| w.contains(action)))
-                else {
-                    return Ok(false);
-                };
-                task.apply(state, action.into())?;
+            let mut goes_on = Vec::with_capacity(under_way.len());
+            for ((mut state, target), action) in under_way.into_iter().zip(actions) {
+                let ways = self.kept.ways(&state, target);
+                match action.filter(|action| ways.is_some_and(|w| w.contains(action))) {
+                    Some(action) => {
+                        task.apply(&mut state, action.into())?;
+                        goes_on.push((state, target));
+                    }
+                    None => astray.push((state, target)),
+                }
             }
-            under_way.retain(|(state, _)| !task.is_terminal(state));
+            goes_on.retain(|(state, _)| !task.is_terminal(state));
+            under_way = goes_on;
         }
-        Ok(true)
+        Ok(astray)
     }
 
-    /// A batch of a rehearsal: half of it the best crystals.
+    /// A batch of a rehearsal: half of it ways to the best crystals, of that half where a policy went
+    /// `astray`.
     pub(crate) fn rehearsed<'a>(
         &'a self,
         replay: &'a ReplayBuffer,
         size: usize,
         beta: f64,
+        astray: &[(State, f64)],
         rng: &mut Pcg64,
     ) -> Batch<'a> {
-        let best = self.kept.very_best(size.div_ceil(2), rng);
+        let best = self.kept.lessons(size.div_ceil(2), astray, rng);
         let mut batch = replay.sample(size - best.len(), beta, rng);
         batch.weights.extend(best.iter().map(|_| 1.0));
         batch.transitions.extend(best);
         batch
     }
 
-    /// Transitions of the best crystals alone.
-    pub(crate) fn very_best(&self, count: usize, rng: &mut Pcg64) -> Vec<&Transition> {
-        self.kept.very_best(count, rng)
+    /// Ways to the best crystals alone, half of them where a policy went `astray`.
+    pub(crate) fn lessons(
+        &self,
+        count: usize,
+        astray: &[(State, f64)],
+        rng: &mut Pcg64,
+    ) -> Vec<&Transition> {
+        self.kept.lessons(count, astray, rng)
     }
 
     /// A batch out of the replay buffer, with the share of what is kept.

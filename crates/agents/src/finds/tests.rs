@@ -258,3 +258,47 @@ fn failures_are_kept_by_their_code() {
     assert_eq!(failed.len(), 4);
     assert!(finds.kept.best(5, &mut rng).is_empty());
 }
+
+/// Oracle: every action tried by hand. A policy that always puts the first element goes astray where the
+/// best crystal or its images ask for another, and half of what it is taught begins there.
+#[test]
+fn lessons_begin_where_a_policy_goes_astray() {
+    let task = task(Property::Density, &["Li", "Na", "K", "F", "Cl"]);
+    let mut rng = Pcg64::seed_from_u64(4);
+    let returns = Returns {
+        n_step: 1,
+        discount: 1.0,
+    };
+    let mut finds = Finds::new(&FindsConfig::standard());
+    let episode = finished(&task, value(2.0), &mut rng);
+    finds.remember(&task, &episode, returns).unwrap();
+    let ends: BTreeSet<Filling> = crystalgym_surrogate::images(&task, 0, &episode.state.node_types)
+        .map(|image| image.collect())
+        .collect();
+
+    let first = |seen: &[Observation<'_>]| Ok(vec![Some(0); seen.len()]);
+    let astray = finds.astray(&task, first).unwrap();
+    let blank = task.elements().blank();
+    let leads = |state: &State| {
+        let fits = |end: &&Filling| {
+            (end.iter().zip(&state.node_types)).all(|(a, b)| *b == blank || a == b)
+        };
+        ends.iter().filter(fits).count()
+    };
+    let starts = task.skeletons()[0].sites();
+    assert_eq!(astray.len(), starts);
+    for (state, _) in &astray {
+        assert!(leads(state) > 0);
+        let mut after = state.clone();
+        task.apply(&mut after, 0).unwrap();
+        assert_eq!(leads(&after), 0);
+    }
+    let lessons = finds.lessons(400, &astray, &mut rng);
+    let begins_there = |t: &&&Transition| astray.iter().any(|(state, _)| *state == t.state);
+    assert!(lessons.iter().filter(begins_there).count() >= 200);
+    for lesson in &lessons {
+        let mut after = lesson.state.clone();
+        task.apply(&mut after, lesson.action.into()).unwrap();
+        assert!(leads(&after) > 0);
+    }
+}

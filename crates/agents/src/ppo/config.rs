@@ -41,6 +41,10 @@ pub struct PpoConfig {
     pub epochs: usize,
     /// How far the ratio of probabilities counts, `1 ± clip`.
     pub clip: f64,
+    /// Largest ratio that counts where the advantage is negative; absent: none, as in PPO. An action
+    /// that was drawn because it leads to something new may have had next to no probability.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub largest_ratio: Option<f64>,
     /// Whether a value may not move further than `clip` from what it was.
     pub clip_value: bool,
     /// Weight of the entropy at the start.
@@ -93,6 +97,7 @@ impl PpoConfig {
             minibatches: 2,
             epochs: 4,
             clip: 0.2,
+            largest_ratio: None,
             clip_value: true,
             entropy_coefficient: 0.01,
             entropy_coefficient_end: 0.01,
@@ -116,6 +121,7 @@ impl PpoConfig {
             rollout_steps: 80,
             minibatches: 4,
             epochs: 8,
+            largest_ratio: Some(3.0),
             clip_value: false,
             entropy_coefficient: 0.02,
             entropy_coefficient_end: 0.0,
@@ -171,6 +177,7 @@ impl PpoConfig {
             ("learning_rate", self.learning_rate),
             ("adam_epsilon", self.adam_epsilon),
             ("clip", self.clip),
+            ("largest_ratio", self.largest_ratio.unwrap_or(1.0)),
             ("max_gradient_norm", self.max_gradient_norm.unwrap_or(1.0)),
         ])?;
         check::not_negative(&[

@@ -108,7 +108,8 @@ impl<N: GraphNetwork> ActorCritic<N> {
                 return Ok(vec![("a logit of the policy", f64::NAN)]);
             };
             let log_ratio = policy.log_probabilities()[action] - sample.log_probability;
-            let (loss, slope) = clipped_policy_loss(log_ratio, advantage, config.clip);
+            let (loss, slope) =
+                clipped_policy_loss(log_ratio, advantage, config.clip, config.largest_ratio);
             policy.add_log_probability_gradient(action, scale * slope, grad);
             let entropy = entropy_bonus(&policy, scale * entropy_coefficient, grad);
 

@@ -84,7 +84,12 @@ fn loss(
         let value = learner.values(task, states, sample.target).unwrap()[0];
         let log_ratio =
             policy.log_probabilities()[usize::from(sample.action)] - sample.log_probability;
-        let (of_policy, _) = clipped_policy_loss(log_ratio, sample.advantage, config.clip);
+        let (of_policy, _) = clipped_policy_loss(
+            log_ratio,
+            sample.advantage,
+            config.clip,
+            config.largest_ratio,
+        );
         let value_target = sample.value + sample.advantage;
         let (of_value, _) = value_loss(value, sample.value, value_target, None);
         of_policy - 0.3 * policy.entropy() + config.value_coefficient * of_value

@@ -3,9 +3,18 @@
 use crate::MaskedCategorical;
 
 /// `max(−A r, −A clip(r, 1 ± ε))` with `r = π(a) / π_old(a)`, and its derivative with respect to
-/// `ln π(a)` (Schulman et al. 2017, equation 7, with the sign of a loss).
-pub(super) fn clipped_policy_loss(log_ratio: f64, advantage: f64, clip: f64) -> (f64, f64) {
+/// `ln π(a)` (Schulman et al. 2017, equation 7, with the sign of a loss); where there is a largest
+/// ratio c, no more than `−A c` of a bad action (Ye et al. 2020, AAAI 34, 6672, equation 5).
+pub(super) fn clipped_policy_loss(
+    log_ratio: f64,
+    advantage: f64,
+    clip: f64,
+    largest_ratio: Option<f64>,
+) -> (f64, f64) {
     let ratio = log_ratio.exp();
+    if let Some(largest) = largest_ratio.filter(|largest| advantage < 0.0 && ratio > *largest) {
+        return (-advantage * largest, 0.0);
+    }
     let plain = -advantage * ratio;
     let clipped = -advantage * ratio.clamp(1.0 - clip, 1.0 + clip);
     if plain >= clipped {
@@ -62,7 +71,7 @@ mod tests {
     /// Closed form: the four corners of figure 1 of Schulman et al. (2017).
     #[test]
     fn the_ratio_is_clipped_on_the_side_that_would_gain() {
-        let loss = |ratio: f64, advantage| clipped_policy_loss(ratio.ln(), advantage, 0.2);
+        let loss = |ratio: f64, advantage| clipped_policy_loss(ratio.ln(), advantage, 0.2, None);
         let close = |a: (f64, f64), b: (f64, f64)| {
             assert!(
                 (a.0 - b.0).abs() < 1e-12 && (a.1 - b.1).abs() < 1e-12,
@@ -74,6 +83,19 @@ mod tests {
         close(loss(1.5, -2.0), (3.0, 3.0));
         close(loss(0.5, -2.0), (1.6, 0.0));
         close(loss(1.0, 2.0), (-2.0, -2.0));
+    }
+
+    /// Closed form: figure 2 of Ye et al. (2020). Without the limit, an action that has become e⁸⁰⁰ times as
+    /// probable has an infinite loss.
+    #[test]
+    fn the_ratio_of_a_bad_action_has_a_limit() {
+        let loss = |log_ratio: f64, advantage, largest| {
+            clipped_policy_loss(log_ratio, advantage, 0.2, largest)
+        };
+        assert_eq!(loss(800.0, -2.0, Some(3.0)), (6.0, 0.0));
+        assert_eq!(loss(800.0, -2.0, None), (f64::INFINITY, f64::INFINITY));
+        assert_eq!(loss(1.0, -2.0, Some(3.0)), loss(1.0, -2.0, None));
+        assert_eq!(loss(2.0, 2.0, Some(3.0)), loss(2.0, 2.0, None));
     }
 
     #[test]
@@ -102,7 +124,7 @@ mod tests {
                 let smooth = (above.1 - below.1).abs() < 1e-4;
                 (smooth, (above.0 - below.0) / (2.0 * h), at.1)
             };
-            let policy = |x: f64| clipped_policy_loss(x, advantage, 0.2);
+            let policy = |x: f64| clipped_policy_loss(x, advantage, 0.2, None);
             let (smooth, numeric, found) = slope(&policy, log_ratio);
             prop_assert!(!smooth || (numeric - found).abs() < 1e-6);
             let critic = |x: f64| value_loss(x, old, value_target, Some(0.3));

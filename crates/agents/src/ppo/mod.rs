@@ -171,10 +171,11 @@ impl<N: GraphNetwork> Ppo<N> {
         let minibatch = config.rollout_steps.div_ceil(config.minibatches);
         for _ in 0..config.finds.rehearsals(is_over) {
             let (task, networks, finds) = (&self.task, &mut self.networks, &self.finds);
-            if finds.are_followed(task, |seen| modes(networks.policies(seen)?))? {
+            let astray = finds.astray(task, |seen| modes(networks.policies(seen)?))?;
+            if astray.is_empty() {
                 break;
             }
-            let imitated = finds.very_best(minibatch, &mut self.rng);
+            let imitated = finds.lessons(minibatch, &astray, &mut self.rng);
             let loss = networks.imitate(task, &imitated, finds, config, config.learning_rate)?;
             if !loss.is_finite() {
                 return Err(AgentError::Diverged {

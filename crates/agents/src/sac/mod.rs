@@ -8,7 +8,9 @@ mod temperature;
 
 use std::sync::Arc;
 
-use crystalgym_environment::{Action, FinishedEpisode, Observation, Task, random::random_choice};
+use crystalgym_environment::{
+    Action, FinishedEpisode, Observation, State, Task, random::random_choice,
+};
 use crystalgym_networks::{GraphNetwork, Network, Outputs};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
@@ -101,17 +103,18 @@ impl<N: GraphNetwork> Sac<N> {
         &self.networks.actor.network
     }
 
-    /// A gradient step, or one more that has the policy make the best crystals.
+    /// A gradient step, or one more that has the policy make the best crystals, which goes `astray` in
+    /// these states.
     fn update(
         &mut self,
         step: u64,
-        rehearses: bool,
+        rehearsed: Option<&[(State, f64)]>,
         observer: &mut dyn Observer,
     ) -> Result<(), AgentError> {
         let config = &self.config;
-        let share = match rehearses {
-            false => config.learning_rate_shares().at(step),
-            true => 1.0,
+        let share = match rehearsed {
+            None => config.learning_rate_shares().at(step),
+            Some(_) => 1.0,
         };
         let rates = Rates {
             actor: share * config.actor_learning_rate,
@@ -124,9 +127,9 @@ impl<N: GraphNetwork> Sac<N> {
             target_entropy: config.target_entropies().at(step),
         };
         let (size, finds) = (config.batch_size, &self.finds);
-        let batch = match rehearses {
-            false => finds.batch(&self.replay, size, 0.0, &mut self.rng),
-            true => finds.rehearsed(&self.replay, size, 0.0, &mut self.rng),
+        let batch = match rehearsed {
+            None => finds.batch(&self.replay, size, 0.0, &mut self.rng),
+            Some(astray) => finds.rehearsed(&self.replay, size, 0.0, astray, &mut self.rng),
         };
         let (task, batch) = (&self.task, &batch.transitions);
         let losses = self.networks.update(task, batch, finds, config, rates)?;
@@ -169,10 +172,11 @@ impl<N: GraphNetwork> Sac<N> {
         for _ in 0..self.config.finds.rehearsals(is_over) {
             let (task, networks) = (&self.task, &mut self.networks);
             let act = |seen: &[Observation<'_>]| modes(networks.policies(seen)?);
-            if self.finds.are_followed(task, act)? {
+            let astray = self.finds.astray(task, act)?;
+            if astray.is_empty() {
                 break;
             }
-            self.update(step, true, observer)?;
+            self.update(step, Some(&astray), observer)?;
         }
         Ok(())
     }
@@ -206,7 +210,7 @@ impl<N: GraphNetwork> Learner for Sac<N> {
             }
             if step.is_multiple_of(self.config.train_every) {
                 for _ in 0..self.config.gradient_steps {
-                    self.update(step, false, observer)?;
+                    self.update(step, None, observer)?;
                 }
             }
             if step.is_multiple_of(self.config.target_every) {
