@@ -49,7 +49,11 @@ class TrainedAgent:
         return self._policy.config
 
     def act(
-        self, observation: Mapping[str, Any], *, target: float | None = None
+        self,
+        observation: Mapping[str, Any],
+        info: Mapping[str, Any] | None = None,
+        *,
+        target: float | None = None,
     ) -> np.int64 | npt.NDArray[np.int64]:
         """Allowed actions for an observation of its task, or for a batch of them.
 
@@ -58,6 +62,10 @@ class TrainedAgent:
         observation : mapping
             Of a :class:`crystalgym.CrystalEnv` (one action comes back) or a
             :class:`crystalgym.CrystalVectorEnv` (an array of them), in either mode.
+        info : mapping, optional
+            What came with it, whose ``start_site`` says in which order sites have their turn. Agents
+            that look ahead (``llm``, ``surrogate``) have to know it wherever it does not follow from
+            the observation, as it does for the first action of an episode.
         target : float, optional
             Target of the property in its unit; that of the task by default.
 
@@ -69,14 +77,20 @@ class TrainedAgent:
         Raises
         ------
         TaskError
-            If an observation is none of an unfinished episode of the task.
+            If an observation is none of an unfinished episode of the task, or the agent has to know
+            more than it says.
         """
         focus = integers("focus", observation["focus"])
         skeleton = np.atleast_1d(integers("skeleton", observation["skeleton"]))
         state = np.atleast_2d(np.asarray(observation["state"], dtype=np.float32))
         progress = np.ascontiguousarray(state[:, 1])
         nodes = self._nodes(observation)
-        actions = self._policy.act(skeleton, np.atleast_1d(focus), nodes, progress, target)
+        starts = None
+        if info is not None:
+            starts = np.atleast_1d(integers("start_site", info["start_site"]))
+        actions = self._policy.act(
+            skeleton, np.atleast_1d(focus), nodes, progress, starts, target
+        )
         return actions if focus.ndim else np.int64(actions[0])
 
     def _nodes(self, observation: Mapping[str, Any]) -> npt.NDArray[np.int64]:

@@ -31,6 +31,8 @@ from crystalgym.spaces import GraphMaker, Observation, observation_space
 
 __all__ = ["CrystalEnv", "RewardFunction"]
 
+_FIRST = np.zeros(1, dtype=np.int64)
+
 RewardFunction = Callable[[Evaluation, float], float]
 """From what was evaluated and the target to a reward."""
 
@@ -78,7 +80,8 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
 
     Notes
     -----
-    ``info`` holds ``action_mask`` (int8, 1 where an action is allowed) and, after the last step,
+    ``info`` holds ``action_mask`` (int8, 1 where an action is allowed), ``start_site`` (int, where the
+    episode's traversal started, which says which sites are to come) and, after the last step,
     ``formula``, ``value`` (in the property's unit, NaN after a failure) and, if it failed, ``failure`` (a
     code); with
     ``reward_form="difference"`` also ``start_formula`` and ``start_value`` or ``start_failure`` of the
@@ -135,7 +138,7 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
         observation : dict
             As :attr:`observation_space` says.
         info : dict
-            ``action_mask``, int8 of shape (n_actions,).
+            ``action_mask``, int8 of shape (n_actions,), and ``start_site``.
 
         Raises
         ------
@@ -324,7 +327,8 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
         }
 
     def _info(self) -> dict[str, Any]:
-        return {"action_mask": self._padded["action_mask"].copy()}
+        start_site = int(self._batch.start_sites(_FIRST)[0])
+        return {"action_mask": self._padded["action_mask"].copy(), "start_site": start_site}
 
 
 def check_names(changes: Mapping[str, Any]) -> None:

@@ -143,7 +143,8 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
         observations : dict
             As :attr:`observation_space` says.
         info : dict
-            ``action_mask``, int8 of shape (num_envs, n_actions).
+            ``action_mask``, int8 of shape (num_envs, n_actions), and ``start_site``, int64 of shape
+            (num_envs,).
 
         Raises
         ------
@@ -165,7 +166,9 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
         )
         self._started = True
         self._masks = padded["action_mask"]
-        info = {"action_mask": self._masks.copy(), "_action_mask": mask}
+        starts = self._batch.start_sites(self._all)
+        info = {"action_mask": self._masks.copy(), "start_site": starts}
+        info |= {"_action_mask": mask, "_start_site": mask.copy()}
         return self._observations(padded, self._all), info
 
     def step(self, actions: Actions) -> StepResult:
@@ -409,6 +412,8 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
         info: dict[str, Any] = {
             "action_mask": masks.copy(),
             "_action_mask": np.ones(len(ids), dtype=np.bool_),
+            "start_site": self._batch.start_sites(ids),
+            "_start_site": np.ones(len(ids), dtype=np.bool_),
         }
         if with_ids:
             info["env_id"] = ids

@@ -33,10 +33,10 @@ def report(folder: Path) -> None:
 
     agent = agents.load(folder)
     env = cg.CrystalEnv(agent.task, calculator="rigid")
-    observation, _ = env.reset(seed=1)
+    observation, info = env.reset(seed=1)
     terminated, reward = False, 0.0
     while not terminated:
-        observation, reward, terminated, _, info = env.step(int(agent.act(observation)))
+        observation, reward, terminated, _, info = env.step(int(agent.act(observation, info)))
     print(f"{agent}: {info['formula']}, reward {reward:.4f}")
 
 

@@ -39,10 +39,10 @@ def test_episodes_as_a_table(run: Path) -> None:
 
 def rollout(agent: agents.TrainedAgent, seed: int, obs: str) -> str:
     env = cg.CrystalEnv(agent.task, calculator="rigid", obs=obs)
-    observation, _ = env.reset(seed=seed)
+    observation, info = env.reset(seed=seed)
     terminated = False
     while not terminated:
-        observation, _, terminated, _, _ = env.step(int(agent.act(observation)))
+        observation, _, terminated, _, info = env.step(int(agent.act(observation, info)))
     return " ".join(element or "" for element in env.elements)
 
 
@@ -75,12 +75,12 @@ def test_batches_act_as_single_observations_do(run: Path) -> None:
     for obs in ("dict", "graph"):
         envs = cg.CrystalVectorEnv(5, agent.task, obs=obs, calculator="rigid")
         single = [cg.CrystalEnv(agent.task, obs=obs, calculator="rigid") for _ in range(5)]
-        observations, _ = envs.reset(seed=9)
+        observations, infos = envs.reset(seed=9)
         alone = [env.reset(seed=9 + i)[0] for i, env in enumerate(single)]
         for _ in range(4):
-            actions = agent.act(observations)
+            actions = agent.act(observations, infos)
             assert np.array_equal(actions, [agent.act(observation) for observation in alone])
-            observations, _, terminated, _, _ = envs.step(actions)
+            observations, _, terminated, _, infos = envs.step(actions)
             assert not terminated[:0].any()
             alone = [env.step(int(a))[0] for env, a in zip(single, actions)]
             if terminated.any():
@@ -101,9 +101,14 @@ def test_what_does_not_fit_is_named(run: Path, tmp_path: Path) -> None:
     agent = agents.load(run)
     env = cg.CrystalEnv(agent.task, calculator="empirical")
     observation, _ = env.reset(seed=0)
+    focus = observation["focus"]
     observation["focus"] = np.int64(17)
     with pytest.raises(cg.TaskError) as error:
         agent.act(observation)
+    assert error.value.code == "no_state"
+    # No episode that starts elsewhere has this site in focus first.
+    with pytest.raises(cg.TaskError) as error:
+        agent.act({**observation, "focus": focus}, {"start_site": (focus + 1) % 4})
     assert error.value.code == "no_state"
 
 

@@ -129,6 +129,22 @@ def unseen(run: Path) -> None:
     agent.act({**observation, "focus": 17})
 
 
+def untold(folder: Path) -> None:
+    """The last site of an episode, which several orders of the sites come to."""
+    command = [sys.executable, "-m", "crystalgym", "train", "--algorithm", "surrogate"]
+    command += ["--task", "density-C6-easy-small", "--output", str(folder / "run")]
+    settings = ["calculator.name=rigid", "surrogate.total_steps=20"]
+    sets = [word for setting in settings for word in ("--set", setting)]
+    subprocess.run([*command, *sets], check=True, capture_output=True)
+    agent = agents.load(folder / "run")
+    env = cg.CrystalEnv(agent.task, calculator="rigid")
+    env.reset(seed=0)
+    for _ in range(3):
+        observation, *_, info = env.step(0)
+    assert agent.act(observation, info) in range(18)
+    agent.act(observation)
+
+
 def silicon(**settings: Any) -> None:
     cg.ground_state(SALT, **{"cutoff_ev": 50, "k_mesh": (1, 1, 1), **settings})
 
@@ -194,6 +210,7 @@ PROVOKED: dict[tuple[str, str], Callable[[Path, Path], Any]] = {
     ("TaskError", "snapshot"): lambda run, tmp: environment().set_state("{}"),
     ("TaskError", "no_crystal"): lambda run, tmp: environment().crystal,
     ("TaskError", "no_state"): lambda run, tmp: unseen(run),
+    ("TaskError", "no_start"): lambda run, tmp: untold(tmp),
     ("CalculatorError", "invalid_settings"): lambda run, tmp: cg.Calculator("magic"),
     ("CalculatorError", "unusable_calculator"): lambda run, tmp: cg.evaluate(
         SALT, "band_gap", calculator="rigid"

@@ -49,6 +49,7 @@ def test_it_goes_the_way_of_gymnasiums_own(mode: AutoresetMode, obs: str) -> Non
             b = theirs.reset(options={"reset_mask": b[2].copy()})
             # SyncVectorEnv says nothing of the environments that were not reset.
             a[-1]["action_mask"][~a[-1]["_action_mask"]] = 0
+            a[-1]["start_site"][~a[-1]["_start_site"]] = 0
 
 
 def assert_same_infos(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
@@ -264,6 +265,39 @@ def test_late_rewards_come_in_any_order_and_once() -> None:
         envs.recv(1)
     with pytest.raises(ValueError, match="0 under way"):
         envs.recv()
+    envs.close()
+
+
+@pytest.mark.parametrize("process", ["filling", "substitution"])
+def test_info_says_which_sites_are_to_come(process: str) -> None:
+    """Oracle: the site in focus at every later step, with rewards that come in any order."""
+
+    def later(structure: cg.Structure, property: str) -> float:
+        time.sleep(len(structure.formula) % 3 * 1e-3)
+        return structure.density
+
+    envs = cg.CrystalVectorEnv(
+        4, TASK, process=process, calculator=later, workers=2, autoreset_mode="SameStep"
+    )
+    observations, info = envs.reset(seed=5)
+    orders: list[list[int]] = [[]] * 4
+    skeletons = [skeleton.graph for skeleton in envs.tasks[0].skeletons]
+    ids, rng, starts = np.arange(4), np.random.default_rng(2), set()
+    envs.send(np.zeros(4, dtype=np.int64))
+    steps = np.zeros(4, dtype=np.int64)
+    for _ in range(200):
+        for row, i in enumerate(ids):
+            start = int(info["start_site"][row])
+            if steps[i] == 0:
+                orders[i] = skeletons[observations["skeleton"][row]].breadth_first(start)
+                starts.add(start)
+            assert orders[i] == skeletons[observations["skeleton"][row]].breadth_first(start)
+            assert observations["focus"][row] == orders[i][steps[i]]
+        observations, _, terminated, _, info = envs.recv(2)
+        ids = info["env_id"]
+        steps[ids] = np.where(terminated, 0, steps[ids] + 1)
+        envs.send(rng.integers(0, 18, len(ids)), ids)
+    assert len(starts) > 4, starts
     envs.close()
 
 

@@ -23,6 +23,15 @@ pub enum AgentError {
         /// What would be right.
         expected: String,
     },
+    /// An observation from elsewhere that lacks what this agent has to know.
+    #[error(
+        "step {step} of an episode whose start site is not known: the agent looks ahead, and several \
+         are possible"
+    )]
+    UnknownStart {
+        /// Actions taken.
+        step: usize,
+    },
     /// The network's outputs or the loss are no numbers any more.
     #[error("training diverged at step {step}: {what} is {found}; try a smaller learning rate")]
     Diverged {

@@ -31,7 +31,6 @@ mod replay;
 mod sac;
 mod schedule;
 mod search;
-mod seen_state;
 mod support;
 mod surrogate;
 

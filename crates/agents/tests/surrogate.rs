@@ -9,12 +9,14 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use common::{finish, rigid, task};
 use crystalgym_agents::{
-    Acquisition, Agent, AgentConfig, ChemistryRule, Observer, PolicyMode, RandomSearchConfig,
+    Acquisition, Agent, AgentConfig, AgentError, ChemistryRule, Observer, PolicyMode, RandomSearchConfig,
     SurrogateConfig, evaluate_policy,
 };
 use crystalgym_crystal::Element;
-use crystalgym_environment::{FinishedEpisode, ProcessName, Task, TaskConfig};
+use crystalgym_environment::{FinishedEpisode, Observation, ProcessName, Task, TaskConfig};
 use crystalgym_evaluation::Property;
+use rand::SeedableRng;
+use rand_pcg::Pcg64;
 
 fn config(acquisition: Acquisition) -> AgentConfig {
     AgentConfig::Surrogate(SurrogateConfig {
@@ -125,6 +127,75 @@ fn what_an_episode_cannot_come_to_is_not_planned() {
     assert!(found.crystals.len() >= 90);
     let mean = mean_greedy(&agent, &played);
     assert!(mean > 0.95, "{mean}");
+}
+
+/// Four substitutions, of which others have made the first two: what the sites hold and which is in focus
+/// fits several orders of the sites, and the agent goes by the one that it is told. Oracle: the best of
+/// all fillings of the two sites that are to come. Where nobody says which those are, it does not
+/// guess.
+#[test]
+fn an_episode_is_joined_by_what_is_to_come() {
+    let elements = ["Na", "Ca", "F"].map(|symbol| symbol.parse().unwrap());
+    let played = task(TaskConfig {
+        process: ProcessName::Substitution,
+        steps: Some(4),
+        elements: elements.to_vec(),
+        ..dense("C2", 3.0)
+    });
+    // All crystals that there are, but for a few that it then knows well enough.
+    let config = AgentConfig::Surrogate(SurrogateConfig {
+        total_steps: 90 * 4,
+        ..SurrogateConfig::default()
+    });
+    let mut agent = Agent::new(&config, Arc::clone(&played), &rigid()).unwrap();
+    finish(&mut agent, &mut ());
+    let reward = |node_types: &[u8]| {
+        let crystal = played.crystal(0, node_types).unwrap();
+        let density = crystal.structure().density_g_cm3();
+        played.objective().reward().of_value(3.0, density)
+    };
+    let mut rng = Pcg64::seed_from_u64(3);
+    let (mut played_to, mut best_of_all, mut untold) = (0.0, 0.0, 0);
+    for _ in 0..16 {
+        let mut state = played.initial_state(&mut rng);
+        played.apply(&mut state, 1).unwrap();
+        played.apply(&mut state, 2).unwrap();
+        let seen = played.observe(&state);
+        let order = seen.traversal.unwrap().order;
+        let [third, fourth] = [2, 3].map(|step| usize::from(order[step]));
+        let mut ends = state.node_types.clone();
+        let mut best = -1.0_f64;
+        for (one, other) in (0..3).flat_map(|one| (0..3).map(move |other| (one, other))) {
+            ends[third] = one;
+            ends[fourth] = other;
+            best = best.max(reward(&ends));
+        }
+        let policy = || agent.policy(&played, PolicyMode::Greedy).unwrap();
+        if played.only_start(&seen).is_none() {
+            untold += 1;
+            let seen = Observation {
+                traversal: None,
+                ..seen
+            };
+            let error = policy().act(&[seen]).unwrap_err();
+            assert!(
+                matches!(error, AgentError::UnknownStart { step: 2 }),
+                "{error}"
+            );
+        }
+        let mut policy = policy();
+        while !played.is_terminal(&state) {
+            let action = policy.act(&[played.observe(&state)]).unwrap()[0];
+            played.apply(&mut state, action.into()).unwrap();
+        }
+        played_to += reward(&state.node_types) / 16.0;
+        best_of_all += best / 16.0;
+    }
+    assert!(untold > 4, "{untold}");
+    assert!(
+        best_of_all - played_to < 1e-12,
+        "{played_to} of {best_of_all}"
+    );
 }
 
 /// Of a property that needs filled bands, no crystal with an odd number of electrons is calculated,

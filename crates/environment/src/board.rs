@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crystalgym_crystal::{Crystal, Skeleton};
 
-use crate::{ActionSet, EnvironmentError};
+use crate::{ActionSet, EnvironmentError, Traversal};
 
 /// Skeletons, the order in which their sites are visited, and which elements may stand where.
 #[derive(Debug, Clone)]
@@ -72,6 +72,14 @@ impl Board {
     /// its bonds.
     pub fn traversal(&self, skeleton: usize, start: usize) -> &[u16] {
         &self.traversals[skeleton][start]
+    }
+
+    /// The same as it is seen.
+    pub fn seen_traversal(&self, skeleton: usize, start: usize) -> Traversal<'_> {
+        Traversal {
+            start,
+            order: self.traversal(skeleton, start),
+        }
     }
 
     /// Which elements are allowed on a site of a skeleton.

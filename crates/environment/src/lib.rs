@@ -32,7 +32,7 @@ pub use board::Board;
 pub use episode::Episode;
 pub use error::EnvironmentError;
 pub use objective::{CustomReward, Objective, Reward, RewardForm, target_text};
-pub use observation::Observation;
+pub use observation::{Observation, Traversal};
 pub use process::{NamedStart, ProcessName, StartCrystal};
 pub use published::{Difficulty, published_steps, published_target};
 pub use skeleton_identity::SkeletonIdentity;

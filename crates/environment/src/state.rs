@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub type Action = u16;
 
 /// Where an episode stands: which skeleton, which traversal, and what is where.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct State {
     /// Index into [`Board::skeletons`](crate::Board::skeletons).
     pub skeleton: u16,

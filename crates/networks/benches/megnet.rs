@@ -160,6 +160,7 @@ impl Setup {
                 node_types: &state.node_types,
                 elements: &[],
                 focus: state.focus,
+                traversal: None,
                 step: 0,
                 steps: state.node_types.len(),
                 target: 3.0,

@@ -31,6 +31,7 @@
 //!     node_types: &blank,
 //!     elements: &[],
 //!     focus: 0,
+//!     traversal: None,
 //!     step: 0,
 //!     steps: 5,
 //!     target: 3.0,

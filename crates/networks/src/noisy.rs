@@ -246,6 +246,7 @@ mod tests {
         node_types: &[1, 6, 2, 6, 6],
         elements: &[],
         focus: 1,
+        traversal: None,
         step: 2,
         steps: 5,
         target: 3.0,

@@ -354,6 +354,18 @@ impl EnvironmentBatch {
         self.observe(py, &all)
     }
 
+    /// Sites at which the traversals of these environments' episodes started.
+    fn start_sites<'py>(
+        &self,
+        py: Python<'py>,
+        environments: PyReadonlyArray1<'_, i64>,
+    ) -> PyResult<Bound<'py, PyArray1<i64>>> {
+        let batch = self.batch()?;
+        let start = |&environment: &i64| i64::from(batch.state(environment as usize).start);
+        let starts = environments.as_slice()?.iter().map(start);
+        Ok(PyArray1::from_iter(py, starts))
+    }
+
     /// Where every environment stands, random numbers included, as JSON.
     fn get_state(&self) -> PyResult<String> {
         self.batch()?

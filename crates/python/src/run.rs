@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use crystalgym_agents::{Policy, PolicyMode};
+use crystalgym_agents::{AgentError, Policy, PolicyMode};
 use crystalgym_environment::{Observation, Task as InnerTask};
 use crystalgym_training::{TrainedAgent as Loaded, read_episodes as read};
 use numpy::{PyArray1, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
@@ -130,8 +130,9 @@ impl TrainedPolicy {
     }
 
     /// One action per row of observations (`skeleton`, `focus`, `nodes` and the share of the episode
-    /// that is over, which is the second number of `state`).
-    #[pyo3(signature = (skeleton, focus, nodes, progress, target = None))]
+    /// that is over, which is the second number of `state`) of episodes that began at these start
+    /// sites; without them, those that follow from the observations are taken.
+    #[pyo3(signature = (skeleton, focus, nodes, progress, starts = None, target = None))]
     fn act<'py>(
         &self,
         py: Python<'py>,
@@ -139,6 +140,7 @@ impl TrainedPolicy {
         focus: PyReadonlyArray1<'py, i64>,
         nodes: PyReadonlyArray2<'py, i64>,
         progress: PyReadonlyArray1<'py, f32>,
+        starts: Option<PyReadonlyArray1<'py, i64>>,
         target: Option<f64>,
     ) -> PyResult<Bound<'py, PyArray1<i64>>> {
         let (skeleton, focus) = (skeleton.as_slice()?, focus.as_slice()?);
@@ -146,13 +148,15 @@ impl TrainedPolicy {
         let width = nodes.shape()[1];
         let nodes = nodes.as_slice()?;
         let rows = focus.len();
-        if [skeleton.len(), progress.len()] != [rows; 2]
+        let starts = starts.as_ref().map(|starts| starts.as_slice()).transpose()?;
+        let start_count = starts.map_or(rows, <[i64]>::len);
+        if [skeleton.len(), progress.len(), start_count] != [rows; 3]
             || nodes.len() != width * rows
             || width == 0
         {
             return Err(PyValueError::new_err(format!(
-                "{} skeletons, {rows} sites in focus, {} shares of episodes and {} nodes in rows of \
-                 {width}",
+                "{} skeletons, {rows} sites in focus, {} shares of episodes, {start_count} start sites \
+                 and {} nodes in rows of {width}",
                 skeleton.len(),
                 progress.len(),
                 nodes.len()
@@ -168,8 +172,10 @@ impl TrainedPolicy {
         let seen = skeleton.iter().zip(focus).zip(progress);
         let seen = seen
             .zip(nodes.chunks_exact(width))
-            .map(|(((&skeleton, &focus), &progress), row)| {
-                Seen::new(task, skeleton, focus, progress, row)
+            .enumerate()
+            .map(|(index, (((&skeleton, &focus), &progress), row))| {
+                let start = starts.map(|starts| starts[index]);
+                Seen::new(task, [skeleton, focus], start, progress, row)
                     .ok_or_else(|| no_state(skeleton, focus, row))
             })
             .collect::<PyResult<Vec<_>>>()?;
@@ -179,7 +185,10 @@ impl TrainedPolicy {
                 let mut policy = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
                 policy.act(&seen)
             })
-            .map_err(|error| training_error(&error.into()))?;
+            .map_err(|error| match error {
+                AgentError::UnknownStart { step } => no_start(step),
+                other => training_error(&other.into()),
+            })?;
         Ok(PyArray1::from_iter(py, actions.into_iter().map(i64::from)))
     }
 }
@@ -196,10 +205,24 @@ fn no_state(skeleton: i64, focus: i64, nodes: &[i64]) -> PyErr {
     })
 }
 
+fn no_start(step: usize) -> PyErr {
+    raised(&Raised {
+        class: "TaskError",
+        code: "no_start",
+        message: format!(
+            "an observation after {step} actions does not say in which order sites have their turn, \
+             which this agent has to know: pass the environment's info too, act(observation, info)"
+        ),
+        values: json!({ "step": step }),
+    })
+}
+
 /// An observation that owns its sites.
 struct Seen {
     skeleton: usize,
     focus: usize,
+    /// Start site of the traversal, if it is known.
+    start: Option<usize>,
     step: usize,
     steps: usize,
     node_types: Vec<u8>,
@@ -209,8 +232,8 @@ impl Seen {
     /// What a caller says that it sees; `None` if that is of no unfinished episode of the task.
     fn new(
         task: &InnerTask,
-        skeleton: i64,
-        focus: i64,
+        [skeleton, focus]: [i64; 2],
+        start: Option<i64>,
         progress: f32,
         nodes: &[i64],
     ) -> Option<Self> {
@@ -218,8 +241,9 @@ impl Seen {
         let sites = task.skeletons().get(skeleton)?.sites();
         let node_types = nodes.get(..sites)?.iter();
         let steps = task.process().length(sites);
-        let seen = Self {
+        let mut seen = Self {
             skeleton,
+            start: None,
             focus: usize::try_from(focus).ok().filter(|focus| *focus < sites)?,
             step: (progress * steps as f32).round() as usize,
             steps,
@@ -227,7 +251,11 @@ impl Seen {
                 .map(|&node| u8::try_from(node).ok())
                 .collect::<Option<_>>()?,
         };
-        let possible = task.process().shows(&seen.observe(task, task.target()));
+        let said = start.map(|start| usize::try_from(start).unwrap_or(usize::MAX));
+        let observation = seen.observe(task, task.target());
+        let possible = task.process().shows(&observation)
+            && said.is_none_or(|start| task.can_have_started(&observation, start));
+        seen.start = said.or_else(|| task.only_start(&observation));
         possible.then_some(seen)
     }
 
@@ -237,6 +265,9 @@ impl Seen {
             node_types: &self.node_types,
             elements: task.elements().elements(),
             focus: self.focus,
+            traversal: self
+                .start
+                .map(|start| task.board().seen_traversal(self.skeleton, start)),
             step: self.step,
             steps: self.steps,
             target,

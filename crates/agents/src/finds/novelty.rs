@@ -7,7 +7,7 @@ use crystalgym_surrogate::{Filling, canonical};
 use serde::{Deserialize, Serialize};
 
 use super::mask::even_actions;
-use crate::{search::fits, seen_state::state_of};
+use crate::search::fits;
 
 /// Actions before the end from which on all that can follow is looked at: the first that is new ends
 /// the search, so that it takes long in places alone where there is next to nothing left.
@@ -17,21 +17,14 @@ const LOOKED_AHEAD: usize = 3;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Novelty {
     made: BTreeSet<(u16, Filling)>,
-    /// What is seen of states from which every allowed way leads to one of them, as far as that was
-    /// found out.
-    exhausted: BTreeSet<Key>,
-}
-
-/// What tells states apart: skeleton, actions taken, sites, and the site in focus.
-type Key = (u16, u16, Filling, u16);
-
-fn key(skeleton: usize, step: usize, sites: &[u8], focus: usize) -> Key {
-    (skeleton as u16, step as u16, sites.into(), focus as u16)
+    /// States from which every allowed way leads to one of them, as far as that was found out.
+    #[serde(default)]
+    exhausted_states: BTreeSet<State>,
 }
 
 impl Novelty {
     /// Of the actions in `mask` those that do not end in a crystal that was made; all where there is
-    /// none.
+    /// none, or where it is not said what is to come.
     pub(crate) fn new_actions<'a>(
         &mut self,
         task: &Task,
@@ -39,72 +32,47 @@ impl Novelty {
         mask: Cow<'a, [bool]>,
         parity_mask: bool,
     ) -> Cow<'a, [bool]> {
-        if seen.steps - seen.step > LOOKED_AHEAD {
-            return self.without_exhausted(task, seen, mask);
+        let Some(state) = seen.state() else {
+            return mask;
+        };
+        let is_near_end = seen.steps - seen.step <= LOOKED_AHEAD;
+        if !is_near_end && self.exhausted_states.is_empty() {
+            return mask;
         }
+        let leads_on = |action: Action| {
+            let Some(after) = after(task, &state, action) else {
+                return false;
+            };
+            match is_near_end {
+                true => self.can_become_new(task, &after, seen.target, parity_mask),
+                false => !self.exhausted_states.contains(&after),
+            }
+        };
         let new: Vec<bool> = (mask.iter().enumerate())
-            .map(|(action, allowed)| {
-                *allowed && self.leads_to_new(task, seen, action as Action, parity_mask)
-            })
+            .map(|(action, allowed)| *allowed && leads_on(action as Action))
             .collect();
         if new.contains(&true) {
             return Cow::Owned(new);
         }
-        self.exhaust(seen);
+        self.exhausted_states.insert(state);
         mask
     }
 
-    /// Whether an action can still end in a crystal that was not made.
-    fn leads_to_new(
-        &self,
-        task: &Task,
-        seen: &Observation<'_>,
-        action: Action,
-        parity_mask: bool,
-    ) -> bool {
-        let mut sites = Filling::from(seen.node_types);
-        task.process().put(&mut sites, seen.focus, action);
-        if seen.step + 1 == seen.steps {
-            return self.is_new(task, seen.skeleton, &sites);
+    /// Whether an episode can still end in a crystal that was not made.
+    fn can_become_new(&self, task: &Task, state: &State, target: f64, parity_mask: bool) -> bool {
+        if task.is_terminal(state) {
+            return self.is_new(task, state.skeleton.into(), &state.node_types);
         }
-        let after = after(task, seen, &sites);
-        let next = task.observe_for(&after, seen.target);
+        let seen = task.observe_for(state, target);
         let allowed = match parity_mask {
-            true => even_actions(task, &next),
-            false => Cow::Borrowed(next.allowed),
+            true => even_actions(task, &seen),
+            false => Cow::Borrowed(seen.allowed),
         };
         let mut allowed = allowed.iter().enumerate().filter(|(_, allowed)| **allowed);
-        allowed.any(|(action, _)| self.leads_to_new(task, &next, action as Action, parity_mask))
-    }
-
-    fn without_exhausted<'a>(
-        &mut self,
-        task: &Task,
-        seen: &Observation<'_>,
-        mask: Cow<'a, [bool]>,
-    ) -> Cow<'a, [bool]> {
-        if self.exhausted.is_empty() {
-            return mask;
-        }
-        let open: Vec<bool> = (mask.iter().enumerate())
-            .map(|(action, allowed)| {
-                let mut sites = Filling::from(seen.node_types);
-                task.process().put(&mut sites, seen.focus, action as Action);
-                let focus = task.observe(&after(task, seen, &sites)).focus;
-                let key = key(seen.skeleton, seen.step + 1, &sites, focus);
-                *allowed && !self.exhausted.contains(&key)
-            })
-            .collect();
-        if open.contains(&true) {
-            return Cow::Owned(open);
-        }
-        self.exhaust(seen);
-        mask
-    }
-
-    fn exhaust(&mut self, seen: &Observation<'_>) {
-        let key = key(seen.skeleton, seen.step, seen.node_types, seen.focus);
-        self.exhausted.insert(key);
+        allowed.any(|(action, _)| {
+            let after = after(task, state, action as Action);
+            after.is_some_and(|after| self.can_become_new(task, &after, target, parity_mask))
+        })
     }
 
     fn is_new(&self, task: &Task, skeleton: usize, sites: &[u8]) -> bool {
@@ -124,22 +92,16 @@ impl Novelty {
 
     /// Whether what was read can be of this task.
     pub(crate) fn belongs_to(&self, task: &Task) -> bool {
-        let sites = |skeleton: u16| {
-            let known = usize::from(skeleton) < task.skeletons().len();
-            known.then(|| task.board().sites(skeleton.into()))
-        };
         self.made.iter().all(|(skeleton, filling)| {
             fits(task, *skeleton, filling)
                 && canonical(task, (*skeleton).into(), filling) == *filling
-        }) && (self.exhausted.iter())
-            .all(|(skeleton, _, filling, _)| sites(*skeleton) == Some(filling.len()))
+        }) && (self.exhausted_states.iter()).all(|state| task.can_hold(state))
     }
 }
 
-/// The state after an action, given what the sites then hold.
-fn after(task: &Task, seen: &Observation<'_>, sites: &Filling) -> State {
-    let mut state = state_of(task, seen);
-    state.step += 1;
-    state.node_types = sites.clone();
-    state
+/// The state after an action, if that can be taken.
+fn after(task: &Task, state: &State, action: Action) -> Option<State> {
+    let mut after = state.clone();
+    task.apply(&mut after, action.into()).ok()?;
+    Some(after)
 }

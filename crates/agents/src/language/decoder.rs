@@ -2,13 +2,14 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use crystalgym_environment::Observation;
 use crystalgym_language::{Cache, Continuation, Llama, Trainable};
 
 use super::{
     failure::language_error,
     prompts::{PromptKey, Prompts},
 };
-use crate::{AgentError, MaskedCategorical};
+use crate::{AgentError, MaskedCategorical, policy::state_of};
 
 /// Prompts that are kept.
 const MOST_PROMPTS: usize = 512;
@@ -19,6 +20,22 @@ pub(super) struct Seen<'a> {
     /// Actions taken.
     pub(super) history: Vec<usize>,
     pub(super) allowed: &'a [bool],
+}
+
+impl<'a> Seen<'a> {
+    /// # Errors
+    /// [`AgentError::UnknownStart`] if the observation does not say in which order sites are filled.
+    pub(super) fn new(seen: &Observation<'a>) -> Result<Self, AgentError> {
+        let state = state_of(seen)?;
+        let order = seen.traversal.map_or(&[][..], |traversal| traversal.order);
+        let filled = order.iter().take(seen.step);
+        let action = |&site: &u16| usize::from(seen.node_types[usize::from(site)]);
+        Ok(Self {
+            prompt: PromptKey::of_state(&state, seen.target),
+            history: filled.map(action).collect(),
+            allowed: seen.allowed,
+        })
+    }
 }
 
 /// Computes distributions over actions; must be told when the weights have changed.
@@ -49,11 +66,6 @@ impl Decoder {
     pub(super) fn forget(&mut self) {
         self.read.clear();
         self.branches.clear();
-    }
-
-    /// Whether the last call read these actions behind a prompt.
-    pub(super) fn has_read(&self, prompt: PromptKey, history: Vec<usize>) -> bool {
-        self.branches.contains_key(&(prompt, history))
     }
 
     /// The distribution over the allowed actions of each episode; `None` where no logit is a number.

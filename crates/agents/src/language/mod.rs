@@ -12,9 +12,7 @@ mod update;
 
 use std::{collections::VecDeque, path::Path, sync::Arc};
 
-use crystalgym_environment::{
-    Action, FinishedEpisode, Observation, ProcessName, Task, VectorEnvironment,
-};
+use crystalgym_environment::{Action, FinishedEpisode, Observation, ProcessName, Task};
 use crystalgym_evaluation::Outcome;
 use crystalgym_language::{
     AdamW, AdamWConfig, CrystalTokenizer, Llama, TokenRows, Trainable, TrainedPart, Work,
@@ -32,7 +30,7 @@ use self::{
     decoder::{Decoder, Seen},
     failure::language_error,
     policy::{LanguagePolicy, among_likeliest, no_number},
-    prompts::{PromptKey, Prompts, history},
+    prompts::Prompts,
     update::{Means, Models, Sample, Weights, gradient, grouped, micro_batches},
 };
 use crate::{
@@ -55,8 +53,6 @@ pub struct LanguageAgent {
     optimiser: AdamW,
     decoder: Decoder,
     pool: Arc<ThreadPool>,
-    /// Start site of each environment's episode under way.
-    starts: Vec<u16>,
     /// Episodes that were not learned from yet.
     waiting: VecDeque<Sample>,
     best: BestEpisodes,
@@ -130,7 +126,6 @@ impl LanguageAgent {
             trainable,
             model,
             pool: Arc::new(pool),
-            starts: vec![0; config.environments],
             waiting: VecDeque::new(),
             best: BestEpisodes::default(),
             entropy_coefficient: config.entropy_coefficient,
@@ -289,22 +284,7 @@ impl Learner for LanguageAgent {
     }
 
     fn act(&mut self, step: u64, seen: &[Observation<'_>]) -> Result<Vec<Action>, AgentError> {
-        let board = self.prompts.task.board();
-        let episodes: Vec<Seen<'_>> = seen
-            .iter()
-            .zip(&mut self.starts)
-            .map(|(seen, start)| {
-                if seen.step == 0 {
-                    *start = seen.focus as u16;
-                }
-                let start = usize::from(*start);
-                Seen {
-                    prompt: PromptKey::new(seen.skeleton, start, seen.target),
-                    history: history(board, seen, start),
-                    allowed: seen.allowed,
-                }
-            })
-            .collect();
+        let episodes = seen.iter().map(Seen::new).collect::<Result<Vec<_>, _>>()?;
         let (decoder, trainable) = (&mut self.decoder, &self.trainable);
         let policies = self
             .pool
@@ -327,10 +307,6 @@ impl Learner for LanguageAgent {
         self.restore_from(file)
     }
 
-    fn fits(&self, environment: &VectorEnvironment) -> Result<(), String> {
-        self.starts_fit(environment)
-    }
-
     fn policy(
         &self,
         task: &Arc<Task>,
@@ -345,8 +321,7 @@ impl Learner for LanguageAgent {
         let prompts = Prompts::new(Arc::clone(task), tokenizer, self.config.target_in_prompt);
         let model = Arc::clone(&self.model);
         Ok(Box::new(LanguagePolicy {
-            decoder: Decoder::new(model, prompts.clone(), self.config.temperature),
-            prompts,
+            decoder: Decoder::new(model, prompts, self.config.temperature),
             trainable: self.trainable.clone(),
             pool: Arc::clone(&self.pool),
             top_k: self.config.top_k,

@@ -8,15 +8,11 @@ use rand::SeedableRng;
 use rand_pcg::Pcg64;
 use rayon::ThreadPool;
 
-use super::{
-    decoder::{Decoder, Seen},
-    prompts::{PromptKey, Prompts, history, start_of},
-};
+use super::decoder::{Decoder, Seen};
 use crate::{AgentError, MaskedCategorical, Policy, PolicyMode};
 
 /// Chooses elements with a copy of what was trained.
 pub(super) struct LanguagePolicy {
-    pub(super) prompts: Prompts,
     pub(super) decoder: Decoder,
     pub(super) trainable: Trainable,
     pub(super) pool: Arc<ThreadPool>,
@@ -36,23 +32,7 @@ impl LanguagePolicy {
 
 impl Policy for LanguagePolicy {
     fn act(&mut self, seen: &[Observation<'_>]) -> Result<Vec<Action>, AgentError> {
-        let board = self.prompts.task.board();
-        let decoder = &self.decoder;
-        let episodes: Vec<Seen<'_>> = seen
-            .iter()
-            .map(|seen| {
-                let start = start_of(board, seen, |start| {
-                    let mut before = history(board, seen, start);
-                    before.pop();
-                    decoder.has_read(PromptKey::new(seen.skeleton, start, seen.target), before)
-                });
-                Seen {
-                    prompt: PromptKey::new(seen.skeleton, start, seen.target),
-                    history: history(board, seen, start),
-                    allowed: seen.allowed,
-                }
-            })
-            .collect();
+        let episodes = seen.iter().map(Seen::new).collect::<Result<Vec<_>, _>>()?;
         let (decoder, trainable) = (&mut self.decoder, &self.trainable);
         let policies = self
             .pool

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crystalgym_environment::{Board, Observation, State, Task};
+use crystalgym_environment::{State, Task};
 use crystalgym_evaluation::Property;
 use crystalgym_language::{CrystalText, CrystalTokenizer, Described, described};
 
@@ -19,16 +19,12 @@ pub(super) struct PromptKey {
 }
 
 impl PromptKey {
-    pub(super) fn new(skeleton: usize, start: usize, target: f64) -> Self {
+    pub(super) fn of_state(state: &State, target: f64) -> Self {
         Self {
-            skeleton,
-            start,
+            skeleton: state.skeleton.into(),
+            start: state.start.into(),
             target_bits: target.to_bits(),
         }
-    }
-
-    pub(super) fn of_state(state: &State, target: f64) -> Self {
-        Self::new(state.skeleton.into(), state.start.into(), target)
     }
 
     fn target(self) -> f64 {
@@ -99,37 +95,4 @@ fn target_text(property: Property, target: f64) -> Described {
         Property::BandGap => described("band gap", target),
         other => described(&other.name().replace('_', " "), target),
     }
-}
-
-/// The site at which the traversal of what is seen started: one for which the filled sites and that in
-/// focus are what they would be, the first of those that `was_read` says were read so far if there is
-/// one.
-pub(super) fn start_of(
-    board: &Board,
-    seen: &Observation<'_>,
-    was_read: impl Fn(usize) -> bool,
-) -> usize {
-    let fits = |start: &usize| {
-        let order = board.traversal(seen.skeleton, *start);
-        let filled =
-            |site: &u16| usize::from(seen.node_types[usize::from(*site)]) < seen.elements.len();
-        order
-            .get(seen.step)
-            .is_some_and(|&site| usize::from(site) == seen.focus)
-            && order[..seen.step].iter().all(filled)
-    };
-    let starts = || (0..seen.node_types.len()).filter(fits);
-    starts()
-        .find(|&start| was_read(start))
-        .or_else(|| starts().next())
-        .unwrap_or(seen.focus)
-}
-
-/// The actions that were taken, in their order.
-pub(super) fn history(board: &Board, seen: &Observation<'_>, start: usize) -> Vec<usize> {
-    let order = board.traversal(seen.skeleton, start);
-    let taken = order.iter().take(seen.step);
-    taken
-        .map(|&site| usize::from(seen.node_types[usize::from(site)]))
-        .collect()
 }

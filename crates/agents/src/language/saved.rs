@@ -2,7 +2,6 @@
 
 use std::{borrow::Cow, collections::VecDeque};
 
-use crystalgym_environment::VectorEnvironment;
 use crystalgym_language::Trainable;
 use crystalgym_networks::Checkpoint;
 use rand_pcg::Pcg64;
@@ -17,7 +16,6 @@ use crate::{
 
 #[derive(Serialize, Deserialize)]
 struct Saved<'a> {
-    starts: Cow<'a, [u16]>,
     waiting: Cow<'a, VecDeque<Sample>>,
     best: Cow<'a, BestEpisodes>,
     entropy_coefficient: f64,
@@ -47,7 +45,6 @@ impl LanguageAgent {
             }
         }
         let saved = Saved {
-            starts: Cow::Borrowed(&self.starts),
             waiting: Cow::Borrowed(&self.waiting),
             best: Cow::Borrowed(&self.best),
             entropy_coefficient: self.entropy_coefficient,
@@ -77,7 +74,6 @@ impl LanguageAgent {
             .restore(saved.optimiser_steps, moments)
             .map_err(|error| bad(error.to_string()))?;
         self.trainable.values_mut().copy_from_slice(&trained);
-        self.starts = saved.starts.into_owned();
         self.waiting = saved.waiting.into_owned();
         self.best = saved.best.into_owned();
         self.entropy_coefficient = saved.entropy_coefficient;
@@ -88,27 +84,10 @@ impl LanguageAgent {
         let mut samples = self.waiting.iter().chain(self.best.samples());
         let sound = samples
             .all(|sample| sample.episode.belongs_to(task) && sane([sample.reward, sample.target]));
-        if !sound
-            || !sane([self.entropy_coefficient])
-            || self.starts.len() != self.config.environments
-        {
+        if !sound || !sane([self.entropy_coefficient]) {
             return Err(bad("an episode does not belong to this task".to_owned()));
         }
         Ok(())
-    }
-
-    /// Each episode under way began where it is remembered to have begun.
-    pub(super) fn starts_fit(&self, environment: &VectorEnvironment) -> Result<(), String> {
-        let fits = (0..environment.len())
-            .zip(&self.starts)
-            .all(|(index, start)| {
-                let state = environment.state(index);
-                state.step == 0 || state.start == *start
-            });
-        match fits && self.starts.len() == environment.len() {
-            true => Ok(()),
-            false => Err("the start sites do not fit the episodes".to_owned()),
-        }
     }
 }
 

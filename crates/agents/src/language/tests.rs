@@ -131,22 +131,14 @@ fn gradients_are_slopes_of_the_loss() {
 fn acting_and_learning_see_the_same_distribution() {
     let agent = agent(LanguageConfig::standard(), TrainedPart::Whole);
     let sample = sample(&agent, 1, 2, 0.0);
-    let board = agent.prompts.task.board();
     let states = sample.episode.states(&agent.prompts.task).unwrap();
     let mut decoder = Decoder::new(Arc::clone(&agent.model), agent.prompts.clone(), 1.0);
     let mut acted = 0.0;
     for (state, &action) in states.iter().zip(&sample.episode.actions) {
         let seen = agent.prompts.task.observe(state);
-        // Other starts may fit what is seen; this one was read before.
-        let begin = usize::from(state.start);
-        let start = prompts::start_of(board, &seen, |start| start == begin);
-        assert_eq!(start, begin);
-        let episode = Seen {
-            prompt: PromptKey::new(seen.skeleton, start, seen.target),
-            history: history(board, &seen, start),
-            allowed: seen.allowed,
-        };
-        assert_eq!(episode.history.len(), seen.step);
+        let episode = Seen::new(&seen).unwrap();
+        let taken = sample.episode.actions[..seen.step].iter();
+        assert!(taken.copied().map(usize::from).eq(episode.history.clone()));
         let found = decoder.distributions(&agent.trainable, &[episode]).unwrap();
         acted += found[0].as_ref().unwrap().log_probabilities()[usize::from(action)];
     }

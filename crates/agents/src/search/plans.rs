@@ -10,17 +10,24 @@ use crate::AgentError;
 pub(crate) struct PlansUnderWay(Vec<(Expected, Filling)>);
 
 /// What is seen of an episode after an action that it was told to take.
-#[derive(PartialEq, Eq)]
 struct Expected {
     skeleton: usize,
+    /// Where its traversal started, if that was said.
+    start: Option<usize>,
     step: usize,
     node_types: Filling,
 }
 
+fn start_of(seen: &Observation<'_>) -> Option<usize> {
+    Some(seen.traversal?.start)
+}
+
 impl Expected {
     fn is(&self, seen: &Observation<'_>) -> bool {
+        let starts = self.start.zip(start_of(seen));
         (self.skeleton, self.step) == (seen.skeleton, seen.step)
             && *self.node_types == *seen.node_types
+            && starts.is_none_or(|(expected, start)| expected == start)
     }
 }
 
@@ -35,8 +42,7 @@ impl PlansUnderWay {
         let mut under_way = std::mem::take(&mut self.0);
         let mut actions = Vec::with_capacity(seen.len());
         for seen in seen {
-            let known = under_way.iter().position(|(expected, _)| expected.is(seen));
-            let plan = match known {
+            let plan = match known(&under_way, seen) {
                 Some(index) if seen.step > 0 => under_way.swap_remove(index).1,
                 _ => plan(seen)?,
             };
@@ -45,6 +51,7 @@ impl PlansUnderWay {
             task.process().put(&mut node_types, seen.focus, action);
             let expected = Expected {
                 skeleton: seen.skeleton,
+                start: start_of(seen),
                 step: seen.step + 1,
                 node_types,
             };
@@ -53,6 +60,16 @@ impl PlansUnderWay {
         }
         Ok(actions)
     }
+}
+
+/// The plan of what is seen; none where a start site that is not said would tell which.
+fn known(under_way: &[(Expected, Filling)], seen: &Observation<'_>) -> Option<usize> {
+    let is = |(expected, _): &(Expected, Filling)| expected.is(seen);
+    let index = under_way.iter().position(is)?;
+    let start = |(expected, _): &(Expected, Filling)| expected.start;
+    let first = start(&under_way[index]);
+    let mut others = under_way[index..].iter().filter(|plan| is(plan));
+    others.all(|plan| start(plan) == first).then_some(index)
 }
 
 /// The action that brings an episode nearer to its plan; if the task forbids that there, the first

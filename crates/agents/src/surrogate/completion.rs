@@ -17,8 +17,8 @@ use super::{
 };
 use crate::{
     AgentError, Policy, PolicyMode,
+    policy::state_of,
     search::{PlansUnderWay, random_filling},
-    seen_state::state_of,
 };
 
 /// Fillings that are looked at closely, and that are kept.
@@ -83,8 +83,8 @@ impl CompletionPolicy {
         }
     }
 
-    fn plan(&mut self, seen: &Observation<'_>) -> Filling {
-        let state = state_of(&self.task, seen);
+    fn plan(&mut self, seen: &Observation<'_>) -> Result<Filling, AgentError> {
+        let state = state_of(seen)?;
         let known = self.ranked.iter();
         let known = known
             .into_iter()
@@ -103,9 +103,9 @@ impl CompletionPolicy {
             order.sort_by(|a, b| b.reward.total_cmp(&a.reward));
         }
         let mut images = order.iter();
-        images
+        Ok(images
             .find_map(|scored| reachable_image(&self.task, &state, &scored.filling))
-            .unwrap_or_else(|| self.best_random_end(&state, seen.target))
+            .unwrap_or_else(|| self.best_random_end(&state, seen.target)))
     }
 
     fn best_random_end(&mut self, state: &State, target: f64) -> Filling {
@@ -273,7 +273,7 @@ impl Policy for CompletionPolicy {
     fn act(&mut self, seen: &[Observation<'_>]) -> Result<Vec<Action>, AgentError> {
         let mut plans = std::mem::take(&mut self.plans);
         let task = Arc::clone(&self.task);
-        let actions = plans.act(&task, seen, |seen| Ok(self.plan(seen)));
+        let actions = plans.act(&task, seen, |seen| self.plan(seen));
         self.plans = plans;
         actions
     }

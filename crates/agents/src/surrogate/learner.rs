@@ -230,7 +230,7 @@ impl Learner for SurrogateAgent {
                 Some(filling) => filling,
                 None => {
                     let skeleton = seen.skeleton as u16;
-                    let (filling, forecast) = self.propose(seen);
+                    let (filling, forecast) = self.propose(seen)?;
                     let canonical = canonical(&self.task, seen.skeleton, &filling);
                     if let Some(model) = &mut self.model {
                         let sight = &self.sight;

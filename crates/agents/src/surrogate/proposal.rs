@@ -10,7 +10,7 @@ use super::{
     learner::{Pending, SurrogateAgent, hit_tolerance},
     reach::{random_end, reachable_image},
 };
-use crate::{search::random_filling, seen_state::state_of};
+use crate::{AgentError, policy::state_of, search::random_filling};
 
 /// Random crystals that are drawn to find one that the rule of chemistry prefers.
 const DRAWS: usize = 20_000;
@@ -30,11 +30,14 @@ struct Candidate {
 
 impl SurrogateAgent {
     /// A filling for an episode that begins, and what is expected of it.
-    pub(super) fn propose(&mut self, seen: &Observation<'_>) -> (Filling, Option<Forecast>) {
-        let state = state_of(&self.task, seen);
+    pub(super) fn propose(
+        &mut self,
+        seen: &Observation<'_>,
+    ) -> Result<(Filling, Option<Forecast>), AgentError> {
+        let state = state_of(seen)?;
         let progress = &self.progress;
         if progress.results.iter().len() + progress.pending.len() < self.config.initial {
-            return (self.random(&state), None);
+            return Ok((self.random(&state), None));
         }
         if self.model.is_none() {
             let mut model = self.model_of_results();
@@ -48,10 +51,10 @@ impl SurrogateAgent {
             }
             self.model = Some(model);
         }
-        match self.best_candidate(&state, seen.target) {
+        Ok(match self.best_candidate(&state, seen.target) {
             Some((filling, forecast)) => (filling, Some(forecast)),
             None => (self.random(&state), None),
-        }
+        })
     }
 
     /// Whether nothing is known of a canonical filling, nor being calculated, and the rule of

@@ -236,6 +236,65 @@ proptest! {
         }
     }
 
+    /// What is seen of a state is of that state alone; and without its traversal, all starts from which
+    /// an episode can come to look so are found, and one is named only where the others would go on
+    /// in the same order. Oracle: all episodes with the same actions from other start sites.
+    #[test]
+    fn an_observation_says_what_is_to_come(
+        label in 1..=7usize,
+        process in 0..3usize,
+        steps in 1..12usize,
+        fixed in any::<bool>(),
+        seed in any::<u64>(),
+        actions in prop::collection::vec(0u8..18, 12),
+    ) {
+        let process = [ProcessName::Filling, ProcessName::Substitution, ProcessName::Improvement][process];
+        let task = Task::new(&TaskConfig {
+            skeletons: vec![format!("C{label}")],
+            process,
+            steps: (process != ProcessName::Filling).then_some(steps),
+            start_site: fixed.then_some(1),
+            ..TaskConfig::default()
+        });
+        let task = task.unwrap();
+        let mut state = task.initial_state(&mut Pcg64::seed_from_u64(seed));
+        for (step, action) in actions.into_iter().enumerate() {
+            let seen = task.observe(&state);
+            prop_assert_eq!(seen.state(), Some(state.clone()));
+            prop_assert!(task.can_have_started(&seen, state.start.into()));
+            let order = |start: usize| task.board().traversal(0, start);
+            let true_order = order(state.start.into());
+            let untold = Observation { traversal: None, ..seen };
+            prop_assert!(untold.state().is_none());
+            let is_filled = |site: &u16| {
+                usize::from(seen.node_types[usize::from(*site)]) < seen.elements.len()
+            };
+            for start in 0..seen.node_types.len() {
+                let order = order(start);
+                let expected = match process {
+                    ProcessName::Filling => {
+                        usize::from(order[step]) == seen.focus && order[..step].iter().all(is_filled)
+                    }
+                    ProcessName::Substitution => usize::from(order[step % order.len()]) == seen.focus,
+                    ProcessName::Improvement => true,
+                };
+                prop_assert_eq!(task.can_have_started(&untold, start), expected);
+            }
+            match task.only_start(&untold) {
+                Some(start) if process != ProcessName::Improvement => {
+                    prop_assert_eq!(order(start), true_order);
+                }
+                Some(_) => {}
+                None => prop_assert!(step > 0 && !fixed && process != ProcessName::Improvement),
+            }
+            task.apply(&mut state, action.into()).unwrap();
+            if task.is_terminal(&state) {
+                prop_assert!(!task.can_have_started(&task.observe(&state), state.start.into()));
+                break;
+            }
+        }
+    }
+
     /// Every site has its turn exactly once, the record gives every state back, and its end can be
     /// reached from any other start site with the same result.
     #[test]

@@ -2,6 +2,7 @@
 
 mod config;
 mod masks;
+mod seen;
 mod skeletons;
 mod start;
 mod written_target;
@@ -230,15 +231,18 @@ impl Task {
 
     /// The same for another target of the property.
     pub fn observe_for<'a>(&'a self, state: &'a State, target: f64) -> Observation<'a> {
+        let skeleton = usize::from(state.skeleton);
+        let focus = self.process.focus(&self.board, state);
         Observation {
-            skeleton: state.skeleton.into(),
+            skeleton,
             node_types: &state.node_types,
             elements: self.elements().elements(),
-            focus: self.process.focus(&self.board, state),
+            focus,
+            traversal: Some(self.board.seen_traversal(skeleton, state.start.into())),
             step: state.step.into(),
             steps: self.length(state),
             target,
-            allowed: self.allowed(state),
+            allowed: self.process.allowed(&self.board, skeleton, focus),
         }
     }
 

@@ -239,6 +239,7 @@ mod tests {
             node_types: &node_types,
             elements: &[],
             focus,
+            traversal: None,
             step: 8,
             steps: 8,
             target,

@@ -129,6 +129,7 @@ impl OwnedState {
             node_types: &self.node_types,
             elements: &[],
             focus: self.focus,
+            traversal: None,
             step: self.step,
             steps: self.node_types.len(),
             target: self.target,
