@@ -69,14 +69,9 @@ pub fn evaluate(
         };
     }
     let identity = Identity::of(crystal, calculator);
-    let compute = || match identity.to_compute() {
-        Ok(crystal) => compute_guarded(calculator, &crystal, property, cancel),
-        Err(error) => Outcome::Failure(Failure::new(FailureCode::BadGeometry, error.to_string())),
-    };
-    // Once more for what is in the store: of another version, or asked for by another name.
-    let noted = |outcome| note(outcome, calculator, &identity, crystal, property);
+    let compute = || compute_to_store(calculator, &identity, crystal, property, cancel);
     let Some(store) = store else {
-        return computed(None, noted(compute()).of_cells(identity.cells()));
+        return computed(None, compute().of_cells(identity.cells()));
     };
     let key = StoreKey::of(&identity, property, calculator);
     if let Some(delegation) = Delegation::of(calculator, store, crystal, property) {
@@ -84,13 +79,14 @@ pub fn evaluate(
     }
     let claimed = store.claim(key.clone(), cancel);
     let mut evaluation = match claimed {
+        // Noted once more: it may be of another version, or have been asked for by another name.
         Claimed::Done(outcome) => Evaluation {
-            outcome: noted(outcome),
+            outcome: note(outcome, calculator, &identity, crystal, property),
             source: Source::Store,
             store_error: None,
         },
         Claimed::Mine(claim) => {
-            let outcome = noted(compute());
+            let outcome = compute();
             let store_error = store.finish(claim, &outcome).err();
             computed(store_error, outcome)
         }
@@ -104,6 +100,21 @@ pub fn evaluate(
     };
     evaluation.outcome = key.as_asked(evaluation.outcome);
     evaluation
+}
+
+/// Computes what a store keeps of a crystal, for whoever has the right to; nothing is looked up or stored.
+pub(crate) fn compute_to_store(
+    calculator: &dyn Calculator,
+    identity: &Identity,
+    asked: &Crystal,
+    property: Property,
+    cancel: &CancelToken,
+) -> Outcome {
+    let outcome = match identity.to_compute() {
+        Ok(crystal) => compute_guarded(calculator, &crystal, property, cancel),
+        Err(error) => Outcome::Failure(Failure::new(FailureCode::BadGeometry, error.to_string())),
+    };
+    note(outcome, calculator, identity, asked, property)
 }
 
 /// A result that workers of a queue compute.

@@ -30,6 +30,7 @@ pub struct Session {
     /// Sent at the begin of every connection.
     setup: &'static str,
     client: Option<Client>,
+    connections: u64,
 }
 
 /// An open connection with the statements that it has prepared.
@@ -79,6 +80,7 @@ impl Session {
             encryption,
             setup,
             client: None,
+            connections: 0,
         })
     }
 
@@ -104,7 +106,7 @@ impl Session {
             let open = self.client.take();
             let client = match open.filter(|client| !client.client.is_closed()) {
                 Some(client) => Ok(client),
-                None => self.connect(),
+                None => self.connect().inspect(|_| self.connections += 1),
             };
             let error = match client {
                 Ok(mut client) => match work(&mut client) {
@@ -147,6 +149,11 @@ impl Session {
         self.client
             .as_ref()
             .is_some_and(|client| !client.client.is_closed())
+    }
+
+    /// Connections that have been made so far; what was sent to an earlier one may not have arrived.
+    pub fn connections(&self) -> u64 {
+        self.connections
     }
 
     fn connect(&self) -> Result<Client, Error> {

@@ -4,7 +4,10 @@ pub(crate) mod calculation;
 pub(crate) mod desk;
 pub(crate) mod jobs;
 pub(crate) mod makers;
+mod orders;
+mod sessions;
 pub(crate) mod status;
+mod sweeper;
 pub(crate) mod worker;
 
 #[cfg(test)]

@@ -90,6 +90,11 @@ impl StoreKey {
         outcome.of_cells(self.cells)
     }
 
+    /// The formula, if the result belongs to a crystal, whatever its cell.
+    pub(crate) fn formula_of_crystal(&self) -> Option<&str> {
+        self.is_of_a_crystal().then_some(self.formula.as_str())
+    }
+
     /// Whether the result belongs to a crystal, whatever its cell.
     pub(super) fn is_of_a_crystal(&self) -> bool {
         self.canonical.is_some()

@@ -18,7 +18,8 @@ mod network_file_system;
 pub(crate) mod process_identity;
 mod row;
 mod server_layout;
-pub(crate) mod server_table;
+pub(crate) mod server_rows;
+mod server_table;
 mod shared;
 mod table;
 

@@ -1,4 +1,4 @@
-//! Names of processes, and whether a named one has ended.
+//! Names of processes and of this machine, and whether a named process has ended.
 
 use std::fs;
 
@@ -6,6 +6,12 @@ use std::fs;
 /// start time, and the namespace that the number belongs to. Four words.
 pub(crate) fn this_process() -> String {
     identity_of(std::process::id())
+}
+
+/// The name of this machine; empty without /proc.
+pub(crate) fn host_name() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_owned()
 }
 
 /// Whether the process named at the start of `owner` is known to have ended.

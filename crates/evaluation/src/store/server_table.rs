@@ -17,8 +17,11 @@ use super::{
     answers::{Count, Look},
     lease::{LeaseTimes, RecordedClaim},
     memory::{ClaimRow, Work},
-    row::{self, ReadRow, Row, TEXTS},
+    row::Row,
     server_layout::{bring_up_to_date, is_forbidden},
+    server_rows::{
+        Found, neutral, result_columns, select_exactly, select_or_claim, select_outcome, store,
+    },
 };
 use crate::{Outcome, Property};
 
@@ -27,8 +30,9 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 /// How long one is waited for when a store is opened.
 const OPENING: Duration = Duration::from_secs(10);
 
-/// Results are waited for one by one (`set_config` below).
-const SETUP: &str = "SET synchronous_commit = off; SET client_min_messages = error";
+/// Results are waited for one by one (`set_config` in the statements).
+const SETUP: &str = "SET synchronous_commit = off; SET client_min_messages = error; \
+     SET plan_cache_mode = force_generic_plan";
 const SETUP_READ_ONLY: &str = "SET default_transaction_read_only = on";
 
 /// Milliseconds since 1970 by the server's clock, which is one for all machines.
@@ -36,7 +40,9 @@ const SELECT_CLAIM: &str = "SELECT owner, expires, \
      (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT \
      FROM crystalgym.claims WHERE key = $1 FOR UPDATE SKIP LOCKED";
 const INSERT_CLAIM: &str = "INSERT INTO crystalgym.claims (key, owner, expires) \
-     VALUES ($1, $2, (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + $3) \
+     SELECT $1, $2, (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + $3 \
+     WHERE NOT EXISTS (SELECT FROM crystalgym.jobs WHERE jobs.key = $1 AND state = 'taken' \
+         AND jobs.expires > (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT) \
      ON CONFLICT (key) DO NOTHING";
 const TAKE_CLAIM_OVER: &str = "UPDATE crystalgym.claims SET owner = $2, \
      expires = (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + $3 \
@@ -46,27 +52,12 @@ const RENEW_CLAIMS: &str = "UPDATE crystalgym.claims SET \
      FROM unnest($1::TEXT[], $2::TEXT[]) AS held(key, owner) \
      WHERE claims.key = held.key AND claims.owner = held.owner";
 const DELETE_CLAIM: &str = "DELETE FROM crystalgym.claims WHERE key = $1 AND owner = $2";
-const SELECT_BY_KEY: &str = "SELECT key, skeleton, elements, formula, property, calculator, \
-     fingerprint, created, version, outcome, structure, status, failure, value \
-     FROM crystalgym.results WHERE key = $1";
-const SELECT_BY_FORMULA: &str = "SELECT key, skeleton, elements, formula, property, calculator, \
-     fingerprint, created, version, outcome, structure, status, failure, value \
-     FROM crystalgym.results \
-     WHERE formula = $1 AND property = $2 AND calculator = $3 AND fingerprint = $4 ORDER BY key";
-const SELECT_ALL: &str = "SELECT key, skeleton, elements, formula, property, calculator, \
-     fingerprint, created, version, outcome, structure, status, failure, value \
-     FROM crystalgym.results WHERE $1::TEXT IS NULL OR property = $1 \
-     ORDER BY skeleton, elements, key";
-/// The commit waits for the server's disk.
-const INSERT: &str = "INSERT INTO crystalgym.results (key, skeleton, elements, formula, property, \
-     calculator, fingerprint, status, failure, value, seconds, outcome, structure, version) \
-     SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14 \
-     FROM (SELECT set_config('synchronous_commit', 'on', true)) AS careful \
-     ON CONFLICT (key) DO NOTHING";
-const REPLACE: &str = "UPDATE crystalgym.results SET skeleton = $2, elements = $3, formula = $4, \
-     property = $5, calculator = $6, fingerprint = $7, status = $8, failure = $9, value = $10, \
-     seconds = $11, outcome = $12, structure = $13, version = $14, created = DEFAULT \
-     WHERE key = $1 AND set_config('synchronous_commit', 'on', true) = 'on'";
+const SELECT_ALL: &str = concat!(
+    "SELECT ",
+    result_columns!(),
+    " FROM crystalgym.results WHERE $1::TEXT IS NULL OR property = $1 \
+       ORDER BY skeleton, elements, key"
+);
 const INSERT_ROW: &str = "INSERT INTO crystalgym.results (key, skeleton, elements, formula, \
      property, calculator, fingerprint, created, version, outcome, structure, status, failure, \
      value, seconds) \
@@ -135,22 +126,34 @@ impl ServerTable {
         is_over: &mut dyn FnMut(&RecordedClaim, i64) -> bool,
     ) -> Result<Look, StoreError> {
         let lease = times.lease_ms();
-        self.run(patience, |client| {
-            if let Some(outcome) = select_outcome(client, key)? {
-                return Ok(Look::Done(outcome.into()));
-            }
-            let is_taken = client.execute(INSERT_CLAIM, &[&key.hash(), &owner, &lease])? > 0
-                || take_over(client, key, owner, lease, is_over)?;
+        let looked = self.run(patience, |client| {
+            let is_taken = match select_or_claim(client, key, owner, lease)? {
+                Found::Outcome(outcome) => return Ok(Look::Done(outcome)),
+                Found::Claimed => true,
+                // Rows of other crystals of this formula are no reason to leave it.
+                Found::Neither => {
+                    client.execute(INSERT_CLAIM, &[&key.hash(), &owner, &lease])? > 0
+                        || take_over(client, key, owner, lease, is_over)?
+                }
+            };
             if !is_taken {
                 return Ok(Look::Others);
             }
             // Whoever had the claim may have stored the result since the first look.
-            let Some(outcome) = select_exactly(client, key)? else {
+            let Some(outcome) = select_exactly(client, key.hash())? else {
                 return Ok(Look::Taken);
             };
             client.execute(DELETE_CLAIM, &[&key.hash(), &owner])?;
             Ok(Look::Done(outcome.into()))
-        })
+        });
+        match looked {
+            // Who may only read finds what is there.
+            Err(error @ StoreError::ReadOnly { .. }) => match self.find(key, patience)? {
+                Some(outcome) => Ok(Look::Done(outcome.into())),
+                None => Err(error),
+            },
+            looked => looked,
+        }
     }
 
     pub(super) fn write(&self, work: &Work, times: LeaseTimes) -> Result<(), StoreError> {
@@ -161,12 +164,10 @@ impl ServerTable {
         // The heartbeat comes again; it must not keep others from the session.
         self.run(Duration::ZERO, |client| {
             client.transaction(|client| {
-                for (key, outcome) in &work.results {
-                    insert(client, key, outcome)?;
-                }
-                for (key, owner) in &work.given_up {
-                    client.execute(DELETE_CLAIM, &[key, owner])?;
-                }
+                let results: Vec<_> = (work.results.iter())
+                    .map(|(key, outcome)| (key, outcome))
+                    .collect();
+                store(client, &results, &work.given_up)?;
                 client.execute(RENEW_CLAIMS, &[&keys, &owners, &lease])?;
                 Ok(())
             })
@@ -177,20 +178,14 @@ impl ServerTable {
         &self,
         key: &StoreKey,
         outcome: Option<&Outcome>,
-        (row_key, owner): &ClaimRow,
+        claim: &ClaimRow,
         patience: Duration,
     ) -> Result<(), StoreError> {
-        let delete: [&(dyn crystalgym_postgresql::ToSql + Sync); 2] = [row_key, owner];
-        self.run(patience, |client| {
-            let Some(outcome) = outcome else {
-                return client.execute(DELETE_CLAIM, &delete).map(drop);
-            };
+        self.run(patience, |client| match outcome {
+            None => (client.execute(DELETE_CLAIM, &[&claim.0, &claim.1])).map(drop),
             // Together: by itself the end of a claim is not forced to the disk, and a server that crashes
             // would bring the claim of a stored result back.
-            client.transaction(|client| {
-                insert(client, key, outcome)?;
-                client.execute(DELETE_CLAIM, &delete).map(drop)
-            })
+            Some(outcome) => store(client, &[(key, outcome)], std::slice::from_ref(claim)),
         })
     }
 
@@ -202,7 +197,7 @@ impl ServerTable {
     ) -> Result<(), StoreError> {
         let name = property.map(Property::name);
         let rows = self.run(patience, |client| client.query(SELECT_ALL, &[&name]))?;
-        rows.iter().map(neutral).for_each(take);
+        rows.iter().map(|row| neutral(row, 0)).for_each(take);
         Ok(())
     }
 
@@ -288,76 +283,4 @@ fn take_over(
         &[&key.hash(), &owner, &lease, &other.owner],
     )?;
     Ok(taken > 0)
-}
-
-fn neutral(row: &crystalgym_postgresql::Row) -> Row {
-    Row {
-        texts: std::array::from_fn(|index| row.get(index)),
-        value: row.get(TEXTS),
-    }
-}
-
-fn select_exactly(client: &mut Client, key: &StoreKey) -> Result<Option<Outcome>, ClientError> {
-    let row = client.query_opt(SELECT_BY_KEY, &[&key.hash()])?;
-    let result = row
-        .map(|row| row::read(neutral(&row)))
-        .and_then(ReadRow::whole);
-    Ok(result.map(|result| result.outcome))
-}
-
-/// The outcome of this crystal, under whatever key.
-pub(crate) fn select_outcome(
-    client: &mut Client,
-    key: &StoreKey,
-) -> Result<Option<Outcome>, ClientError> {
-    if let Some(outcome) = select_exactly(client, key)? {
-        return Ok(Some(outcome));
-    }
-    if !key.is_of_a_crystal() {
-        return Ok(None);
-    }
-    let rows = client.query(
-        SELECT_BY_FORMULA,
-        &[
-            &key.formula,
-            &key.property.name(),
-            &key.calculator,
-            &key.fingerprint.0,
-        ],
-    )?;
-    let mut results = rows
-        .iter()
-        .filter_map(|row| row::read(neutral(row)).whole());
-    let found = results.find(|result| key.is_crystal_of(&result.structure));
-    Ok(found.map(|result| result.outcome))
-}
-
-/// Writes a result unless there is one: the first that can be read stands.
-fn insert(client: &mut Client, key: &StoreKey, outcome: &Outcome) -> Result<(), ClientError> {
-    // Values are finite and texts are texts: there is nothing that could not be written. A server
-    // holds no character 0.
-    let text = serde_json::to_string(outcome).unwrap_or_default();
-    let skeleton = key.skeleton.replace('\0', "\u{fffd}");
-    let failure = outcome.failure().map(|failure| failure.code.name());
-    let (value, seconds) = (outcome.value(), outcome.seconds());
-    let parameters: [&(dyn crystalgym_postgresql::ToSql + Sync); 14] = [
-        &key.hash(),
-        &skeleton,
-        &key.elements,
-        &key.formula,
-        &key.property.name(),
-        &key.calculator,
-        &key.fingerprint.0,
-        &row::status(outcome),
-        &failure,
-        &value,
-        &seconds,
-        &text,
-        &key.structure,
-        &env!("CARGO_PKG_VERSION"),
-    ];
-    if client.execute(INSERT, &parameters)? == 0 && select_exactly(client, key)?.is_none() {
-        client.execute(REPLACE, &parameters)?;
-    }
-    Ok(())
 }
