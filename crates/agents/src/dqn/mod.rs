@@ -78,6 +78,7 @@ impl<N: GraphNetwork> Dqn<N> {
         build: BuildNetwork<'_, N>,
     ) -> Result<Self, AgentError> {
         config.check()?;
+        config.relabel.check_for(task.property())?;
         let mut rng = Pcg64::seed_from_u64(agent_seed(config.seed));
         let head = Head::new(&config, &task);
         let network = build(head.outputs(), &mut rng)?;

@@ -4,6 +4,7 @@ use crystalgym_environment::{
     Episode, FinishedEpisode, State, Task,
     random::{uniform_below, uniform_unit},
 };
+use crystalgym_evaluation::Property;
 use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
 
@@ -42,13 +43,27 @@ impl RelabelConfig {
         }
     }
 
+    /// Whether the settings can be right for some property; [`Self::check_for`] asks about one.
     pub(crate) fn check(&self) -> Result<(), AgentError> {
         let copies = self.copies as u64;
         check::counts(&[("relabel.copies", (copies, 0..=*check::REPEATS.end()))])?;
+        let ranges = Property::ALL.map(|property| property.facts().targets);
+        let least = ranges.iter().map(|range| range[0]).fold(f64::MAX, f64::min);
+        let most = ranges.iter().map(|range| range[1]).fold(f64::MIN, f64::max);
+        self.check_targets([least, most])
+    }
+
+    /// Whether the targets are such as the property can be aimed at.
+    pub(crate) fn check_for(&self, property: Property) -> Result<(), AgentError> {
+        self.check_targets(property.facts().targets)
+    }
+
+    fn check_targets(&self, [least, most]: [f64; 2]) -> Result<(), AgentError> {
         match self.targets {
-            Some([low, high]) if !(low >= 1e-6 && high >= low && high <= 1e6) => {
+            Some([low, high]) if !(low >= least && high >= low && high <= most) => {
                 let found = format!("[{low}, {high}]");
-                let expected = "two numbers from 1e-6 to 1e6, the smaller one first";
+                let expected =
+                    format!("two numbers from {least:?} to {most:?}, the smaller one first");
                 Err(check::bad("relabel.targets", found, expected))
             }
             _ => Ok(()),
@@ -215,13 +230,32 @@ mod tests {
         assert!(failed.iter().all(|copy| copy.reward == -1.0));
     }
 
+    /// Oracle: the ranges that `task.target` is held to.
     #[test]
     fn impossible_targets_are_named() {
-        let config = RelabelConfig {
-            targets: Some([3.0, 2.0]),
+        let config = |targets| RelabelConfig {
+            targets: Some(targets),
             ..RelabelConfig::default()
         };
-        let message = config.check().unwrap_err().to_string();
+        let message = config([3.0, 2.0]).check().unwrap_err().to_string();
         assert!(message.contains("relabel.targets is [3, 2]"), "{message}");
+        let message = config([-1.0, f64::NAN]).check().unwrap_err().to_string();
+        assert!(message.contains("relabel.targets is [-1, NaN]"), "{message}");
+        let signed = config([-2.0, 0.0]);
+        signed.check().unwrap();
+        for property in Property::ALL {
+            let task = Task::new(&TaskConfig {
+                property,
+                target: -2.0,
+                ..TaskConfig::default()
+            });
+            assert_eq!(signed.check_for(property).is_ok(), task.is_ok(), "{property}");
+            config([0.5, 2.0]).check_for(property).unwrap();
+        }
+        let message = signed.check_for(Property::Density).unwrap_err().to_string();
+        assert!(
+            message.contains("relabel.targets is [-2, 0], expected two numbers from 1e-6"),
+            "{message}"
+        );
     }
 }

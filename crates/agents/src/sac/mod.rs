@@ -70,6 +70,7 @@ impl<N: GraphNetwork> Sac<N> {
         build: BuildNetwork<'_, N>,
     ) -> Result<Self, AgentError> {
         config.check()?;
+        config.relabel.check_for(task.property())?;
         let mut rng = Pcg64::seed_from_u64(agent_seed(config.seed));
         let mut network = || build(Outputs::ACTIONS, &mut rng);
         let (actor, critics) = (network()?, [network()?, network()?]);

@@ -109,8 +109,9 @@ impl CalculatorConfig {
                 let path = Path::new(path);
                 if path.is_dir() {
                     return Err(self.refused(format!(
-                        "stability.references is the folder {}: compute its energies first, with \
-                         'crystalgym references', and name the file",
+                        "stability.references is the folder {}, which chgnet alone computes energies of: \
+                         name a CSV file with the columns formula and energy_ev_per_atom, elements \
+                         among its lines, of energies by this calculator (evaluate --property energy)",
                         path.display()
                     )));
                 }

@@ -4,6 +4,7 @@ mod agents;
 mod coverage;
 mod dft;
 mod formation;
+mod genbench;
 mod leaderboard;
 mod report;
 mod run;
@@ -44,6 +45,8 @@ enum BenchCommand {
     Report(report::ReportArguments),
     /// Formation energies of the crystals that the trained agents of a benchmark made.
     Formation(formation::FormationArguments),
+    /// The crystals of a benchmark judged as those of a generative model (paper, Table 6).
+    Genbench(genbench::GenBenchArguments),
     /// One file with all that a benchmark found, for others to verify.
     Submit(submit::SubmitArguments),
     /// Look whether a result holds: check it, and compute its best crystals and a sample again.
@@ -61,6 +64,7 @@ pub(crate) fn run(arguments: &BenchArguments) -> anyhow::Result<ExitCode> {
         Some(BenchCommand::Run(arguments)) => run::run(&arguments.experiments, &arguments.options),
         Some(BenchCommand::Report(arguments)) => report::run(arguments),
         Some(BenchCommand::Formation(arguments)) => formation::run(arguments),
+        Some(BenchCommand::Genbench(arguments)) => genbench::run(arguments),
         Some(BenchCommand::Submit(arguments)) => submit::run(arguments),
         Some(BenchCommand::Verify(arguments)) => verify::run(arguments),
         Some(BenchCommand::Leaderboard(arguments)) => leaderboard::run(arguments),
