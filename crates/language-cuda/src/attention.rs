@@ -54,25 +54,25 @@ impl Sizes {
 impl Trainer {
     fn attention_sizes(&self, batch: &Batch) -> Sizes {
         let (heads, key_heads) = (
-            self.shape.num_attention_heads,
-            self.shape.num_key_value_heads,
+            self.config.num_attention_heads,
+            self.config.num_key_value_heads,
         );
         let padded = batch.padded();
         Sizes {
             queries: heads / key_heads * padded,
             padded,
-            width: self.shape.head_dim,
+            width: self.config.head_dim,
             count: batch.sequences() * key_heads,
             rows: batch.sequences() * heads * padded,
-            scale: 1.0 / (self.shape.head_dim as f32).sqrt(),
+            scale: 1.0 / (self.config.head_dim as f32).sqrt(),
         }
     }
 
     /// Queries, keys and values from their rows; what the heads see goes to the inputs of the output map.
     pub(crate) fn attention_forward(&self, batch: &Batch) -> Result<(), CudaError> {
         self.device.part(Part::Attention)?;
-        let (shape, buffers, device) = (&self.shape, &self.buffers, &self.device);
-        let (heads, width) = (shape.num_attention_heads, shape.head_dim);
+        let (config, buffers, device) = (&self.config, &self.buffers, &self.device);
+        let (heads, width) = (config.num_attention_heads, config.head_dim);
         let grid = (batch.padded(), batch.sequences());
         let arguments = arguments![
             &buffers.query_key_value,
@@ -84,7 +84,7 @@ impl Trainer {
             &buffers.keys,
             &buffers.values,
             heads,
-            shape.num_key_value_heads,
+            config.num_key_value_heads,
             width,
         ];
         device.launch(Kernel::SplitHeads, grid, 256, 0, arguments)?;
@@ -144,13 +144,13 @@ impl Trainer {
     /// and values, which takes their place.
     pub(crate) fn attention_backward(&self, batch: &Batch) -> Result<(), CudaError> {
         self.device.part(Part::Attention)?;
-        let (shape, buffers, device) = (&self.shape, &self.buffers, &self.device);
-        let (heads, width) = (shape.num_attention_heads, shape.head_dim);
+        let (config, buffers, device) = (&self.config, &self.buffers, &self.device);
+        let (heads, width) = (config.num_attention_heads, config.head_dim);
         let grid = (batch.padded(), batch.sequences());
         let d_outputs = &buffers.outputs;
         let arguments = arguments![
             &buffers.inner_gradient,
-            shape.query_width(),
+            config.query_width(),
             &buffers.starts,
             d_outputs,
             heads,
@@ -222,7 +222,7 @@ impl Trainer {
             &buffers.query_key_value,
             self.plan.groups[QUERY_KEY_VALUE].output_leading(),
             heads,
-            shape.num_key_value_heads,
+            config.num_key_value_heads,
             width,
         ];
         device.launch(Kernel::SplitHeadsBackward, grid, 256, 0, arguments)

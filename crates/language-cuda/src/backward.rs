@@ -15,7 +15,7 @@ impl Trainer {
     pub(crate) fn backward(&mut self, batch: &Batch) -> Result<(), CudaError> {
         self.device.part(Part::Pointwise)?;
         let t = batch.tokens();
-        let hidden = self.shape.hidden_size;
+        let hidden = self.config.hidden_size;
         // Rows that predict nothing start from nothing.
         self.device.clear(&mut self.buffers.gradient, t * hidden)?;
         let leading = residual_leading(&self.plan);
@@ -37,12 +37,31 @@ impl Trainer {
             }
             self.layer_backward(layer, batch)?;
         }
-        Ok(())
+        match self.plan.rows.trained {
+            true => self.embed_backward(t),
+            false => Ok(()),
+        }
+    }
+
+    /// From the gradient of the first layer's input to that of the rows of new tokens.
+    fn embed_backward(&self, t: usize) -> Result<(), CudaError> {
+        self.device.part(Part::Pointwise)?;
+        let (buffers, rows) = (&self.buffers, &self.plan.rows);
+        let arguments = arguments![
+            &buffers.gradient,
+            &buffers.tokens,
+            t,
+            self.config.vocab_size,
+            buffers.trained_gradient.at(rows.embedding),
+            self.config.hidden_size,
+        ];
+        self.device
+            .launch(Kernel::EmbedBackward, (rows.count, 1), 256, 0, arguments)
     }
 
     fn layer_backward(&self, layer: usize, batch: &Batch) -> Result<(), CudaError> {
         let (t, buffers, weights) = (batch.tokens(), &self.buffers, &self.weights.layers[layer]);
-        let (inner, query_width) = (self.shape.intermediate_size, self.shape.query_width());
+        let (inner, query_width) = (self.config.intermediate_size, self.config.query_width());
         let of_residual = View {
             at: buffers.residual_gradient.at(0),
             leading: residual_leading(&self.plan),
@@ -78,8 +97,8 @@ impl Trainer {
             &buffers.query_key_value,
             self.plan.groups[QUERY_KEY_VALUE].output_leading(),
         );
-        // Nothing below the first layer is trained.
-        let dx = (layer > 0).then(|| self.added());
+        // Below the first layer at most rows of new tokens are trained.
+        let dx = (layer > 0 || self.plan.rows.trained).then(|| self.added());
         self.group_backward((layer, QUERY_KEY_VALUE), t, qkv, dx)?;
         match dx {
             None => Ok(()),
@@ -100,7 +119,7 @@ impl Trainer {
         count: usize,
     ) -> Result<(), CudaError> {
         self.device.part(Part::Pointwise)?;
-        let hidden = self.shape.hidden_size;
+        let hidden = self.config.hidden_size;
         let arguments = arguments![
             d_normed,
             hidden,

@@ -97,7 +97,7 @@ impl Batch {
 }
 
 /// The largest batch that room is made for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Limits {
     /// Tokens that are read.
     pub tokens: usize,
@@ -117,6 +117,28 @@ impl Limits {
             sequences: batch.sequences(),
             longest: batch.padded(),
             answers: batch.answers(),
+        }
+    }
+
+    /// Room for batches of either.
+    #[must_use]
+    pub fn both(self, other: Self) -> Self {
+        Self {
+            tokens: self.tokens.max(other.tokens),
+            sequences: self.sequences.max(other.sequences),
+            longest: self.longest.max(other.longest),
+            answers: self.answers.max(other.answers),
+        }
+    }
+
+    /// An eighth more, so that room is not made anew for every batch that is a little larger.
+    pub(crate) fn with_spare(self) -> Self {
+        let more = |count: usize| count + count / 8;
+        Self {
+            tokens: more(self.tokens),
+            sequences: more(self.sequences),
+            longest: more(self.longest).next_multiple_of(8),
+            answers: more(self.answers),
         }
     }
 }

@@ -41,10 +41,12 @@ pub(crate) enum Held {
     /// As the factors are.
     Element,
     F32,
+    /// f32, added to what is there.
+    Added,
 }
 
 impl Device {
-    /// `C (m × n) = alpha · A · B`.
+    /// `C (m × n) = alpha · A · B`, or added to it.
     pub(crate) fn product(
         &self,
         layout: Layout,
@@ -53,7 +55,7 @@ impl Device {
         (a, b): (View, View),
         (c, held): (View, Held),
     ) -> Result<(), CudaError> {
-        let beta = 0.0_f32;
+        let beta = if held == Held::Added { 1.0_f32 } else { 0.0 };
         let (of_a, of_b) = operations(layout);
         let (factor, sum) = self.types(held);
         // cuBLAS counts column by column, where these matrices are their transposes: Cᵀ = Bᵀ Aᵀ.
@@ -94,7 +96,7 @@ impl Device {
         (c, held): (Many, Held),
         count: usize,
     ) -> Result<(), CudaError> {
-        let beta = 0.0_f32;
+        let beta = if held == Held::Added { 1.0_f32 } else { 0.0 };
         let (of_a, of_b) = operations(layout);
         let (factor, sum) = self.types(held);
         // SAFETY: as above.
@@ -137,7 +139,7 @@ impl Device {
         };
         match held {
             Held::Element => (factor, factor),
-            Held::F32 => (factor, DataType::CUDA_R_32F),
+            Held::F32 | Held::Added => (factor, DataType::CUDA_R_32F),
         }
     }
 }

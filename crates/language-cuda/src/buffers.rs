@@ -1,16 +1,19 @@
 //! The memory that training steps work in, laid out once for the largest batch.
 
+use crystalgym_language::{LlamaConfig, LoraConfig};
+
 use crate::{
-    CudaError, Device, Limits, LlamaShape, LoraSettings, Precision, Weights,
+    CudaError, Device, Limits, Precision,
     memory::Memory,
     plan::{DOWN, OUTPUT, Plan},
+    weights::Weights,
 };
 
 /// Rows of logits that are there at a time.
 pub(crate) const LOGIT_ROWS: usize = 1024;
 
 /// Everything but the frozen weights. T tokens, n sequences padded to S, a predicted tokens, h, f, V, L
-/// as in [`LlamaShape`]; "elements" are held in the precision of the device.
+/// as in [`LlamaConfig`], V with the new tokens; "elements" are held in the precision of the device.
 pub(crate) struct Buffers<M> {
     /// Of each group W with A and B, elements.
     pub(crate) unpacked: [M; 4],
@@ -57,6 +60,7 @@ pub(crate) struct Buffers<M> {
     pub(crate) last_normed: M,
     pub(crate) last_gradient: M,
     pub(crate) last_inverse: M,
+    /// Of each predicted token its loss, and behind them whether it is the most probable of the new ones.
     pub(crate) losses: M,
     /// [`LOGIT_ROWS`] × V, f32 and elements.
     pub(crate) logits: M,
@@ -69,18 +73,14 @@ pub(crate) struct Buffers<M> {
     pub(crate) starts: M,
     pub(crate) rows: M,
     pub(crate) targets: M,
-    /// Trained numbers, gradient and moments, f32.
+    /// Trained numbers and their gradient, f32.
     pub(crate) trained: M,
     pub(crate) trained_gradient: M,
-    pub(crate) moments: [M; 2],
-    /// Sums of squares, and the norm with the factor of clipping.
-    pub(crate) sums: M,
-    pub(crate) norm: M,
 }
 
 /// Numbers from row to row of the logits.
-pub(crate) fn logit_leading(shape: &LlamaShape) -> usize {
-    shape.vocab_size.next_multiple_of(8)
+pub(crate) fn logit_leading(config: &LlamaConfig, plan: &Plan) -> usize {
+    (config.vocab_size + plan.rows.count).next_multiple_of(8)
 }
 
 /// Numbers from row to row of [`Buffers::residual_gradient`].
@@ -90,13 +90,10 @@ pub(crate) fn residual_leading(plan: &Plan) -> usize {
         .max(plan.groups[DOWN].output_leading())
 }
 
-/// Blocks that share the sum of squares.
-pub(crate) const SUMS: usize = 256;
-
 impl<M> Buffers<M> {
     /// Calls `make` with the count of numbers and the bytes of each.
     fn lay_out(
-        shape: &LlamaShape,
+        config: &LlamaConfig,
         plan: &Plan,
         limits: &Limits,
         precision: Precision,
@@ -104,11 +101,11 @@ impl<M> Buffers<M> {
     ) -> Result<Self, CudaError> {
         let (t, answers, element) = (limits.tokens, limits.answers, precision.bytes());
         let padded = limits.longest.next_multiple_of(8);
-        let (hidden, numbers) = (shape.hidden_size, plan.numbers());
+        let (hidden, numbers) = (config.hidden_size, plan.numbers());
         let places = limits.sequences * padded;
-        let (of_queries, of_keys) = (places * shape.query_width(), places * shape.key_width());
-        let of_scores = places * shape.num_attention_heads * padded;
-        let logits = answers.min(LOGIT_ROWS) * logit_leading(shape);
+        let (of_queries, of_keys) = (places * config.query_width(), places * config.key_width());
+        let of_scores = places * config.num_attention_heads * padded;
+        let logits = answers.min(LOGIT_ROWS) * logit_leading(config, plan);
         let largest =
             |of: fn(&crate::plan::Group) -> usize| plan.groups.iter().map(of).max().unwrap_or(0);
         let [qkv, output, gate_up, down] = &plan.groups;
@@ -128,7 +125,7 @@ impl<M> Buffers<M> {
                     .each_ref()
                     .map(|group| t * group.input_leading()),
             )?,
-            head: make(shape.head_weights(), element)?,
+            head: make((config.vocab_size + plan.rows.count) * hidden, element)?,
             query_key_value: make(t * qkv.output_leading(), element)?,
             gate_up: make(t * gate_up.output_leading(), element)?,
             residual_gradient: make(t * residual_leading(plan), element)?,
@@ -154,20 +151,17 @@ impl<M> Buffers<M> {
             last_normed: make(answers * hidden, element)?,
             last_gradient: make(answers * hidden, element)?,
             last_inverse: make(answers, 4)?,
-            losses: make(answers, 4)?,
+            losses: make(2 * answers, 4)?,
             logits: make(logits, 4)?,
             logit_gradient: make(logits, element)?,
-            cosine: make(padded * shape.head_dim / 2, 4)?,
-            sine: make(padded * shape.head_dim / 2, 4)?,
+            cosine: make(padded * config.head_dim / 2, 4)?,
+            sine: make(padded * config.head_dim / 2, 4)?,
             tokens: make(t, 4)?,
             starts: make(limits.sequences + 1, 4)?,
             rows: make(answers, 4)?,
             targets: make(answers, 4)?,
             trained: make(numbers, 4)?,
             trained_gradient: make(numbers, 4)?,
-            moments: [make(numbers, 4)?, make(numbers, 4)?],
-            sums: make(SUMS, 4)?,
-            norm: make(2, 4)?,
         })
     }
 }
@@ -177,12 +171,12 @@ impl Buffers<Memory> {
     /// [`CudaError::Memory`] if they take more than is free.
     pub(crate) fn new(
         device: &Device,
-        shape: &LlamaShape,
+        config: &LlamaConfig,
         plan: &Plan,
         limits: &Limits,
     ) -> Result<Self, CudaError> {
         let precision = device.precision();
-        let needed = count(shape, plan, limits, precision)?;
+        let needed = count(config, plan, limits, precision)?;
         let (free, _) = device.memory()?;
         if needed > free {
             const GIB: f64 = (1_u64 << 30) as f64;
@@ -191,40 +185,42 @@ impl Buffers<Memory> {
                 free_gib: free as f64 / GIB,
             });
         }
-        Self::lay_out(shape, plan, limits, precision, &mut |count, element| {
+        Self::lay_out(config, plan, limits, precision, &mut |count, element| {
             device.zeros(count, element)
         })
     }
 }
 
 fn count(
-    shape: &LlamaShape,
+    config: &LlamaConfig,
     plan: &Plan,
     limits: &Limits,
     precision: Precision,
 ) -> Result<usize, CudaError> {
     let mut bytes = 0;
-    Buffers::lay_out(shape, plan, limits, precision, &mut |count, element| {
+    Buffers::lay_out(config, plan, limits, precision, &mut |count, element| {
         bytes += count * element;
         Ok(())
     })?;
     Ok(bytes)
 }
 
-/// Bytes that training takes on the GPU: the frozen weights, and everything else.
+/// Bytes that training takes on the GPU with `rows` new tokens: the frozen weights in 8 bits, and everything
+/// else.
 ///
 /// # Errors
 /// [`CudaError::Setting`] for a shape or settings that cannot be.
 pub fn step_bytes(
-    shape: &LlamaShape,
-    lora: &LoraSettings,
+    config: &LlamaConfig,
+    lora: &LoraConfig,
+    rows: usize,
     limits: &Limits,
     precision: Precision,
 ) -> Result<[usize; 2], CudaError> {
-    let plan = Plan::new(shape, lora)?;
+    let plan = Plan::new(config, lora, rows)?;
     Ok([
-        Weights::bytes(shape),
-        count(shape, &plan, limits, precision)?,
+        Weights::bytes(config),
+        count(config, &plan, limits, precision)?,
     ])
 }
 
@@ -241,16 +237,16 @@ mod tests {
             longest: 128,
             answers: 8192,
         };
-        let shape = LlamaShape::llama_3_8b();
-        let lora = LoraSettings::default();
-        let [weights, rest] = step_bytes(&shape, &lora, &limits, Precision::Bf16).unwrap();
+        let config = crate::llama_3_8b();
+        let lora = LoraConfig::default();
+        let [weights, rest] = step_bytes(&config, &lora, 118, &limits, Precision::Bf16).unwrap();
         assert!(weights + rest < 40_000_000_000, "{weights} and {rest}");
-        assert!(rest > 32 * 8192 * 4096 * 4 + 4 * 4 * 32 * 8 * 81_920);
+        assert!(rest > 32 * 8192 * 4096 * 4 + 2 * 4 * 32 * 8 * 81_920);
         let twice = Limits {
             tokens: 16_384,
             ..limits
         };
-        let [_, more] = step_bytes(&shape, &lora, &twice, Precision::Bf16).unwrap();
+        let [_, more] = step_bytes(&config, &lora, 118, &twice, Precision::Bf16).unwrap();
         assert!(more - rest > 32 * 8192 * 4096 * 4);
     }
 }

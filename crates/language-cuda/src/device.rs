@@ -157,11 +157,12 @@ impl Device {
     }
 
     /// Milliseconds that each part took since the start, in the order of [`Part::ALL`].
-    pub(crate) fn end_profile(&self) -> Result<[f64; 7], CudaError> {
-        self.part(Part::Optimiser)?;
+    pub(crate) fn end_profile(&self) -> Result<[f64; 6], CudaError> {
+        // The last mark ends the part before it.
+        self.part(Part::Head)?;
         let marks = self.marks.borrow_mut().take().unwrap_or_default();
         self.synchronise()?;
-        let mut times = [0.0; 7];
+        let mut times = [0.0; 6];
         for pair in marks.windows(2) {
             let taken = pair[0].1.elapsed_ms(&pair[1].1).asked("time a part")?;
             times[pair[0].0 as usize] += f64::from(taken);

@@ -30,20 +30,20 @@ impl Trainer {
     pub(crate) fn checkpoint(&self, layer: usize, t: usize) -> u64 {
         self.buffers
             .checkpoints
-            .at(layer * t * self.shape.hidden_size)
+            .at(layer * t * self.config.hidden_size)
     }
 
     /// What is added to the residual stream.
     pub(crate) fn added(&self) -> View {
         View {
             at: self.buffers.added.at(0),
-            leading: self.shape.hidden_size,
+            leading: self.config.hidden_size,
         }
     }
 
     pub(crate) fn norm(&self, norm: &Norm<'_>) -> Result<(), CudaError> {
         self.device.part(Part::Pointwise)?;
-        let hidden = self.shape.hidden_size;
+        let hidden = self.config.hidden_size;
         let added = self.added();
         let arguments = arguments![
             norm.x,
@@ -51,7 +51,7 @@ impl Trainer {
             added.leading,
             norm.rows.map_or(0_u64, |rows| rows.at(0)),
             norm.weight,
-            self.shape.rms_norm_eps as f32,
+            self.config.rms_norm_eps as f32,
             norm.sum.unwrap_or(0_u64),
             norm.normed.at,
             norm.normed.leading,
@@ -66,9 +66,10 @@ impl Trainer {
     pub(crate) fn forward(&self, batch: &Batch) -> Result<(), CudaError> {
         self.device.part(Part::Pointwise)?;
         let (t, tokens) = (batch.tokens(), &self.buffers.tokens);
+        let new = self.buffers.trained.at(self.plan.rows.embedding);
         self.weights
             .embedding
-            .embed(&self.device, tokens, t, self.checkpoint(0, t))?;
+            .embed(&self.device, tokens, t, new, self.checkpoint(0, t))?;
         for layer in 0..self.plan.layers {
             self.layer_forward(layer, batch, false)?;
         }
@@ -117,7 +118,7 @@ impl Trainer {
         let gate_up = made(&buffers.gate_up, GATE_UP);
         self.group_forward(GATE_UP, t, Some(gate_up))?;
         self.device.part(Part::Pointwise)?;
-        let (to, inner) = (self.input(DOWN), self.shape.intermediate_size);
+        let (to, inner) = (self.input(DOWN), self.config.intermediate_size);
         let arguments = arguments![gate_up.at, gate_up.leading, to.at, to.leading, inner];
         let grid = (t, inner.div_ceil(4 * 256));
         self.device

@@ -1,9 +1,12 @@
 //! Training steps of Llama models with LoRA on CUDA GPUs.
 //!
-//! Frozen weights are held in 8 bits with one scale for each row and unpacked one layer at a time; the
-//! inputs of layers are kept and what is between is computed again on the way back. CUDA's libraries are
-//! loaded when a [`Device`] is opened: building needs none of them.
+//! [`CudaAccelerator`] takes the place of the processor in the fine-tuning of `language`, whose models, trained
+//! numbers and optimiser it works with. Frozen weights are held in 8 bits with one scale for each row, or in
+//! the precision of the products, and put beside the additions one layer at a time; the inputs of layers are
+//! kept and what is between is computed again on the way back. CUDA's libraries are loaded when a [`Device`]
+//! is opened: building needs none of them.
 
+mod accelerator;
 mod attention;
 mod backward;
 mod batch;
@@ -16,19 +19,17 @@ mod head;
 mod kernels;
 mod linear;
 mod memory;
-mod optimiser;
 mod plan;
 mod profile;
 mod shape;
 mod trainer;
 mod weights;
 
+pub use accelerator::CudaAccelerator;
 pub use batch::{Batch, Limits};
 pub use buffers::step_bytes;
 pub use device::{Device, Precision};
 pub use error::CudaError;
-pub use optimiser::AdamW;
 pub use profile::Part;
-pub use shape::{LlamaShape, LoraSettings, Module, RopeScaling};
+pub use shape::{layer_weights, llama_3_8b};
 pub use trainer::Trainer;
-pub use weights::{LayerRows, ModelRows, Row8, Weights};

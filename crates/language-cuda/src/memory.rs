@@ -29,6 +29,7 @@ impl Memory {
 /// Numbers whose bytes can be copied as they are.
 pub(crate) trait Plain: Copy {}
 impl Plain for i8 {}
+impl Plain for u16 {}
 impl Plain for i32 {}
 impl Plain for f32 {}
 

@@ -13,7 +13,9 @@
 //! `g W + s (g B) A = [g │ s g B] [W ; A]`: each a single product, whose inner dimension is R longer.
 //! In B the ranks of a map meet its own outputs alone; the rest is zero.
 
-use crate::{CudaError, LlamaShape, LoraSettings, shape::Module};
+use crystalgym_language::{LlamaConfig, LoraConfig, Module, TrainedPart};
+
+use crate::{CudaError, shape};
 
 /// Row starts are multiples of so many numbers.
 const PAD: usize = 64;
@@ -70,6 +72,19 @@ pub(crate) struct Plan {
     pub(crate) layers: usize,
     pub(crate) rank: usize,
     pub(crate) scale: f32,
+    pub(crate) rows: NewRows,
+}
+
+/// Rows of new tokens, which lie behind the numbers of all layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NewRows {
+    pub(crate) count: usize,
+    /// First number of those of the embedding, and of those of the head: the same if they are shared.
+    pub(crate) embedding: usize,
+    pub(crate) head: usize,
+    pub(crate) trained: bool,
+    /// All numbers of them.
+    numbers: usize,
 }
 
 pub(crate) const QUERY_KEY_VALUE: usize = 0;
@@ -78,16 +93,23 @@ pub(crate) const GATE_UP: usize = 2;
 pub(crate) const DOWN: usize = 3;
 
 impl Plan {
-    /// The trained numbers lie layer by layer, map by map, A before B.
-    pub(crate) fn new(shape: &LlamaShape, lora: &LoraSettings) -> Result<Self, CudaError> {
-        shape.check()?;
-        lora.check()?;
+    /// The trained numbers lie layer by layer, map by map, A before B, as in a `Trainable`; the rows of
+    /// `rows` new tokens are behind them.
+    pub(crate) fn new(
+        config: &LlamaConfig,
+        lora: &LoraConfig,
+        rows: usize,
+    ) -> Result<Self, CudaError> {
+        shape::check(config)?;
+        let part = TrainedPart::Lora(lora.clone());
+        part.check()
+            .map_err(|error| CudaError::Input(error.to_string()))?;
         let mut next = 0;
         let mut group = |modules: &[Module]| {
-            let inputs = modules[0].shape(shape).1;
+            let inputs = modules[0].shape(config).1;
             let (mut first_output, mut column, mut slots) = (0, 0, Vec::new());
             for &module in modules {
-                let (outputs, _) = module.shape(shape);
+                let (outputs, _) = module.shape(config);
                 if lora.target_modules.contains(&module) {
                     let (a, b) = (next, next + lora.rank * inputs);
                     next = b + lora.rank * outputs;
@@ -116,36 +138,47 @@ impl Plan {
             group(&[Module::Gate, Module::Up]),
             group(&[Module::Down]),
         ];
+        let of_rows = rows * config.hidden_size;
+        let embedding = config.num_hidden_layers * next;
+        let (head, numbers) = match config.tie_word_embeddings {
+            true => (embedding, of_rows),
+            false => (embedding + of_rows, 2 * of_rows),
+        };
         Ok(Self {
             groups,
             layer_numbers: next,
-            layers: shape.num_hidden_layers,
+            layers: config.num_hidden_layers,
             rank: lora.rank,
             scale: lora.scale(),
+            rows: NewRows {
+                count: rows,
+                embedding,
+                head,
+                trained: lora.train_rows && rows > 0,
+                numbers,
+            },
         })
-    }
-
-    /// The groups of a shape whatever is trained.
-    pub(crate) fn frozen(shape: &LlamaShape) -> Result<Self, CudaError> {
-        Self::new(shape, &LoraSettings::default())
     }
 
     /// All trained numbers.
     pub(crate) fn numbers(&self) -> usize {
-        self.layers * self.layer_numbers
+        self.layers * self.layer_numbers + self.rows.numbers
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use crystalgym_language::{Llama, TokenRows, Trainable};
+
     use super::*;
+    use crate::llama_3_8b;
 
     #[test]
     fn numbers_lie_in_the_order_of_the_maps() {
-        let shape = LlamaShape::llama_3_8b();
-        let plan = Plan::new(&shape, &LoraSettings::default()).unwrap();
+        let plan = Plan::new(&llama_3_8b(), &LoraConfig::default(), 118).unwrap();
         // Oracle: r (i + o) summed over the maps by hand, 8 · 81920 in each layer.
-        assert_eq!(plan.numbers(), 32 * 8 * 81_920);
+        assert_eq!(plan.numbers(), 32 * 8 * 81_920 + 2 * 118 * 4096);
+        assert_eq!(plan.rows.head, plan.rows.embedding + 118 * 4096);
         let [qkv, output, gate_up, down] = &plan.groups;
         assert_eq!((qkv.outputs, qkv.inputs, qkv.ranks), (6144, 4096, 24));
         assert_eq!(
@@ -160,17 +193,62 @@ mod tests {
 
     #[test]
     fn maps_without_additions_have_no_ranks() {
-        let lora = LoraSettings {
+        let lora = LoraConfig {
             rank: 3,
             target_modules: vec![Module::Value, Module::Down],
-            ..LoraSettings::default()
+            ..LoraConfig::default()
         };
-        let plan = Plan::new(&LlamaShape::llama_3_8b(), &lora).unwrap();
+        let plan = Plan::new(&llama_3_8b(), &lora, 0).unwrap();
         assert_eq!(
             plan.groups.each_ref().map(|group| group.ranks),
             [8, 0, 0, 8]
         );
         assert_eq!(plan.groups[0].slots[0].first_output, 5120);
         assert_eq!(plan.groups[1].input_leading(), 4096);
+    }
+
+    /// Oracle: the names and places that the CPU crate gives its own.
+    #[test]
+    fn numbers_lie_as_in_what_the_cpu_trains() {
+        for tied in [true, false] {
+            let config = LlamaConfig {
+                hidden_size: 32,
+                intermediate_size: 48,
+                num_hidden_layers: 2,
+                num_attention_heads: 4,
+                num_key_value_heads: 2,
+                head_dim: 8,
+                vocab_size: 20,
+                tie_word_embeddings: tied,
+                ..llama_3_8b()
+            };
+            let lora = LoraConfig {
+                rank: 3,
+                target_modules: vec![Module::Key, Module::Output, Module::Gate, Module::Up],
+                ..LoraConfig::default()
+            };
+            let model = Llama::random(config.clone(), 1).unwrap();
+            let rows = TokenRows::mean_of_pieces(&model, &vec![vec![1]; 5]).unwrap();
+            let part = TrainedPart::Lora(lora.clone());
+            let trainable = Trainable::new(&model, part, &rows, 1).unwrap();
+            let plan = Plan::new(&config, &lora, 5).unwrap();
+            assert_eq!(plan.numbers(), trainable.values().len());
+            assert_eq!(plan.rows.embedding, trainable.row_slot());
+            assert_eq!(plan.rows.head, trainable.head_row_slot());
+            let at = |name: &str| {
+                let found = trainable.tensors().iter().find(|info| info.name == name);
+                found.map(|info| info.offset).unwrap()
+            };
+            let first = plan.layer_numbers;
+            let of_up = plan.groups[GATE_UP].slots[1];
+            let name = |factor| format!("model.layers.1.mlp.up_proj.lora_{factor}.weight");
+            assert_eq!(first + of_up.a, at(&name("A")));
+            assert_eq!(first + of_up.b, at(&name("B")));
+            let of_key = plan.groups[QUERY_KEY_VALUE].slots[0];
+            assert_eq!(
+                of_key.b,
+                at("model.layers.0.self_attn.k_proj.lora_B.weight")
+            );
+        }
     }
 }

@@ -15,20 +15,17 @@ pub enum Part {
     Pointwise,
     /// The head and the losses, its unpacking included.
     Head,
-    /// Clipping and AdamW.
-    Optimiser,
 }
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 6] = [
         Self::Unpack,
         Self::Products,
         Self::LowRank,
         Self::Attention,
         Self::Pointwise,
         Self::Head,
-        Self::Optimiser,
     ];
 
     /// A name for tables.
@@ -40,7 +37,6 @@ impl Part {
             Self::Attention => "attention",
             Self::Pointwise => "pointwise",
             Self::Head => "head",
-            Self::Optimiser => "optimiser",
         }
     }
 }

@@ -1,47 +1,25 @@
-//! The frozen weights of a model on the GPU, in bytes with one scale for each row.
+//! The frozen weights of a model on the GPU: bytes with one scale for each row where the model has them so,
+//! otherwise numbers of the device's precision.
+
+use crystalgym_language::{LayerWeights as HostLayer, Llama, LlamaConfig, Matrix, Module, Storage};
 
 use crate::{
-    CudaError, Device, LlamaShape, Module, device::arguments, kernels::Kernel, memory::Memory,
-    plan::Plan,
+    CudaError, Device, Precision,
+    device::arguments,
+    kernels::Kernel,
+    memory::Memory,
+    plan::{Group, Plan},
+    shape::layer_weights,
 };
 
-/// A matrix in 8 bits on the host: `w[row][column] = scale[row] · value[row][column]`.
-#[derive(Debug, Clone, Copy)]
-pub struct Row8<'a> {
-    /// Row by row.
-    pub values: &'a [i8],
-    /// One for each row.
-    pub scales: &'a [f32],
-}
-
-/// The weights of one layer on the host.
-#[derive(Debug, Clone)]
-pub struct LayerRows<'a> {
-    /// Norm before attention.
-    pub input_norm: &'a [f32],
-    /// Norm before the feed-forward block.
-    pub post_norm: &'a [f32],
-    /// The linear maps, in the order of [`Module::ALL`].
-    pub modules: [Row8<'a>; 7],
-}
-
-/// The weights of a model on the host.
-#[derive(Debug, Clone)]
-pub struct ModelRows<'a> {
-    /// Rows of the tokens.
-    pub embedding: Row8<'a>,
-    /// Rows of the head, unless they are those of the embedding.
-    pub head: Option<Row8<'a>>,
-    /// The last norm.
-    pub norm: &'a [f32],
-    /// All layers.
-    pub layers: Vec<LayerRows<'a>>,
-}
+/// Rows that are unpacked on the host at a time.
+const ROWS: usize = 4096;
 
 /// A frozen matrix on the GPU.
 pub(crate) struct Frozen {
     values: Memory,
-    scales: Memory,
+    /// Of bytes, one for each row.
+    scales: Option<Memory>,
     rows: usize,
     columns: usize,
 }
@@ -54,7 +32,7 @@ pub(crate) struct LayerWeights {
 }
 
 /// A model's frozen weights on the GPU.
-pub struct Weights {
+pub(crate) struct Weights {
     pub(crate) embedding: Frozen,
     head: Option<Frozen>,
     pub(crate) norm: Memory,
@@ -63,69 +41,46 @@ pub struct Weights {
 
 impl Weights {
     /// Copies a model to the GPU.
-    ///
-    /// # Errors
-    /// [`CudaError::Input`] if a matrix is not of the shape's size, and those of the driver.
-    pub fn upload(
-        device: &Device,
-        shape: &LlamaShape,
-        model: &ModelRows<'_>,
-    ) -> Result<Self, CudaError> {
-        let plan = Plan::frozen(shape)?;
-        if model.layers.len() != shape.num_hidden_layers
-            || model.head.is_some() == shape.tie_word_embeddings
-        {
-            return Err(CudaError::Input(
-                "the weights have other layers, or another head, than the shape".to_owned(),
-            ));
-        }
-        let (vocabulary, hidden) = (shape.vocab_size, shape.hidden_size);
+    pub(crate) fn upload(device: &Device, plan: &Plan, model: &Llama) -> Result<Self, CudaError> {
         let norm = |values: &[f32]| {
-            if values.len() != hidden {
-                return Err(CudaError::Input(format!(
-                    "a norm has {} numbers, expected {hidden}",
-                    values.len()
-                )));
-            }
-            let mut memory = device.zeros(hidden, 4)?;
+            let mut memory = device.zeros(values.len(), 4)?;
             device.upload(&mut memory, 0, values)?;
-            Ok(memory)
+            Ok::<_, CudaError>(memory)
         };
-        let layer = |layer: &LayerRows<'_>| {
-            let mut groups = Vec::with_capacity(4);
-            for group in &plan.groups {
-                let parts: Vec<(Row8<'_>, usize)> = group
+        let layer = |layer: &HostLayer| {
+            let group = |group: &Group| {
+                let maps = group
                     .modules
                     .iter()
-                    .map(|&module| (layer.modules[module as usize], module.shape(shape).0))
-                    .collect();
-                groups.push(Frozen::upload(device, group.inputs, &parts)?);
-            }
+                    .filter_map(|&module| layer.modules.get(module as usize));
+                Frozen::upload(device, &maps.collect::<Vec<_>>())
+            };
             Ok::<_, CudaError>(LayerWeights {
-                input_norm: norm(layer.input_norm)?,
-                post_norm: norm(layer.post_norm)?,
-                groups: four(groups)?,
+                input_norm: norm(&layer.input_norm)?,
+                post_norm: norm(&layer.post_norm)?,
+                groups: each(plan, group)?,
             })
         };
         Ok(Self {
-            embedding: Frozen::upload(device, hidden, &[(model.embedding, vocabulary)])?,
-            head: match model.head {
-                Some(head) => Some(Frozen::upload(device, hidden, &[(head, vocabulary)])?),
-                None => None,
+            embedding: Frozen::upload(device, &[model.embedding()])?,
+            head: match model.config().tie_word_embeddings {
+                true => None,
+                false => Some(Frozen::upload(device, &[model.head()])?),
             },
-            norm: norm(model.norm)?,
-            layers: model.layers.iter().map(layer).collect::<Result<_, _>>()?,
+            norm: norm(model.norm())?,
+            layers: model.layers().iter().map(layer).collect::<Result<_, _>>()?,
         })
     }
 
-    /// Weights that are uniform with a standard deviation of 0.02, and norms of 1, made on the GPU: for
+    /// Bytes that are uniform with a standard deviation of 0.02, and norms of 1, made on the GPU: for
     /// timing.
-    ///
-    /// # Errors
-    /// [`CudaError::Setting`] for a shape that cannot be, and those of the driver.
-    pub fn random(device: &Device, shape: &LlamaShape, seed: u64) -> Result<Self, CudaError> {
-        let plan = Plan::frozen(shape)?;
-        let (vocabulary, hidden) = (shape.vocab_size, shape.hidden_size);
+    pub(crate) fn random(
+        device: &Device,
+        plan: &Plan,
+        config: &LlamaConfig,
+        seed: u64,
+    ) -> Result<Self, CudaError> {
+        let (vocabulary, hidden) = (config.vocab_size, config.hidden_size);
         let mut next = seed;
         let mut matrix = |rows, columns| {
             next = next.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -136,21 +91,17 @@ impl Weights {
             fill(device, &memory, hidden, 1.0)?;
             Ok::<_, CudaError>(memory)
         };
-        let mut layers = Vec::with_capacity(shape.num_hidden_layers);
-        for _ in 0..shape.num_hidden_layers {
-            let groups = plan
-                .groups
-                .iter()
-                .map(|group| matrix(group.outputs, group.inputs));
+        let mut layers = Vec::with_capacity(plan.layers);
+        for _ in 0..plan.layers {
             layers.push(LayerWeights {
-                groups: four(groups.collect::<Result<_, _>>()?)?,
+                groups: each(plan, |group| matrix(group.outputs, group.inputs))?,
                 input_norm: norm()?,
                 post_norm: norm()?,
             });
         }
         Ok(Self {
             embedding: matrix(vocabulary, hidden)?,
-            head: match shape.tie_word_embeddings {
+            head: match config.tie_word_embeddings {
                 true => None,
                 false => Some(matrix(vocabulary, hidden)?),
             },
@@ -163,39 +114,53 @@ impl Weights {
         self.head.as_ref().unwrap_or(&self.embedding)
     }
 
-    /// Bytes of the weights of a shape: one for each, four for each row.
-    pub fn bytes(shape: &LlamaShape) -> usize {
-        let matrices = if shape.tie_word_embeddings { 1 } else { 2 };
-        let rows: usize = Module::ALL.iter().map(|module| module.shape(shape).0).sum();
-        let norms = 4 * shape.hidden_size;
-        matrices * (shape.head_weights() + 4 * shape.vocab_size)
-            + shape.num_hidden_layers * (shape.layer_weights() + 4 * rows + 2 * norms)
+    /// Bytes of the weights of a shape in 8 bits: one for each, four for each row.
+    pub(crate) fn bytes(config: &LlamaConfig) -> usize {
+        let matrices = if config.tie_word_embeddings { 1 } else { 2 };
+        let rows: usize = Module::ALL
+            .iter()
+            .map(|module| module.shape(config).0)
+            .sum();
+        let norms = 4 * config.hidden_size;
+        matrices * config.vocab_size * (config.hidden_size + 4)
+            + config.num_hidden_layers * (layer_weights(config) + 4 * rows + 2 * norms)
             + norms
     }
 }
 
 impl Frozen {
-    fn upload(
-        device: &Device,
-        columns: usize,
-        parts: &[(Row8<'_>, usize)],
-    ) -> Result<Self, CudaError> {
-        let rows = parts.iter().map(|(_, rows)| rows).sum();
-        let mut values = device.zeros(rows * columns, 1)?;
-        let mut scales = device.zeros(rows, 4)?;
+    /// Matrices of equal columns, one below the other.
+    fn upload(device: &Device, parts: &[&Matrix]) -> Result<Self, CudaError> {
+        let rows = parts.iter().map(|part| part.rows()).sum();
+        let columns = parts.first().map_or(0, |part| part.columns());
+        let bytes = parts
+            .iter()
+            .all(|part| matches!(part.storage(), Storage::Row8 { .. }));
+        let element = if bytes { 1 } else { device.precision().bytes() };
+        let mut values = device.zeros(rows * columns, element)?;
+        let mut all_scales = Vec::new();
         let mut first = 0;
-        for &(part, rows) in parts {
-            if part.values.len() != rows * columns || part.scales.len() != rows {
-                let (found, scales) = (part.values.len(), part.scales.len());
-                let message = format!(
-                    "a matrix has {found} weights and {scales} rows, expected {rows} × {columns}"
-                );
-                return Err(CudaError::Input(message));
+        for part in parts {
+            match part.storage() {
+                Storage::Row8 {
+                    scales,
+                    values: bytes_of_part,
+                } if bytes => {
+                    device.upload(&mut values, first * columns, bytes_of_part)?;
+                    all_scales.extend_from_slice(scales);
+                }
+                _ => upload_numbers(device, part, &mut values, first)?,
             }
-            device.upload(&mut values, first * columns, part.values)?;
-            device.upload(&mut scales, first, part.scales)?;
-            first += rows;
+            first += part.rows();
         }
+        let scales = match bytes {
+            true => {
+                let mut scales = device.zeros(rows, 4)?;
+                device.upload(&mut scales, 0, &all_scales)?;
+                Some(scales)
+            }
+            false => None,
+        };
         Ok(Self {
             values,
             scales,
@@ -219,7 +184,7 @@ impl Frozen {
         fill(device, &scales, rows, 0.02 * 3.0_f32.sqrt() / 127.0)?;
         Ok(Self {
             values,
-            scales,
+            scales: Some(scales),
             rows,
             columns,
         })
@@ -232,21 +197,71 @@ impl Frozen {
         to: &Memory,
         leading: usize,
     ) -> Result<(), CudaError> {
-        let arguments = arguments![&self.values, &self.scales, to, self.columns, leading];
-        device.launch(Kernel::Dequantise, (self.rows, 1), 256, 0, arguments)
+        let grid = (self.rows, 1);
+        match &self.scales {
+            Some(scales) => {
+                let arguments = arguments![&self.values, scales, to, self.columns, leading];
+                device.launch(Kernel::Dequantise, grid, 256, 0, arguments)
+            }
+            None => {
+                let arguments = arguments![&self.values, to, self.columns, leading];
+                device.launch(Kernel::CopyRows, grid, 128, 0, arguments)
+            }
+        }
     }
 
-    /// Writes the rows of `count` tokens to `to` in f32.
+    /// Writes the rows of `count` tokens to `to` in f32; those of tokens behind these rows are in `new`.
     pub(crate) fn embed(
         &self,
         device: &Device,
         tokens: &Memory,
         count: usize,
+        new: u64,
         to: u64,
     ) -> Result<(), CudaError> {
-        let arguments = arguments![&self.values, &self.scales, tokens, to, self.columns];
-        device.launch(Kernel::Embed, (count, 1), 256, 0, arguments)
+        let (grid, rows, columns) = ((count, 1), self.rows, self.columns);
+        match &self.scales {
+            Some(scales) => {
+                let arguments = arguments![&self.values, scales, tokens, new, rows, to, columns];
+                device.launch(Kernel::Embed, grid, 256, 0, arguments)
+            }
+            None => {
+                let arguments = arguments![&self.values, tokens, new, rows, to, columns];
+                device.launch(Kernel::EmbedNumbers, grid, 256, 0, arguments)
+            }
+        }
     }
+}
+
+/// Copies a matrix in the device's precision to rows from `first` on.
+fn upload_numbers(
+    device: &Device,
+    matrix: &Matrix,
+    to: &mut Memory,
+    first: usize,
+) -> Result<(), CudaError> {
+    let columns = matrix.columns();
+    let mut numbers = Vec::new();
+    for start in (0..matrix.rows()).step_by(ROWS) {
+        let end = (start + ROWS).min(matrix.rows());
+        numbers.resize((end - start) * columns, 0.0);
+        matrix.dequantise(start..end, &mut numbers);
+        let at = (first + start) * columns;
+        match device.precision() {
+            Precision::F32 => device.upload(to, at, &numbers)?,
+            Precision::Bf16 => {
+                let rounded: Vec<u16> = numbers.iter().map(|&x| bf16(x)).collect();
+                device.upload(to, at, &rounded)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The bits of the nearest brain float, even ones where two are as near.
+fn bf16(x: f32) -> u16 {
+    let bits = x.to_bits();
+    ((bits + 0x7fff + ((bits >> 16) & 1)) >> 16) as u16
 }
 
 fn fill(device: &Device, memory: &Memory, count: usize, value: f32) -> Result<(), CudaError> {
@@ -260,19 +275,36 @@ fn fill(device: &Device, memory: &Memory, count: usize, value: f32) -> Result<()
     )
 }
 
-fn four<T>(values: Vec<T>) -> Result<[T; 4], CudaError> {
-    <[T; 4]>::try_from(values).map_err(|_| CudaError::Input("a layer has four groups".to_owned()))
+fn each(
+    plan: &Plan,
+    make: impl FnMut(&Group) -> Result<Frozen, CudaError>,
+) -> Result<[Frozen; 4], CudaError> {
+    let made: Vec<Frozen> = plan.groups.iter().map(make).collect::<Result<_, _>>()?;
+    <[Frozen; 4]>::try_from(made)
+        .map_err(|_| CudaError::Input("a layer has four groups".to_owned()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::llama_3_8b;
 
     #[test]
     fn the_published_model_takes_eight_gigabytes() {
-        let bytes = Weights::bytes(&LlamaShape::llama_3_8b());
+        let bytes = Weights::bytes(&llama_3_8b());
         // Oracle: 8.03e9 weights of a byte, and 4 bytes for each row and norm by hand.
         let rows = 32 * (4096 + 2 * 1024 + 4096 + 2 * 14_336 + 4096) + 2 * 128_256;
         assert_eq!(bytes, 8_030_261_248 - 65 * 4096 + 4 * rows + 4 * 65 * 4096);
+    }
+
+    /// Oracle: the format, 8 bits of fraction with the first one implied.
+    #[test]
+    fn numbers_are_rounded_to_the_nearest() {
+        assert_eq!(bf16(1.0), 0x3f80);
+        assert_eq!(bf16(-2.5), 0xc020);
+        // 1 + 1/256 is half way between 1 and 1 + 1/128; 1 + 3/256 between that and 1 + 1/64.
+        assert_eq!(bf16(1.0 + 1.0 / 256.0), 0x3f80);
+        assert_eq!(bf16(1.0 + 3.0 / 256.0), 0x3f82);
+        assert_eq!(bf16(1.0 + 1.1 / 256.0), 0x3f81);
     }
 }

@@ -62,6 +62,9 @@ pub enum LanguageError {
     /// Tokens that the model cannot take.
     #[error("{0}")]
     Tokens(String),
+    /// What a device that computes in place of the processor says.
+    #[error(transparent)]
+    Device(Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl LanguageError {

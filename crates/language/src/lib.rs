@@ -41,8 +41,9 @@ pub use peft::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, read_adapter, write_adapter};
 pub use save::write_model;
 pub use tokens::tokenizer::{CrystalTokenizer, element_token};
 pub use train::{
+    accelerator::Accelerator,
     dataset::{Baselines, Condition, Writing, described},
-    gradient::{Example, Work, completion_losses},
+    gradient::{Example, Work, completion_losses, micro_batches},
     optimiser::{AdamW, AdamWConfig, CosineSchedule},
     sft::{Sft, SftConfig, SftStep},
 };

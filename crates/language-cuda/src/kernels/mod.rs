@@ -9,7 +9,6 @@ pub(crate) const SOURCE: &str = concat!(
     include_str!("attention.cu"),
     include_str!("feed_forward.cu"),
     include_str!("loss.cu"),
-    include_str!("optimiser.cu"),
 );
 
 macro_rules! kernels {
@@ -34,7 +33,11 @@ macro_rules! kernels {
 
 kernels! {
     Dequantise = "dequantise",
+    CopyRows = "copy_rows",
     Embed = "embed",
+    EmbedNumbers = "embed_numbers",
+    EmbedBackward = "embed_backward",
+    ToElements = "to_elements",
     PackLowRank = "pack_low_rank",
     UnpackLowRank = "unpack_low_rank",
     RandomBytes = "random_bytes",
@@ -50,9 +53,6 @@ kernels! {
     Swiglu = "swiglu",
     SwigluBackward = "swiglu_backward",
     CrossEntropy = "cross_entropy",
-    SquareSums = "square_sums",
-    Clipping = "clipping",
-    Adamw = "adamw",
 }
 
 #[cfg(test)]

@@ -24,14 +24,62 @@ extern "C" __global__ void dequantise(const signed char* q, const float* scales,
     }
 }
 
-// Rows of the embedding in f32; a block for each token.
-extern "C" __global__ void embed(const signed char* q, const float* scales, const int* tokens, float* x,
-                                 int hidden) {
+// The same of numbers that need no unpacking.
+extern "C" __global__ void copy_rows(const element* from, element* to, int columns, int leading) {
+    const int4* source = (const int4*)(from + (long long)blockIdx.x * columns);
+    int4* target = (int4*)(to + (long long)blockIdx.x * leading);
+    int count = columns / (16 / (int)sizeof(element));
+    for (int i = threadIdx.x; i < count; i += blockDim.x) target[i] = source[i];
+}
+
+// Rows of the embedding in f32; a block for each token. Tokens from `vocabulary` on have theirs in `rows`.
+extern "C" __global__ void embed(const signed char* q, const float* scales, const int* tokens,
+                                 const float* rows, int vocabulary, float* x, int hidden) {
     long long token = tokens[blockIdx.x];
-    const signed char* from = q + token * hidden;
     float* to = x + (long long)blockIdx.x * hidden;
+    if (token >= vocabulary) {
+        const float* row = rows + (token - vocabulary) * hidden;
+        for (int c = threadIdx.x; c < hidden; c += blockDim.x) to[c] = row[c];
+        return;
+    }
+    const signed char* from = q + token * hidden;
     float scale = scales[token];
     for (int c = threadIdx.x; c < hidden; c += blockDim.x) to[c] = scale * (float)from[c];
+}
+
+// The same of numbers that need no unpacking.
+extern "C" __global__ void embed_numbers(const element* w, const int* tokens, const float* rows,
+                                         int vocabulary, float* x, int hidden) {
+    long long token = tokens[blockIdx.x];
+    float* to = x + (long long)blockIdx.x * hidden;
+    if (token >= vocabulary) {
+        const float* row = rows + (token - vocabulary) * hidden;
+        for (int c = threadIdx.x; c < hidden; c += blockDim.x) to[c] = row[c];
+        return;
+    }
+    const element* from = w + token * hidden;
+    for (int c = threadIdx.x; c < hidden; c += blockDim.x) to[c] = load1(from + c);
+}
+
+// Adds the gradient of the residual stream to that of the rows of new tokens; a block for each of them,
+// which adds up its tokens in order.
+extern "C" __global__ void embed_backward(const float* d, const int* tokens, int count, int vocabulary,
+                                          float* d_rows, int hidden) {
+    int token = vocabulary + blockIdx.x;
+    float* to = d_rows + (long long)blockIdx.x * hidden;
+    for (int c = threadIdx.x; c < hidden; c += blockDim.x) {
+        float sum = 0.0f;
+        for (int t = 0; t < count; t++) {
+            if (tokens[t] == token) sum += d[(long long)t * hidden + c];
+        }
+        to[c] += sum;
+    }
+}
+
+// Numbers in f32 as elements.
+extern "C" __global__ void to_elements(const float* from, element* to, long long count) {
+    long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < count) store1(to + i, from[i]);
 }
 
 // Puts A (rank x inputs) below the frozen rows of a group and B (outputs x rank) right of them.

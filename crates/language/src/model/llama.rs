@@ -149,6 +149,31 @@ impl Llama {
         &self.config
     }
 
+    /// Rows of the tokens.
+    pub fn embedding(&self) -> &Matrix {
+        &self.embedding
+    }
+
+    /// The matrix that turns a hidden state into logits, the embedding if it is shared.
+    pub fn head(&self) -> &Matrix {
+        self.head.as_ref().unwrap_or(&self.embedding)
+    }
+
+    /// The last norm.
+    pub fn norm(&self) -> &[f32] {
+        &self.norm
+    }
+
+    /// All layers.
+    pub fn layers(&self) -> &[LayerWeights] {
+        &self.layers
+    }
+
+    /// The rotary frequencies.
+    pub fn rotary(&self) -> &Rotary {
+        &self.rotary
+    }
+
     /// Bytes of all matrices in memory.
     pub fn bytes(&self) -> usize {
         let layers = self.layers.iter().flat_map(|layer| &layer.modules);
@@ -171,11 +196,6 @@ impl Llama {
             .fold(0xcbf2_9ce4_8422_2325, |hash: u64, number| {
                 (hash ^ u64::from(number.to_bits())).wrapping_mul(0x0100_0000_01b3)
             })
-    }
-
-    /// The matrix that turns a hidden state into logits.
-    pub(crate) fn head(&self) -> &Matrix {
-        self.head.as_ref().unwrap_or(&self.embedding)
     }
 
     /// The same model with matrices held otherwise.

@@ -36,6 +36,11 @@ impl Rotary {
         }
     }
 
+    /// Radians from one position to the next, for each pair of numbers of a head.
+    pub fn frequencies(&self) -> &[f32] {
+        &self.frequencies
+    }
+
     /// Turns all heads of rows at these positions; backwards for the derivative.
     pub fn turn(&self, positions: &[u32], width: usize, rows: &mut [f32], backwards: bool) {
         let half = self.frequencies.len();

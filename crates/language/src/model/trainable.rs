@@ -22,6 +22,13 @@ pub struct LoraConfig {
     pub train_rows: bool,
 }
 
+impl LoraConfig {
+    /// α/r.
+    pub fn scale(&self) -> f32 {
+        (self.alpha / self.rank as f64) as f32
+    }
+}
+
 impl Default for LoraConfig {
     fn default() -> Self {
         Self {
@@ -292,16 +299,18 @@ impl Trainable {
         self.whole.as_ref()
     }
 
-    pub(crate) fn row_slot(&self) -> usize {
+    /// Where the rows of the new tokens start in the flat vector.
+    pub fn row_slot(&self) -> usize {
         self.row_slot
     }
 
     /// Where the rows of the head are: those of the embedding where they are shared.
-    pub(crate) fn head_row_slot(&self) -> usize {
+    pub fn head_row_slot(&self) -> usize {
         self.head_row_slot.unwrap_or(self.row_slot)
     }
 
-    pub(crate) fn trains_rows(&self) -> bool {
+    /// Whether the rows of the new tokens are trained.
+    pub fn trains_rows(&self) -> bool {
         match &self.part {
             TrainedPart::Lora(lora) => lora.train_rows,
             TrainedPart::Whole => true,
@@ -317,7 +326,7 @@ impl Trainable {
 
     pub(crate) fn scale(&self) -> f32 {
         match &self.part {
-            TrainedPart::Lora(lora) => (lora.alpha / lora.rank as f64) as f32,
+            TrainedPart::Lora(lora) => lora.scale(),
             TrainedPart::Whole => 0.0,
         }
     }

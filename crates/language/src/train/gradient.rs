@@ -73,8 +73,8 @@ impl Work {
     }
 }
 
-/// Ranges of examples that are read together, in their order.
-fn micro_batches(examples: &[Example], tokens: usize) -> Vec<std::ops::Range<usize>> {
+/// Ranges of examples that are read together, in their order: up to so many tokens, one example at least.
+pub fn micro_batches(examples: &[Example], tokens: usize) -> Vec<std::ops::Range<usize>> {
     let mut ranges: Vec<std::ops::Range<usize>> = Vec::new();
     let mut filled = usize::MAX;
     for (index, example) in examples.iter().enumerate() {

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    accelerator::Accelerator,
     dataset::Writing,
     gradient::{Example, Work, completion_losses},
     optimiser::{AdamW, AdamWConfig, CosineSchedule},
@@ -112,13 +113,19 @@ pub struct SftStep {
 /// have.
 pub struct Sft {
     config: SftConfig,
-    work: Work,
+    place: Place,
     model: Llama,
     tokenizer: CrystalTokenizer,
     trainable: Trainable,
     optimiser: AdamW,
     train: Vec<CrystalRow>,
     validation: Vec<CrystalRow>,
+}
+
+/// Where losses and gradients are computed.
+enum Place {
+    Processor(Work),
+    Device(Box<dyn Accelerator>),
 }
 
 /// What is saved beside the numbers.
@@ -145,6 +152,35 @@ impl Sft {
         config: SftConfig,
         work: Work,
     ) -> Result<Self, LanguageError> {
+        Self::at(model, tokenizer, rows, config, |model, trainable| {
+            work.check_memory(model, trainable)?;
+            Ok(Place::Processor(work))
+        })
+    }
+
+    /// The same on a device that `open` prepares for the model and what is trained of it.
+    ///
+    /// # Errors
+    /// As [`Self::new`], and those of `open`.
+    pub fn on_device(
+        model: Llama,
+        tokenizer: CrystalTokenizer,
+        rows: Vec<CrystalRow>,
+        config: SftConfig,
+        open: impl FnOnce(&Llama, &Trainable) -> Result<Box<dyn Accelerator>, LanguageError>,
+    ) -> Result<Self, LanguageError> {
+        Self::at(model, tokenizer, rows, config, |model, trainable| {
+            Ok(Place::Device(open(model, trainable)?))
+        })
+    }
+
+    fn at(
+        model: Llama,
+        tokenizer: CrystalTokenizer,
+        rows: Vec<CrystalRow>,
+        config: SftConfig,
+        place: impl FnOnce(&Llama, &Trainable) -> Result<Place, LanguageError>,
+    ) -> Result<Self, LanguageError> {
         config.check()?;
         if rows.len() <= config.validation {
             return Err(LanguageError::Setting {
@@ -156,7 +192,7 @@ impl Sft {
         let pieces = tokenizer.symbol_pieces()?;
         let new_rows = TokenRows::mean_of_pieces(&model, &pieces)?;
         let trainable = Trainable::new(&model, config.trained.clone(), &new_rows, config.seed)?;
-        work.check_memory(&model, &trainable)?;
+        let place = place(&model, &trainable)?;
         let order = random::shuffled(rows.len(), config.seed, u64::MAX);
         let mut rows: Vec<Option<CrystalRow>> = rows.into_iter().map(Some).collect();
         let mut drawn = order.iter().filter_map(|&at| rows[at].take());
@@ -165,7 +201,7 @@ impl Sft {
         Ok(Self {
             optimiser: AdamW::new(config.optimiser, trainable.values().len()),
             config,
-            work,
+            place,
             model,
             tokenizer,
             trainable,
@@ -235,14 +271,8 @@ impl Sft {
         let step = self.steps();
         let examples = self.batch(step)?;
         let mut gradients = vec![0.0; self.trainable.values().len()];
-        let losses = completion_losses(
-            &self.model,
-            &self.trainable,
-            &examples,
-            self.work,
-            Some(random::key(self.config.seed, step)),
-            Some(&mut gradients),
-        )?;
+        let dropped = Some(random::key(self.config.seed, step));
+        let losses = self.losses(&examples, dropped, Some(&mut gradients))?;
         let schedule = CosineSchedule {
             rate: self.config.learning_rate,
             warm_up: self.config.warm_up,
@@ -272,7 +302,7 @@ impl Sft {
     ///
     /// # Errors
     /// As [`Self::step`].
-    pub fn validate(&self) -> Result<TokenLosses, LanguageError> {
+    pub fn validate(&mut self) -> Result<TokenLosses, LanguageError> {
         let writing = self.config.writing;
         let examples = self.validation.iter().enumerate().map(|(draw, row)| {
             writing.example(
@@ -284,14 +314,22 @@ impl Sft {
         });
         let mut examples = examples.collect::<Result<Vec<_>, _>>()?;
         examples.sort_by_key(Example::rows);
-        completion_losses(
-            &self.model,
-            &self.trainable,
-            &examples,
-            self.work,
-            None,
-            None,
-        )
+        self.losses(&examples, None, None)
+    }
+
+    fn losses(
+        &mut self,
+        examples: &[Example],
+        dropout_seed: Option<u64>,
+        gradients: Option<&mut [f32]>,
+    ) -> Result<TokenLosses, LanguageError> {
+        let (model, trainable) = (&self.model, &self.trainable);
+        match &mut self.place {
+            Place::Processor(work) => {
+                completion_losses(model, trainable, examples, *work, dropout_seed, gradients)
+            }
+            Place::Device(device) => device.losses(trainable, examples, gradients),
+        }
     }
 
     /// Writes all that the next step depends on into a folder.

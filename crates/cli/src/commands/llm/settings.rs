@@ -3,11 +3,35 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use clap::ValueEnum;
 use crystalgym_crystal::write_atomically;
 use crystalgym_language::{
-    CrystalFile, CrystalRow, CrystalTokenizer, Llama, Precision, Sft, SftConfig, Work,
+    Accelerator, CrystalFile, CrystalRow, CrystalTokenizer, LanguageError, Llama, Precision, Sft,
+    SftConfig, Trainable, Work,
 };
+use crystalgym_language_cuda::CudaAccelerator;
 use serde::{Deserialize, Serialize};
+
+/// Where losses and gradients are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum DeviceName {
+    /// The processor, in f32.
+    #[default]
+    Cpu,
+    /// An NVIDIA GPU, with products in brain floats.
+    Cuda,
+}
+
+impl DeviceName {
+    /// Tokens that are worked on at a time unless it is said: a GPU wants many.
+    pub(super) fn micro_batch_tokens(self) -> usize {
+        match self {
+            Self::Cpu => 1024,
+            Self::Cuda => 16_384,
+        }
+    }
+}
 
 /// Everything that decides a fine-tuning run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,6 +41,8 @@ pub(super) struct SftSettings {
     pub(super) data: Vec<PathBuf>,
     pub(super) precision: Precision,
     pub(super) most_sites: usize,
+    #[serde(default)]
+    pub(super) device: DeviceName,
     pub(super) threads: usize,
     pub(super) micro_batch_tokens: usize,
     pub(super) checkpointing: bool,
@@ -64,11 +90,32 @@ impl SftSettings {
         if rows.is_empty() {
             bail!("no crystals: name files with --data");
         }
-        let work = Work {
-            micro_batch_tokens: self.micro_batch_tokens,
-            checkpointing: self.checkpointing,
-            threads: self.threads,
-        };
-        Ok(Sft::new(model, tokenizer, rows, self.sft.clone(), work)?)
+        let config = self.sft.clone();
+        Ok(match self.device {
+            DeviceName::Cpu => {
+                let work = Work {
+                    micro_batch_tokens: self.micro_batch_tokens,
+                    checkpointing: self.checkpointing,
+                    threads: self.threads,
+                };
+                Sft::new(model, tokenizer, rows, config, work)?
+            }
+            DeviceName::Cuda => {
+                let open = |model: &Llama, trainable: &Trainable| self.open_gpu(model, trainable);
+                Sft::on_device(model, tokenizer, rows, config, open)?
+            }
+        })
+    }
+
+    fn open_gpu(
+        &self,
+        model: &Llama,
+        trainable: &Trainable,
+    ) -> Result<Box<dyn Accelerator>, LanguageError> {
+        use crystalgym_language_cuda::Precision::Bf16;
+        let opened = CudaAccelerator::open(model, trainable, Bf16, self.micro_batch_tokens);
+        let opened = opened.map_err(|error| LanguageError::Device(Box::new(error)))?;
+        eprintln!("on {}", opened.name());
+        Ok(Box::new(opened))
     }
 }

@@ -17,7 +17,7 @@ use crystalgym_language::{
 use crystalgym_training::{EventWriter, RunFolder};
 use serde::{Deserialize, Serialize};
 
-use super::settings::SftSettings;
+use super::settings::{DeviceName, SftSettings};
 use crate::{progress::CountBar, signals::StopFlag, terminal};
 
 /// Arguments of `crystalgym llm sft`.
@@ -83,12 +83,15 @@ pub(crate) struct SftArguments {
     /// Seed of everything random.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Where losses and gradients are computed (cpu, or that of the run that is gone on with).
+    #[arg(long, value_enum)]
+    device: Option<DeviceName>,
     /// Threads; the results are the same for any number.
     #[arg(long, default_value_t = 2)]
     threads: usize,
-    /// Tokens that a thread works on at a time.
-    #[arg(long, default_value_t = 1024)]
-    micro_batch_tokens: usize,
+    /// Tokens that a thread, or the GPU, works on at a time (1024, on a GPU 16384).
+    #[arg(long)]
+    micro_batch_tokens: Option<usize>,
     /// Compute activations again in the backward pass instead of keeping them.
     #[arg(long)]
     checkpointing: bool,
@@ -146,6 +149,8 @@ impl SftArguments {
             ..SftConfig::default()
         };
         sft.optimiser.weight_decay = self.weight_decay;
+        let device = self.device.unwrap_or_default();
+        let tokens = self.micro_batch_tokens;
         SftSettings {
             model: model.to_owned(),
             data: self.data.clone(),
@@ -154,8 +159,9 @@ impl SftArguments {
                 false => Precision::AsStored,
             },
             most_sites: self.most_sites,
+            device,
             threads: self.threads.max(1),
-            micro_batch_tokens: self.micro_batch_tokens.max(1),
+            micro_batch_tokens: tokens.unwrap_or(device.micro_batch_tokens()).max(1),
             checkpointing: self.checkpointing,
             validate_every: self.validate_every.max(1),
             checkpoint_every: self.checkpoint_every.max(1),
@@ -184,7 +190,7 @@ struct Run {
 pub(crate) fn run(arguments: &SftArguments) -> anyhow::Result<ExitCode> {
     let stop = StopFlag::install()?;
     let mut run = match (&arguments.resume, &arguments.model, &arguments.output) {
-        (Some(folder), _, _) => resume(folder)?,
+        (Some(folder), _, _) => resume(folder, arguments.device)?,
         (None, Some(model), Some(output)) => start(arguments.settings(model), output)?,
         _ => bail!("--model, --data and --output, or --resume"),
     };
@@ -211,7 +217,8 @@ pub(crate) fn run(arguments: &SftArguments) -> anyhow::Result<ExitCode> {
     let total = run.sft.total_steps();
     let last = arguments.stop_after.map_or(total, |stop| stop.min(total));
     let bar = CountBar::new("steps");
-    if run.sft.steps() == 0 {
+    let start = run.sft.steps();
+    if start == 0 || start == total {
         let losses = pool.install(|| run.sft.validate())?;
         run.validated(&losses, &mut out)?;
     }
@@ -262,7 +269,8 @@ fn start(settings: SftSettings, folder: &Path) -> anyhow::Result<Run> {
     Ok(run)
 }
 
-fn resume(folder: &Path) -> anyhow::Result<Run> {
+/// Goes on with a run, on another device if one is named.
+fn resume(folder: &Path, device: Option<DeviceName>) -> anyhow::Result<Run> {
     let path = folder.join(LATEST);
     let text = std::fs::read(&path).with_context(|| path.display().to_string())?;
     let latest: Latest =
@@ -271,7 +279,12 @@ fn resume(folder: &Path) -> anyhow::Result<Run> {
     if Path::new(&latest.folder).components().count() != 1 {
         bail!("{}: {:?} is no checkpoint", path.display(), latest.folder);
     }
-    let settings = SftSettings::read(folder)?;
+    let mut settings = SftSettings::read(folder)?;
+    if let Some(device) = device.filter(|device| *device != settings.device) {
+        settings.device = device;
+        settings.micro_batch_tokens = device.micro_batch_tokens();
+        settings.write(folder)?;
+    }
     let mut sft = settings.begin()?;
     sft.restore(&folder.join(&latest.folder))?;
     Ok(Run {
