@@ -7,7 +7,7 @@ use std::{
 
 use crystalgym_crystal::EnclosedFolder;
 use crystalgym_environment::{
-    ProcessName, RewardForm, SkeletonIdentity, Task, VectorSnapshot, target_text,
+    ProcessName, RewardForm, SkeletonIdentity, Task, Terms, VectorSnapshot, target_text,
 };
 use crystalgym_evaluation::Property;
 use crystalgym_networks::Checkpoint;
@@ -120,6 +120,9 @@ pub(crate) struct TaskIdentity {
     /// Absent where it is that of the crystal at the end.
     #[serde(default, skip_serializing_if = "is_final")]
     reward_form: RewardForm,
+    /// Absent where it is one property.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    objective: Option<Terms>,
 }
 
 fn is_final(form: &RewardForm) -> bool {
@@ -154,6 +157,7 @@ impl TaskIdentity {
             process: task.process_name(),
             steps: task.steps(),
             reward_form: task.objective().form(),
+            objective: task.terms().map(|terms| terms.as_ref().clone()),
         }
     }
 
@@ -172,6 +176,11 @@ impl TaskIdentity {
         let steps = |task: &Self| {
             let steps = task.steps.map(|steps| steps.to_string());
             steps.unwrap_or_else(|| "one for each site".to_owned())
+        };
+        let terms = |task: &Self| match &task.objective {
+            None => "one property".to_owned(),
+            // Names and numbers only: writing them as JSON cannot fail.
+            Some(terms) => serde_json::to_string(terms).unwrap_or_default(),
         };
         let parts = [
             ("skeletons", labels(self), labels(found)),
@@ -201,6 +210,7 @@ impl TaskIdentity {
                 self.reward_form.name().to_owned(),
                 found.reward_form.name().to_owned(),
             ),
+            ("objective", terms(self), terms(found)),
         ];
         match parts.into_iter().find(|(_, trained, now)| trained != now) {
             None => Ok(()),

@@ -180,6 +180,7 @@ mod tests {
             start_elements: None,
             start_value: None,
             start_failure: None,
+            terms: None,
         }
     }
 

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use crystalgym_crystal::{Crystal, Structure};
+use crystalgym_crystal::{Crystal, EnclosedFolder, Structure};
 use crystalgym_evaluation::{
     Calculator, CancelToken, FailureCode, Outcome, Property, ResultStore, evaluate,
 };
@@ -17,13 +17,16 @@ use crystalgym_metrics::{
 use crystalgym_stability::ReferenceSet;
 
 use crate::{
-    BenchmarkError, BenchmarkFolder,
+    BenchmarkError, BenchmarkFolder, Table,
     reader::read_jobs,
     result::{Compositions, read_rows},
 };
 
 /// Energy above the hull in eV/atom up to which a crystal is metastable.
 const METASTABLE_EV_ATOM: f64 = 0.1;
+
+/// Largest table that is read back.
+const MOST_TABLE_BYTES: u64 = 1 << 20;
 
 /// How the crystals are judged.
 pub struct GenBenchOptions<'a> {
@@ -163,7 +166,34 @@ fn mark_unique(
     Ok(())
 }
 
+/// The table of a benchmark whose crystals have been judged, for its report; `None` of another.
+pub fn judged_table(benchmark: &Path) -> Option<Table> {
+    let folder = EnclosedFolder::at(benchmark);
+    let text = folder
+        .read_text(GenBench::TABLE_FILE, MOST_TABLE_BYTES)
+        .ok()?;
+    let cells = |line: &str| {
+        let line = line.strip_prefix("| ")?.strip_suffix(" |")?;
+        let (what, value) = line.split_once(" | ")?;
+        Some(vec![what.to_owned(), value.to_owned()])
+    };
+    let rows: Vec<Vec<String>> = text.lines().skip(2).filter_map(cells).collect();
+    (!rows.is_empty()).then(|| Table {
+        name: "genbench",
+        title: "As a generative model (paper, Table 6)".to_owned(),
+        note: "What `bench genbench` found: validity of all different crystals, then the rest of the valid ones. \
+               The rows name the reference set and the method, since both decide the numbers.",
+        columns: vec!["of the crystals", "value"],
+        rows,
+    })
+}
+
 impl GenBench {
+    /// Name of the file of the table.
+    pub const TABLE_FILE: &'static str = "genbench.md";
+    /// Name of the file of the crystals.
+    pub const CRYSTALS_FILE: &'static str = "genbench.csv";
+
     fn valid(&self) -> impl Iterator<Item = &JudgedCrystal> {
         self.crystals.iter().filter(|c| c.validity.is_valid())
     }

@@ -329,12 +329,20 @@ fn most_sites(config: &TrainingConfig) -> usize {
     sites.map(|skeleton| skeleton.sites()).max().unwrap_or(1)
 }
 
-/// The fingerprint that the store knows results of the calculator by, for one element.
+/// The fingerprints that the store knows results of the calculators by, for one element.
 fn calculator_settings(config: &TrainingConfig) -> Result<String, BenchmarkError> {
-    let calculator = config
-        .calculator
-        .build()
-        .map_err(crystalgym_training::TrainingError::from)?;
-    let fingerprint = calculator.fingerprint(&[], config.task.property);
-    Ok(format!("{} {}", calculator.name(), fingerprint.0))
+    let properties = match &config.task.objective {
+        None => vec![config.task.property],
+        Some(terms) => terms.properties(),
+    };
+    let described = properties.into_iter().map(|property| {
+        let calculator = config
+            .calculator
+            .build_for(property)
+            .map_err(crystalgym_training::TrainingError::from)?;
+        let fingerprint = calculator.fingerprint(&[], property);
+        Ok(format!("{} {}", calculator.name(), fingerprint.0))
+    });
+    let described: Vec<String> = described.collect::<Result<_, BenchmarkError>>()?;
+    Ok(described.join(" "))
 }

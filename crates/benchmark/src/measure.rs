@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crystalgym_environment::Reward;
+use crystalgym_environment::{Reward, Terms};
 use crystalgym_evaluation::Property;
 use crystalgym_training::{EpisodeRow, RowSource};
 
@@ -12,6 +12,7 @@ use crate::{
     area::LearningArea,
     found::CrystalCounter,
     limits::{LARGEST_VALUE, LONGEST_CALCULATION, MOST_STEPS},
+    pareto::ObjectiveMeasure,
     solving::{News, SolvingMeasure, hit_tolerance},
 };
 
@@ -72,6 +73,8 @@ pub struct TrainingMeasure {
     pub found: FoundCrystals,
     /// How soon what was wanted was found.
     pub solving: SolvingMeasure,
+    /// What the crystals are worth by each term, where the objective has several.
+    pub objective: Option<ObjectiveMeasure>,
 }
 
 impl JobMeasure {
@@ -151,6 +154,7 @@ impl TrainingCounter {
                 seconds: Vec::new(),
                 found: FoundCrystals::default(),
                 solving: SolvingMeasure::default(),
+                objective: None,
             },
             tolerance: 0.0,
             area: LearningArea::above(Reward::of(property).of_failure()),
@@ -162,6 +166,12 @@ impl TrainingCounter {
     /// The same for a task with a tolerance.
     pub(crate) fn with_tolerance(self, tolerance: f64) -> Self {
         Self { tolerance, ..self }
+    }
+
+    /// The same for an objective of several terms.
+    pub(crate) fn with_objective(mut self, terms: Option<Terms>) -> Self {
+        self.measure.objective = terms.map(ObjectiveMeasure::of);
+        self
     }
 
     /// Takes the next episode.
@@ -191,6 +201,9 @@ impl TrainingCounter {
             Some(_) => News::Other,
         });
         let measure = &mut self.measure;
+        if let Some(objective) = measure.objective.as_mut().filter(|_| is_new) {
+            objective.add(row);
+        }
         measure.episodes += 1;
         if row.source == RowSource::Computed {
             measure.calculations += 1;

@@ -150,7 +150,10 @@ fn read_training(run: &Path, manifest: &JobManifest) -> Result<TrainingMeasure, 
     if !episodes_end_with_a_line(run).map_err(|error| named(text(error)))? {
         return Err(named("is cut off in the middle of its last row".to_owned()));
     }
-    let mut counter = TrainingCounter::new(manifest.property).with_tolerance(manifest.tolerance);
+    let config = RunFolder::at(run).config().ok();
+    let mut counter = TrainingCounter::new(manifest.property)
+        .with_tolerance(manifest.tolerance)
+        .with_objective(config.and_then(|config| config.task.objective));
     for row in RunFolder::at(run).episode_rows().map_err(text)? {
         let row = row.map_err(text)?;
         check_row(&row, manifest, &counter).map_err(named)?;

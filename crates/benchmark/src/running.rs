@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crystalgym_environment::Reward;
 use crystalgym_evaluation::Property;
-use crystalgym_training::{Algorithm, RunFolder};
+use crystalgym_training::{Algorithm, RunFolder, TrainingConfig};
 
 use crate::{
     BenchmarkError, JobManifest, JobStatus, RewardSource, TrainingMeasure,
@@ -79,7 +79,7 @@ pub fn read_unfinished_jobs(benchmark: &Path) -> Result<Vec<UnfinishedRun>, Benc
         let run = folder.join(RUN_FOLDER);
         let config = RunFolder::at(&run).config().ok();
         let total_steps = config.as_ref().map(|config| config.agent().total_steps());
-        let training = training_so_far(&run, manifest.property);
+        let training = training_so_far(&run, manifest.property, config.as_ref());
         if training.episodes > 0 {
             unfinished.push(UnfinishedRun {
                 label: RunLabel::from(&manifest),
@@ -119,7 +119,7 @@ pub fn read_run(folder: &Path) -> Result<UnfinishedRun, BenchmarkError> {
         rewards: Some(RewardSource::of(&config.calculator)),
         trained: newest_checkpoint(folder) >= Some(config.agent().total_steps()),
         total_steps: Some(config.agent().total_steps()),
-        training: training_so_far(folder, config.task.property),
+        training: training_so_far(folder, config.task.property, Some(&config)),
     })
 }
 
@@ -134,8 +134,13 @@ fn newest_checkpoint(run: &Path) -> Option<u64> {
 }
 
 /// Whole rows only: the last one may be in the writing.
-fn training_so_far(run: &Path, property: Property) -> TrainingMeasure {
-    let mut counter = TrainingCounter::new(property);
+fn training_so_far(
+    run: &Path,
+    property: Property,
+    config: Option<&TrainingConfig>,
+) -> TrainingMeasure {
+    let objective = config.and_then(|config| config.task.objective.clone());
+    let mut counter = TrainingCounter::new(property).with_objective(objective);
     let rows = RunFolder::at(run).episode_rows();
     for row in rows.into_iter().flatten() {
         let Ok(row) = row else { break };

@@ -96,25 +96,26 @@ fn the_table_follows_from_its_crystals() {
     if let Some(row) = rows.iter().find(|row| !row[7].is_empty()) {
         let mean = energies.iter().sum::<f64>() / energies.len() as f64;
         assert!(table.contains(&format!("{mean:.3} eV/atom")), "{table}");
-        let mut arguments = vec![
-            "evaluate",
-            "--skeleton",
-            row[0],
-            "--elements",
-            row[1],
-            "--json",
-        ];
+        let elements = row[1].replace(' ', ",");
+        let mut arguments = vec!["evaluate", "--skeleton", row[0], "--json"];
+        arguments.extend(["--elements", elements.as_str()]);
         arguments.extend(["--property", "energy_above_hull", "--calculator", "chgnet"]);
         arguments.extend(["--references", "hull.csv", "--store", "none"]);
         let alone = run(folder, &arguments);
         let found: Value = serde_json::from_slice(&alone.stdout).unwrap();
-        let value = found["value"]
+        let value = found["outcome"]["value"]
             .as_f64()
             .unwrap_or_else(|| unreachable!("{found}"));
         assert!(
             (value - row[7].parse::<f64>().unwrap()).abs() < 1e-9,
             "{found} {row:?}"
         );
+    }
+    // The report has the same rows.
+    let report = run(folder, &["bench", "report", "b", "--tables"]);
+    let report = said(&report);
+    for line in table.lines().skip(2) {
+        assert!(report.contains(line), "{line}: {report}");
     }
     let absent = run(
         folder,

@@ -21,6 +21,7 @@ mod skeleton_identity;
 mod state;
 mod task;
 mod task_list;
+mod terms;
 mod vector;
 
 pub use action_set::ActionSet;
@@ -38,7 +39,8 @@ pub use published::{Difficulty, published_steps, published_target};
 pub use skeleton_identity::SkeletonIdentity;
 pub use state::{Action, State};
 pub use task::{Task, TaskConfig, file_label, find_skeleton};
-pub use task_list::{NamedTask, paper_tasks};
+pub use task_list::{NamedTask, named_tasks, paper_tasks, stability_tasks};
+pub use terms::{Aim, Combination, Term, Terms};
 pub use vector::{
     Autoreset, FinishedEpisode, Interrupted, Stepped, VectorEnvironment, VectorSnapshot,
 };

@@ -183,6 +183,14 @@ pub trait CustomReward: fmt::Debug + Send + Sync {
 
     /// The highest reward that there is.
     fn best(&self) -> f64;
+
+    /// The reward of what a calculator said; a value that is no number is a failure.
+    fn of_outcome(&self, target: f64, outcome: &Outcome) -> f64 {
+        match outcome.value().filter(|value| value.is_finite()) {
+            Some(value) => self.of_value(target, value),
+            None => self.of_failure(),
+        }
+    }
 }
 
 impl Reward {
@@ -235,6 +243,9 @@ impl Reward {
     /// The reward of what a calculator said. A value that is no number is a failure of the
     /// calculator, not a reward.
     pub fn of_outcome(&self, target: f64, outcome: &Outcome) -> f64 {
+        if let Self::Custom(reward) = self {
+            return reward.of_outcome(target, outcome);
+        }
         match outcome.value().filter(|value| value.is_finite()) {
             Some(value) => self.of_value(target, value),
             None => self.of_failure(),

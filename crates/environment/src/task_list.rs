@@ -2,7 +2,7 @@
 
 use crystalgym_evaluation::Property;
 
-use crate::{Difficulty, ProcessName, TaskConfig, published_target};
+use crate::{Aim, Combination, Difficulty, ProcessName, TaskConfig, Term, Terms, published_target};
 
 /// A task of the paper under its name.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +56,59 @@ pub fn paper_tasks() -> Vec<NamedTask> {
     tasks
 }
 
+/// Names of the properties in the tasks of several objectives.
+const WITH_STABILITY: [(&str, Property); 3] = [
+    ("gap", Property::BandGap),
+    ("bulk_modulus", Property::BulkModulus),
+    ("density", Property::Density),
+];
+
+/// Energy above the hull in eV/atom up to which a crystal counts as metastable (LeMat-GenBench).
+const METASTABLE_EV_ATOM: f64 = 0.1;
+
+/// The tasks of the paper with a second term, at most 0.1 eV/atom above the hull, combined as a
+/// product: `gap+stability-C2-easy-small` and its like, for the action sets whose elements have
+/// energies of formation built in.
+pub fn stability_tasks() -> Vec<NamedTask> {
+    let of_paper = paper_tasks().into_iter();
+    let tasks = of_paper.filter(|task| task.config.actions != "large");
+    tasks
+        .filter_map(|task| {
+            let property = task.config.property;
+            let (short, _) = WITH_STABILITY.iter().find(|(_, of)| *of == property)?;
+            let rest = task.name.strip_prefix(property.name())?;
+            let term = |property, aim| Term {
+                property,
+                aim,
+                weight: 1.0,
+            };
+            let aim = Aim::Target {
+                target: task.config.target,
+                tolerance: 0.0,
+            };
+            let terms = vec![
+                term(property, aim),
+                term(Property::EnergyAboveHull, Aim::AtMost(METASTABLE_EV_ATOM)),
+            ];
+            let terms = Terms::new(terms, Combination::Product, None).ok()?;
+            Some(NamedTask {
+                name: format!("{short}+stability{rest}"),
+                config: TaskConfig {
+                    objective: Some(terms),
+                    ..task.config
+                },
+            })
+        })
+        .collect()
+}
+
+/// All tasks that have a name: those of the paper, then those of several objectives.
+pub fn named_tasks() -> Vec<NamedTask> {
+    let mut tasks = paper_tasks();
+    tasks.extend(stability_tasks());
+    tasks
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,5 +135,28 @@ mod tests {
             .collect();
         rows.sort_unstable();
         assert_eq!(rows, [630, 2271, 8354, 8666, 8906]);
+    }
+
+    #[test]
+    fn every_task_of_several_objectives_can_be_played() {
+        let tasks = stability_tasks();
+        assert_eq!(tasks.len(), 2 * 8 * 2 * (3 * 2 + 1));
+        for task in &tasks {
+            let played = Task::new(&task.config).unwrap();
+            assert_eq!(played.objective().range(), (-1.0, 1.0), "{}", task.name);
+            let json = serde_json::to_value(&task.config).unwrap();
+            assert_eq!(
+                serde_json::from_value::<TaskConfig>(json).unwrap(),
+                task.config
+            );
+        }
+        let names: std::collections::BTreeSet<String> =
+            named_tasks().into_iter().map(|task| task.name).collect();
+        assert_eq!(names.len(), paper_tasks().len() + tasks.len());
+        for task in ["gap", "bulk_modulus", "density"] {
+            for skeleton in 1..=7 {
+                assert!(names.contains(&format!("{task}+stability-C{skeleton}-easy-small")));
+            }
+        }
     }
 }

@@ -11,7 +11,7 @@ use std::{
 use crystalgym_crystal::{Crystal, Element, Skeleton, Structure};
 use serde::{Deserialize, Serialize};
 
-use crate::{CalculationSettings, Failure, FailureCode, Outcome, Property};
+use crate::{CalculationSettings, Evaluation, Failure, FailureCode, Outcome, Property};
 
 /// Computes properties of crystals.
 ///
@@ -85,6 +85,26 @@ pub trait Calculator: Send + Sync {
         let _ = (crystal, cancel);
         let message = format!("the calculator {} has no forces to relax by", self.name());
         Err(Failure::new(FailureCode::UnsupportedProperty, message))
+    }
+
+    /// Core seconds of a calculation, as an order of magnitude: what is cheap is computed first.
+    fn core_seconds(&self, property: Property) -> f64 {
+        match self.is_instant() {
+            true => 0.0,
+            false => property.facts().core_seconds,
+        }
+    }
+
+    /// What comes of a property that is put together of several calculations: each is asked of `each`,
+    /// which computes or finds it as a result of its own. `None` for a calculator that computes the
+    /// property itself.
+    fn evaluate_parts(
+        &self,
+        property: Property,
+        each: &mut dyn FnMut(&dyn Calculator, Property) -> Evaluation,
+    ) -> Option<Evaluation> {
+        let _ = (property, each);
+        None
     }
 
     /// Computes `property` of `crystal`.

@@ -9,8 +9,8 @@ use std::{
 use crystalgym_crystal::Crystal;
 
 use crate::{
-    Calculator, CancelToken, Failure, FailureCode, Outcome, Property, ResultStore, Source,
-    StoreError, StoreKey, WarningCode,
+    Calculator, CancelToken, Evaluation, Failure, FailureCode, Outcome, Property, ResultStore,
+    Source, StoreError, StoreKey, WarningCode,
     identity::Identity,
     queue::{
         calculation::QueuedCalculation,
@@ -23,17 +23,6 @@ use crate::{
 /// How often a wait for a worker looks whether it was given up.
 const LOOK_AT_CANCEL: Duration = Duration::from_millis(50);
 
-/// An outcome and how it was come by.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Evaluation {
-    /// What came of it.
-    pub outcome: Outcome,
-    /// Where it came from.
-    pub source: Source,
-    /// Why the store could not be read or written, if so; the outcome holds all the same.
-    pub store_error: Option<String>,
-}
-
 /// Computes a property of a crystal unless the store has it already.
 ///
 /// A crystal is one result however it is written down: what is computed is its canonical writing
@@ -41,6 +30,9 @@ pub struct Evaluation {
 /// the number does not depend on which came first. Energies and volumes are those of the cell that
 /// was asked for. Instant calculators, and those that keep the cell, get the crystal in the
 /// canonical order of its skeleton ([`Crystal::canonical`]).
+///
+/// What is put together of several calculations ([`Calculator::evaluate_parts`]) is computed and stored
+/// part by part.
 ///
 /// A calculator that panics gives [`FailureCode::Internal`]; a store that fails costs the sharing,
 /// never the result.
@@ -56,6 +48,11 @@ pub fn evaluate(
         source: Source::Computed,
         store_error: store_error.map(|error| error.to_string()),
     };
+    let mut each =
+        |part: &dyn Calculator, property| evaluate(part, store, crystal, property, cancel);
+    if let Some(evaluation) = calculator.evaluate_parts(property, &mut each) {
+        return evaluation;
+    }
     if calculator.is_instant() {
         let canonical = crystal.canonical();
         let outcome = compute_guarded(calculator, &canonical, property, cancel);
@@ -266,6 +263,7 @@ fn compute_guarded(
             message,
             scf_iterations: 0,
             seconds: start.map_or(0.0, |start| start.elapsed().as_secs_f64()),
+            terms: Vec::new(),
         })
     };
     match outcome {

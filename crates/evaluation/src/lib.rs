@@ -14,6 +14,7 @@ mod electronic;
 mod equation_of_state;
 mod ev_x;
 mod evaluate;
+mod evaluation;
 mod formation;
 mod identity;
 mod levenberg_marquardt;
@@ -34,11 +35,12 @@ pub use accuracy::{
 pub use calculation_settings::{BUILT_IN, CalculationSettings};
 pub use calculator::{Calculator, CalculatorError, CancelToken, Fingerprint};
 pub use calculators::{
-    BulkModulusDefinition, CalculatorConfig, CalculatorName, ElementEnergies, EmpiricalCalculator,
-    EnginePotential, GapKind, GapSettings, GroundState, GthCutoff, InvalidNativeSettings,
-    NativeCalculator, NativeSettings, PotentialCalculator, QeCalculator, QeSettings,
-    RecommendedCutoff, Relaxation, RelaxingCalculator, RigidCalculator, SpeciesSource,
-    StabilityCalculator, StabilitySettings, TableCalculator, TableSettings, Verdict, VolumeBasis,
+    BulkModulusDefinition, CalculatorConfig, CalculatorName, Decides, ElementEnergies,
+    EmpiricalCalculator, EnginePotential, GapKind, GapSettings, GroundState, GthCutoff,
+    InvalidNativeSettings, NativeCalculator, NativeSettings, PotentialCalculator, QeCalculator,
+    QeSettings, RecommendedCutoff, Relaxation, RelaxingCalculator, RigidCalculator, SpeciesSource,
+    StabilityCalculator, StabilitySettings, TableCalculator, TableSettings, Term, TermsCalculator,
+    Verdict, VolumeBasis,
 };
 pub use convergence::{ConvergenceAxis, ConvergenceCurve, ConvergencePoint, ConvergenceSettings};
 pub use elasticity::{
@@ -54,12 +56,15 @@ pub use equation_of_state::{
     fit_murnaghan,
 };
 pub use ev_x::{EvXFit, fit_as_ev_x};
-pub use evaluate::{Evaluation, evaluate};
+pub use evaluate::evaluate;
+pub use evaluation::Evaluation;
 pub use formation::{
     ElementalReferences, ElementalStructure, OwnElements, formation_energy_ev_per_atom,
     reference_structure,
 };
-pub use outcome::{EquationOfStateFit, Failure, FailureCode, Outcome, UnknownFailureCode, Values};
+pub use outcome::{
+    EquationOfStateFit, Failure, FailureCode, Outcome, TermOutcome, UnknownFailureCode, Values,
+};
 pub use pool::{EvaluationPool, Ticket};
 pub use property::{Property, PropertyFacts, Tolerance, UnknownProperty};
 pub use pulay::measure_pulay_pressure;

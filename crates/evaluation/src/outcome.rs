@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CalculationSettings, ElasticConstants, GapEdges, Warning};
+use crate::{CalculationSettings, ElasticConstants, GapEdges, Property, Warning};
 
 /// What came of an evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +30,14 @@ impl Outcome {
         match self {
             Self::Success(_) => None,
             Self::Failure(failure) => Some(failure),
+        }
+    }
+
+    /// What came of each property, in the order of computation, if several were asked for.
+    pub fn terms(&self) -> &[TermOutcome] {
+        match self {
+            Self::Success(values) => &values.terms,
+            Self::Failure(failure) => &failure.terms,
         }
     }
 
@@ -96,6 +104,23 @@ pub struct Values {
     pub settings: Option<Box<CalculationSettings>>,
     /// What is to be said against the value; [`evaluate`](crate::evaluate) says it.
     pub warnings: Vec<Warning>,
+    /// What came of each property of an objective of several, in the order of computation. Never
+    /// stored: each is a result of its own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub terms: Vec<TermOutcome>,
+}
+
+/// What came of one property of an objective of several.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TermOutcome {
+    /// The property.
+    pub property: Property,
+    /// Name of its calculator.
+    pub calculator: String,
+    /// Its value in its unit.
+    pub value: Option<f64>,
+    /// Why there is none.
+    pub failure: Option<FailureCode>,
 }
 
 impl Values {
@@ -158,6 +183,9 @@ pub struct Failure {
     /// Wall time in seconds.
     #[serde(default)]
     pub seconds: f64,
+    /// As [`Values::terms`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub terms: Vec<TermOutcome>,
 }
 
 impl Failure {
@@ -168,6 +196,7 @@ impl Failure {
             message: message.into(),
             scf_iterations: 0,
             seconds: 0.0,
+            terms: Vec::new(),
         }
     }
 }
@@ -245,6 +274,8 @@ failure_codes! {
     ScratchUnavailable = "scratch_unavailable", momentary;
     /// The filling is not in the table that was asked for it.
     NotInTable = "not_in_table", momentary;
+    /// Another property of the objective had decided what the crystal earns; nothing was computed.
+    Skipped = "skipped", momentary;
     /// The evaluation was cancelled.
     Cancelled = "cancelled", momentary;
     /// Several workers of a queue were lost while they computed it; it is set aside there.

@@ -8,8 +8,8 @@ use std::{
 
 use crystalgym_benchmark::{
     BenchmarkFolder, JobMeasure, NOT_FINISHED, ReducedElements, RewardSource, RunLabel, Tables,
-    TaskVerdict, TrainingMeasure, UnfinishedRun, read_jobs_of, read_run, read_unfinished_jobs,
-    reduced_elements, task_verdicts,
+    TaskVerdict, TrainingMeasure, UnfinishedRun, judged_table, read_jobs_of, read_run,
+    read_unfinished_jobs, reduced_elements, task_verdicts,
 };
 use crystalgym_crystal::{Skeleton, read_text};
 use crystalgym_environment::Task;
@@ -71,7 +71,10 @@ impl ReportData {
     /// [`ReportError::Benchmark`] if one of the folders is no benchmark.
     pub fn of_benchmarks(folders: &[&Path]) -> Result<Self, ReportError> {
         let read = read_jobs_of(folders)?;
-        let tables = Tables::of(&read);
+        let mut tables = Tables::of(&read);
+        tables
+            .tables
+            .extend(folders.first().and_then(|folder| judged_table(folder)));
         let mut scales: Vec<&str> = (read.jobs.iter())
             .map(|job| job.manifest.scale.name())
             .collect();

@@ -58,7 +58,7 @@ fn write_made_up_benchmark(folder: &Path) -> usize {
         )
         .unwrap();
         let mut table =
-            EpisodeTable::create(&RunFolder::at(folder.join("run")), Columns::OfTheEnd).unwrap();
+            EpisodeTable::create(&RunFolder::at(folder.join("run")), Columns::default()).unwrap();
         let crystal = |numbers: &mut Numbers| {
             let labels = &job.config.task.skeletons;
             let label = labels[numbers.next() as usize % labels.len()].clone();
@@ -97,6 +97,7 @@ fn write_made_up_benchmark(folder: &Path) -> usize {
                 start_elements: None,
                 start_value: None,
                 start_failure: None,
+                terms: None,
             };
             table.write(&row).unwrap();
         }

@@ -75,6 +75,10 @@ impl Judge {
             let message = "it has several skeletons, and a table is of one";
             return Err(TableError::Task(message.to_owned()));
         };
+        if task.terms().is_some() {
+            let message = "its objective has several terms, and a table is of one property";
+            return Err(TableError::Task(message.to_owned()));
+        }
         let calculator = TableCalculator::new(Arc::clone(table));
         calculator.check(task.elements().elements(), task.property())?;
         calculator.check_skeleton(skeleton)?;

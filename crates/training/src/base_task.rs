@@ -34,7 +34,9 @@ pub fn first_task() -> TaskConfig {
 ///
 /// - the target and its tolerance belong to the property: another property has its own target;
 /// - a tolerance belongs to a target that is a number: a range has its own;
-/// - `elements` and `allowed` belong to the skeletons and actions that they were chosen for.
+/// - `elements` and `allowed` belong to the skeletons and actions that they were chosen for;
+/// - an objective of several terms has its own property and target, and a property has no such
+///   objective.
 pub(crate) fn without_what_belongs_to_other_settings(base: &mut Table, said: &Table) {
     let is_range = |target: &Value| target.is_array() || target.is_str();
     if said.get("target").is_some_and(is_range) {
@@ -46,6 +48,13 @@ pub(crate) fn without_what_belongs_to_other_settings(base: &mut Table, said: &Ta
     {
         base.remove("elements");
         base.remove("allowed");
+    }
+    if said.contains_key("objective") {
+        for key in ["property", "target", "tolerance"] {
+            base.remove(key);
+        }
+    } else if said.contains_key("property") {
+        base.remove("objective");
     }
     if let Some(property) = said.get("property")
         && base.get("property") != Some(property)

@@ -6,8 +6,8 @@ use crystalgym_agents::{
     AgentConfig, AgentError, DqnConfig, Evaluator, GeneticConfig, LanguageConfig,
     LocalSearchConfig, PpoConfig, RandomSearchConfig, SacConfig, SurrogateConfig,
 };
-use crystalgym_environment::{ProcessName, TaskConfig, paper_tasks};
-use crystalgym_evaluation::{CalculatorConfig, check_store_name};
+use crystalgym_environment::{ProcessName, TaskConfig, named_tasks};
+use crystalgym_evaluation::{CalculatorConfig, Decides, Property, check_store_name};
 use crystalgym_networks::{NetworkConfig, NetworkError};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
@@ -404,7 +404,14 @@ impl TrainingConfig {
     /// # Errors
     /// [`TrainingError::Calculator`] or [`TrainingError::Store`].
     pub fn evaluator(&self) -> Result<Evaluator, TrainingError> {
-        let calculator = self.calculator.build()?;
+        let calculator = match self.task.objective.clone() {
+            None => self.calculator.build_for(self.task.property)?,
+            Some(terms) => {
+                let properties = terms.properties();
+                let decides: Box<Decides> = Box::new(move |known| terms.is_decided(known));
+                self.calculator.build_terms(&properties, Some(decides))?
+            }
+        };
         let store = open_store(&self.evaluation.store, calculator.as_ref())?;
         Ok(Evaluator {
             calculator,
@@ -421,7 +428,14 @@ impl TrainingConfig {
                 .map_or_else(|| only.clone(), |stem| stem.to_string_lossy().into_owned()),
             _ => "mixed".to_owned(),
         };
-        let (property, algorithm) = (self.task.property, self.algorithm.name.name());
+        let property = match &self.task.objective {
+            None => self.task.property.to_string(),
+            Some(terms) => {
+                let names = terms.properties().into_iter().map(Property::name);
+                names.collect::<Vec<_>>().join("+")
+            }
+        };
+        let algorithm = self.algorithm.name.name();
         let process = match self.task.process {
             ProcessName::Filling => "",
             ProcessName::Substitution => "-substitution",
@@ -433,7 +447,7 @@ impl TrainingConfig {
 }
 
 fn named_task(name: &str) -> Result<TaskConfig, TrainingError> {
-    paper_tasks()
+    named_tasks()
         .into_iter()
         .find(|task| task.name == name)
         .map(|task| task.config)

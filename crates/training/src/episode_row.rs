@@ -48,6 +48,17 @@ pub struct EpisodeRow {
     /// Failure code of the crystal at the start; empty after a success.
     #[serde(default, skip_serializing)]
     pub start_failure: Option<FailureCode>,
+    /// What came of each property of an objective of several, in the order of the terms, such as
+    /// `band_gap=1.2 energy_above_hull=skipped`: a value in its unit, a failure code, or `skipped` for what
+    /// was not computed; no such column otherwise.
+    #[serde(default, skip_serializing)]
+    pub terms: Option<String>,
+}
+
+/// The column of a row that tables have if the objective is of several properties.
+#[derive(Debug, Serialize)]
+pub(crate) struct TermsColumn<'a> {
+    terms: Option<&'a str>,
 }
 
 /// The columns of a row that tables have if returns are differences.
@@ -59,6 +70,23 @@ pub(crate) struct StartColumns<'a> {
 }
 
 impl EpisodeRow {
+    /// The values of [`Self::terms`] by property; `None` of what has none.
+    pub fn values_of_terms(&self) -> Vec<(Property, Option<f64>)> {
+        let text = self.terms.as_deref().unwrap_or_default();
+        let terms = text
+            .split_whitespace()
+            .filter_map(|term| term.split_once('='));
+        terms
+            .filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok())))
+            .collect()
+    }
+
+    pub(crate) fn terms_column(&self) -> TermsColumn<'_> {
+        TermsColumn {
+            terms: self.terms.as_deref(),
+        }
+    }
+
     pub(crate) fn start_columns(&self) -> StartColumns<'_> {
         StartColumns {
             start_elements: self.start_elements.as_deref(),

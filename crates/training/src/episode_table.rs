@@ -14,13 +14,13 @@ pub struct EpisodeTable {
     columns: Columns,
 }
 
-/// What a table says of an episode.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Columns {
-    /// What came of the crystal at its end.
-    OfTheEnd,
-    /// The same of the crystal at its start, too.
-    OfBothEnds,
+/// What a table says of an episode beside what came of the crystal at its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Columns {
+    /// What came of the crystal at its start.
+    pub start: bool,
+    /// What came of each of several properties.
+    pub terms: bool,
 }
 
 impl EpisodeTable {
@@ -85,9 +85,14 @@ impl EpisodeTable {
     /// # Errors
     /// Any error of the file system.
     pub fn write(&mut self, row: &EpisodeRow) -> io::Result<()> {
-        let written = match self.columns {
-            Columns::OfTheEnd => self.writer.serialize(row),
-            Columns::OfBothEnds => self.writer.serialize((row, row.start_columns())),
+        let written = match (self.columns.start, self.columns.terms) {
+            (false, false) => self.writer.serialize(row),
+            (true, false) => self.writer.serialize((row, row.start_columns())),
+            (false, true) => self.writer.serialize((row, row.terms_column())),
+            (true, true) => {
+                let row = (row, row.start_columns(), row.terms_column());
+                self.writer.serialize(row)
+            }
         };
         written.map_err(io::Error::other)
     }
@@ -137,6 +142,7 @@ mod tests {
             start_elements: None,
             start_value: None,
             start_failure: None,
+            terms: None,
         }
     }
 
@@ -144,14 +150,14 @@ mod tests {
     fn a_reopened_table_goes_on_after_the_checkpoint() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::at(folder.path());
-        let mut table = EpisodeTable::create(&run, Columns::OfTheEnd).unwrap();
+        let mut table = EpisodeTable::create(&run, Columns::default()).unwrap();
         table.write(&row(1)).unwrap();
         table.write(&row(2)).unwrap();
         let length = table.sync().unwrap();
         table.write(&row(99)).unwrap();
         drop(table);
 
-        let mut table = EpisodeTable::reopen(&run, Columns::OfTheEnd, length).unwrap();
+        let mut table = EpisodeTable::reopen(&run, Columns::default(), length).unwrap();
         table.write(&row(3)).unwrap();
         table.flush().unwrap();
         assert_eq!(run.read_episodes().unwrap(), [row(1), row(2), row(3)]);
@@ -163,7 +169,7 @@ mod tests {
         let run = RunFolder::at(folder.path());
         std::fs::write(run.path().join(RunFolder::EPISODES), "episode\n").unwrap();
         let error = |length| {
-            let reopened = EpisodeTable::reopen(&run, Columns::OfTheEnd, length);
+            let reopened = EpisodeTable::reopen(&run, Columns::default(), length);
             reopened.unwrap_err().to_string()
         };
         let short = error(1000);
@@ -185,12 +191,17 @@ mod tests {
             start_failure: start_value.is_none().then_some(FailureCode::TimeLimit),
             ..row(episode)
         };
+        let of_terms = |row: EpisodeRow| EpisodeRow {
+            terms: Some("density=2.5 energy_above_hull=skipped".into()),
+            ..row
+        };
+        let columns = |start, terms| Columns { start, terms };
+        let started_rows = [started(1, Some(2.5)), started(2, None)];
         for (columns, rows) in [
-            (Columns::OfTheEnd, [row(1), row(2)]),
-            (
-                Columns::OfBothEnds,
-                [started(1, Some(2.5)), started(2, None)],
-            ),
+            (columns(false, false), [row(1), row(2)]),
+            (columns(true, false), started_rows.clone()),
+            (columns(false, true), [row(1), row(2)].map(of_terms)),
+            (columns(true, true), started_rows.map(of_terms)),
         ] {
             let mut table = EpisodeTable::create(&run, columns).unwrap();
             let length = table.sync().unwrap();

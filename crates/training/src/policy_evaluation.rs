@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use crystalgym_agents::{PolicyMode, Rollout, evaluate_policy};
-use crystalgym_environment::{StartCrystal, Task};
+use crystalgym_environment::{StartCrystal, Task, TaskConfig};
 
 use crate::{
-    TrainedAgent, TrainingError, Trust,
+    TrainedAgent, TrainingConfig, TrainingError, Trust,
     config::MOST_ROLLOUTS,
     run::{EVALUATION_SEED_OFFSET, elements_of},
 };
@@ -46,7 +46,6 @@ impl TrainedAgent {
                 message: format!("{rollouts} of them, expected 1 to {MOST_ROLLOUTS}"),
             });
         }
-        let evaluator = self.config.evaluator()?;
         let mut other = self.config.task.clone();
         if !evaluation.skeletons.is_empty() {
             other.skeletons.clone_from(&evaluation.skeletons);
@@ -62,6 +61,14 @@ impl TrainedAgent {
         }
         other.target = evaluation.target.unwrap_or(other.target);
         let task = Arc::new(Task::new(&other)?);
+        let config = TrainingConfig {
+            task: TaskConfig {
+                objective: task.terms().map(|terms| terms.as_ref().clone()),
+                ..other
+            },
+            ..self.config.clone()
+        };
+        let evaluator = config.evaluator()?;
         evaluator
             .calculator
             .check(&elements_of(&task), task.property())?;

@@ -343,9 +343,9 @@ impl Ready {
 
 /// What the table of a run of this task holds.
 fn columns(task: &Task) -> Columns {
-    match task.objective().form() {
-        RewardForm::Final => Columns::OfTheEnd,
-        RewardForm::Difference => Columns::OfBothEnds,
+    Columns {
+        start: task.objective().form() == RewardForm::Difference,
+        terms: task.terms().is_some(),
     }
 }
 

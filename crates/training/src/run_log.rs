@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, io, time::Instant};
 
 use crystalgym_agents::{Observer, Update};
 use crystalgym_crystal::Element;
-use crystalgym_environment::{Appraisal, FinishedEpisode};
+use crystalgym_environment::{Appraisal, FinishedEpisode, Terms};
 use crystalgym_evaluation::{FailureCode, Outcome};
 
 use crate::{
@@ -97,6 +97,11 @@ impl<'a> RunLog<'a> {
         ]);
         if let Some(value) = row.value {
             scalars.insert(format!("charts/{}", row.property), value);
+        }
+        for (property, value) in row.values_of_terms() {
+            if let Some(value) = value {
+                scalars.insert(format!("charts/{property}"), value);
+            }
         }
         if let Some(code) = row.failure {
             let count = self.statistics.failures.get(code.name());
@@ -199,5 +204,22 @@ fn episode_row(step: u64, episode: &FinishedEpisode) -> EpisodeRow {
         start_elements: start.map(|_| first_elements()),
         start_value,
         start_failure,
+        terms: (episode.task.terms()).map(|terms| terms_text(terms, &episode.appraisal)),
     }
+}
+
+/// What came of each property: its value, why there is none, or that nothing was computed.
+fn terms_text(terms: &Terms, appraisal: &Appraisal) -> String {
+    let known = appraisal
+        .evaluation()
+        .map_or(&[][..], |evaluation| evaluation.outcome.terms());
+    let texts = terms.properties().into_iter().map(|property| {
+        let found = known.iter().find(|term| term.property == property);
+        match found.map(|term| (term.value, term.failure)) {
+            Some((Some(value), _)) => format!("{property}={value}"),
+            Some((None, Some(code))) => format!("{property}={code}"),
+            Some((None, None)) | None => format!("{property}={}", FailureCode::Skipped),
+        }
+    });
+    texts.collect::<Vec<_>>().join(" ")
 }

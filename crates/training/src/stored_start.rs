@@ -31,6 +31,10 @@ pub fn stored_start(
         start_crystal: StartCrystal::default(),
         ..config.clone()
     })?;
+    if task.terms().is_some() {
+        let message = "the best is known of a single property, and objective has terms";
+        return Err(unknown(message.to_owned()));
+    }
     let store = store.ok_or_else(|| {
         let name = calculator.name();
         unknown(format!("the results of {name} are kept in no store"))

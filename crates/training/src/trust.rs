@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crystalgym_evaluation::{CalculatorName, is_on_a_server};
+use crystalgym_evaluation::{CalculatorConfig, CalculatorName, is_on_a_server};
 
 use crate::{TrainingConfig, TrainingError, run_folder::RunFolder};
 
@@ -58,36 +58,23 @@ impl Trust<'_> {
             Self::Innocent => None,
         };
         let mut named = Vec::new();
-        let calculator = config.calculator.name;
-        if calculator == CalculatorName::Qe {
-            let qe = &config.calculator.qe;
-            let given_qe = given.map(|given| &given.calculator.qe);
-            if !is_innocent(&qe.command, "pw.x")
-                && given_qe.map(|g| &g.command) != Some(&qe.command)
-            {
-                named.push(format!("calculator.qe.command = {:?}", qe.command));
-            }
-            if !is_innocent(&qe.ev_command, "ev.x")
-                && given_qe.map(|g| &g.ev_command) != Some(&qe.ev_command)
-            {
-                named.push(format!("calculator.qe.ev_command = {:?}", qe.ev_command));
-            }
-            if given_qe.map(|g| &g.environment) != Some(&qe.environment) {
-                let variables = qe.environment.iter();
-                let odd = variables.filter(|(name, value)| {
-                    !(THREAD_VARIABLES.contains(&name.as_str()) && is_number(value))
-                });
-                named.extend(odd.map(|(name, value)| {
-                    format!("calculator.qe.environment.{name:?} = {value:?}")
-                }));
-            }
-            if qe.scratch.is_some() && given_qe.map(|g| &g.scratch) != Some(&qe.scratch) {
-                let scratch = qe.scratch.as_deref().unwrap_or(Path::new(""));
-                named.push(format!("calculator.qe.scratch = {scratch:?}"));
-            }
+        let given_calculator = given.map(|given| &given.calculator);
+        named.extend(programs_of(
+            "calculator",
+            &config.calculator,
+            given_calculator,
+        ));
+        for (property, other) in &config.calculator.for_property {
+            let given = given_calculator.and_then(|given| given.for_property.get(property));
+            let place = format!("calculator.for_property.{property}");
+            named.extend(programs_of(&place, other, given));
         }
         let store = config.evaluation.store.as_str();
-        let makes_store = matches!(calculator, CalculatorName::Qe | CalculatorName::Native)
+        let others = config.calculator.for_property.values();
+        let takes_long = |calculator: &CalculatorConfig| {
+            matches!(calculator.name, CalculatorName::Qe | CalculatorName::Native)
+        };
+        let makes_store = (takes_long(&config.calculator) || others.clone().any(takes_long))
             && !["default", "none"].contains(&store)
             && (is_on_a_server(Path::new(store)) || !Path::new(store).exists());
         if makes_store && given.map(|given| given.evaluation.store.as_str()) != Some(store) {
@@ -99,6 +86,40 @@ impl Trust<'_> {
         }
         named
     }
+}
+
+/// What the settings of a calculator, found at `place`, may start and set that was not given.
+fn programs_of(
+    place: &str,
+    calculator: &CalculatorConfig,
+    given: Option<&CalculatorConfig>,
+) -> Vec<String> {
+    let mut named = Vec::new();
+    if calculator.name != CalculatorName::Qe {
+        return named;
+    }
+    let (qe, given) = (&calculator.qe, given.map(|given| &given.qe));
+    if !is_innocent(&qe.command, "pw.x") && given.map(|g| &g.command) != Some(&qe.command) {
+        named.push(format!("{place}.qe.command = {:?}", qe.command));
+    }
+    if !is_innocent(&qe.ev_command, "ev.x") && given.map(|g| &g.ev_command) != Some(&qe.ev_command)
+    {
+        named.push(format!("{place}.qe.ev_command = {:?}", qe.ev_command));
+    }
+    if given.map(|g| &g.environment) != Some(&qe.environment) {
+        let variables = qe.environment.iter();
+        let odd = variables.filter(|(name, value)| {
+            !(THREAD_VARIABLES.contains(&name.as_str()) && is_number(value))
+        });
+        named.extend(
+            odd.map(|(name, value)| format!("{place}.qe.environment.{name:?} = {value:?}")),
+        );
+    }
+    if qe.scratch.is_some() && given.map(|g| &g.scratch) != Some(&qe.scratch) {
+        let scratch = qe.scratch.as_deref().unwrap_or(Path::new(""));
+        named.push(format!("{place}.qe.scratch = {scratch:?}"));
+    }
+    named
 }
 
 /// Whether a command is `program` from the search path, alone or in parallel.
@@ -204,6 +225,18 @@ mod tests {
         assert_eq!(named.len(), 5, "{named:?}");
         assert!(Trust::All.untrusted(&odd).is_empty());
         assert!(Trust::Given(&odd).untrusted(&odd).is_empty());
+        // The calculator of one property reaches as far.
+        let nested = config(&[
+            "calculator.for_property.band_gap={name='qe', qe={command=['x'], scratch='/s'}}",
+            &store,
+        ]);
+        let named = Trust::Innocent.untrusted(&nested);
+        assert_eq!(named.len(), 3, "{named:?}");
+        assert!(
+            named[0].starts_with("calculator.for_property.band_gap.qe.command"),
+            "{named:?}"
+        );
+        assert!(Trust::Given(&nested).untrusted(&nested).is_empty());
         let plain = config(&["calculator.name=qe"]);
         assert_eq!(Trust::Given(&plain).untrusted(&odd).len(), 5);
         // Another calculator runs no program.

@@ -8,8 +8,7 @@ use crystalgym_environment::{Observation, Task};
 /// them where the property does not need filled bands, where the episode goes on, or where nothing
 /// else is left.
 pub(crate) fn even_actions<'a>(task: &Task, seen: &Observation<'a>) -> Cow<'a, [bool]> {
-    let needs_pairs = task.property().facts().fixed_occupations;
-    if !needs_pairs || seen.step + 1 != seen.steps {
+    if !task.needs_pairs() || seen.step + 1 != seen.steps {
         return Cow::Borrowed(seen.allowed);
     }
     // An empty site has no electrons yet.

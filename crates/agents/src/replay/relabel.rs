@@ -240,7 +240,10 @@ mod tests {
         let message = config([3.0, 2.0]).check().unwrap_err().to_string();
         assert!(message.contains("relabel.targets is [3, 2]"), "{message}");
         let message = config([-1.0, f64::NAN]).check().unwrap_err().to_string();
-        assert!(message.contains("relabel.targets is [-1, NaN]"), "{message}");
+        assert!(
+            message.contains("relabel.targets is [-1, NaN]"),
+            "{message}"
+        );
         let signed = config([-2.0, 0.0]);
         signed.check().unwrap();
         for property in Property::ALL {
@@ -249,7 +252,11 @@ mod tests {
                 target: -2.0,
                 ..TaskConfig::default()
             });
-            assert_eq!(signed.check_for(property).is_ok(), task.is_ok(), "{property}");
+            assert_eq!(
+                signed.check_for(property).is_ok(),
+                task.is_ok(),
+                "{property}"
+            );
             config([0.5, 2.0]).check_for(property).unwrap();
         }
         let message = signed.check_for(Property::Density).unwrap_err().to_string();

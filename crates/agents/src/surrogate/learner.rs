@@ -20,7 +20,7 @@ use super::{
     sight::Sight,
 };
 use crate::{
-    AgentConfig, AgentError, Learner, Observer, Policy, PolicyMode, Update, agent_seed,
+    AgentConfig, AgentError, Learner, Observer, Policy, PolicyMode, Update, agent_seed, check,
     checkpoint::{CheckpointFile, Memory, invalid},
     search::{fits, planned_action},
 };
@@ -79,6 +79,14 @@ impl SurrogateAgent {
     /// [`AgentError::Config`] for settings that cannot be.
     pub fn new(config: SurrogateConfig, task: Arc<Task>) -> Result<Self, AgentError> {
         config.check()?;
+        if task.terms().is_some() {
+            let found = "an objective of several terms";
+            return Err(check::bad(
+                "task",
+                found,
+                "one property: it is what surrogate models",
+            ));
+        }
         Ok(Self {
             sight: Sight::new(&task, config.rule),
             features: Vec::new(),

@@ -182,6 +182,7 @@ impl ResultJob {
             start_elements: None,
             start_value: None,
             start_failure: None,
+            terms: None,
         });
         let rollouts = self.rollouts.iter().map(|row| EvaluationRow {
             mode: row.mode.clone(),

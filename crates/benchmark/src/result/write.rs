@@ -155,6 +155,11 @@ impl JobWriter {
         let bad = |message: String| BenchmarkError::folder(&folder, message);
         let (episodes, rollouts) = read_rows(&folder)?;
         let config = RunFolder::at(folder.join(RUN_FOLDER)).config()?;
+        if config.task.objective.is_some() || !config.calculator.for_property.is_empty() {
+            let message = "its objective has several terms, or its properties calculators of their own: \
+                           files of results are of one property by one calculator";
+            return Err(bad(message.to_owned()));
+        }
         let all = serde_json::to_value(&config).map_err(|error| bad(error.to_string()))?;
         let hyperparameters = all[manifest.algorithm.name()].as_object().cloned();
 

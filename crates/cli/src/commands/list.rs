@@ -8,7 +8,7 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use crystalgym_crystal::Skeleton;
-use crystalgym_environment::{ActionSet, paper_tasks};
+use crystalgym_environment::{ActionSet, named_tasks};
 use crystalgym_evaluation::{FailureCode, GTH_ERRORS, Property, WarningCode};
 use serde_json::{Value, json};
 
@@ -124,7 +124,7 @@ fn actions() -> anyhow::Result<Table> {
 }
 
 fn tasks() -> Table {
-    let rows = paper_tasks()
+    let rows = named_tasks()
         .into_iter()
         .map(|task| {
             vec![

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::written_target::{DEFAULT_PROPERTY, WrittenTarget, aim};
 use crate::{
     ActionSet, EnvironmentError, RewardForm,
+    error::invalid_task,
     process::{ProcessName, StartCrystal},
+    terms::{Aim, Terms},
 };
 
 /// What a task is made of, as a configuration file says it.
@@ -57,6 +59,10 @@ pub struct TaskConfig {
     /// Elements allowed on sites (`"3" = ["F", "Cl"]`, `Cs = ["Cs", "Rb"]`), named as in
     /// [`Skeleton::sites_named`](crystalgym_crystal::Skeleton::sites_named); all elsewhere.
     pub allowed: BTreeMap<String, Vec<Element>>,
+    /// Several properties to aim at, with a target, a bound or a direction each. `property` and `target`
+    /// are then those of the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub objective: Option<Terms>,
 }
 
 impl Default for TaskConfig {
@@ -75,6 +81,7 @@ impl Default for TaskConfig {
             start_site: None,
             odd_electrons_fail_at_once: false,
             allowed: BTreeMap::new(),
+            objective: None,
         }
     }
 }
@@ -115,6 +122,7 @@ struct TaskFields {
     start_site: Option<usize>,
     odd_electrons_fail_at_once: bool,
     allowed: BTreeMap<String, Vec<Element>>,
+    objective: Option<Terms>,
 }
 
 impl Default for TaskFields {
@@ -134,6 +142,7 @@ impl Default for TaskFields {
             start_site: task.start_site,
             odd_electrons_fail_at_once: task.odd_electrons_fail_at_once,
             allowed: task.allowed,
+            objective: None,
         }
     }
 }
@@ -142,12 +151,19 @@ impl TryFrom<TaskFields> for TaskConfig {
     type Error = EnvironmentError;
 
     fn try_from(fields: TaskFields) -> Result<Self, EnvironmentError> {
-        let (target, tolerance) = aim(fields.property, fields.target, fields.tolerance)?;
+        let (property, target, tolerance) = match &fields.objective {
+            None => {
+                let (target, tolerance) = aim(fields.property, fields.target, fields.tolerance)?;
+                let property = fields.property.unwrap_or(DEFAULT_PROPERTY);
+                (property, target, tolerance)
+            }
+            Some(terms) => aim_of_first(terms, &fields)?,
+        };
         Ok(Self {
             skeletons: fields.skeletons,
             actions: fields.actions,
             elements: fields.elements,
-            property: fields.property.unwrap_or(DEFAULT_PROPERTY),
+            property,
             target,
             tolerance,
             reward_form: fields.reward_form,
@@ -157,8 +173,42 @@ impl TryFrom<TaskFields> for TaskConfig {
             start_site: fields.start_site,
             odd_electrons_fail_at_once: fields.odd_electrons_fail_at_once,
             allowed: fields.allowed,
+            objective: fields.objective,
         })
     }
+}
+
+/// Property, number and tolerance of the first term, from which those beside the objective, if there
+/// are any, may not differ.
+fn aim_of_first(
+    terms: &Terms,
+    fields: &TaskFields,
+) -> Result<(Property, f64, f64), EnvironmentError> {
+    let first = terms.first();
+    let tolerance = match first.aim {
+        Aim::Target { tolerance, .. } => tolerance,
+        Aim::AtMost(_) | Aim::AtLeast(_) | Aim::Minimise | Aim::Maximise => 0.0,
+    };
+    let differs = |field: &str, found: String, expected: String| {
+        Err(invalid_task(
+            field,
+            format!(
+                "{field} is {found}, but the first term of objective has {expected}: leave it out"
+            ),
+        ))
+    };
+    if let Some(property) = fields.property.filter(|found| *found != first.property) {
+        return differs("property", property.to_string(), first.property.to_string());
+    }
+    match fields.target {
+        Some(WrittenTarget::Value(target)) if target == first.number() => {}
+        None => {}
+        Some(target) => return differs("target", target.to_string(), first.number().to_string()),
+    }
+    if let Some(found) = fields.tolerance.filter(|found| *found != tolerance) {
+        return differs("tolerance", found.to_string(), tolerance.to_string());
+    }
+    Ok((first.property, first.number(), tolerance))
 }
 
 #[expect(

@@ -6,6 +6,7 @@ mod seen;
 mod skeletons;
 mod start;
 mod written_target;
+mod written_terms;
 
 use std::sync::Arc;
 
@@ -20,10 +21,11 @@ pub use self::{
 
 use self::{masks::site_masks, skeletons::with_distinct_labels};
 use crate::{
-    Action, ActionSet, Board, EnvironmentError, Objective, Observation, State,
+    Action, ActionSet, Board, CustomReward, EnvironmentError, Objective, Observation, State,
     error::invalid_task,
     process::{Process, ProcessName},
     random::uniform_below,
+    terms::Terms,
 };
 
 const MOST_SKELETONS: usize = 1000;
@@ -36,6 +38,7 @@ pub struct Task {
     process_name: ProcessName,
     steps: Option<usize>,
     objective: Objective,
+    terms: Option<Arc<Terms>>,
     odd_electrons_fail_at_once: bool,
 }
 
@@ -99,14 +102,20 @@ impl Task {
         let allowed = site_masks(config, &elements, &skeletons)?;
         let skeletons = with_distinct_labels(skeletons);
         let board = Board::new(skeletons, elements, config.start_site, allowed);
+        let terms = config.objective.clone();
+        let terms = terms.map(|terms| Arc::new(terms.about(config.target)));
+        let objective = Objective::new(config.property, config.target);
+        let objective = match &terms {
+            None => objective.with_tolerance(config.tolerance),
+            Some(terms) => objective.with_reward(Arc::clone(terms) as Arc<dyn CustomReward>),
+        };
         Ok(Self {
             process: start::process(config, &board)?,
             process_name: config.process,
             steps: config.steps,
             board,
-            objective: Objective::new(config.property, config.target)
-                .with_tolerance(config.tolerance)
-                .with_form(config.reward_form),
+            objective: objective.with_form(config.reward_form),
+            terms,
             odd_electrons_fail_at_once: config.odd_electrons_fail_at_once,
         })
     }
@@ -114,7 +123,11 @@ impl Task {
     /// The same task with another objective, such as a reward of one's own.
     #[must_use]
     pub fn with_objective(self, objective: Objective) -> Self {
-        Self { objective, ..self }
+        Self {
+            objective,
+            terms: None,
+            ..self
+        }
     }
 
     /// Skeletons, elements, and which of them may stand where.
@@ -140,6 +153,19 @@ impl Task {
     /// Property, target and reward.
     pub fn objective(&self) -> &Objective {
         &self.objective
+    }
+
+    /// The terms of an objective of several; `None` of one property.
+    pub fn terms(&self) -> Option<&Arc<Terms>> {
+        self.terms.as_ref()
+    }
+
+    /// Whether an odd number of electrons makes a calculation fail.
+    pub fn needs_pairs(&self) -> bool {
+        match &self.terms {
+            Some(terms) => terms.needs_pairs(),
+            None => self.property().facts().fixed_occupations,
+        }
     }
 
     /// Skeletons that episodes are drawn from.
@@ -270,9 +296,8 @@ impl Task {
     /// `odd_electrons_fail_at_once`, the failure of a property that needs filled bands where the
     /// number of electrons is odd.
     pub fn known_outcome(&self, crystal: &Crystal) -> Option<Outcome> {
-        let fails = self.odd_electrons_fail_at_once
-            && self.property().facts().fixed_occupations
-            && has_odd_electrons(crystal);
+        let fails =
+            self.odd_electrons_fail_at_once && self.needs_pairs() && has_odd_electrons(crystal);
         fails.then(|| {
             Outcome::Failure(Failure::new(
                 FailureCode::OddElectronCount,

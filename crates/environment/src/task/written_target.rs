@@ -4,7 +4,7 @@ use std::fmt;
 
 use crystalgym_evaluation::Property;
 use serde::{
-    Deserialize, Deserializer,
+    Deserialize, Deserializer, Serialize, Serializer,
     de::{self, SeqAccess, Visitor},
 };
 
@@ -81,6 +81,15 @@ impl fmt::Display for WrittenTarget {
 impl<'de> Deserialize<'de> for WrittenTarget {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(TargetVisitor)
+    }
+}
+
+impl Serialize for WrittenTarget {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Value(value) => value.serialize(serializer),
+            Self::Range(low, high) => [low, high].serialize(serializer),
+        }
     }
 }
 

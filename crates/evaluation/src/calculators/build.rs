@@ -19,8 +19,9 @@ use super::{
     rigid::RigidCalculator,
     stability::StabilityCalculator,
     table::TableCalculator,
+    terms::{Decides, Term, TermsCalculator},
 };
-use crate::{Calculator, CalculatorError, ElementalReferences, OwnElements};
+use crate::{Calculator, CalculatorError, ElementalReferences, OwnElements, Property};
 
 /// The family of `qe` unless another is named.
 const QE_FAMILY: &str = "SSSP-1.3.0-PBE-efficiency";
@@ -50,6 +51,50 @@ impl CalculatorConfig {
                     .map_err(|cause| self.error(cause))?;
                 self.judging(Arc::new(calculator))
             }
+        }
+    }
+
+    /// Makes the calculator of a property, which may be one of its own.
+    ///
+    /// # Errors
+    /// As [`Self::build`].
+    pub fn build_for(&self, property: Property) -> Result<Arc<dyn Calculator>, CalculatorError> {
+        let own = self.of(property);
+        if !own.for_property.is_empty() && self.for_property.contains_key(&property) {
+            let message = format!("for_property of {property} has another for_property in it");
+            return Err(self.refused(message));
+        }
+        own.build()
+    }
+
+    /// Makes the calculator of an objective of several properties, each given once: those that have the
+    /// same settings share one.
+    ///
+    /// # Errors
+    /// As [`Self::build`], and for no property.
+    pub fn build_terms(
+        &self,
+        properties: &[Property],
+        decides: Option<Box<Decides>>,
+    ) -> Result<Arc<dyn Calculator>, CalculatorError> {
+        let mut built: Vec<(&Self, Arc<dyn Calculator>)> = Vec::new();
+        let mut terms = Vec::with_capacity(properties.len());
+        for &property in properties {
+            let settings = self.of(property);
+            let known = built.iter().find(|(other, _)| *other == settings);
+            let calculator = match known {
+                Some((_, calculator)) => Arc::clone(calculator),
+                None => self.build_for(property)?,
+            };
+            built.push((settings, Arc::clone(&calculator)));
+            terms.push(Term {
+                property,
+                calculator,
+            });
+        }
+        match TermsCalculator::new(terms, decides) {
+            Some(calculator) => Ok(Arc::new(calculator)),
+            None => Err(self.refused("there is no property to compute".to_owned())),
         }
     }
 

@@ -1,14 +1,14 @@
 //! Which calculator, with which settings, as configurations say it.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use crystalgym_pseudopotential::PseudopotentialFamily;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    CalculatorError, NativeCalculator, NativeSettings, QeSettings, ResultTable, SpeciesSource,
-    TableCalculator, TableSettings,
+    CalculatorError, NativeCalculator, NativeSettings, Property, QeSettings, ResultTable,
+    SpeciesSource, TableCalculator, TableSettings,
 };
 
 /// Which calculator, and its settings.
@@ -33,6 +33,9 @@ pub struct CalculatorConfig {
     /// What energies above the hull are measured from.
     #[serde(skip_serializing_if = "is_default")]
     pub stability: StabilitySettings,
+    /// Other calculators for some properties, such as `chgnet` for `energy_above_hull`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub for_property: BTreeMap<Property, CalculatorConfig>,
 }
 
 /// What comes before the calculation of a property.
@@ -187,7 +190,20 @@ impl CalculatorConfig {
             stability: StabilitySettings {
                 references: self.stability.references.as_deref().map(stem),
             },
+            for_property: self.each_other(|_, other| other.portable()),
         }
+    }
+
+    /// The settings of what computes a property.
+    pub fn of(&self, property: Property) -> &Self {
+        self.for_property.get(&property).unwrap_or(self)
+    }
+
+    fn each_other(&self, change: impl Fn(Property, &Self) -> Self) -> BTreeMap<Property, Self> {
+        let others = self.for_property.iter();
+        others
+            .map(|(&property, other)| (property, change(property, other)))
+            .collect()
     }
 
     /// The settings without what only concerns a machine: commands, folders, the environment, threads.
@@ -213,6 +229,8 @@ impl CalculatorConfig {
                 ..self.qe.clone()
             },
             table: TableSettings::default(),
+            for_property: self
+                .each_other(|property, other| other.with_machine_of(machine.of(property))),
             ..self.clone()
         }
     }

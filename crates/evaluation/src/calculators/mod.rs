@@ -12,6 +12,7 @@ mod relaxing;
 mod rigid;
 mod stability;
 mod table;
+mod terms;
 
 pub use config::{CalculatorConfig, CalculatorName, Relaxation, StabilitySettings};
 pub use empirical::EmpiricalCalculator;
@@ -26,3 +27,4 @@ pub use relaxing::RelaxingCalculator;
 pub use rigid::RigidCalculator;
 pub use stability::{ElementEnergies, StabilityCalculator};
 pub use table::{TableCalculator, TableSettings};
+pub use terms::{Decides, Term, TermsCalculator};

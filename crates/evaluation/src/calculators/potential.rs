@@ -233,6 +233,11 @@ impl Calculator for PotentialCalculator {
         }
     }
 
+    /// A hundredth of what it takes with electrons.
+    fn core_seconds(&self, property: Property) -> f64 {
+        1e-2 * property.facts().core_seconds
+    }
+
     /// By forces to 0.02 eV/Å and stress to 0.1 GPa.
     fn relax(&self, crystal: &Crystal, cancel: &CancelToken) -> Result<Structure, Failure> {
         self.rest(&crystal.structure(), &RelaxationOptions::default(), cancel)

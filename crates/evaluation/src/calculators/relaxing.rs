@@ -20,6 +20,9 @@ pub struct RelaxingCalculator {
     by: Arc<dyn Calculator>,
 }
 
+/// Evaluations of a relaxation, as an order of magnitude.
+const STEPS: f64 = 10.0;
+
 /// What the fingerprint holds.
 #[derive(Serialize)]
 struct Identity {
@@ -71,6 +74,11 @@ impl Calculator for RelaxingCalculator {
 
     fn check_skeleton(&self, skeleton: &Skeleton) -> Result<(), CalculatorError> {
         self.by.check_skeleton(skeleton)
+    }
+
+    fn core_seconds(&self, property: Property) -> f64 {
+        let relaxation = STEPS * self.by.core_seconds(Property::Energy);
+        relaxation + self.inner.core_seconds(property)
     }
 
     fn keeps_the_cell(&self) -> bool {

@@ -240,6 +240,13 @@ impl Calculator for StabilityCalculator {
         self.inner.is_instant()
     }
 
+    fn core_seconds(&self, property: Property) -> f64 {
+        self.inner.core_seconds(match property.is_relative() {
+            true => Property::Energy,
+            false => property,
+        })
+    }
+
     fn keeps_the_cell(&self) -> bool {
         self.inner.keeps_the_cell()
     }

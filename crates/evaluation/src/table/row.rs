@@ -171,12 +171,14 @@ impl TableRow {
                 seconds,
                 settings,
                 warnings,
+                terms: Vec::new(),
             }),
             code => Outcome::Failure(Failure {
                 code: code.parse::<FailureCode>().map_err(|e| e.to_string())?,
                 message: message.unwrap_or_default(),
                 scf_iterations,
                 seconds,
+                terms: Vec::new(),
             }),
         };
         let row = Self {

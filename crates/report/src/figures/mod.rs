@@ -10,6 +10,7 @@ mod formation_energies;
 mod histogram;
 mod interquartile;
 mod learning;
+mod objectives;
 mod performance;
 mod properties;
 mod tasks;
@@ -29,6 +30,7 @@ pub fn figures(data: &ReportData) -> Vec<Figure> {
     figures.extend(area::figures(&data.jobs, &data.stamp));
     figures.extend(crystals::figures(data, &runs));
     figures.extend(properties::figures(&runs, &data.stamp));
+    figures.extend(objectives::figures(&runs, &data.stamp));
     figures.extend(formation_energies::figure(&data.jobs, &data.stamp));
     figures.extend(uniqueness::figure(data, &runs));
     figures.extend(failures::figure(&runs, &data.stamp));

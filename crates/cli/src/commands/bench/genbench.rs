@@ -4,7 +4,7 @@ use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use crystalgym_benchmark::{BenchmarkFolder, GenBenchOptions, genbench};
+use crystalgym_benchmark::{BenchmarkFolder, GenBench, GenBenchOptions, genbench};
 use crystalgym_crystal::write_atomically;
 use crystalgym_evaluation::{CalculatorConfig, CalculatorName, ResultStore};
 use crystalgym_stability::ReferenceSet;
@@ -50,8 +50,8 @@ pub(crate) fn run(arguments: &GenBenchArguments) -> anyhow::Result<ExitCode> {
         bail!("stopped; the same command goes on with what is left");
     };
     for (name, text) in [
-        ("genbench.csv", table.to_csv()),
-        ("genbench.md", table.to_markdown()),
+        (GenBench::CRYSTALS_FILE, table.to_csv()),
+        (GenBench::TABLE_FILE, table.to_markdown()),
     ] {
         let path = arguments.folder.join(name);
         write_atomically(&path, text.as_bytes())
