@@ -56,6 +56,25 @@ pub fn figure_13() -> [Experiment; 4] {
     [completion, completion_chgnet, megnet, chgnet]
 }
 
+/// Name of the language model's runs on single crystals (paper, Figure 22): C1, C2, C4 and C6.
+pub const FIGURE_22: &str = "paper-figure22";
+
+/// Name of the language model's runs on five crystals at once (paper, Figure 23).
+pub const FIGURE_23: &str = "paper-figure23";
+
+/// The skeletons of [`FIGURE_22`].
+pub const FIGURE_22_SKELETONS: [&str; 4] = ["C1", "C2", "C4", "C6"];
+
+/// The experiment whose tasks the language model has in [`FIGURE_22`] or [`FIGURE_23`].
+pub fn language_figure(name: &str) -> Option<Experiment> {
+    let tasks = match name {
+        FIGURE_22 => "paper-exp1",
+        FIGURE_23 => "paper-exp4",
+        _ => return None,
+    };
+    experiments().into_iter().find(|one| one.name == tasks)
+}
+
 /// The experiments that can be run: those of the paper, and the same tasks in runs that are as long as
 /// it takes a good agent to solve them. The sixth is substitution, which the paper ran with PPO alone;
 /// here with all algorithms, on the network of their hyper-parameters and, `-chgnet`, on CHGNet.

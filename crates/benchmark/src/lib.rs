@@ -37,7 +37,10 @@ mod verdict;
 pub use curve::{CurveAxis, LearningCurve};
 pub use error::BenchmarkError;
 pub use exact::ExactMeasure;
-pub use experiment::{Experiment, FIGURE_13, HELD_OUT, experiments, figure_13};
+pub use experiment::{
+    Experiment, FIGURE_13, FIGURE_22, FIGURE_22_SKELETONS, FIGURE_23, HELD_OUT, experiments,
+    figure_13, language_figure,
+};
 pub use folder::BenchmarkFolder;
 pub use forecast::{Forecast, forecast};
 pub use formation::{FormationOptions, FormationSummary, formation_energies};

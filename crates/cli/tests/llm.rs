@@ -196,3 +196,78 @@ fn a_model_is_made_fine_tuned_and_trained_on_rewards() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("--set llm.model=PATH"), "{said}");
 }
+
+/// Where there is a GPU nothing is said of it.
+#[test]
+fn a_missing_gpu_and_what_it_does_not_do_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    done(
+        folder,
+        &["llm", "new", "--output", "model", "--hidden", "32"],
+    );
+    crystals(&folder.join("crystals.csv"));
+    let sft = [
+        "llm",
+        "sft",
+        "--model",
+        "model",
+        "--data",
+        "crystals.csv",
+        "--output",
+        "x",
+        "--device",
+        "cuda",
+        "--validation",
+        "4",
+        "--stop-after",
+        "1",
+    ];
+    let said = |more: &[&str]| {
+        let output = run(folder, &[&sft[..], more].concat());
+        (
+            output.status.success(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    };
+    for (more, expected) in [
+        (&[][..], "'dropout' is 0.05"),
+        (&["--whole"], "'whole' is true"),
+    ] {
+        let (done, text) = said(more);
+        assert!(!done && text.contains(expected), "{text}");
+    }
+    let (done, text) = said(&["--dropout", "0"]);
+    assert!(done || text.contains("no CUDA driver"), "{text}");
+}
+
+#[test]
+fn the_figures_of_the_language_model_are_jobs() {
+    let folder = tempfile::tempdir().unwrap();
+    let jobs = |name: &str| {
+        let sets = ["--seeds", "1", "--set", "llm.model=model", "--dry-run"];
+        let text = done(
+            folder.path(),
+            &[&["bench", "run", name][..], &sets].concat(),
+        );
+        let ids = text.lines().take_while(|line| !line.is_empty());
+        ids.map(|line| line.split(' ').next().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        jobs("paper-figure22"),
+        ["density", "band_gap"]
+            .into_iter()
+            .flat_map(|property| {
+                ["C1", "C2", "C4", "C6"].map(|one| format!("exp1-{property}-{one}-llm-seed1"))
+            })
+            .collect::<Vec<_>>()
+    );
+    assert_eq!(
+        jobs("paper-figure23"),
+        [
+            "exp4-density-mixed-llm-seed1",
+            "exp4-band_gap-mixed-llm-seed1"
+        ]
+    );
+}

@@ -43,7 +43,7 @@ const BOTH: [(Precision, Tolerances); 2] = [(Precision::F32, F32), (Precision::B
 
 fn work() -> Work {
     Work {
-        micro_batch_tokens: 256,
+        micro_batch_tokens: 128,
         checkpointing: false,
         threads: std::thread::available_parallelism().map_or(1, usize::from),
     }
@@ -112,9 +112,11 @@ fn tiny(tied: bool, held: Held) -> (Llama, Trainable, Vec<Example>) {
     let model = Llama::random(config, 1).unwrap().held_as(held);
     let rows = TokenRows::mean_of_pieces(&model, &vec![vec![1, 2]; 7]).unwrap();
     let mut trainable = Trainable::new(&model, TrainedPart::Lora(lora), &rows, 1).unwrap();
+    // With ±0.3 and a rate of 1e-2 the steps are chaotic: trained numbers that differ by 1e-6 give losses on
+    // the processor itself that differ by 90 %. With ±0.1 and 3e-3 they differ by 8e-6.
     let mut numbers = Numbers(3);
     for value in trainable.values_mut() {
-        *value = (0.3 * numbers.next()) as f32;
+        *value = (0.1 * numbers.next()) as f32;
     }
     let lengths = [(5, 3), (1, 1), (17, 6), (9, 2), (30, 9), (2, 4)];
     let examples = lengths.map(|(prompt, completion)| Example {
@@ -215,7 +217,7 @@ fn twenty_steps_of_a_small_model_have_the_losses_of_the_processor() {
                     ),
                 };
                 losses.push(found.unwrap().sum);
-                adam.step(1e-2, &mut gradients, trainable.values_mut());
+                adam.step(3e-3, &mut gradients, trainable.values_mut());
             }
         }
         compare_losses("small model", precision, &losses, tolerances.steps);

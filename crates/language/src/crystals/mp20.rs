@@ -124,7 +124,7 @@ mod tests {
             "material_id,band_gap,cif\nmp-1,5.5,\"{CIF}\"\nmp-2,0,\"data_y\"\nmp-3\nmp-4,,\"{CIF}\"\n"
         );
         let mut encoder = flate2::write::GzEncoder::new(
-            File::create(&path).unwrap(),
+            std::fs::File::create(&path).unwrap(),
             flate2::Compression::fast(),
         );
         encoder.write_all(text.as_bytes()).unwrap();

@@ -5,8 +5,9 @@ use std::{io::Write, path::PathBuf, process::ExitCode};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use crystalgym_benchmark::{
-    BenchmarkFolder, Experiment, FIGURE_13, Job, JobStatus, RunOptions, Scale, Selection,
-    experiments, figure_13, forecast, run_jobs,
+    BenchmarkFolder, Experiment, FIGURE_13, FIGURE_22, FIGURE_22_SKELETONS, FIGURE_23, Job,
+    JobStatus, RunOptions, Scale, Selection, experiments, figure_13, forecast, language_figure,
+    run_jobs,
 };
 use crystalgym_evaluation::{Property, check_store_name};
 use crystalgym_training::{Algorithm, ConfigLayers, Preset};
@@ -18,7 +19,8 @@ use crate::{progress::JobsBar, signals::StopFlag, terminal};
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
     /// Experiments, such as paper-exp1; `solve` is solve-easy and solve-hard; paper-figure13 stands for four
-    /// (with PPO alone unless algorithms are named).
+    /// (with PPO alone unless algorithms are named), paper-figure22 and paper-figure23 for the language model
+    /// on single crystals and on five at once (density and band gap, --set llm.model=…).
     #[arg(required = true)]
     pub(super) experiments: Vec<String>,
     #[command(flatten)]
@@ -39,19 +41,18 @@ const SOLVING_ALGORITHMS: [&str; 7] = [
 /// What `bench run` and `bench --preset` share.
 #[derive(Debug, Args)]
 pub(crate) struct RunOptionArguments {
-    /// Properties, separated by commas.
-    #[arg(
-        long,
-        value_delimiter = ',',
-        default_value = "density,band_gap,bulk_modulus"
-    )]
+    /// Properties, separated by commas; by default density, band_gap and bulk_modulus, of the language
+    /// model's figures the first two.
+    #[arg(long, value_delimiter = ',')]
     properties: Vec<Property>,
     /// Algorithms, separated by commas; surrogate, random_search, genetic and local_search are known too.
-    /// By default ppo, sac, dqn and rainbow; of `solve` surrogate, genetic and random_search as well.
+    /// By default ppo, sac, dqn and rainbow; of `solve` surrogate, genetic and random_search as well; of the
+    /// language model's figures llm.
     #[arg(long, value_delimiter = ',')]
     algorithms: Vec<String>,
-    /// Skeletons of the experiments that are not mixed, separated by commas.
-    #[arg(long, value_delimiter = ',', default_value = "C1,C2,C3,C4,C5,C6,C7")]
+    /// Skeletons of the experiments that are not mixed, separated by commas; by default C1 to C7, of
+    /// paper-figure22 C1, C2, C4 and C6.
+    #[arg(long, value_delimiter = ',')]
     skeletons: Vec<String>,
     /// How many seeds, or a list of them such as 3,7; by default as many as the scale has.
     #[arg(long)]
@@ -144,9 +145,13 @@ fn selection(names: &[String], arguments: &RunOptionArguments) -> anyhow::Result
         layers.add_assignment(assignment)?;
     }
     let experiments = chosen_experiments(names)?;
-    let usual: &[&str] = if experiments.iter().all(Experiment::is_about_solving) {
+    let all = |known: &[&str]| names.iter().all(|name| known.contains(&name.as_str()));
+    let is_language = all(&[FIGURE_22, FIGURE_23]);
+    let usual: &[&str] = if is_language {
+        &["llm"]
+    } else if experiments.iter().all(Experiment::is_about_solving) {
         &SOLVING_ALGORITHMS
-    } else if names.iter().all(|name| name == FIGURE_13) {
+    } else if all(&[FIGURE_13]) {
         &["ppo"]
     } else {
         &["ppo", "sac", "dqn", "rainbow"]
@@ -158,12 +163,20 @@ fn selection(names: &[String], arguments: &RunOptionArguments) -> anyhow::Result
     };
     Ok(Selection {
         experiments,
-        properties: arguments.properties.clone(),
+        properties: match arguments.properties.is_empty() {
+            true if is_language => vec![Property::Density, Property::BandGap],
+            true => vec![Property::Density, Property::BandGap, Property::BulkModulus],
+            false => arguments.properties.clone(),
+        },
         algorithms: algorithms
             .into_iter()
             .map(|name| named::<Algorithm>("--algorithms", name))
             .collect::<Result<_, _>>()?,
-        skeletons: arguments.skeletons.clone(),
+        skeletons: match arguments.skeletons.is_empty() {
+            true if is_language => FIGURE_22_SKELETONS.map(str::to_owned).to_vec(),
+            true => (1..=7).map(|number| format!("C{number}")).collect(),
+            false => arguments.skeletons.clone(),
+        },
         seeds: match &arguments.seeds {
             Some(text) => seeds(text)?,
             None => arguments.scale.seeds(),
@@ -184,12 +197,13 @@ fn chosen_experiments(names: &[String]) -> anyhow::Result<Vec<Experiment>> {
     for name in names {
         match name.as_str() {
             FIGURE_13 => chosen.extend(figure_13()),
+            FIGURE_22 | FIGURE_23 => chosen.extend(language_figure(name)),
             "solve" => chosen.extend(known.into_iter().filter(Experiment::is_about_solving)),
             _ => {
                 let found = known.iter().find(|experiment| experiment.name == *name);
                 chosen.push(*found.with_context(|| {
                     format!(
-                        "unknown experiment '{name}', expected one of {list}, {FIGURE_13}, solve"
+                        "unknown experiment '{name}', expected one of {list}, {FIGURE_13}, {FIGURE_22}, {FIGURE_23}, solve"
                     )
                 })?);
             }
