@@ -57,16 +57,9 @@ pub fn evaluate(
         store_error: store_error.map(|error| error.to_string()),
     };
     if calculator.is_instant() {
-        let canonical = crystal.canonical();
-        let outcome = compute_guarded(calculator, &canonical, property, cancel);
-        let source = match calculator.looks_up() {
-            true => Source::Store,
-            false => Source::Computed,
-        };
-        return Evaluation {
-            source,
-            ..computed(None, outcome)
-        };
+        let canonical = calculator.sees_sites().then(|| crystal.canonical());
+        let crystal = canonical.as_ref().unwrap_or(crystal);
+        return evaluate_instantly(calculator, crystal, property, cancel);
     }
     let identity = Identity::of(crystal, calculator);
     let compute = || match identity.to_compute() {
@@ -104,6 +97,24 @@ pub fn evaluate(
     };
     evaluation.outcome = key.as_asked(evaluation.outcome);
     evaluation
+}
+
+/// The same by an instant calculator, of a crystal in the canonical order of its skeleton if the
+/// calculator [sees sites](Calculator::sees_sites).
+pub fn evaluate_instantly(
+    calculator: &dyn Calculator,
+    canonical: &Crystal,
+    property: Property,
+    cancel: &CancelToken,
+) -> Evaluation {
+    Evaluation {
+        outcome: compute_guarded(calculator, canonical, property, cancel),
+        source: match calculator.looks_up() {
+            true => Source::Store,
+            false => Source::Computed,
+        },
+        store_error: None,
+    }
 }
 
 /// A result that workers of a queue compute.

@@ -54,7 +54,7 @@ pub use equation_of_state::{
     fit_murnaghan,
 };
 pub use ev_x::{EvXFit, fit_as_ev_x};
-pub use evaluate::{Evaluation, evaluate};
+pub use evaluate::{Evaluation, evaluate, evaluate_instantly};
 pub use formation::{
     ElementalReferences, ElementalStructure, OwnElements, formation_energy_ev_per_atom,
     reference_structure,
