@@ -72,11 +72,7 @@ impl<N: GraphNetwork> Policy for CategoricalPolicy<N> {
         let seen = with_masks(seen, &masks);
         let policies = policies(&self.network, &mut self.workspace, &seen)?;
         let actions = policies.into_iter().map(|policy| {
-            let policy = policy.ok_or(AgentError::Diverged {
-                step: 0,
-                what: "a logit of the policy",
-                found: f64::NAN,
-            })?;
+            let policy = policy.ok_or(AgentError::no_logit(0))?;
             Ok(match &mut self.rng {
                 None => policy.mode(),
                 Some(rng) => policy.sample(rng),

@@ -59,3 +59,14 @@ pub enum AgentError {
         message: String,
     },
 }
+
+impl AgentError {
+    /// A logit of a policy that is no number.
+    pub(crate) fn no_logit(step: u64) -> Self {
+        Self::Diverged {
+            step,
+            what: "a logit of the policy",
+            found: f64::NAN,
+        }
+    }
+}

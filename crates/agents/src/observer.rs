@@ -2,6 +2,8 @@
 
 use crystalgym_environment::FinishedEpisode;
 
+use crate::AgentError;
+
 /// Watches an agent at work.
 pub trait Observer {
     /// An episode has its reward; `step` environment steps were taken by then.
@@ -33,4 +35,25 @@ pub struct Update {
     pub updates: u64,
     /// Quantities by name, such as `losses/td_loss` or `charts/epsilon`; names as in CleanRL.
     pub scalars: Vec<(&'static str, f64)>,
+}
+
+/// Says what a gradient step was like.
+///
+/// # Errors
+/// [`AgentError::Diverged`] with the first quantity that is no number; nobody is told then.
+pub(crate) fn report_update(
+    observer: &mut dyn Observer,
+    step: u64,
+    updates: u64,
+    scalars: Vec<(&'static str, f64)>,
+) -> Result<(), AgentError> {
+    if let Some(&(what, found)) = scalars.iter().find(|(_, value)| !value.is_finite()) {
+        return Err(AgentError::Diverged { step, what, found });
+    }
+    observer.updated(&Update {
+        step,
+        updates,
+        scalars,
+    });
+    Ok(())
 }

@@ -9,8 +9,8 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use common::{finish, rigid, task};
 use crystalgym_agents::{
-    Acquisition, Agent, AgentConfig, AgentError, ChemistryRule, Observer, PolicyMode, RandomSearchConfig,
-    SurrogateConfig, evaluate_policy,
+    Acquisition, Agent, AgentConfig, AgentError, ChemistryRule, Observer, PolicyMode,
+    RandomSearchConfig, SurrogateConfig, evaluate_policy,
 };
 use crystalgym_crystal::Element;
 use crystalgym_environment::{FinishedEpisode, Observation, ProcessName, Task, TaskConfig};

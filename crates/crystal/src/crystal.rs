@@ -100,6 +100,15 @@ impl Crystal {
         }
     }
 
+    /// Becomes [`Self::canonical`] of another crystal, in the memory that this one has.
+    pub fn become_canonical(&mut self, of: &Self) {
+        if !Arc::ptr_eq(&self.skeleton, &of.skeleton) {
+            self.skeleton = Arc::clone(&of.skeleton);
+        }
+        let symmetry = &self.skeleton.symmetry;
+        symmetry.write_least_image(&of.elements, &mut self.elements);
+    }
+
     /// The sites of this crystal in the order in which [`Self::canonical`] has them: what stands at
     /// its site `k` stands here at site `sites[k]`, by a symmetry of the empty skeleton.
     pub fn canonical_sites(&self) -> Vec<usize> {

@@ -56,10 +56,18 @@ impl SkeletonSymmetry {
 
     /// Of all images of a labelling of the sites the one that comes first lexicographically.
     pub(crate) fn least_image<T: Ord + Copy>(&self, labels: &[T]) -> Vec<T> {
+        let mut least = Vec::with_capacity(labels.len());
+        self.write_least_image(labels, &mut least);
+        least
+    }
+
+    /// The same in place of what a list holds.
+    pub(crate) fn write_least_image<T: Ord + Copy>(&self, labels: &[T], written: &mut Vec<T>) {
+        written.clear();
         if let Some(orbits) = &self.interchangeable_sites {
-            let mut least = labels.to_vec();
-            orbits.iter().for_each(|orbit| sort_at(orbit, &mut least));
-            return least;
+            written.extend_from_slice(labels);
+            orbits.iter().for_each(|orbit| sort_at(orbit, written));
+            return;
         }
         fn image<T: Copy>(labels: &[T], permutation: &[usize]) -> impl Iterator<Item = T> {
             permutation.iter().map(|&from| labels[from])
@@ -72,8 +80,8 @@ impl SkeletonSymmetry {
             }
         });
         match least {
-            Some(permutation) => image(labels, permutation).collect(),
-            None => labels.to_vec(),
+            Some(permutation) => written.extend(image(labels, permutation)),
+            None => written.extend_from_slice(labels),
         }
     }
 }

@@ -125,13 +125,28 @@ impl Structure {
 /// nano-units, which tabulated masses are.
 pub(crate) fn mass_u(elements: &[Element]) -> f64 {
     const PER_U: f64 = 1e9;
-    let total: u64 = elements
+    // Rounded: masses are positive.
+    let total: i64 = elements
         .iter()
-        .map(|element| (element.mass_u() * PER_U).round() as u64)
+        .map(|element| (element.mass_u() * PER_U + 0.5) as i64)
         .sum();
     total as f64 / PER_U
 }
 
 pub(crate) fn mass_density_g_cm3(mass_u: f64, volume_ang3: f64) -> f64 {
     ATOMIC_MASS_UNIT_1E_24_G * mass_u / volume_ang3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Oracle: rounding to whole nano-units by the standard library.
+    #[test]
+    fn masses_are_sums_of_whole_nano_units() {
+        for element in Element::all() {
+            let units = (1e9 * element.mass_u()).round();
+            assert_eq!(mass_u(&[element; 7]), 7.0 * units / 1e9, "{element}");
+        }
+    }
 }

@@ -103,16 +103,15 @@ impl Board {
     /// [`EnvironmentError::InvalidAction`] for a blank or unknown node type.
     pub fn crystal(&self, skeleton: usize, node_types: &[u8]) -> Result<Crystal, EnvironmentError> {
         let elements = self.elements.elements();
-        // Reserved at once: collecting results does not know how many will come.
-        let mut filling = Vec::with_capacity(node_types.len());
-        for (step, &node_type) in node_types.iter().enumerate() {
-            let element = elements.get(usize::from(node_type));
-            filling.push(*element.ok_or_else(|| EnvironmentError::InvalidAction {
-                action: node_type.into(),
+        let places = || node_types.iter().map(|&node_type| usize::from(node_type));
+        if let Some(step) = places().position(|place| place >= elements.len()) {
+            return Err(EnvironmentError::InvalidAction {
+                action: node_types[step].into(),
                 step,
                 last: elements.len() - 1,
-            })?);
+            });
         }
+        let filling = places().map(|place| elements[place]).collect();
         Ok(Crystal::new(
             Arc::clone(&self.skeletons[skeleton]),
             filling,

@@ -69,6 +69,12 @@ pub trait Calculator: Send + Sync {
         false
     }
 
+    /// Whether an outcome depends on which site holds which element, be it in the last bit. If not, an
+    /// instant calculator is given crystals as they are asked for, in no canonical order.
+    fn sees_sites(&self) -> bool {
+        true
+    }
+
     /// Whether outcomes are defined for the cell as it was given and published, and not for the
     /// crystal however it is written down. Then a supercell or another setting is another result.
     fn keeps_the_cell(&self) -> bool {

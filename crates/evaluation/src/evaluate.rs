@@ -54,16 +54,9 @@ pub fn evaluate(
         return evaluation;
     }
     if calculator.is_instant() {
-        let canonical = crystal.canonical();
-        let outcome = compute_guarded(calculator, &canonical, property, cancel);
-        let source = match calculator.looks_up() {
-            true => Source::Store,
-            false => Source::Computed,
-        };
-        return Evaluation {
-            source,
-            ..computed(None, outcome)
-        };
+        let canonical = calculator.sees_sites().then(|| crystal.canonical());
+        let crystal = canonical.as_ref().unwrap_or(crystal);
+        return evaluate_instantly(calculator, crystal, property, cancel);
     }
     let identity = Identity::of(crystal, calculator);
     let compute = || compute_to_store(calculator, &identity, crystal, property, cancel);
@@ -112,6 +105,29 @@ pub(crate) fn compute_to_store(
         Err(error) => Outcome::Failure(Failure::new(FailureCode::BadGeometry, error.to_string())),
     };
     note(outcome, calculator, identity, asked, property)
+}
+
+/// Computes a property by an instant calculator, of a crystal in the canonical order of its skeleton if the
+/// calculator [sees sites](Calculator::sees_sites).
+pub fn evaluate_instantly(
+    calculator: &dyn Calculator,
+    canonical: &Crystal,
+    property: Property,
+    cancel: &CancelToken,
+) -> Evaluation {
+    let mut each =
+        |part: &dyn Calculator, property| evaluate_instantly(part, canonical, property, cancel);
+    if let Some(evaluation) = calculator.evaluate_parts(property, &mut each) {
+        return evaluation;
+    }
+    Evaluation {
+        outcome: compute_guarded(calculator, canonical, property, cancel),
+        source: match calculator.looks_up() {
+            true => Source::Store,
+            false => Source::Computed,
+        },
+        store_error: None,
+    }
 }
 
 /// A result that workers of a queue compute.

@@ -56,7 +56,7 @@ pub use equation_of_state::{
     fit_murnaghan,
 };
 pub use ev_x::{EvXFit, fit_as_ev_x};
-pub use evaluate::evaluate;
+pub use evaluate::{evaluate, evaluate_instantly};
 pub use evaluation::Evaluation;
 pub use formation::{
     ElementalReferences, ElementalStructure, OwnElements, formation_energy_ev_per_atom,

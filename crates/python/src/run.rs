@@ -148,7 +148,10 @@ impl TrainedPolicy {
         let width = nodes.shape()[1];
         let nodes = nodes.as_slice()?;
         let rows = focus.len();
-        let starts = starts.as_ref().map(|starts| starts.as_slice()).transpose()?;
+        let starts = starts
+            .as_ref()
+            .map(|starts| starts.as_slice())
+            .transpose()?;
         let start_count = starts.map_or(rows, <[i64]>::len);
         if [skeleton.len(), progress.len(), start_count] != [rows; 3]
             || nodes.len() != width * rows

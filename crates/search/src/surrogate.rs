@@ -4,7 +4,9 @@ use std::collections::HashSet;
 
 use crystalgym_environment::random::{uniform_below, uniform_unit};
 use crystalgym_evaluation::Outcome;
-use crystalgym_surrogate::{FeatureMap, Known, ModelHyperparameters, PropertyModel, Standardiser};
+use crystalgym_surrogate::{
+    FeatureMap, Known, ModelHyperparameters, NEXT_FIT, PropertyModel, Standardiser,
+};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
@@ -12,8 +14,6 @@ use crate::{Genes, Goal, SearchError, SearchProblem, strategy::Strategy};
 
 /// Random fillings before there is a model.
 const FIRST: usize = 8;
-/// Results after which hyperparameters are fitted anew, as a multiple of those of the last time.
-const NEXT_FIT: f64 = 1.25;
 /// Fillings up to which the model looks at all of them.
 const LOOKED_AT: usize = 4000;
 /// Share of the others that are children of the best known.
@@ -83,9 +83,8 @@ impl Surrogate {
     /// A filling drawn at random that is accepted and new, if one is found.
     fn random(&mut self, problem: &SearchProblem) -> Option<Genes> {
         if let Some(all) = &self.all {
-            let new: Vec<&Genes> = all.iter().map(|(genes, _)| genes).collect();
-            let new: Vec<&Genes> = new
-                .into_iter()
+            let genes = all.iter().map(|(genes, _)| genes);
+            let new: Vec<&Genes> = genes
                 .filter(|genes| !self.proposed.contains(*genes))
                 .collect();
             let place = uniform_below(&mut self.rng, new.len());
@@ -211,10 +210,8 @@ impl Strategy for Surrogate {
     }
 
     fn learn(&mut self, problem: &SearchProblem, genes: &Genes, outcome: &Outcome) {
-        let known = match outcome {
-            Outcome::Success(values) => Known::Value(values.value),
-            Outcome::Failure(failure) if failure.code.depends_on_the_moment() => return,
-            Outcome::Failure(failure) => Known::Failure(failure.code),
+        let Some(known) = Known::of(outcome) else {
+            return;
         };
         let features = self.features(problem, genes);
         self.results.push((genes.clone(), features, known));

@@ -2,8 +2,8 @@
 
 use crate::{
     cholesky::{Cholesky, dot},
-    kernel::{Hyperparameters, Kernel, log_prior},
-    maximum::climb,
+    fit::most_probable,
+    kernel::{Hyperparameters, Kernel},
     normal::{below, inverse_mills, log_below},
 };
 
@@ -95,10 +95,7 @@ impl Mode {
 }
 
 fn full_matrix(kernel: &Kernel, inputs: &[Box<[f64]>]) -> Vec<Vec<f64>> {
-    let count = inputs.len();
-    let element = |i: usize, j: usize| {
-        kernel.of(&inputs[i], &inputs[j]) + if i == j { kernel.noise } else { 0.0 }
-    };
+    let (count, element) = (inputs.len(), kernel.noisy(inputs));
     (0..count)
         .map(|i| (0..count).map(|j| element(i, j)).collect())
         .collect()
@@ -139,11 +136,7 @@ impl Classification {
     /// Probability of a yes (equations 3.24 and 3.25).
     pub(crate) fn probability(&self, features: &[f64]) -> f64 {
         let input = self.kernel.scaled(features);
-        let mut row: Vec<f64> = self
-            .inputs
-            .iter()
-            .map(|x| self.kernel.of(x, &input))
-            .collect();
+        let mut row = self.kernel.row(&self.inputs, &input);
         let mean = dot(&row, &self.mode.slopes);
         for (k, root) in row.iter_mut().zip(&self.mode.roots) {
             *k *= root;
@@ -193,37 +186,18 @@ pub(crate) fn evidence(
     let shift: Vec<f64> = (0..count)
         .map(|i| bend[i] - dot(&inverse[i], &pulled))
         .collect();
-    let mut gradient = vec![0.0; 2 + sizes.len()];
-    for i in 0..count {
-        let outer_of = |j: usize| {
-            0.5 * (slopes[i] * slopes[j] - inverse[i][j])
-                + 0.5 * (shift[i] * slopes[j] + shift[j] * slopes[i])
-        };
-        for j in 0..=i {
-            let outer = outer_of(j) * if i == j { 1.0 } else { 2.0 };
-            let parts = Kernel::parts(&inputs[i], &inputs[j], sizes);
-            let squared = parts.iter().sum();
-            gradient[0] += outer * kernel.signal_slope(squared);
-            let slope = outer * kernel.distance_slope(squared);
-            for (gradient, part) in gradient[2..].iter_mut().zip(parts) {
-                *gradient += slope * part;
-            }
-        }
-        gradient[1] += outer_of(i) * kernel.noise;
-    }
+    let gradient = kernel.gradient(&inputs, sizes, |i, j| {
+        0.5 * (slopes[i] * slopes[j] - inverse[i][j])
+            + 0.5 * (shift[i] * slopes[j] + shift[j] * slopes[i])
+    });
     Some((mode.evidence, gradient))
 }
 
 /// The most probable hyperparameters: of marginal likelihood times prior.
 pub(crate) fn fitted(features: &[&[f64]], yes: &[bool], sizes: &[usize]) -> Hyperparameters {
-    let start = Hyperparameters::expected(sizes.len()).to_vec();
-    let best = climb(&start, ITERATIONS, |point| {
-        let hyperparameters = Hyperparameters::from_slice(point);
-        let (value, mut gradient) = evidence(features, yes, sizes, &hyperparameters)?;
-        let prior = log_prior(point, &mut gradient);
-        Some((value + prior, gradient))
-    });
-    Hyperparameters::from_slice(&best)
+    most_probable(sizes.len(), ITERATIONS, |hyperparameters| {
+        evidence(features, yes, sizes, hyperparameters)
+    })
 }
 
 #[cfg(test)]

@@ -112,6 +112,42 @@ impl Kernel {
         self.at(squared)
     }
 
+    /// `k` of one crystal and each of others.
+    pub(crate) fn row(&self, inputs: &[Box<[f64]>], input: &[f64]) -> Vec<f64> {
+        inputs.iter().map(|x| self.of(x, input)).collect()
+    }
+
+    /// The matrix of what calculations give: `k` of two crystals by their numbers, and the noise of one
+    /// and itself.
+    pub(crate) fn noisy(&self, inputs: &[Box<[f64]>]) -> impl Fn(usize, usize) -> f64 {
+        move |i, j| self.of(&inputs[i], &inputs[j]) + if i == j { self.noise } else { 0.0 }
+    }
+
+    /// `Σ_ij F_ij ∂K_ij/∂θ` of the matrix [`Self::noisy`] for a symmetric matrix `F`, by the logarithms
+    /// of signal, noise and weights.
+    pub(crate) fn gradient(
+        &self,
+        inputs: &[Box<[f64]>],
+        sizes: &[usize],
+        factor: impl Fn(usize, usize) -> f64,
+    ) -> Vec<f64> {
+        let mut gradient = vec![0.0; 2 + sizes.len()];
+        for i in 0..inputs.len() {
+            for j in 0..=i {
+                let both = factor(i, j) * if i == j { 1.0 } else { 2.0 };
+                let parts = Self::parts(&inputs[i], &inputs[j], sizes);
+                let squared = parts.iter().sum();
+                gradient[0] += both * self.signal_slope(squared);
+                let slope = both * self.distance_slope(squared);
+                for (gradient, part) in gradient[2..].iter_mut().zip(parts) {
+                    *gradient += slope * part;
+                }
+            }
+            gradient[1] += factor(i, i) * self.noise;
+        }
+        gradient
+    }
+
     /// `k` of a crystal and itself.
     pub(crate) fn variance(&self) -> f64 {
         self.constant + self.signal

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crystalgym_environment::{Prediction, Reward};
-use crystalgym_evaluation::{FailureCode, Property};
+use crystalgym_evaluation::{FailureCode, Outcome, Property};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -15,6 +15,8 @@ use crate::{
     rewards::{Normal, expected_improvement},
 };
 
+/// Hyperparameters are found anew when there are so many times the data of the last time.
+pub const NEXT_FIT: f64 = 1.25;
 /// Data beyond which hyperparameters are found on this many of them, evenly spread over all.
 const MOST_TO_FIT: usize = 250;
 
@@ -26,6 +28,21 @@ pub enum Known {
     Value(f64),
     /// It failed.
     Failure(FailureCode),
+}
+
+impl Known {
+    /// What an outcome says of its crystal; `None` of a failure that depends on the moment, and of a
+    /// value that is no number.
+    pub fn of(outcome: &Outcome) -> Option<Self> {
+        match outcome {
+            Outcome::Success(values) => {
+                (values.value.is_finite()).then_some(Self::Value(values.value))
+            }
+            Outcome::Failure(failure) => {
+                (!failure.code.depends_on_the_moment()).then_some(Self::Failure(failure.code))
+            }
+        }
+    }
 }
 
 /// Values below which a property counts as at its floor of 0: metals have no gap at all, so that a

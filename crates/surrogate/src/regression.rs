@@ -4,8 +4,8 @@ use std::f64::consts::PI;
 
 use crate::{
     cholesky::{Cholesky, dot},
-    kernel::{Hyperparameters, Kernel, log_prior},
-    maximum::climb,
+    fit::most_probable,
+    kernel::{Hyperparameters, Kernel},
 };
 
 /// Steps of a search for hyperparameters.
@@ -38,10 +38,7 @@ impl Regression {
         let kernel = Kernel::new(hyperparameters, sizes, 0.0);
         let (mean, unit) = mean_and_unit(values, typical);
         let inputs: Vec<_> = features.iter().map(|x| kernel.scaled(x)).collect();
-        let element = |i: usize, j: usize| {
-            kernel.of(&inputs[i], &inputs[j]) + if i == j { kernel.noise } else { 0.0 }
-        };
-        let factor = Cholesky::of(inputs.len(), element)?;
+        let factor = Cholesky::of(inputs.len(), kernel.noisy(&inputs))?;
         let values: Vec<f64> = values.iter().map(|y| (y - mean) / unit).collect();
         Some(Self {
             weights: factor.solve(&values),
@@ -58,11 +55,7 @@ impl Regression {
     /// takes away the uncertainty there (kriging believer: Ginsbourger, Le Riche and Carraro 2010).
     pub(crate) fn believe(&mut self, features: &[f64]) {
         let input = self.kernel.scaled(features);
-        let mut row: Vec<f64> = self
-            .inputs
-            .iter()
-            .map(|x| self.kernel.of(x, &input))
-            .collect();
+        let mut row = self.kernel.row(&self.inputs, &input);
         let value = dot(&row, &self.weights);
         row.push(self.kernel.variance() + self.kernel.noise);
         if self.factor.push(&row).is_some() {
@@ -86,11 +79,7 @@ impl Regression {
     /// Mean and standard deviation of what a calculation would give.
     pub(crate) fn posterior(&self, features: &[f64]) -> (f64, f64) {
         let input = self.kernel.scaled(features);
-        let mut row: Vec<f64> = self
-            .inputs
-            .iter()
-            .map(|x| self.kernel.of(x, &input))
-            .collect();
+        let mut row = self.kernel.row(&self.inputs, &input);
         let mean = dot(&row, &self.weights);
         self.factor.solve_lower(&mut row);
         let variance = self.kernel.variance() + self.kernel.noise - dot(&row, &row);
@@ -105,11 +94,7 @@ impl Regression {
         let mut means = Vec::with_capacity(inputs.len());
         let mut rows = Vec::with_capacity(inputs.len());
         for input in &inputs {
-            let mut row: Vec<f64> = self
-                .inputs
-                .iter()
-                .map(|x| self.kernel.of(x, input))
-                .collect();
+            let mut row = self.kernel.row(&self.inputs, input);
             means.push(dot(&row, &self.weights));
             self.factor.solve_lower(&mut row);
             rows.push(row);
@@ -150,30 +135,15 @@ pub(crate) fn evidence(
 ) -> Option<(f64, Vec<f64>)> {
     let kernel = Kernel::new(hyperparameters, sizes, 0.0);
     let inputs: Vec<_> = features.iter().map(|x| kernel.scaled(x)).collect();
-    let element = |i: usize, j: usize| {
-        kernel.of(&inputs[i], &inputs[j]) + if i == j { kernel.noise } else { 0.0 }
-    };
     let count = inputs.len();
-    let factor = Cholesky::of(count, element)?;
+    let factor = Cholesky::of(count, kernel.noisy(&inputs))?;
     let weights = factor.solve(values);
     let constant = 0.5 * count as f64 * (2.0 * PI).ln();
     let value = -0.5 * dot(values, &weights) - factor.half_log_determinant() - constant;
     let inverse = factor.inverse();
-    let mut gradient = vec![0.0; 2 + sizes.len()];
-    for i in 0..count {
-        for j in 0..=i {
-            let twice = if i == j { 0.5 } else { 1.0 };
-            let outer = twice * (weights[i] * weights[j] - inverse[i][j]);
-            let parts = Kernel::parts(&inputs[i], &inputs[j], sizes);
-            let squared = parts.iter().sum();
-            gradient[0] += outer * kernel.signal_slope(squared);
-            let slope = outer * kernel.distance_slope(squared);
-            for (gradient, part) in gradient[2..].iter_mut().zip(parts) {
-                *gradient += slope * part;
-            }
-        }
-        gradient[1] += 0.5 * (weights[i] * weights[i] - inverse[i][i]) * kernel.noise;
-    }
+    let gradient = kernel.gradient(&inputs, sizes, |i, j| {
+        0.5 * (weights[i] * weights[j] - inverse[i][j])
+    });
     Some((value, gradient))
 }
 
@@ -186,14 +156,9 @@ pub(crate) fn fitted(
 ) -> Hyperparameters {
     let (mean, unit) = mean_and_unit(values, typical);
     let values: Vec<f64> = values.iter().map(|y| (y - mean) / unit).collect();
-    let start = Hyperparameters::expected(sizes.len()).to_vec();
-    let best = climb(&start, ITERATIONS, |point| {
-        let hyperparameters = Hyperparameters::from_slice(point);
-        let (value, mut gradient) = evidence(features, &values, sizes, &hyperparameters)?;
-        let prior = log_prior(point, &mut gradient);
-        Some((value + prior, gradient))
-    });
-    Hyperparameters::from_slice(&best)
+    most_probable(sizes.len(), ITERATIONS, |hyperparameters| {
+        evidence(features, &values, sizes, hyperparameters)
+    })
 }
 
 #[cfg(test)]

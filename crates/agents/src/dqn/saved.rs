@@ -20,12 +20,8 @@ struct Saved<'a> {
     updates: u64,
     rng: Pcg64,
     replay: Cow<'a, ReplayBuffer>,
-    #[serde(default, skip_serializing_if = "nothing")]
+    #[serde(default, skip_serializing_if = "Finds::is_empty")]
     finds: Cow<'a, Finds>,
-}
-
-fn nothing(finds: &Finds) -> bool {
-    finds.is_empty()
 }
 
 impl<N: GraphNetwork> Dqn<N> {

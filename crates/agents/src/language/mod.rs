@@ -29,13 +29,14 @@ use self::{
     best::BestEpisodes,
     decoder::{Decoder, Seen},
     failure::language_error,
-    policy::{LanguagePolicy, among_likeliest, no_number},
+    policy::{LanguagePolicy, among_likeliest},
     prompts::Prompts,
     update::{Means, Models, Sample, Weights, gradient, grouped, micro_batches},
 };
 use crate::{
-    AgentConfig, AgentError, Learner, Observer, Policy, PolicyMode, Update, agent_seed, check,
+    AgentConfig, AgentError, Learner, Observer, Policy, PolicyMode, agent_seed, check,
     checkpoint::{CheckpointFile, Memory},
+    observer::report_update,
 };
 
 /// How fast the weight of the entropy follows its target: its logarithm moves by at most this much in a
@@ -234,19 +235,7 @@ impl LanguageAgent {
             ("charts/entropy_coefficient", self.entropy_coefficient),
             ("charts/batch_reward", mean),
         ];
-        if let Some((what, found)) = scalars.iter().find(|(_, value)| !value.is_finite()) {
-            return Err(AgentError::Diverged {
-                step,
-                what,
-                found: *found,
-            });
-        }
-        observer.updated(&Update {
-            step,
-            updates: self.updates,
-            scalars,
-        });
-        Ok(())
+        report_update(observer, step, self.updates, scalars)
     }
 }
 
@@ -293,7 +282,7 @@ impl Learner for LanguageAgent {
         policies
             .into_iter()
             .map(|policy| {
-                let policy = policy.ok_or(no_number(step))?;
+                let policy = policy.ok_or(AgentError::no_logit(step))?;
                 Ok(among_likeliest(&policy, top_k, rng) as Action)
             })
             .collect()

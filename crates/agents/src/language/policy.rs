@@ -40,22 +40,13 @@ impl Policy for LanguagePolicy {
         policies
             .into_iter()
             .map(|policy| {
-                let policy = policy.ok_or(no_number(0))?;
+                let policy = policy.ok_or(AgentError::no_logit(0))?;
                 Ok(match &mut self.rng {
                     None => policy.mode(),
                     Some(rng) => among_likeliest(&policy, self.top_k, rng),
                 } as Action)
             })
             .collect()
-    }
-}
-
-/// A logit that is no number.
-pub(super) fn no_number(step: u64) -> AgentError {
-    AgentError::Diverged {
-        step,
-        what: "a logit of the policy",
-        found: f64::NAN,
     }
 }
 

@@ -20,12 +20,13 @@ pub use self::config::PpoConfig;
 
 use self::{learner::ActorCritic, sample::Sample};
 use crate::{
-    AgentConfig, AgentError, Learner, Observer, Policy, PolicyMode, Update, agent_seed,
+    AgentConfig, AgentError, Learner, Observer, Policy, PolicyMode, agent_seed,
     categorical_policy::{CategoricalPolicy, modes},
     checkpoint::{CheckpointFile, Memory},
     finds::{Finds, with_masks},
     generalized_advantages,
     networks::{self, BuildNetwork},
+    observer::report_update,
     replay::first_reward,
 };
 
@@ -146,19 +147,7 @@ impl<N: GraphNetwork> Ppo<N> {
             losses.push(("losses/imitation_loss", loss));
         }
         self.updates += 1;
-        if let Some((what, found)) = losses.iter().find(|(_, value)| !value.is_finite()) {
-            return Err(AgentError::Diverged {
-                step,
-                what,
-                found: *found,
-            });
-        }
-        observer.updated(&Update {
-            step,
-            updates: self.updates,
-            scalars: losses,
-        });
-        Ok(())
+        report_update(observer, step, self.updates, losses)
     }
 
     /// Imitates until the policy makes the best crystals.
@@ -274,11 +263,7 @@ impl<N: GraphNetwork> Learner for Ppo<N> {
         let policies = self.networks.policies(&with_masks(seen, &masks))?;
         let mut actions = Vec::with_capacity(seen.len());
         for ((seen, policy), trace) in seen.iter().zip(policies).zip(&mut self.traces.current) {
-            let policy = policy.ok_or(AgentError::Diverged {
-                step,
-                what: "a logit of the policy",
-                found: f64::NAN,
-            })?;
+            let policy = policy.ok_or(AgentError::no_logit(step))?;
             let action = finds.drawn(&task, seen, &policy, &mut self.rng);
             // Of the policy itself, so that what it learns does not depend on what was made before.
             trace.push(policy.log_probabilities()[usize::from(action)]);

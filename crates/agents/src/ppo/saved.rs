@@ -23,12 +23,8 @@ struct Saved<'a> {
     first_observations: Cow<'a, [(State, f64)]>,
     rng: Pcg64,
     updates: u64,
-    #[serde(default, skip_serializing_if = "nothing")]
+    #[serde(default, skip_serializing_if = "Finds::is_empty")]
     finds: Cow<'a, Finds>,
-}
-
-fn nothing(finds: &Finds) -> bool {
-    finds.is_empty()
 }
 
 impl<N: GraphNetwork> Ppo<N> {

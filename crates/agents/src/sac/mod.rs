@@ -23,12 +23,12 @@ use self::{
     temperature::Temperature,
 };
 use crate::{
-    AgentConfig, AgentError, Learner, Observer, Policy, PolicyMode, ReplayBuffer, Update,
-    agent_seed,
+    AgentConfig, AgentError, Learner, Observer, Policy, PolicyMode, ReplayBuffer, agent_seed,
     categorical_policy::{CategoricalPolicy, modes},
     checkpoint::{CheckpointFile, Memory},
     finds::{Finds, with_masks},
     networks::{self, BuildNetwork},
+    observer::report_update,
 };
 
 /// Soft actor-critic for discrete actions (Christodoulou 2019), with remedies for its known
@@ -149,19 +149,7 @@ impl<N: GraphNetwork> Sac<N> {
             ("losses/gradient_norm", losses.gradient_norm),
             ("charts/learning_rate", rates.actor),
         ];
-        if let Some((what, found)) = scalars.iter().find(|(_, value)| !value.is_finite()) {
-            return Err(AgentError::Diverged {
-                step,
-                what,
-                found: *found,
-            });
-        }
-        observer.updated(&Update {
-            step,
-            updates: self.updates,
-            scalars,
-        });
-        Ok(())
+        report_update(observer, step, self.updates, scalars)
     }
 
     /// Learns on until the policy makes the best crystals.
@@ -237,11 +225,7 @@ impl<N: GraphNetwork> Learner for Sac<N> {
         let pairs = policies.into_iter().zip(seen);
         pairs
             .map(|(policy, seen)| {
-                let policy = policy.ok_or(AgentError::Diverged {
-                    step,
-                    what: "a logit of the policy",
-                    found: f64::NAN,
-                })?;
+                let policy = policy.ok_or(AgentError::no_logit(step))?;
                 Ok(finds.drawn(&task, seen, &policy, rng))
             })
             .collect()

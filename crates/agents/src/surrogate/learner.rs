@@ -6,7 +6,7 @@ use crystalgym_environment::{
     Action, Appraisal, FinishedEpisode, Observation, Task, VectorEnvironment,
 };
 use crystalgym_surrogate::{
-    Calibration, Filling, Forecast, Known, ModelHyperparameters, PropertyModel, canonical,
+    Calibration, Filling, Forecast, Known, ModelHyperparameters, NEXT_FIT, PropertyModel, canonical,
 };
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
@@ -25,10 +25,8 @@ use crate::{
     search::{fits, planned_action},
 };
 
-/// Results after which hyperparameters are found for the first time, and by how much their number
-/// has to grow until they are found anew.
+/// Results after which hyperparameters are found for the first time.
 const FIRST_FIT: usize = 6;
-const NEXT_FIT: f64 = 1.25;
 
 /// An agent that models the property: a Gaussian process of its value and of each kind of failure.
 pub struct SurrogateAgent {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use crystalgym_environment::{Appraisal, Reward, Task};
-use crystalgym_evaluation::Outcome;
 use crystalgym_surrogate::{Filling, Known, canonical};
 use serde::{Deserialize, Serialize};
 
@@ -39,15 +38,7 @@ impl Results {
     ) -> bool {
         let filling = canonical(task, skeleton.into(), filling);
         let known = match appraisal {
-            Appraisal::Computed(evaluation) => match &evaluation.outcome {
-                Outcome::Success(values) if values.value.is_finite() => {
-                    Some(Known::Value(values.value))
-                }
-                Outcome::Success(_) => None,
-                Outcome::Failure(failure) => {
-                    (!failure.code.depends_on_the_moment()).then_some(Known::Failure(failure.code))
-                }
-            },
+            Appraisal::Computed(evaluation) => Known::of(&evaluation.outcome),
             // What another model guessed is no result.
             Appraisal::Predicted(_) => None,
         };

@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use crystalgym_crystal::Crystal;
 use crystalgym_evaluation::{
-    Calculator, CancelToken, EvaluationPool, Property, ResultStore, Ticket, evaluate,
+    Calculator, CancelToken, Evaluation, EvaluationPool, Property, ResultStore, Ticket, evaluate,
+    evaluate_instantly,
 };
 
 use super::{Answer, Appraisal, Appraiser};
@@ -13,8 +14,39 @@ use super::{Answer, Appraisal, Appraiser};
 pub struct PoolAppraiser {
     calculator: Arc<dyn Calculator>,
     pool: EvaluationPool,
-    /// What instant calculations are told to stop by: never.
+    instant: Instant,
+}
+
+/// What instant calculations need, kept from one to the next: most of their time goes to memory.
+#[derive(Default)]
+struct Instant {
+    /// What they are told to stop by: never.
     never: CancelToken,
+    canonical: Option<Crystal>,
+}
+
+impl Instant {
+    fn evaluation(
+        &mut self,
+        calculator: &dyn Calculator,
+        crystal: &Crystal,
+        property: Property,
+    ) -> Box<Evaluation> {
+        let crystal = match &mut self.canonical {
+            _ if !calculator.sees_sites() => crystal,
+            Some(canonical) => {
+                canonical.become_canonical(crystal);
+                canonical
+            }
+            none => none.insert(crystal.canonical()),
+        };
+        Box::new(evaluate_instantly(
+            calculator,
+            crystal,
+            property,
+            &self.never,
+        ))
+    }
 }
 
 impl PoolAppraiser {
@@ -29,7 +61,7 @@ impl PoolAppraiser {
         Self {
             calculator,
             pool,
-            never: CancelToken::default(),
+            instant: Instant::default(),
         }
     }
 }
@@ -39,8 +71,8 @@ impl Appraiser for PoolAppraiser {
         // The pool would do the same, with its lock and its list of answers on every episode.
         if self.calculator.is_instant() {
             let calculator = self.calculator.as_ref();
-            let evaluation = evaluate(calculator, None, crystal, property, &self.never);
-            return Answer::Known(Appraisal::Computed(Box::new(evaluation)));
+            let evaluation = self.instant.evaluation(calculator, crystal, property);
+            return Answer::Known(Appraisal::Computed(evaluation));
         }
         Answer::Pending(self.pool.submit(crystal, property))
     }

@@ -53,7 +53,11 @@ pub trait Process: fmt::Debug + Send + Sync {
         let order = board.traversal(state.skeleton.into(), state.start.into());
         let last = self.length(order.len()) - 1;
         let next = usize::from(state.step).min(last);
-        order[next % order.len()].into()
+        // Most episodes end with their first traversal, and a division takes as long as all the rest.
+        match order.get(next) {
+            Some(&site) => site.into(),
+            None => order[next % order.len()].into(),
+        }
     }
 
     /// Which actions are allowed on a skeleton with this site in focus.

@@ -66,12 +66,17 @@ impl OpenEpisode {
             state,
         } = self.ended;
         let (target, objective) = (task.target(), task.objective());
+        let crystal_reward = objective.of_episode(target, &appraisal, None);
+        let reward = match &start_appraisal {
+            None => crystal_reward,
+            start => objective.of_episode(target, &appraisal, start.as_ref()),
+        };
         Some(FinishedEpisode {
             number,
             environment,
             target,
-            reward: objective.of_episode(target, &appraisal, start_appraisal.as_ref()),
-            crystal_reward: objective.of_episode(target, &appraisal, None),
+            reward,
+            crystal_reward,
             task,
             episode,
             state,

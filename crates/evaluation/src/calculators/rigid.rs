@@ -38,6 +38,11 @@ impl Calculator for RigidCalculator {
         true
     }
 
+    /// Masses are summed as whole numbers.
+    fn sees_sites(&self) -> bool {
+        false
+    }
+
     fn evaluate(&self, crystal: &Crystal, property: Property, _cancel: &CancelToken) -> Outcome {
         if property != Property::Density {
             return Outcome::Failure(Failure::new(

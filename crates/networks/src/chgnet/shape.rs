@@ -12,7 +12,7 @@ use super::{
     head::ChgnetHead,
     trunk::{Blanks, ChgnetTrunk},
 };
-use crate::{Head, NetworkError, NetworkShape, TrunkNetwork};
+use crate::{Head, NetworkError, NetworkShape, TrunkNetwork, trunk::hidden_widths};
 
 /// The part of a [`ChgnetNetwork`]'s shape that the task does not fix.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,7 +65,7 @@ impl ChgnetShape {
         n_outputs: usize,
         rng: &mut Pcg64,
     ) -> Result<ChgnetNetwork, NetworkError> {
-        self.check()?;
+        let hidden = hidden_widths(self.hidden, self.layers)?;
         let trunk = ChgnetTrunk::new(
             features,
             self.head,
@@ -78,7 +78,6 @@ impl ChgnetShape {
             ChgnetHead::Standard => Head::Standard,
             ChgnetHead::Published => Head::FeaturesAlone,
         };
-        let hidden = vec![self.hidden; self.layers];
         TrunkNetwork::with_head(Arc::new(trunk), head, &hidden, task, n_outputs, rng)
     }
 }
@@ -87,16 +86,7 @@ impl NetworkShape for ChgnetShape {
     type Network = ChgnetNetwork;
 
     fn check(&self) -> Result<(), NetworkError> {
-        for (field, value, most) in [("hidden", self.hidden, 4096), ("layers", self.layers, 32)] {
-            if !(1..=most).contains(&value) {
-                return Err(NetworkError::Config {
-                    field,
-                    found: value.to_string(),
-                    expected: format!("1 to {most}"),
-                });
-            }
-        }
-        Ok(())
+        hidden_widths(self.hidden, self.layers).map(drop)
     }
 
     fn build(

@@ -7,7 +7,7 @@ use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
 
 use super::{Perceptron, SiteDescriptors};
-use crate::{NetworkError, NetworkShape, TrunkNetwork};
+use crate::{NetworkError, NetworkShape, TrunkNetwork, trunk::hidden_widths};
 
 /// The part of a [`Perceptron`]'s shape that the task does not fix.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,16 +32,7 @@ impl NetworkShape for PerceptronShape {
     type Network = Perceptron;
 
     fn check(&self) -> Result<(), NetworkError> {
-        for (field, value, most) in [("hidden", self.hidden, 4096), ("layers", self.layers, 32)] {
-            if !(1..=most).contains(&value) {
-                return Err(NetworkError::Config {
-                    field,
-                    found: value.to_string(),
-                    expected: format!("1 to {most}"),
-                });
-            }
-        }
-        Ok(())
+        hidden_widths(self.hidden, self.layers).map(drop)
     }
 
     fn build(
@@ -50,9 +41,8 @@ impl NetworkShape for PerceptronShape {
         n_outputs: usize,
         rng: &mut Pcg64,
     ) -> Result<Perceptron, NetworkError> {
-        self.check()?;
+        let hidden = hidden_widths(self.hidden, self.layers)?;
         let trunk = SiteDescriptors::new(task.skeletons(), task.elements().elements());
-        let hidden = vec![self.hidden; self.layers];
         TrunkNetwork::new(Arc::new(trunk), &hidden, task, n_outputs, rng)
     }
 }

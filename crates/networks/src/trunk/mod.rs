@@ -1,6 +1,7 @@
 //! Networks whose trunk is not trained: fixed features of what is seen, with a trainable head.
 
 mod cached;
+mod hidden;
 mod memory;
 mod network;
 
@@ -9,11 +10,11 @@ use std::{fmt::Debug, sync::Arc};
 use crystalgym_crystal::Skeleton;
 use crystalgym_environment::Observation;
 
-pub(crate) use self::memory::Memory;
 pub use self::{
     cached::Cached,
     network::{Head, TrunkNetwork, TrunkWorkspace},
 };
+pub(crate) use self::{hidden::hidden_widths, memory::Memory};
 
 use crate::NetworkError;
 
