@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     fmt,
     hash::{BuildHasher as _, RandomState},
-    thread,
+    io, thread,
     time::{Duration, Instant},
 };
 
@@ -93,8 +93,8 @@ impl Session {
     /// again on a new one until `patience` is over: what is done must bear to be done twice.
     ///
     /// # Errors
-    /// [`PostgresqlError::Unreachable`] when the patience is over; [`PostgresqlError::Refused`] at once for
-    /// what another try would not change.
+    /// [`PostgresqlError::Unreachable`] when the patience is over; [`PostgresqlError::Refused`] and
+    /// [`PostgresqlError::Tls`] at once for what another try would not change.
     pub fn run<T>(
         &mut self,
         patience: Duration,
@@ -124,6 +124,12 @@ impl Session {
                 },
                 Err(error) => error,
             };
+            if is_of_certificate(&error) {
+                return Err(PostgresqlError::Tls {
+                    server: self.url.to_string(),
+                    cause: cause(&error),
+                });
+            }
             if !is_passing(&error) {
                 return Err(PostgresqlError::Refused {
                     server: self.url.to_string(),
@@ -276,6 +282,22 @@ fn is_passing(error: &Error) -> bool {
             SqlState::T_R_DEADLOCK_DETECTED,
         ]
         .contains(code)
+}
+
+/// Whether the server's certificate is not believed, which another try would not change.
+fn is_of_certificate(error: &Error) -> bool {
+    let mut source = std::error::Error::source(error);
+    while let Some(inner) = source {
+        let inside = inner
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        let tls = inside.and_then(|inside| inside.downcast_ref::<rustls::Error>());
+        if let Some(rustls::Error::InvalidCertificate(_)) = tls {
+            return true;
+        }
+        source = inner.source();
+    }
+    false
 }
 
 /// What the server or the system said, on one line.

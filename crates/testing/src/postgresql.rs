@@ -3,6 +3,7 @@
 
 use std::{
     env, fs,
+    net::TcpListener,
     os::unix::fs::chown,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -18,6 +19,8 @@ use crate::{missing, wait_until};
 
 /// Whom the server runs as where the tests run as root, as which it refuses to: nobody on Debian.
 const NOBODY: u32 = 65_534;
+/// The port in the name of a socket.
+const SOCKET_PORT: u16 = 5432;
 
 /// A server that ends with its last user.
 pub struct PostgresqlServer {
@@ -25,6 +28,16 @@ pub struct PostgresqlServer {
     programs: PathBuf,
     process: Mutex<Option<Child>>,
     databases: AtomicU32,
+    /// Of the network, if it listens there, and of the socket.
+    port: u16,
+    listens: bool,
+}
+
+/// Where a server listens.
+enum Place {
+    Socket,
+    /// On this machine's own network, encrypted.
+    Localhost,
 }
 
 impl PostgresqlServer {
@@ -48,6 +61,20 @@ impl PostgresqlServer {
     /// # Panics
     /// As [`Self::shared`].
     pub fn start(settings: &[&str]) -> Option<Self> {
+        Self::start_at(Place::Socket, settings)
+    }
+
+    /// A server of one's own on `localhost`, encrypted, with a certificate of that name by the authority
+    /// whose certificate is [`Self::authority`].
+    ///
+    /// # Panics
+    /// As [`Self::shared`], and without `openssl`.
+    pub fn start_encrypted() -> Option<Self> {
+        crate::program("openssl")?;
+        Self::start_at(Place::Localhost, &["fsync=off", "ssl=on"])
+    }
+
+    fn start_at(place: Place, settings: &[&str]) -> Option<Self> {
         let programs = programs()?;
         let folder = TempDir::new().unwrap();
         if is_root() {
@@ -58,6 +85,11 @@ impl PostgresqlServer {
             programs,
             process: Mutex::new(None),
             databases: AtomicU32::new(0),
+            port: match place {
+                Place::Socket => SOCKET_PORT,
+                Place::Localhost => free_port(),
+            },
+            listens: matches!(place, Place::Localhost),
         };
         let data = server.data();
         let made = server
@@ -73,6 +105,9 @@ impl PostgresqlServer {
         let file = data.join("postgresql.conf");
         let given = fs::read_to_string(&file).unwrap();
         fs::write(&file, format!("{given}\n{settings}")).unwrap();
+        if server.listens {
+            server.make_certificates();
+        }
         server.go_on();
         Some(server)
     }
@@ -93,6 +128,41 @@ impl PostgresqlServer {
         format!("postgres:///{database}?host={folder}&user=crystalgym{options}")
     }
 
+    /// The URL of a database by the network, with options.
+    ///
+    /// # Panics
+    /// If the server listens on its socket alone.
+    pub fn network_url(&self, host: &str, database: &str, options: &str) -> String {
+        assert!(self.listens);
+        format!(
+            "postgres://crystalgym@{host}:{}/{database}?{options}",
+            self.port
+        )
+    }
+
+    /// The certificate of the authority that has signed the server's.
+    pub fn authority(&self) -> PathBuf {
+        self.folder.path().join("authority.pem")
+    }
+
+    /// An authority, and a certificate of `localhost` signed by it.
+    fn make_certificates(&self) {
+        let script = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority \
+             -keyout authority.key -out authority.pem && \
+             openssl req -newkey rsa:2048 -nodes -subj /CN=localhost \
+             -keyout data/server.key -out request.pem && \
+             printf 'subjectAltName=DNS:localhost' >extensions && \
+             openssl x509 -req -in request.pem -CA authority.pem -CAkey authority.key \
+             -CAcreateserial -days 2 -extfile extensions -out data/server.crt && \
+             chmod 600 data/server.key";
+        let made = as_server(Path::new("sh"), self.folder.path())
+            .args(["-c", script])
+            .output()
+            .unwrap();
+        let complaint = String::from_utf8_lossy(&made.stderr);
+        assert!(made.status.success(), "openssl: {complaint}");
+    }
+
     /// Output of a statement by `psql`, columns with `|` between them.
     ///
     /// # Panics
@@ -102,6 +172,7 @@ impl PostgresqlServer {
             .command("psql")
             .args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-U", "crystalgym", "-h"])
             .arg(self.folder.path())
+            .args(["-p", &self.port.to_string()])
             .args(["-d", database, "-c", statement])
             .output()
             .unwrap();
@@ -137,7 +208,11 @@ impl PostgresqlServer {
                 .arg(&data)
                 .arg("-k")
                 .arg(folder)
-                .args(["-c", "listen_addresses="])
+                .args(["-p", &self.port.to_string(), "-c"])
+                .arg(match self.listens {
+                    true => "listen_addresses=localhost",
+                    false => "listen_addresses=",
+                })
                 .stdout(Stdio::null())
                 .stderr(log)
                 .spawn()
@@ -160,7 +235,7 @@ impl PostgresqlServer {
 
     fn is_ready(&self) -> bool {
         self.command("pg_isready")
-            .arg("-qh")
+            .args(["-p", &self.port.to_string(), "-qh"])
             .arg(self.folder.path())
             .status()
             .is_ok_and(|status| status.success())
@@ -172,20 +247,30 @@ impl PostgresqlServer {
 
     /// A program of PostgreSQL as an ordinary user.
     fn command(&self, program: &str) -> Command {
-        let program = self.programs.join(program);
-        let mut command = match is_root() {
-            false => Command::new(program),
-            true => {
-                let mut command = Command::new("setpriv");
-                command
-                    .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"])
-                    .arg(program);
-                command
-            }
-        };
-        command.current_dir(self.folder.path());
-        command
+        as_server(&self.programs.join(program), self.folder.path())
     }
+}
+
+/// A program as the user that the server runs as, in its folder.
+fn as_server(program: &Path, folder: &Path) -> Command {
+    let mut command = match is_root() {
+        false => Command::new(program),
+        true => {
+            let mut command = Command::new("setpriv");
+            command
+                .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"])
+                .arg(program);
+            command
+        }
+    };
+    command.current_dir(folder);
+    command
+}
+
+/// A port of this machine that nobody listens on.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("localhost:0").unwrap();
+    listener.local_addr().unwrap().port()
 }
 
 impl Drop for PostgresqlServer {

@@ -16,7 +16,7 @@ use super::{
     jobs,
     tests::{Always, Sleeping, crystals, session, worker},
 };
-use crate::{Calculator, EvaluationPool, Property, ResultStore, StoreKey};
+use crate::{Calculator, CancelToken, EvaluationPool, Property, ResultStore, StoreKey, evaluate};
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -44,24 +44,35 @@ fn load_overhead_of_one_calculation() {
         let makers = Always(Arc::default());
         let (url, stop) = (&url, &stop);
         scope.spawn(move || worker(url, 1, &makers, stop));
-        let mut times: Vec<f64> = crystals
-            .iter()
-            .map(|crystal| {
-                let start = Instant::now();
+        let calculator = Sleeping::default();
+        let milliseconds = |work: &dyn Fn()| {
+            let start = Instant::now();
+            work();
+            1e3 * start.elapsed().as_secs_f64()
+        };
+        // What a calculation takes by itself, the writing of its crystal and all, it takes here too.
+        let pairs = crystals.iter().map(|crystal| {
+            let whole = milliseconds(&|| {
                 let ticket = pool.submit(crystal, Property::Density);
                 pool.wait(ticket, None).unwrap();
-                1e3 * start.elapsed().as_secs_f64()
-            })
-            .skip(20)
-            .collect();
-        times.sort_by(f64::total_cmp);
-        let at = |part: f64| times[(part * times.len() as f64) as usize];
-        println!(
-            "one after another, submission to answer: median {:.2} ms, 90 % {:.2} ms, 99 % {:.2} ms",
-            at(0.5),
-            at(0.9),
-            at(0.99)
-        );
+            });
+            let here = milliseconds(&|| {
+                let cancel = CancelToken::default();
+                evaluate(&calculator, None, crystal, Property::Density, &cancel);
+            });
+            [whole, here, whole - here]
+        });
+        let pairs: Vec<_> = pairs.skip(20).collect();
+        for (column, name) in ["submission to answer", "the same here", "difference"]
+            .iter()
+            .enumerate()
+        {
+            let mut times: Vec<f64> = pairs.iter().map(|pair| pair[column]).collect();
+            times.sort_by(f64::total_cmp);
+            let at = |part: f64| times[(part * times.len() as f64) as usize];
+            let (median, ninety, most) = (at(0.5), at(0.9), at(0.99));
+            println!("{name}: median {median:.2} ms, 90 % {ninety:.2} ms, 99 % {most:.2} ms");
+        }
         stop.store(true, Ordering::SeqCst);
     });
 }
@@ -163,7 +174,7 @@ fn load_claims_of_results_a_second() {
             scope.spawn(move || {
                 let store = ResultStore::open(url.as_ref()).unwrap();
                 for key in some {
-                    drop(store.claim(key.clone(), &crate::CancelToken::default()));
+                    drop(store.claim(key.clone(), &CancelToken::default()));
                 }
             });
         }

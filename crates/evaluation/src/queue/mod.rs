@@ -11,6 +11,8 @@ mod sweeper;
 pub(crate) mod worker;
 
 #[cfg(test)]
+mod calculation_tests;
+#[cfg(test)]
 mod load_tests;
 #[cfg(test)]
 mod tests;

@@ -53,7 +53,7 @@ const SELECT_OR_CLAIM: &str = concat!(
      SELECT (SELECT count(*) FROM claimed), results.* \
      FROM (VALUES (1)) AS one LEFT JOIN found AS results ON true"
 );
-/// Writes results and ends claims. The commit waits for the server's disk.
+/// Writes results, ends claims and jobs, and says so. The commit waits for the server's disk.
 const STORE: &str = "WITH stored AS (INSERT INTO crystalgym.results (key, skeleton, elements, formula, \
          property, calculator, fingerprint, status, failure, value, seconds, outcome, structure, \
          version) \
@@ -64,8 +64,9 @@ const STORE: &str = "WITH stored AS (INSERT INTO crystalgym.results (key, skelet
      ON CONFLICT (key) DO NOTHING RETURNING key), \
      ended AS (DELETE FROM crystalgym.claims \
          USING unnest($15::TEXT[], $16::TEXT[]) AS held(key, owner) \
-         WHERE claims.key = held.key AND claims.owner = held.owner) \
-     SELECT key FROM stored";
+         WHERE claims.key = held.key AND claims.owner = held.owner), \
+     done AS (DELETE FROM crystalgym.jobs WHERE $17 AND key IN (SELECT key FROM stored)) \
+     SELECT key, CASE WHEN $17 THEN pg_notify('crystalgym_ends', key)::TEXT END FROM stored";
 const REPLACE: &str = "UPDATE crystalgym.results SET skeleton = $2, elements = $3, formula = $4, \
      property = $5, calculator = $6, fingerprint = $7, status = $8, failure = $9, value = $10, \
      seconds = $11, outcome = $12, structure = $13, version = $14, created = DEFAULT \
@@ -159,11 +160,29 @@ pub(crate) fn outcome_among<'a>(
 
 /// Writes results, each unless there is one under its key that can be read (the first stands), and ends
 /// claims.
-pub(crate) fn store(
+pub(super) fn store(
     client: &mut Client,
     results: &[(&StoreKey, &Outcome)],
     claims: &[ClaimRow],
 ) -> Result<(), ClientError> {
+    write(client, results, claims, false).map(drop)
+}
+
+/// Writes results of jobs in the same way and ends the jobs, in one transaction; the keys of those that
+/// had results before, whose jobs are left.
+pub(crate) fn store_and_end<'a>(
+    client: &mut Client,
+    results: &[(&'a StoreKey, &Outcome)],
+) -> Result<Vec<&'a str>, ClientError> {
+    write(client, results, &[], true)
+}
+
+fn write<'k>(
+    client: &mut Client,
+    results: &[(&'k StoreKey, &Outcome)],
+    claims: &[ClaimRow],
+    ends_jobs: bool,
+) -> Result<Vec<&'k str>, ClientError> {
     // Values are finite and texts are texts: there is nothing that could not be written.
     let columns = results
         .iter()
@@ -178,7 +197,7 @@ pub(crate) fn store(
     let (claimed, owners): (Vec<&str>, Vec<&str>) = (claims.iter())
         .map(|(key, owner)| (key.as_str(), owner.as_str()))
         .unzip();
-    let parameters: [&(dyn ToSql + Sync); 16] = [
+    let parameters: [&(dyn ToSql + Sync); 17] = [
         &text(|row| row.key.hash()),
         &text(|row| &row.skeleton),
         &text(|row| &row.key.elements),
@@ -195,18 +214,23 @@ pub(crate) fn store(
         &env!("CARGO_PKG_VERSION"),
         &claimed,
         &owners,
+        &ends_jobs,
     ];
     let stored = client.query(STORE, &parameters)?;
-    if stored.len() == columns.len() {
-        return Ok(());
-    }
-    for row in &columns {
-        let is_new = (stored.iter()).any(|new| new.get::<_, &str>(0) == row.key.hash());
-        if !is_new && select_exactly(client, row.key.hash())?.is_none() {
-            row.replace(client)?;
+    let mut known = Vec::new();
+    if stored.len() < columns.len() {
+        for row in &columns {
+            let hash = row.key.hash();
+            if (stored.iter()).any(|new| new.get::<_, &str>(0) == hash) {
+                continue;
+            }
+            known.push(hash);
+            if select_exactly(client, hash)?.is_none() {
+                row.replace(client)?;
+            }
         }
     }
-    Ok(())
+    Ok(known)
 }
 
 /// A result as the columns have it.

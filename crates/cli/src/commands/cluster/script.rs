@@ -2,6 +2,66 @@
 
 use std::fmt::Write as _;
 
+/// How often a program is begun again that was killed, and how often a job whose command was killed more
+/// often goes back into Slurm's queue.
+const WORKER_AGAIN: u32 = 50;
+const COORDINATOR_AGAIN: u32 = 10;
+const REQUEUED: u32 = 3;
+
+/// The script behind its two functions.
+const KEEP_GOING: &str = r#"# A signal interrupts `wait`; what it waits for is waited for again.
+wait_for() {
+  local status
+  while :; do
+    wait "$1"
+    status=$?
+    kill -0 "$1" 2>/dev/null || return "$status"
+  done
+}
+
+# Begins a program again that was killed: by hand, or for want of memory. One that ends by itself, or was told
+# to end, has ended.
+keep_going() {
+  local name=$1 most=$2 begun=0 ending= child= status
+  trap 'ending=1; kill -TERM $child 2>/dev/null' TERM
+  while :; do
+    "$name" &
+    child=$!
+    [ -z "$ending" ] || kill -TERM "$child" 2>/dev/null
+    wait_for "$child"
+    status=$?
+    if [ "$status" -le 128 ] || [ -n "$ending" ]; then
+      exit "$status"
+    fi
+    begun=$((begun + 1))
+    if [ "$begun" -gt "$most" ]; then
+      echo "the $name was killed once more (status $status): it is not begun again" >&2
+      exit "$status"
+    fi
+    echo "the $name was killed (status $status): it is begun again, time $begun of $most" >&2
+    sleep 1
+  done
+}
+
+keep_going worker WORKER_AGAIN &
+worker=$!
+trap 'ending=1; kill -TERM $worker ${coordinator:-} 2>/dev/null' TERM
+if [ "$SLURM_ARRAY_TASK_ID" != 0 ]; then
+  wait_for "$worker"
+  exit
+fi
+keep_going coordinator COORDINATOR_AGAIN &
+coordinator=$!
+wait_for "$coordinator"
+status=$?
+if [ "$status" -gt 128 ] && [ -z "${ending:-}" ] && [ "${SLURM_RESTART_COUNT:-0}" -lt REQUEUED ]; then
+  echo "the job goes back into the queue, perhaps to a better node" >&2
+  scontrol requeue "$SLURM_JOB_ID" && sleep 60
+fi
+kill -TERM "$worker" 2>/dev/null
+wait_for "$worker"
+"#;
+
 /// What a batch script is made of.
 pub(super) struct BatchScript<'a> {
     pub(super) program: &'a str,
@@ -64,34 +124,18 @@ impl BatchScript<'_> {
         }
         let _ = write!(
             text,
-            "{worker} &\n\
-             worker=$!\n\
-             trap 'kill -TERM \"$worker\" ${{command:-}} 2>/dev/null' TERM\n\
-             # A signal interrupts `wait`; what it waits for is waited for again.\n\
-             wait_for() {{\n  \
-               while kill -0 \"$1\" 2>/dev/null; do wait \"$1\"; done\n  \
-               wait \"$1\"\n\
-             }}\n\
-             \n\
-             if [ \"$SLURM_ARRAY_TASK_ID\" != 0 ]; then\n  \
-               wait_for \"$worker\"\n  \
-               exit\n\
-             fi\n\
-             \n"
-        );
-        let _ = write!(
-            text,
-            "{}command=$!\n\
-             wait_for \"$command\"\n\
-             status=$?\n\
-             kill -TERM \"$worker\"\n\
-             wait_for \"$worker\"\n",
-            self.command_lines(&command)?
+            "worker() {{\n  exec {worker}\n}}\n\n\
+             coordinator() {{\n{}}}\n\n{}",
+            self.command_lines(&command)?,
+            KEEP_GOING
+                .replace("WORKER_AGAIN", &WORKER_AGAIN.to_string())
+                .replace("COORDINATOR_AGAIN", &COORDINATOR_AGAIN.to_string())
+                .replace("REQUEUED", &REQUEUED.to_string())
         );
         if last > 0 {
             let _ = write!(
                 text,
-                "# Unless it was told to end and is to go on elsewhere, nobody needs the other nodes.\n\
+                "# The other nodes have nothing more to do.\n\
                  scancel \"${{SLURM_ARRAY_JOB_ID}}_[1-{last}]\"\n"
             );
         }
@@ -99,13 +143,13 @@ impl BatchScript<'_> {
         Ok(text)
     }
 
-    /// The command in the background; a training run that has begun is gone on with.
+    /// What becomes the command; a training run that has begun is gone on with.
     fn command_lines(&self, command: &[String]) -> Result<String, String> {
         let program = quoted(self.program);
         let words: Vec<_> = command.iter().map(|word| quoted(word)).collect();
         let whole = format!("{program} {}", words.join(" "));
         if command.first().map(String::as_str) != Some("train") {
-            return Ok(format!("{whole} &\n"));
+            return Ok(format!("  exec {whole}\n"));
         }
         let at = command.iter().position(|word| word == "--output");
         let output = at.and_then(|at| command.get(at + 1)).ok_or_else(|| {
@@ -114,11 +158,10 @@ impl BatchScript<'_> {
         })?;
         let folder = quoted(output);
         Ok(format!(
-            "if [ -e {folder}/config.toml ]; then\n  \
-               {program} train --resume {folder} --trust &\n\
-             else\n  \
-               {whole} &\n\
-             fi\n"
+            "  if [ -e {folder}/config.toml ]; then\n    \
+                 exec {program} train --resume {folder} --trust\n  \
+               fi\n  \
+               exec {whole}\n"
         ))
     }
 
@@ -244,8 +287,8 @@ mod tests {
             "#SBATCH --cpus-per-task=64",
             "#SBATCH --partition=long",
             "module load qe",
-            "'/opt/crystal gym/crystalgym' bench run paper-exp1 --output '$(x)' --store \
-             'postgres://u@db/results?sslmode=require&compute=workers' &",
+            "  exec '/opt/crystal gym/crystalgym' bench run paper-exp1 --output '$(x)' --store \
+             'postgres://u@db/results?sslmode=require&compute=workers'",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }
@@ -273,13 +316,122 @@ mod tests {
         }
         let command = words("train --task x --output run");
         let text = script(&command, "").to_text().unwrap();
-        assert!(text.contains("train --resume run --trust &"), "{text}");
+        assert!(text.contains("train --resume run --trust\n"), "{text}");
         assert!(
             text.contains("--set 'evaluation.store=postgres://u@db/results?"),
             "{text}"
         );
         let command = words("table build t --store postgres://other/x");
         let text = script(&command, "").to_text().unwrap();
-        assert!(text.contains("t --store postgres://other/x &"), "{text}");
+        assert!(text.contains("t --store postgres://other/x\n"), "{text}");
+    }
+
+    /// Runs a script with a program and commands of Slurm that are shell scripts; its status and what it
+    /// said. The program's scripts see `$FOLDER`.
+    fn run(program: &str, restarts: &str) -> (Option<i32>, String, String) {
+        use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        let write = |name: &str, text: &str| {
+            let file = path.join(name);
+            fs::write(&file, text).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+            file.to_string_lossy().into_owned()
+        };
+        let program = write("crystal gym", &format!("#!/bin/bash\n{program}"));
+        write(
+            "scancel",
+            "#!/bin/bash\necho scancel \"$@\" >>\"$FOLDER/slurm\"\n",
+        );
+        // The pauses of the script, and not those of the program.
+        write(
+            "sleep",
+            "#!/bin/bash\n[ \"$1\" = 1 ] && set 0.05\nexec /bin/sleep \"$@\"\n",
+        );
+        // It would end the job.
+        write(
+            "scontrol",
+            "#!/bin/bash\necho scontrol \"$@\" >>\"$FOLDER/slurm\"\nexit 1\n",
+        );
+        let command = words("bench run paper-exp1");
+        let script = BatchScript {
+            program: &program,
+            ..script(&command, "")
+        };
+        let output = Command::new("timeout")
+            .args(["100", "bash", "-c", &script.to_text().unwrap()])
+            .env("FOLDER", path)
+            .env(
+                "PATH",
+                format!("{}:{}", path.display(), std::env::var("PATH").unwrap()),
+            )
+            .env("SLURM_ARRAY_TASK_ID", "0")
+            .env("SLURM_ARRAY_JOB_ID", "7")
+            .env("SLURM_JOB_ID", "8")
+            .env("SLURM_RESTART_COUNT", restarts)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let slurm = fs::read_to_string(path.join("slurm")).unwrap_or_default();
+        (output.status.code(), said, slurm)
+    }
+
+    /// A worker that is killed twice and a command that is killed once are begun again; the command's end
+    /// is the worker's.
+    #[test]
+    fn what_is_killed_is_begun_again() {
+        let program = r#"
+            echo x >>"$FOLDER/$1"
+            times=$(wc -l <"$FOLDER/$1")
+            if [ "$1" = worker ]; then
+              [ "$times" -gt 2 ] || kill -9 $$
+              trap 'touch "$FOLDER/told"; exit 0' TERM
+              while :; do sleep 0.1; done
+            fi
+            [ "$times" -gt 1 ] || kill -9 $$
+            while [ "$(wc -l <"$FOLDER/worker")" -lt 3 ]; do sleep 0.1; done
+            sleep 0.3
+            exit 5
+        "#;
+        let (status, said, slurm) = run(program, "0");
+        assert_eq!(status, Some(5), "{said}");
+        let lines: Vec<&str> = said
+            .lines()
+            .filter(|line| line.starts_with("the "))
+            .collect();
+        assert_eq!(lines.len(), 3, "{said}");
+        assert!(
+            said.contains("the worker was killed (status 137): it is begun again, time 2 of 50")
+        );
+        assert!(
+            said.contains(
+                "the coordinator was killed (status 137): it is begun again, time 1 of 10"
+            )
+        );
+        assert_eq!(slurm, "scancel 7_[1-2]\n");
+    }
+
+    /// A command that is killed again and again goes back into the queue, but not for ever.
+    #[test]
+    fn what_is_killed_too_often_is_requeued_and_then_given_up() {
+        let program = r#"
+            [ "$1" != worker ] || exec sleep 1000
+            kill -9 $$
+        "#;
+        let (requeued, given_up) = std::thread::scope(|scope| {
+            let requeued = scope.spawn(|| run(program, "2"));
+            (requeued.join().unwrap(), run(program, "3"))
+        });
+        let (status, said, slurm) = requeued;
+        assert_eq!(status, Some(137), "{said}");
+        assert!(
+            said.contains("killed once more (status 137): it is not begun again"),
+            "{said}"
+        );
+        assert!(slurm.starts_with("scontrol requeue 8\n"), "{slurm}");
+        let (status, said, slurm) = given_up;
+        assert_eq!(status, Some(137), "{said}");
+        assert!(!slurm.contains("scontrol"), "{slurm}");
     }
 }

@@ -131,18 +131,15 @@ impl Delivery {
     }
 }
 
-/// Results first, which the server's disk is waited for, then the word that they are there: what a crash
-/// leaves between the two is found in the store by the next worker that takes it.
+/// Results and the ends of their jobs together, which the server's disk is waited for. Jobs whose results
+/// were there before are ended by themselves.
 fn hand_in(session: &mut Session, worker: &str, ended: &[Ended]) -> Result<(), PostgresqlError> {
     let (mut results, mut done, mut handed_back) = (Vec::new(), Vec::new(), Vec::new());
     let (mut answered, mut answers) = (Vec::new(), Vec::new());
     for one in ended {
         match one {
-            Ended::Result(result) => {
-                results.push((&result.0, &result.1));
-                done.push(one.key());
-            }
-            Ended::There(key) => done.push(key),
+            Ended::Result(result) => results.push((&result.0, &result.1)),
+            Ended::There(key) => done.push(key.as_str()),
             Ended::Answer(key, outcome) => {
                 answered.push(key.as_str());
                 answers.push(serde_json::to_string(outcome).unwrap_or_default());
@@ -151,8 +148,9 @@ fn hand_in(session: &mut Session, worker: &str, ended: &[Ended]) -> Result<(), P
         }
     }
     session.run(PATIENCE, |client| {
+        let mut done = done.clone();
         if !results.is_empty() {
-            server_rows::store(client, &results, &[])?;
+            done.extend(server_rows::store_and_end(client, &results)?);
         }
         if !done.is_empty() {
             jobs::end(client, &done)?;
