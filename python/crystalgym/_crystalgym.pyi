@@ -150,6 +150,7 @@ class Calculator:
         pseudopotentials: str | None = None,
         relaxation: Literal["none", "own", "chgnet"] | None = None,
         references: _Path | None = None,
+        for_property: Mapping[str, Mapping[str, Any]] | None = None,
         **settings: Any,
     ) -> Calculator: ...
     @staticmethod
@@ -236,6 +237,8 @@ class Evaluation:
     def failure(self) -> str | None: ...
     @property
     def message(self) -> str: ...
+    @property
+    def terms(self) -> list[dict[str, Any]]: ...
     @property
     def source(self) -> Literal["computed", "store", "coalesced"]: ...
     @property

@@ -23,6 +23,8 @@ _DIFFICULTIES = {"easy": "Easy", "hard": "Hard", "very_hard": "VeryHard"}
 _SIZES = {"small": "Small", "medium": "Medium", "large": "Large"}
 _PROCESSES = {"": "", "-substitution": "-Substitution"}
 """What is added to the name of a task, and to its identifier."""
+_STABILITY = {"gap": "BandGap", "bulk_modulus": "BulkModulus", "density": "Density"}
+"""Properties of the tasks of two objectives, the second being the energy above the hull."""
 
 
 def _named() -> Iterator[tuple[str, str]]:
@@ -48,8 +50,19 @@ def _filled() -> Iterator[tuple[str, str]]:
                     )
 
 
+def _with_stability() -> Iterator[tuple[str, str]]:
+    """Identifiers of the tasks of two objectives with the names of the tasks."""
+    for key, name in _STABILITY.items():
+        for skeletons in _SETS:
+            label = skeletons.capitalize() if skeletons == "mixed" else skeletons
+            task = f"{key}+stability-{skeletons}-easy-small"
+            yield f"{NAMESPACE}/{name}Stability-{label}-v0", task
+
+
 def environment_ids() -> Iterator[str]:
     for identifier, _ in _named():
+        yield identifier
+    for identifier, _ in _with_stability():
         yield identifier
     for table in shipped_tables():
         yield f"{NAMESPACE}/{table['environment']}-v0"
@@ -83,6 +96,9 @@ def register() -> None:
         threshold = reward(made_of[task]["property"], (1 - CLOSE) * target, target)
         steps = max(sites[label] for label in made_of[task]["skeletons"])
         add_one(identifier, {"task": task}, threshold, steps)
+    for identifier, task in _with_stability():
+        steps = max(sites[label] for label in made_of[task]["skeletons"])
+        add_one(identifier, {"task": task}, None, steps)
     for table in shipped_tables():
         of_table = {
             "skeletons": [table["skeleton"]],

@@ -25,6 +25,7 @@ FIELDS = (
     "steps",
     "start_site",
     "odd_electrons_fail_at_once",
+    "objective",
     "allowed",
 )
 """Arguments that change a task."""
@@ -64,6 +65,12 @@ def make_task(
     else:
         config = dict(task or {})
     said = {key: value for key, value in changes.items() if value is not None}
+    if "objective" in said:
+        # Its first term has a property and a target of its own.
+        for key in ("property", "target", "tolerance"):
+            config.pop(key, None)
+    elif "property" in said:
+        config.pop("objective", None)
     if "property" in said and config.get("property", said["property"]) != said["property"]:
         config.pop("target", None)
         config.pop("tolerance", None)

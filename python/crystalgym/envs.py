@@ -71,7 +71,8 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
         (``"filling"``, ``"substitution"`` or ``"improvement"``), ``start_crystal`` (what the latter
         two start from: ``"random"``, ``"material"``, ``"stored"``, or a list of symbols, or one for
         each skeleton), ``steps`` (their actions an episode), ``start_site``,
-        ``odd_electrons_fail_at_once``, ``allowed`` (symbols by site).
+        ``odd_electrons_fail_at_once``, ``allowed`` (symbols by site), ``objective`` (several properties
+        with a target, a bound or a direction each).
 
     Raises
     ------
@@ -83,8 +84,8 @@ class CrystalEnv(gym.Env[Observation, np.int64]):
     ``info`` holds ``action_mask`` (int8, 1 where an action is allowed), ``start_site`` (int, where the
     episode's traversal started, which says which sites are to come) and, after the last step,
     ``formula``, ``value`` (in the property's unit, NaN after a failure) and, if it failed, ``failure`` (a
-    code); with
-    ``reward_form="difference"`` also ``start_formula`` and ``start_value`` or ``start_failure`` of the
+    code); for an objective of several properties also ``terms``, the value or the failure of each that was
+    computed; with ``reward_form="difference"`` also ``start_formula`` and ``start_value`` or ``start_failure`` of the
     crystal at the start.
     """
 
@@ -383,6 +384,11 @@ def episode_info(end: Evaluation, start: Evaluation | None) -> dict[str, Any]:
         info[f"{prefix}value"] = math.nan if evaluation.value is None else evaluation.value
         if evaluation.failure is not None:
             info[f"{prefix}failure"] = evaluation.failure
+        if evaluation.terms:
+            info[f"{prefix}terms"] = {
+                term["property"]: term["failure"] if term["value"] is None else term["value"]
+                for term in evaluation.terms
+            }
     return info
 
 

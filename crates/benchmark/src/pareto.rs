@@ -67,15 +67,16 @@ impl ObjectiveMeasure {
 }
 
 /// The crystals that no other beats (the Pareto front), the best by the first term first: another one
-/// beats a crystal that misses no term by more and one by less ([`Term::miss`]). Of crystals that
-/// miss all terms by the same, the first.
+/// beats a crystal that misses no term by more and one by less ([`Term::miss`], to nine decimals: what
+/// lies beyond is rounding). Of crystals that miss all terms by the same, the first.
 pub fn pareto_front<'a>(
     terms: &Terms,
     crystals: impl IntoIterator<Item = &'a CrystalValues>,
 ) -> Vec<&'a CrystalValues> {
     let misses = |crystal: &CrystalValues| -> Vec<f64> {
         let each = terms.terms().iter().zip(&crystal.values);
-        each.map(|(term, value)| term.miss(*value)).collect()
+        each.map(|(term, value)| (1e9 * term.miss(*value)).round() / 1e9)
+            .collect()
     };
     let mut all: Vec<(Vec<f64>, &CrystalValues)> = crystals
         .into_iter()
@@ -146,7 +147,8 @@ mod tests {
                 .collect();
             let misses = |crystal: &CrystalValues| {
                 let [density, hull, bulk] = crystal.values[..] else { unreachable!() };
-                [((density - 3.0).abs() - 0.2).max(0.0), (hull - 0.1).max(0.0), -bulk]
+                let misses = [((density - 3.0).abs() - 0.2).max(0.0), (hull - 0.1).max(0.0), -bulk];
+                misses.map(|miss| (1e9 * miss).round() / 1e9)
             };
             let beats = |a: &CrystalValues, b: &CrystalValues| {
                 let (a, b) = (misses(a), misses(b));

@@ -3,9 +3,10 @@
 use std::{path::PathBuf, sync::Arc, thread};
 
 use crystalgym_crystal::{Element, Skeleton};
+use crystalgym_environment::Terms;
 use crystalgym_evaluation::{
-    Accuracy, Calculator as Inner, CalculatorConfig, CalculatorName, CancelToken, Property,
-    Relaxation, UnknownProperty,
+    Accuracy, Calculator as Inner, CalculatorConfig, CalculatorError, CalculatorName, CancelToken,
+    Decides, Property, Relaxation, Term, TermsCalculator, UnknownProperty,
 };
 use pyo3::{exceptions::PyTypeError, prelude::*, types::PyDict};
 use serde_json::{Map, Value, json};
@@ -35,6 +36,10 @@ use crate::{
 /// references : path-like, optional
 ///     What energies above the hull are measured from: a CSV file of energies, for `chgnet` also a
 ///     folder of structures.
+/// for_property : dict, optional
+///     Other calculators for some properties, as tables of a configuration file:
+///     ``{"energy_above_hull": {"name": "chgnet", "stability": {"references": "hull.csv"}}}``.
+///     Environments ask these; :func:`evaluate` asks the calculator itself.
 /// **settings
 ///     The calculator's own table, as in a configuration file: `Calculator("qe",
 ///     time_limit_seconds=600, pw={"ecutwfc_ry": 30})`.
@@ -134,6 +139,37 @@ impl Calculator {
             .map_err(|error| calculator_error(&error))
     }
 
+    /// What computes a property, which may be a calculator of its own.
+    pub(crate) fn for_property(&self, property: Property) -> PyResult<Self> {
+        match &self.origin {
+            Origin::Config(config) if config.for_property.contains_key(&property) => {
+                let inner = config.build_for(property);
+                Ok(Self {
+                    inner: inner.map_err(|error| calculator_error(&error))?,
+                    origin: Origin::Config(Arc::new(config.of(property).clone())),
+                })
+            }
+            _ => Ok(self.clone()),
+        }
+    }
+
+    /// What computes the properties of an objective of several terms, each by its own calculator.
+    pub(crate) fn for_terms(&self, terms: &Arc<Terms>) -> PyResult<Self> {
+        let known = Arc::clone(terms);
+        let decides: Box<Decides> = Box::new(move |values| known.is_decided(values));
+        let properties = terms.properties();
+        let inner = match &self.origin {
+            Origin::Config(config) if !config.for_property.is_empty() => {
+                config.build_terms(&properties, Some(decides))
+            }
+            _ => of_one_calculator(&properties, &self.inner, decides),
+        };
+        Ok(Self {
+            inner: inner.map_err(|error| calculator_error(&error))?,
+            origin: self.origin.clone(),
+        })
+    }
+
     /// Looks whether it has an outcome for every filling of a skeleton.
     pub(crate) fn check_skeleton(&self, skeleton: &Skeleton) -> PyResult<()> {
         (self.inner.check_skeleton(skeleton)).map_err(|error| calculator_error(&error))
@@ -153,16 +189,25 @@ impl Calculator {
 impl Calculator {
     #[new]
     #[pyo3(signature = (
-        name, *, pseudopotentials = None, relaxation = None, references = None, **settings
+        name, *, pseudopotentials = None, relaxation = None, references = None, for_property = None,
+        **settings
     ))]
     fn new(
         name: &str,
         pseudopotentials: Option<String>,
         relaxation: Option<&str>,
         references: Option<PathBuf>,
+        for_property: Option<&Bound<'_, PyDict>>,
         settings: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
         let mut config = Map::from_iter([("name".to_owned(), json!(name))]);
+        if let Some(others) = for_property {
+            let others = from_python(others.as_any()).map_err(|error| {
+                let field = format!("for_property.{}", error.field);
+                invalid_settings(format!("calculator {name}: {}", error.message), &field)
+            })?;
+            config.insert("for_property".to_owned(), others);
+        }
         if let Some(family) = pseudopotentials {
             config.insert("pseudopotentials".to_owned(), json!(family));
         }
@@ -325,6 +370,25 @@ impl Calculator {
                 python.name
             ))),
         }
+    }
+}
+
+/// All properties by the same calculator.
+fn of_one_calculator(
+    properties: &[Property],
+    calculator: &Arc<dyn Inner>,
+    decides: Box<Decides>,
+) -> Result<Arc<dyn Inner>, CalculatorError> {
+    let terms = properties.iter().map(|&property| Term {
+        property,
+        calculator: Arc::clone(calculator),
+    });
+    match TermsCalculator::new(terms.collect(), Some(decides)) {
+        Some(calculator) => Ok(Arc::new(calculator)),
+        None => Err(CalculatorError {
+            calculator: calculator.name().to_owned(),
+            message: "there is no property to compute".to_owned(),
+        }),
     }
 }
 

@@ -201,6 +201,16 @@ impl EnvironmentBatch {
                  expected as many in all environments"
             )));
         }
+        let terms = first.terms();
+        if tasks.iter().any(|task| task.terms() != terms) {
+            return Err(PyValueError::new_err(
+                "environments with several objectives, expected the same terms in all of them",
+            ));
+        }
+        let calculator = match terms {
+            None => calculator.for_property(first.property())?,
+            Some(terms) => calculator.for_terms(terms)?,
+        };
         for task in &tasks {
             calculator.check_elements(py, task.elements().elements(), task.property())?;
             for skeleton in task.skeletons() {
@@ -264,6 +274,11 @@ impl EnvironmentBatch {
                 "the task needs {shapes:?}, expected what fits into {:?}",
                 self.shapes
             )));
+        }
+        if task.inner.terms() != self.batch()?.task(environment).terms() {
+            return Err(PyValueError::new_err(
+                "the task has another objective of several terms, expected the environment's",
+            ));
         }
         let tasks = [Arc::clone(&task.inner)];
         let rows = skeleton_rows(&tasks, self.shapes);

@@ -64,6 +64,14 @@ impl Evaluation {
             .map_or("", |failure| failure.message.as_str())
     }
 
+    /// What came of each property of an objective of several, in the order of computation: its
+    /// `property`, `calculator`, `value` and `failure`. What was not computed is missing; empty for one
+    /// property.
+    #[getter]
+    fn terms<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        to_python(py, &json!(self.inner.outcome.terms()))
+    }
+
     /// `computed`, `store` or `coalesced`.
     #[getter]
     fn source(&self) -> &'static str {

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use crystalgym_crystal::{SYMMETRY_TOLERANCE_ANG, Skeleton as InnerSkeleton};
 use crystalgym_environment::{
-    EnvironmentError, Objective, Task as Inner, TaskConfig, find_skeleton, paper_tasks, target_text,
+    EnvironmentError, Objective, Task as Inner, TaskConfig, find_skeleton, named_tasks, target_text,
 };
 use crystalgym_evaluation::{Failure, FailureCode, Outcome, Values};
 use crystalgym_training::{TrainingError, stored_start};
@@ -32,7 +32,8 @@ use crate::{
 ///     With members as in the table `[task]` of a configuration file: `skeletons`, `actions` or
 ///     `elements`, `property`, `target` (a number, or a range such as ``[1.4, 1.6]`` or
 ///     ``"1.4..1.6"``), `tolerance`, `reward_form`, `process`, `start_crystal`, `steps`, `start_site`,
-///     `odd_electrons_fail_at_once`, `allowed`.
+///     `odd_electrons_fail_at_once`, `allowed`, `objective` (several properties, each with a target, a
+///     bound or a direction, see docs/agents.md).
 ///     Members of `skeletons` are names, files, or `Skeleton` objects.
 ///
 /// Raises
@@ -201,7 +202,7 @@ impl Task {
     ///     If there is no such task.
     #[staticmethod]
     fn named(name: &str) -> PyResult<Self> {
-        let task = paper_tasks().into_iter().find(|task| task.name == name);
+        let task = named_tasks().into_iter().find(|task| task.name == name);
         let task = task.ok_or_else(|| {
             raised(&Raised {
                 class: "TaskError",
@@ -325,7 +326,7 @@ pub(crate) fn largest(task: &Inner, size: impl Fn(&InnerSkeleton) -> usize) -> u
 #[pyfunction]
 pub(crate) fn tasks(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let dict = PyDict::new(py);
-    for task in paper_tasks() {
+    for task in named_tasks() {
         dict.set_item(task.name, to_python(py, &json!(task.config))?)?;
     }
     Ok(dict)
@@ -351,7 +352,8 @@ pub(crate) fn tasks(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
 /// Raises
 /// ------
 /// TaskError, ValueError
-///     For an unknown property, a value that is not finite, a target that is not positive.
+///     For an unknown property, a value that is not finite, a target that is not, and of a property that
+///     is positive a target that is not positive.
 ///
 /// Notes
 /// -----
@@ -372,9 +374,12 @@ pub(crate) fn reward_of(
     target: f64,
     tolerance: f64,
 ) -> PyResult<f64> {
-    if !(target.is_finite() && target > 0.0) {
+    let property = parse_property(property)?;
+    let least = property.facts().targets[0];
+    if !(target.is_finite() && target >= least.min(f64::MIN_POSITIVE)) {
+        let expected = if least < 0.0 { "finite" } else { "positive" };
         return Err(PyValueError::new_err(format!(
-            "target is {target}, expected a positive number"
+            "target is {target}, expected a {expected} number"
         )));
     }
     if !(tolerance.is_finite() && tolerance >= 0.0) {
@@ -394,6 +399,6 @@ pub(crate) fn reward_of(
         }),
         None => Outcome::Failure(Failure::new(FailureCode::Internal, "")),
     };
-    let objective = Objective::new(parse_property(property)?, target).with_tolerance(tolerance);
+    let objective = Objective::new(property, target).with_tolerance(tolerance);
     Ok(objective.reward().of_outcome(target, &outcome))
 }
