@@ -132,6 +132,7 @@ impl TrainedPolicy {
     /// One action per row of observations (`skeleton`, `focus`, `nodes` and the share of the episode
     /// that is over, which is the second number of `state`) of episodes that began at these start
     /// sites; without them, those that follow from the observations are taken.
+    #[expect(clippy::too_many_arguments, reason = "called by the package alone")]
     #[pyo3(signature = (skeleton, focus, nodes, progress, starts = None, target = None))]
     fn act<'py>(
         &self,
@@ -167,9 +168,10 @@ impl TrainedPolicy {
         }
         let task = &self.task.inner;
         let target = target.unwrap_or(task.target());
-        if !(target.is_finite() && target > 0.0) {
+        let [least, most] = task.property().facts().targets;
+        if !(target >= least && target <= most) {
             return Err(PyValueError::new_err(format!(
-                "target is {target}, expected a positive number"
+                "target is {target}, expected a number from {least:?} to {most:?}"
             )));
         }
         let seen = skeleton.iter().zip(focus).zip(progress);

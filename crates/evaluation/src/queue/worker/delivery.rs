@@ -30,7 +30,7 @@ pub(super) enum Ended {
     /// The store has had its result.
     There(String),
     /// With what no store keeps.
-    Answer(String, Outcome),
+    Answer(String, Box<Outcome>),
     /// It was not done.
     HandedBack(String),
 }
@@ -110,7 +110,10 @@ impl Delivery {
                     let key = result.0.hash().to_owned();
                     let message = format!("the store did not take the result: {error}");
                     let failure = Failure::new(FailureCode::Internal, message);
-                    to_try.push(vec![Ended::Answer(key, Outcome::Failure(failure))]);
+                    to_try.push(vec![Ended::Answer(
+                        key,
+                        Box::new(Outcome::Failure(failure)),
+                    )]);
                 }
             }
         }

@@ -134,7 +134,7 @@ impl Computing<'_> {
             }
             Err(Unfit::Bad(reason)) => {
                 let failure = Failure::new(FailureCode::Internal, reason);
-                return Ended::Answer(job.key.clone(), Outcome::Failure(failure));
+                return Ended::Answer(job.key.clone(), Box::new(Outcome::Failure(failure)));
             }
         };
         let outcome = compute_to_store(
@@ -148,7 +148,9 @@ impl Computing<'_> {
             Some(FailureCode::Cancelled) if cancel.is_cancelled() => {
                 Ended::HandedBack(job.key.clone())
             }
-            Some(code) if code.depends_on_the_moment() => Ended::Answer(job.key.clone(), outcome),
+            Some(code) if code.depends_on_the_moment() => {
+                Ended::Answer(job.key.clone(), Box::new(outcome))
+            }
             _ => Ended::Result(Box::new((prepared.key, outcome))),
         }
     }
