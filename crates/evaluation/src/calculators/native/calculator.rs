@@ -22,10 +22,11 @@ use crate::{
 /// To be raised when a change of the engine moves its numbers by more than the SCF's convergence, or
 /// lets crystals converge that did not, so that stored results are computed anew.
 ///
-/// The last changes: drafts in a smaller box and a smaller first step of the mixing, whose other path lets a
-/// crystal converge that did not; before, crystals are computed in their canonical cell, whose origin is another (the
-/// verdict `paper` keeps the cell); before that, files with core charges (exchange and correlation of
-/// negative densities) and fully relativistic ones (projectors averaged over j).
+/// The last changes: drafts in a smaller box and a smaller first step of the mixing, whose other path
+/// lets some crystals converge that did not, and the reverse; before, crystals are computed in their
+/// canonical cell, whose origin is another (the verdict `paper` keeps the cell); before that, files with
+/// core charges (exchange and correlation of negative densities) and fully relativistic ones
+/// (projectors averaged over j).
 fn engine_numbers(verdict: Verdict, potentials: &[KnownSpecies]) -> u32 {
     let is_changed = |known: &KnownSpecies| {
         let potential = &known.potential;
