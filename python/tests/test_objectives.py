@@ -20,7 +20,7 @@ def calculate(structure: Any, property: str) -> float:
     if property == "density":
         return structure.density
     if any(symbol == "F" for symbol in structure.elements):
-        raise cg.CalculationFailed("scf_not_converged")
+        raise cg.CalculationFailed("as asked", code="scf_not_converged")
     return ABOVE_HULL
 
 

@@ -17,4 +17,4 @@ mod relaxation;
 pub use chgnet::{Chgnet, Tensor, Weights};
 pub use error::PotentialError;
 pub use potential::{InteratomicPotential, Prediction, Request, SiteFeatures};
-pub use relaxation::{Movable, RelaxationEnd, RelaxationOptions, Relaxed, relax};
+pub use relaxation::{Movable, RelaxationEnd, RelaxationOptions, Relaxed, StepJudge, relax};

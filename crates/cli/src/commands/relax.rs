@@ -19,7 +19,7 @@ use crystalgym_evaluation::{Accuracy, CalculatorConfig, CancelToken, NativeCalcu
 use crystalgym_metrics::Composition;
 use crystalgym_potential::{
     Chgnet, InteratomicPotential, Movable, Prediction, RelaxationEnd, RelaxationOptions, Relaxed,
-    relax,
+    StepJudge, relax,
 };
 use crystalgym_stability::ReferenceSet;
 use crystalgym_training::ConfigLayers;
@@ -68,9 +68,8 @@ pub(crate) struct RelaxArguments {
     references: Option<PathBuf>,
 }
 
-/// A rise of the engine's energy that is none: its plane waves change with the cell, and below the cutoff
-/// that the elements need the energy of a cell says less than its corrected stress.
-const ENGINE_NOISE_EV_ATOM: f64 = 0.05;
+/// Pressure that the engine's correction for its plane waves may add before volumes are doubtful.
+const DOUBTFUL_GPA: f64 = 5.0;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Method {
@@ -126,7 +125,7 @@ pub(crate) fn run(arguments: &RelaxArguments) -> anyhow::Result<ExitCode> {
         let from = crystal.oriented_structure()?;
         let potential = engine.potential(&crystal, &CancelToken::default());
         let options = RelaxationOptions {
-            energy_noise_ev_atom: ENGINE_NOISE_EV_ATOM,
+            judge: StepJudge::Work,
             ..options.clone()
         };
         relaxed = Some(stage(
@@ -136,6 +135,14 @@ pub(crate) fn run(arguments: &RelaxArguments) -> anyhow::Result<ExitCode> {
             &mut trajectory,
             &mut out,
         )?);
+        let correction_gpa = potential.basis_set_pressure_gpa();
+        if correction_gpa.abs() > DOUBTFUL_GPA {
+            eprintln!(
+                "the plane waves of this cutoff add {correction_gpa:.1} GPa to the pressure: it is below what \
+                 these elements need, and the volume is a rough one (a higher native.gth_cutoff_ry or \
+                 native.ecutwfc_ry, or native.accuracy=converged, helps)"
+            );
+        }
     }
     if let Some((path, error)) = trajectory.trouble() {
         return Err(error).with_context(|| format!("file {}", path.display()));

@@ -195,8 +195,8 @@ impl Calculator for TermsCalculator {
         }
         let mut found = Found::default();
         for term in &self.terms {
-            let decides = |decides: &Decides| decides(&found.terms);
-            if !found.terms.is_empty() && self.decides.as_deref().is_some_and(decides) {
+            let is_decided = |decides: &Decides| decides(&found.terms);
+            if !found.terms.is_empty() && self.decides.as_deref().is_some_and(is_decided) {
                 return Some(found.skipped(term.property));
             }
             let evaluation = each(term.calculator.as_ref(), term.property);

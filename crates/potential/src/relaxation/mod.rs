@@ -7,7 +7,7 @@ mod symmetry;
 
 use crystalgym_crystal::Structure;
 
-pub use self::options::{Movable, RelaxationOptions};
+pub use self::options::{Movable, RelaxationOptions, StepJudge};
 use self::{coordinates::Coordinates, minimiser::LimitedMemory, symmetry::Symmetry};
 use crate::{InteratomicPotential, PotentialError, Prediction, Request};
 
@@ -50,7 +50,7 @@ impl Relaxed {
 /// The coordinates are the positions in the undeformed cell and the symmetric deformation of the cell
 /// times the number of atoms (E. B. Tadmor et al., Phys. Rev. B 59, 235 (1999)), the method is L-BFGS
 /// (J. Nocedal and S. J. Wright, Numerical Optimization, 2nd ed., algorithm 7.4) with a longest step;
-/// a step that raises the energy is taken back and halved.
+/// a step that raises the energy ([`RelaxationOptions::judge`]) is taken back and halved.
 ///
 /// # Errors
 /// [`PotentialError`] if the potential does not cover the start.
@@ -62,6 +62,8 @@ pub fn relax(
 ) -> Result<Relaxed, PotentialError> {
     /// Halvings after which steps are too small to matter.
     const MOST_HALVINGS: usize = 12;
+    /// A rise that is none: what rounding may cause.
+    const ENERGY_NOISE_EV_ATOM: f64 = 2e-6;
 
     let symmetry = match options.keep_symmetry {
         true => Symmetry::of(start),
@@ -77,7 +79,7 @@ pub fn relax(
     );
     let mut x = coordinates.start();
     observe(&structure, &prediction);
-    let same = options.energy_noise_ev_atom * start.elements.len() as f64;
+    let same = ENERGY_NOISE_EV_ATOM * start.elements.len() as f64;
     let end = loop {
         if is_at_rest(&prediction, options) {
             break RelaxationEnd::Converged;
@@ -97,10 +99,19 @@ pub fn relax(
             evaluations += 1;
             let outcome = coordinates.structure(&trial).and_then(|moved| {
                 let found = potential.evaluate(&moved, Request::Derivatives)?;
-                Ok((moved, found))
+                Ok((symmetry.applied(&moved, found), moved))
             });
+            let rise_ev = |found: &Prediction, moved: &Structure| match options.judge {
+                StepJudge::Energy => found.energy_ev - prediction.energy_ev,
+                StepJudge::Work => {
+                    let after = coordinates.gradient(&trial, moved, found);
+                    let work = gradient.iter().zip(&after).zip(&step);
+                    work.map(|((before, after), step)| 0.5 * (before + after) * step)
+                        .sum()
+                }
+            };
             match outcome {
-                Ok((moved, found)) if found.energy_ev <= prediction.energy_ev + same => {
+                Ok((found, moved)) if rise_ev(&found, &moved) <= same => {
                     break Ok((trial, moved, found));
                 }
                 Ok(_) => {}
@@ -117,7 +128,7 @@ pub fn relax(
         match accepted {
             Ok((trial, moved, found)) => {
                 x = trial;
-                prediction = symmetry.applied(&moved, found);
+                prediction = found;
                 structure = moved;
                 observe(&structure, &prediction);
             }

@@ -26,9 +26,19 @@ pub struct RelaxationOptions {
     pub longest_step_ang: f64,
     /// Whether the space group of the start is kept.
     pub keep_symmetry: bool,
-    /// A rise in eV/atom that is none: what rounding, or the change of a basis set with the cell, may
-    /// cause.
-    pub energy_noise_ev_atom: f64,
+    /// What says whether a step went up or down.
+    pub judge: StepJudge,
+}
+
+/// What says whether a step went up or down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StepJudge {
+    /// The energies at its ends; a rise of 2e-6 eV/atom may be rounding.
+    Energy,
+    /// The work of forces and stress along it, `½ (g + g′)·Δx`: of potentials whose energies jump where
+    /// their derivatives are smooth, as those of plane waves within a fixed cutoff do when the cell
+    /// changes.
+    Work,
 }
 
 impl Default for RelaxationOptions {
@@ -40,7 +50,7 @@ impl Default for RelaxationOptions {
             max_evaluations: 300,
             longest_step_ang: 0.2,
             keep_symmetry: true,
-            energy_noise_ev_atom: 2e-6,
+            judge: StepJudge::Energy,
         }
     }
 }

@@ -17,7 +17,7 @@ use super::{
     calculator::NativeCalculator,
     computation::{Computation, under_pressure},
 };
-use crate::{CancelToken, Failure, FailureCode, pulay::pulay_pressure};
+use crate::{CancelToken, Failure, FailureCode, GPA_PER_EV_ANG3, pulay::pulay_pressure};
 
 /// Convergence of the self-consistent field, with which forces are good to 1e-4 eV/Å.
 const CONVERGENCE_RY: f64 = 1e-9;
@@ -27,8 +27,9 @@ const CONVERGENCE_RY: f64 = 1e-9;
 /// from the density of the last one, and the stress is corrected for the plane waves of a fixed cutoff
 /// as that of a density is.
 ///
-/// As the plane waves within the cutoff change with the cell, energies jump by up to some meV/atom,
-/// the less the higher the cutoff.
+/// As the plane waves within the cutoff change with the cell, energies jump: by some meV/atom at the
+/// cutoff that the elements need, and by 0.1 eV/atom far below it. Forces and the corrected stress do
+/// not ([`StepJudge::Work`](crystalgym_potential::StepJudge::Work)).
 pub struct EnginePotential<'a> {
     calculator: &'a NativeCalculator,
     crystal: Crystal,
@@ -39,9 +40,23 @@ pub struct EnginePotential<'a> {
 #[derive(Default)]
 struct Memory {
     known: Option<StartingPoint>,
-    /// F′ of the first cell; it hardly changes.
-    slope_ev: Option<f64>,
+    /// Of the first cell: measured anew it would jump as the energies do, and no cell would be at rest.
+    slope: Option<Slope>,
     scf_iterations: u32,
+}
+
+/// F′, the change of the energy with the logarithm of the cutoff, and where it was measured.
+#[derive(Clone, Copy)]
+struct Slope {
+    slope_ev: f64,
+    volume_ang3: f64,
+}
+
+impl Slope {
+    /// What the correction adds to the pressure of a volume.
+    fn pressure_gpa(&self, volume_ang3: f64) -> f64 {
+        pulay_pressure(self.slope_ev, volume_ang3) * GPA_PER_EV_ANG3
+    }
 }
 
 impl NativeCalculator {
@@ -63,6 +78,14 @@ impl EnginePotential<'_> {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .scf_iterations
+    }
+
+    /// What the last correction for the plane waves added to the pressure, in GPa: the higher, the further
+    /// the cutoff is below what the elements need, and the less are volumes to be trusted. 0 before the
+    /// first calculation with a stress, and where the stress is not corrected.
+    pub fn basis_set_pressure_gpa(&self) -> f64 {
+        let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        (memory.slope).map_or(0.0, |slope| slope.pressure_gpa(slope.volume_ang3))
     }
 
     fn compute(
@@ -99,14 +122,19 @@ impl EnginePotential<'_> {
             .map_err(|error| computation.invalid(error))?;
             let volume = solved.basis.model().cell.volume();
             let density = starting_point.insert(solved.into_starting_point());
-            let slope_ev = match memory.slope_ev {
-                Some(slope_ev) => slope_ev,
-                None if settings.corrects_stress() => {
-                    computation.basis_set_slope_ev(&ingredients, density)?
-                }
-                None => 0.0,
+            let volume_ang3 = structure.lattice.volume();
+            let slope = match memory.slope {
+                Some(slope) => slope,
+                None => Slope {
+                    slope_ev: match settings.corrects_stress() {
+                        true => computation.basis_set_slope_ev(&ingredients, density)?,
+                        false => 0.0,
+                    },
+                    volume_ang3,
+                },
             };
-            memory.slope_ev = Some(slope_ev);
+            memory.slope = Some(slope);
+            let slope_ev = slope.slope_ev;
             let stress = under_pressure(stress, pulay_pressure(slope_ev / HARTREE_EV, volume));
             forces_ev_ang = forces
                 .iter()
