@@ -147,7 +147,7 @@ impl PostgresqlServer {
 
     /// An authority, and a certificate of `localhost` signed by it.
     fn make_certificates(&self) {
-        let script = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority \
+        let script = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority-$$ \
              -keyout authority.key -out authority.pem && \
              openssl req -newkey rsa:2048 -nodes -subj /CN=localhost \
              -keyout data/server.key -out request.pem && \

@@ -176,6 +176,14 @@ impl Calculator for StabilityCalculator {
         self.inner.name()
     }
 
+    /// A reference set is a file of this machine, and stays.
+    fn travelling_settings(&self) -> Option<serde_json::Value> {
+        match &self.references {
+            None => self.inner.travelling_settings(),
+            Some(_) => None,
+        }
+    }
+
     fn fingerprint(&self, elements: &[Element], property: Property) -> Fingerprint {
         if !property.is_relative() {
             return self.inner.fingerprint(elements, property);

@@ -103,6 +103,12 @@ impl QueuedCalculation {
         if !is_name {
             return refuse("its family of pseudopotentials is no name".to_owned());
         }
+        let stays = CalculatorConfig::default();
+        if config.stability != stays.stability || config.relaxation != stays.relaxation {
+            return refuse(
+                "it names a reference set or a relaxation, which do not travel".to_owned(),
+            );
+        }
         if config.without_machine() != *config {
             return refuse(
                 "it names programs, folders or threads, which are the worker's".to_owned(),

@@ -11,7 +11,7 @@ use super::{
     makers::{CalculatorMaker as _, MachineCalculators, MachineSettings},
     tests::{crystals, native},
 };
-use crate::{Calculator, Property};
+use crate::{Calculator, CalculatorConfig, Property, Relaxation};
 
 /// Every text is read or refused, and nothing that is read names a program, a folder or threads; how many
 /// of the damaged ones were crystals all the same.
@@ -71,6 +71,25 @@ fn damaged_calculations_are_read_or_refused_for_ten_minutes() {
     println!("{seed} thousand texts, {read} of them crystals");
 }
 
+/// What a configuration makes, with all that is wrapped around the engine, and not the engine alone.
+#[test]
+fn what_a_configuration_makes_travels_unless_it_needs_what_stays() {
+    let crystal = crystals(1).remove(0).canonical();
+    let mut config = CalculatorConfig::default();
+    for property in [Property::BandGap, Property::FormationEnergy] {
+        let calculator = config.build().unwrap();
+        let calculation = QueuedCalculation::of(&crystal, property, calculator.as_ref()).unwrap();
+        let read = QueuedCalculation::from_text(&calculation.to_text()).unwrap();
+        let makers = MachineCalculators::new(MachineSettings::default());
+        let made = makers.make(&read.calculator).unwrap();
+        let fingerprint = made.fingerprint(crystal.elements(), property);
+        assert_eq!(fingerprint, calculation.fingerprint);
+    }
+    config.relaxation = Relaxation::Own;
+    let calculator = config.build().unwrap();
+    assert!(calculator.travelling_settings().is_none());
+}
+
 #[test]
 fn a_calculation_travels_unchanged_and_names_nothing_to_run() {
     let calculator = native();
@@ -93,6 +112,18 @@ fn a_calculation_travels_unchanged_and_names_nothing_to_run() {
         QueuedCalculation::from_text(&value.to_string())
     };
     assert!(config(&|_| {}).is_ok());
+    // What is not written unless it is set.
+    for (name, value) in [
+        (
+            "stability",
+            serde_json::json!({"references": "/etc/passwd"}),
+        ),
+        ("relaxation", serde_json::json!("own")),
+        ("table", serde_json::json!({"file": "/etc/passwd"})),
+    ] {
+        let refused = config(&|json| json["calculator"][name] = value.clone());
+        assert!(refused.is_err(), "{name}");
+    }
     for (pointer, value) in [
         (
             "/calculator/qe/command",

@@ -110,7 +110,7 @@ fn load_throughput_of_empty_calculations() {
 fn load_claims_a_second() {
     let server = careful_server();
     let url = server.new_database("");
-    let count = 20_000;
+    let count = 100_000;
     ResultStore::open(url.as_ref()).unwrap();
     // Only what the queue does: no crystals, no results.
     server.sql(

@@ -5,6 +5,8 @@
 //! of them is at worst computed twice. Results are waited for.
 
 use std::{
+    collections::BTreeSet,
+    env,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -27,8 +29,10 @@ use crate::{Outcome, Property};
 
 /// How long a server is waited for before work goes on without it.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
-/// How long one is waited for when a store is opened.
+/// How long one is waited for when a store is opened, unless `PGCONNECT_TIMEOUT` says so.
 const OPENING: Duration = Duration::from_secs(10);
+/// How long one is waited for that this process has reached before: it will be back.
+const REOPENING: Duration = Duration::from_secs(3600);
 
 /// Results are waited for one by one (`set_config` in the statements).
 const SETUP: &str = "SET synchronous_commit = off; SET client_min_messages = error; \
@@ -87,12 +91,20 @@ impl ServerTable {
         };
         let path = PathBuf::from(url.to_string());
         let mut session = Session::new(url, setup)?;
-        bring_up_to_date(&mut session, patience.min(OPENING), is_writable).map_err(|error| {
-            match error {
-                StoreError::Server(error) => read_only_or(error, &path),
-                other => other,
-            }
+        let mut opened = bring_up_to_date(&mut session, patience.min(OPENING), is_writable);
+        if let Err(error) = &opened
+            && error.is_passing()
+            && patience >= OPENING
+            && let Some(longer) = longer_opening(&path)
+        {
+            tell_of_waiting(error);
+            opened = bring_up_to_date(&mut session, longer, is_writable);
+        }
+        opened.map_err(|error| match error {
+            StoreError::Server(error) => read_only_or(error, &path),
+            other => other,
         })?;
+        reached().insert(path.clone());
         Ok(Self {
             path,
             session: Mutex::new(session),
@@ -248,6 +260,29 @@ impl ServerTable {
         let left = patience.saturating_sub(start.elapsed());
         (session.run(left, work)).map_err(|error| read_only_or(error, &self.path))
     }
+}
+
+/// Servers that this process has reached.
+fn reached() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    static REACHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+    REACHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How much longer a server is waited for when a store is opened, if it is.
+fn longer_opening(path: &Path) -> Option<Duration> {
+    if reached().contains(path) {
+        return Some(REOPENING);
+    }
+    let given = env::var("PGCONNECT_TIMEOUT").ok()?.parse().ok()?;
+    Duration::from_secs(given).checked_sub(OPENING)
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "a program that waits in silence seems to hang"
+)]
+fn tell_of_waiting(error: &StoreError) {
+    eprintln!("{error}; it is waited for");
 }
 
 fn read_only_or(error: PostgresqlError, path: &Path) -> StoreError {

@@ -124,7 +124,9 @@ impl BatchScript<'_> {
         }
         let _ = write!(
             text,
-            "worker() {{\n  exec {worker}\n}}\n\n\
+            "# A server that is away when something begins is waited for, in seconds.\n\
+             export PGCONNECT_TIMEOUT=\"${{PGCONNECT_TIMEOUT:-3600}}\"\n\n\
+             worker() {{\n  exec {worker}\n}}\n\n\
              coordinator() {{\n{}}}\n\n{}",
             self.command_lines(&command)?,
             KEEP_GOING
