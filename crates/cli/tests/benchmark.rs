@@ -2,32 +2,21 @@
 //! result submitted, verified, edited and ranked.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod common;
+
 use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::Stdio,
     thread,
     time::{Duration, Instant},
 };
 
+use common::{crystalgym, run, text};
 use crystalgym_crystal::{CanonicalCrystal, Crystal, Skeleton, Structure, StructureFormat};
 use crystalgym_evaluation::ResultStore;
 use crystalgym_training::{EpisodeRow, RowSource, read_episodes};
-
-fn crystalgym(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_crystalgym"));
-    command.current_dir(folder).args(arguments);
-    command
-}
-
-fn run(folder: &Path, arguments: &[&str]) -> Output {
-    crystalgym(folder, arguments).output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
 
 /// Density functional theory at its cheapest: two experiments, two algorithms.
 fn bench_run(output: &str) -> Vec<&str> {

@@ -1,26 +1,15 @@
 //! The other commands, as a user runs them.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod common;
+
 use std::{
     fs,
-    path::Path,
     process::{Command, Output, Stdio},
 };
 
+use common::{run_at_home as run, text};
 use serde_json::Value;
-
-fn run(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_crystalgym"))
-        .current_dir(folder)
-        .env("XDG_DATA_HOME", folder)
-        .args(arguments)
-        .output()
-        .unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
 
 fn json(output: &Output) -> Value {
     assert!(output.status.success(), "{}", text(&output.stderr));

@@ -1,13 +1,15 @@
 //! Bands, densities of states and convergence, as a user asks for them.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
+mod common;
+
 use std::{
     fs,
     io::{BufRead, BufReader},
-    path::Path,
     process::{Command, Output, Stdio},
 };
 
+use common::{at_home as command, run_at_home as run, text};
 use serde_json::Value;
 
 const SILICON: &str = "Si\n1.0\n0.0 2.715 2.715\n2.715 0.0 2.715\n2.715 2.715 0.0\nSi\n2\ndirect\n\
@@ -18,23 +20,6 @@ const SMALL: [&str; 4] = [
     "--set",
     "calculator.native.kppa=60",
 ];
-
-fn command(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_crystalgym"));
-    command
-        .current_dir(folder)
-        .env("XDG_DATA_HOME", folder)
-        .args(arguments);
-    command
-}
-
-fn run(folder: &Path, arguments: &[&str]) -> Output {
-    command(folder, arguments).output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
 
 fn json(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output.stderr)))

@@ -1,20 +1,11 @@
 //! `crystalgym pseudo`, and folders of pseudopotentials with odd names.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::{
-    fs,
-    path::Path,
-    process::{Command, Output},
-};
+mod common;
 
-fn run(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_crystalgym"))
-        .current_dir(folder)
-        .env("XDG_DATA_HOME", folder)
-        .args(arguments)
-        .output()
-        .unwrap()
-}
+use std::{fs, process::Output};
+
+use common::run_at_home as run;
 
 fn errors(output: &Output) -> String {
     assert!(!output.status.success());

@@ -3,22 +3,12 @@
 //! What needs CHGNet's weights is skipped without the Python package `chgnet`.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::{
-    fs,
-    path::Path,
-    process::{Command, Output},
-};
+mod common;
 
+use std::{fs, process::Output};
+
+use common::run_at_home as run;
 use crystalgym_crystal::{Structure, StructureFormat};
-
-fn run(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_crystalgym"))
-        .current_dir(folder)
-        .env("XDG_DATA_HOME", folder)
-        .args(arguments)
-        .output()
-        .unwrap()
-}
 
 fn said(output: &Output) -> String {
     let [out, err] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));

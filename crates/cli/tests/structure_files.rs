@@ -1,31 +1,17 @@
 //! Structure files on the command line: which is meant, what is refused, what is written into.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod common;
+
 use std::{
     fs::{self, File},
     os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink},
-    path::Path,
-    process::{Command, Output, Stdio},
+    process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
-fn crystalgym(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_crystalgym"));
-    command
-        .current_dir(folder)
-        .env("XDG_DATA_HOME", folder)
-        .args(arguments);
-    command
-}
-
-fn run(folder: &Path, arguments: &[&str]) -> Output {
-    crystalgym(folder, arguments).output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
+use common::{at_home as crystalgym, run_at_home as run, text};
 
 const SALT: &str =
     "salt\n5.64\n0 0.5 0.5\n0.5 0 0.5\n0.5 0.5 0\nNa Cl\n1 1\nDirect\n0 0 0\n0.5 0.5 0.5\n";

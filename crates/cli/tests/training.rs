@@ -1,29 +1,18 @@
 //! `crystalgym train` as a user runs it: to the end, stopped, killed, resumed, misused.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
+mod common;
+
 use std::{
     fs,
     path::Path,
     process::{Child, Command, Output, Stdio},
 };
 
+use common::{crystalgym, run, text};
 use crystalgym_crystal::{Skeleton, Structure};
 use crystalgym_testing::wait_until;
 use crystalgym_training::{EpisodeRow, read_episodes};
-
-fn crystalgym(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_crystalgym"));
-    command.current_dir(folder).args(arguments);
-    command
-}
-
-fn run(folder: &Path, arguments: &[&str]) -> Output {
-    crystalgym(folder, arguments).output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
 
 fn assert_success(output: &Output) {
     assert!(output.status.success(), "{}", text(&output.stderr));

@@ -495,7 +495,8 @@ impl Checker {
     }
 }
 
-/// The job that the experiment, the scale and the preset prescribe.
+/// The job that the experiment, the scale and the preset prescribe, with the job's own elements where
+/// it was not run with the experiment's.
 pub(super) fn expected_job(job: &ResultJob) -> Result<Job, String> {
     let known = experiments();
     let experiment = known
@@ -514,6 +515,12 @@ pub(super) fn expected_job(job: &ResultJob) -> Result<Job, String> {
             job.skeletons, experiment.name
         ));
     }
+    let mut layers = ConfigLayers::default();
+    let elements = &job.settings.task.elements;
+    if !elements.is_empty() {
+        let symbols: Vec<&str> = elements.iter().map(|element| element.symbol()).collect();
+        layers.set("task.elements", symbols);
+    }
     let selection = Selection {
         experiments: vec![*experiment],
         properties: vec![job.property],
@@ -522,7 +529,7 @@ pub(super) fn expected_job(job: &ResultJob) -> Result<Job, String> {
         seeds: vec![job.seed],
         preset: job.preset,
         scale: job.scale,
-        layers: ConfigLayers::default(),
+        layers,
     };
     let jobs = selection
         .jobs(Path::new("none"))

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod consistency;
+mod elements;
 mod files;
 mod leaderboard;
 mod support;
