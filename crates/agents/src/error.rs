@@ -1,3 +1,5 @@
+//! What can be wrong with an agent, its settings and its checkpoints.
+
 use std::{io, path::PathBuf};
 
 use crystalgym_environment::EnvironmentError;
