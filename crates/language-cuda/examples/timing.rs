@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crystalgym_language::{AdamW, AdamWConfig, LlamaConfig, LoraConfig};
 use crystalgym_language_cuda::{
-    Batch, Device, Limits, Part, Precision, Trainer, layer_weights, llama_3_8b, step_bytes,
+    Batch, Device, Limits, Part, Precision, Trainer, layer_weights, step_bytes,
 };
 
 /// What is timed.
@@ -90,7 +90,7 @@ fn operations(config: &LlamaConfig, batch: &Batch) -> f64 {
 }
 
 fn time(run: &Run) -> Result<(), Failed> {
-    let (config, lora) = (llama_3_8b(), LoraConfig::default());
+    let (config, lora) = (LlamaConfig::llama_3_8b(), LoraConfig::default());
     let batch = batch(run, config.vocab_size)?;
     let limits = Limits::of(&batch);
     let device = Device::open(0, Precision::Bf16)?;

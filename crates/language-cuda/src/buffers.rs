@@ -237,7 +237,7 @@ mod tests {
             longest: 128,
             answers: 8192,
         };
-        let config = crate::llama_3_8b();
+        let config = LlamaConfig::llama_3_8b();
         let lora = LoraConfig::default();
         let [weights, rest] = step_bytes(&config, &lora, 118, &limits, Precision::Bf16).unwrap();
         assert!(weights + rest < 40_000_000_000, "{weights} and {rest}");

@@ -31,5 +31,5 @@ pub use buffers::step_bytes;
 pub use device::{Device, Precision};
 pub use error::CudaError;
 pub use profile::Part;
-pub use shape::{layer_weights, llama_3_8b};
+pub use shape::layer_weights;
 pub use trainer::Trainer;

@@ -171,11 +171,10 @@ mod tests {
     use crystalgym_language::{Llama, TokenRows, Trainable};
 
     use super::*;
-    use crate::llama_3_8b;
 
     #[test]
     fn numbers_lie_in_the_order_of_the_maps() {
-        let plan = Plan::new(&llama_3_8b(), &LoraConfig::default(), 118).unwrap();
+        let plan = Plan::new(&LlamaConfig::llama_3_8b(), &LoraConfig::default(), 118).unwrap();
         // Oracle: r (i + o) summed over the maps by hand, 8 · 81920 in each layer.
         assert_eq!(plan.numbers(), 32 * 8 * 81_920 + 2 * 118 * 4096);
         assert_eq!(plan.rows.head, plan.rows.embedding + 118 * 4096);
@@ -198,7 +197,7 @@ mod tests {
             target_modules: vec![Module::Value, Module::Down],
             ..LoraConfig::default()
         };
-        let plan = Plan::new(&llama_3_8b(), &lora, 0).unwrap();
+        let plan = Plan::new(&LlamaConfig::llama_3_8b(), &lora, 0).unwrap();
         assert_eq!(
             plan.groups.each_ref().map(|group| group.ranks),
             [8, 0, 0, 8]
@@ -220,7 +219,7 @@ mod tests {
                 head_dim: 8,
                 vocab_size: 20,
                 tie_word_embeddings: tied,
-                ..llama_3_8b()
+                ..LlamaConfig::llama_3_8b()
             };
             let lora = LoraConfig {
                 rank: 3,

@@ -4,24 +4,6 @@ use crystalgym_language::{LlamaConfig, Module};
 
 use crate::CudaError;
 
-/// The published shape of Llama 3 8B.
-pub fn llama_3_8b() -> LlamaConfig {
-    LlamaConfig {
-        hidden_size: 4096,
-        intermediate_size: 14336,
-        num_hidden_layers: 32,
-        num_attention_heads: 32,
-        num_key_value_heads: 8,
-        head_dim: 128,
-        vocab_size: 128_256,
-        rms_norm_eps: 1e-5,
-        rope_theta: 500_000.0,
-        rope_scaling: None,
-        tie_word_embeddings: false,
-        max_position_embeddings: 8192,
-    }
-}
-
 /// Weights of the linear maps of one layer.
 pub fn layer_weights(config: &LlamaConfig) -> usize {
     let count = |module: Module| {
@@ -71,14 +53,14 @@ mod tests {
     /// Oracle: the published 8 030 261 248 parameters less 65 norms of 4096.
     #[test]
     fn weights_of_the_published_model_are_counted() {
-        let config = llama_3_8b();
+        let config = LlamaConfig::llama_3_8b();
         let count = 32 * layer_weights(&config) + 2 * config.vocab_size * config.hidden_size;
         assert_eq!(count, 8_030_261_248 - 65 * 4096);
     }
 
     #[test]
     fn what_the_kernels_cannot_read_is_named() {
-        let good = llama_3_8b();
+        let good = LlamaConfig::llama_3_8b();
         check(&good).unwrap();
         for (config, expected) in [
             (

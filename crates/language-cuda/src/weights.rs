@@ -287,11 +287,10 @@ fn each(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::llama_3_8b;
 
     #[test]
     fn the_published_model_takes_eight_gigabytes() {
-        let bytes = Weights::bytes(&llama_3_8b());
+        let bytes = Weights::bytes(&LlamaConfig::llama_3_8b());
         // Oracle: 8.03e9 weights of a byte, and 4 bytes for each row and norm by hand.
         let rows = 32 * (4096 + 2 * 1024 + 4096 + 2 * 14_336 + 4096) + 2 * 128_256;
         assert_eq!(bytes, 8_030_261_248 - 65 * 4096 + 4 * rows + 4 * 65 * 4096);

@@ -53,6 +53,24 @@ pub struct RopeScaling {
 }
 
 impl LlamaConfig {
+    /// The published shape of Llama 3 8B.
+    pub fn llama_3_8b() -> Self {
+        Self {
+            hidden_size: 4096,
+            intermediate_size: 14336,
+            num_hidden_layers: 32,
+            num_attention_heads: 32,
+            num_key_value_heads: 8,
+            head_dim: 128,
+            vocab_size: 128_256,
+            rms_norm_eps: 1e-5,
+            rope_theta: 500_000.0,
+            rope_scaling: None,
+            tie_word_embeddings: false,
+            max_position_embeddings: 8192,
+        }
+    }
+
     /// Reads `config.json`.
     ///
     /// # Errors

@@ -81,32 +81,18 @@ pub fn check(what: &'static str, bytes: f64, advice: &'static str) -> Result<(),
 mod tests {
     use super::*;
 
-    fn llama_3_8b() -> LlamaConfig {
-        LlamaConfig {
-            hidden_size: 4096,
-            intermediate_size: 14336,
-            num_hidden_layers: 32,
-            num_attention_heads: 32,
-            num_key_value_heads: 8,
-            head_dim: 128,
-            vocab_size: 128_256,
-            rms_norm_eps: 1e-5,
-            rope_theta: 500_000.0,
-            rope_scaling: None,
-            tie_word_embeddings: false,
-            max_position_embeddings: 8192,
-        }
-    }
-
     /// Oracle: the published 8.03 · 10⁹ parameters less 266 240 of the norms.
     #[test]
     fn weights_of_the_published_model_are_counted() {
-        assert_eq!(weight_count(&llama_3_8b()), 8_030_261_248 - 65 * 4096);
+        assert_eq!(
+            weight_count(&LlamaConfig::llama_3_8b()),
+            8_030_261_248 - 65 * 4096
+        );
     }
 
     #[test]
     fn what_no_machine_has_is_refused_with_the_number() {
-        let mut config = llama_3_8b();
+        let mut config = LlamaConfig::llama_3_8b();
         config.num_hidden_layers = 512;
         config.hidden_size = 1 << 16;
         let error = check_weights(&config, Precision::Full)

@@ -4,7 +4,7 @@ use crate::MaskedCategorical;
 
 /// `max(−A r, −A clip(r, 1 ± ε))` with `r = π(a) / π_old(a)`, and its derivative with respect to
 /// `ln π(a)` (Schulman et al. 2017, equation 7, with the sign of a loss); where there is a largest
-/// ratio c, no more than `−A c` of a bad action (Ye et al. 2020, AAAI 34, 6672, equation 5).
+/// ratio c, no more than `−A c` of a bad action (D. Ye et al., AAAI 2020, dual clip).
 pub(super) fn clipped_policy_loss(
     log_ratio: f64,
     advantage: f64,
@@ -85,7 +85,7 @@ mod tests {
         close(loss(1.0, 2.0), (-2.0, -2.0));
     }
 
-    /// Closed form: figure 2 of Ye et al. (2020). Without the limit, an action that has become e⁸⁰⁰ times as
+    /// Closed form. Without the limit, an action that has become e⁸⁰⁰ times as
     /// probable has an infinite loss.
     #[test]
     fn the_ratio_of_a_bad_action_has_a_limit() {

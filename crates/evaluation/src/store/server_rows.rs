@@ -28,22 +28,24 @@ const SELECT_BY_KEY: &str = concat!(
     " FROM crystalgym.results WHERE key = $1"
 );
 /// By key, or of the same formula and settings; a crystal that has another key is among the latter.
-const SELECT: &str = concat!(
-    "SELECT ",
-    result_columns!(),
-    " FROM crystalgym.results WHERE key = $1 UNION ALL SELECT ",
-    result_columns!(),
-    " FROM crystalgym.results WHERE formula = $2 AND property = $3 AND calculator = $4 \
-       AND fingerprint = $5 AND key <> $1"
-);
+macro_rules! select_candidates {
+    () => {
+        concat!(
+            "SELECT ",
+            result_columns!(),
+            " FROM crystalgym.results WHERE key = $1 UNION ALL SELECT ",
+            result_columns!(),
+            " FROM crystalgym.results WHERE formula = $2 AND property = $3 AND calculator = $4 \
+               AND fingerprint = $5 AND key <> $1"
+        )
+    };
+}
+const SELECT: &str = select_candidates!();
 /// What there is, or else the claim, unless it is another's or a worker of the queue is at it.
 const SELECT_OR_CLAIM: &str = concat!(
-    "WITH found AS (SELECT ",
-    result_columns!(),
-    " FROM crystalgym.results WHERE key = $1 UNION ALL SELECT ",
-    result_columns!(),
-    " FROM crystalgym.results WHERE formula = $2 AND property = $3 AND calculator = $4 \
-       AND fingerprint = $5 AND key <> $1), \
+    "WITH found AS (",
+    select_candidates!(),
+    "), \
      claimed AS (INSERT INTO crystalgym.claims (key, owner, expires) \
          SELECT $1, $6, (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + $7 \
          WHERE NOT EXISTS (SELECT FROM found) AND NOT EXISTS (SELECT FROM crystalgym.jobs \
