@@ -131,13 +131,6 @@ fn improved() -> TaskConfig {
     }
 }
 
-fn algorithms_and_tasks() -> impl Iterator<Item = (AgentConfig, TaskConfig)> {
-    let tasks = |config: AgentConfig| {
-        [mixed(), substituted(), improved()].map(|task| (config.clone(), task))
-    };
-    algorithms().into_iter().flat_map(tasks)
-}
-
 /// All files of a checkpoint with their bytes: networks, optimisers, buffers, generators, queues.
 fn saved(agent: &Agent) -> Vec<(String, Vec<u8>)> {
     let folder = tempfile::tempdir().unwrap();
@@ -158,36 +151,14 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     files
 }
 
-#[test]
-fn a_seed_is_a_run_however_late_the_rewards() {
-    for (config, played) in algorithms_and_tasks() {
-        let mut runs = [rigid(), delayed()].map(|evaluator| {
-            let mut record = Record::default();
-            let mut agent = Agent::new(&config, task(played.clone()), &evaluator).unwrap();
-            finish(&mut agent, &mut record);
-            (record, saved(&agent))
-        });
-        let name = format!("{config:?} {played:?}");
-        assert!(runs[0].0.episodes.len() > 80, "{name}");
-        let [first, second] = &mut runs;
-        assert_eq!(first.0, second.0, "{name}");
-        assert!(first.1 == second.1, "{name}");
-
-        let mut other = Record::default();
-        let other_seed = config.clone().with_seed(7);
-        let mut agent = Agent::new(&other_seed, task(played.clone()), &rigid()).unwrap();
-        finish(&mut agent, &mut other);
-        assert_ne!(first.0, other, "{name}");
-    }
-}
-
-#[test]
-fn resumed_equals_uninterrupted() {
-    for (config, played) in algorithms_and_tasks() {
+/// Rewards at once and undisturbed; late, stopped and resumed; another seed.
+fn a_seed_is_a_run(played: &TaskConfig) {
+    for config in algorithms() {
         let name = format!("{config:?} {played:?}");
         let mut whole_record = Record::default();
-        let mut whole = Agent::new(&config, task(played.clone()), &delayed()).unwrap();
+        let mut whole = Agent::new(&config, task(played.clone()), &rigid()).unwrap();
         finish(&mut whole, &mut whole_record);
+        assert!(whole_record.episodes.len() > 80, "{name}");
 
         let folder = tempfile::tempdir().unwrap();
         let mut record = Record::default();
@@ -201,7 +172,29 @@ fn resumed_equals_uninterrupted() {
         finish(&mut agent, &mut record);
         assert_eq!(record, whole_record, "{name}");
         assert!(saved(&agent) == saved(&whole), "{name}");
+
+        let mut other = Record::default();
+        let other_seed = config.clone().with_seed(7);
+        let mut agent = Agent::new(&other_seed, task(played.clone()), &rigid()).unwrap();
+        drive(&mut agent, &mut other, 100);
+        let first = &whole_record.episodes[..other.episodes.len()];
+        assert_ne!(first, other.episodes, "{name}");
     }
+}
+
+#[test]
+fn a_seed_is_a_run_however_late_the_rewards_and_however_often_it_is_resumed() {
+    a_seed_is_a_run(&mixed());
+}
+
+#[test]
+fn a_seed_is_a_run_by_substitution() {
+    a_seed_is_a_run(&substituted());
+}
+
+#[test]
+fn a_seed_is_a_run_by_improvement() {
+    a_seed_is_a_run(&improved());
 }
 
 #[test]

@@ -313,6 +313,11 @@ fn every_algorithm_trains_and_rolls_out_on_held_out_skeletons() {
             algorithm
         };
         let steps = format!("{section}.total_steps=300");
+        let hidden = format!("{section}.network.hidden=16");
+        let small: &[&str] = match algorithm {
+            "dqn" | "rainbow" | "ppo" | "sac" => &["--set", &hidden],
+            _ => &[],
+        };
         for process in ["filling", "substitution", "improvement"] {
             let run_folder = format!("{algorithm}-{process}");
             let process = format!("task.process={process}");
@@ -331,7 +336,7 @@ fn every_algorithm_trains_and_rolls_out_on_held_out_skeletons() {
                 "--output",
                 &run_folder,
             ];
-            assert_success(&run(folder.path(), &arguments));
+            assert_success(&run(folder.path(), &[&arguments[..], small].concat()));
             let held_out = ["--skeletons", "C1,C5", "--target", "4", "--sampled"];
             let arguments = [&["rollout", &run_folder][..], &held_out].concat();
             let output = run(folder.path(), &arguments);
