@@ -314,8 +314,9 @@ fn every_algorithm_trains_and_rolls_out_on_held_out_skeletons() {
         };
         let steps = format!("{section}.total_steps=300");
         let hidden = format!("{section}.network.hidden=16");
+        let rehearsal = format!("{section}.finds.rehearsal=0");
         let small: &[&str] = match algorithm {
-            "dqn" | "rainbow" | "ppo" | "sac" => &["--set", &hidden],
+            "dqn" | "rainbow" | "ppo" | "sac" => &["--set", &hidden, "--set", &rehearsal],
             _ => &[],
         };
         for process in ["filling", "substitution", "improvement"] {
