@@ -173,6 +173,13 @@ fn a_seed_is_a_run(played: &TaskConfig) {
         assert_eq!(record, whole_record, "{name}");
         assert!(saved(&agent) == saved(&whole), "{name}");
 
+        // A run that is taken up after its end.
+        whole.save(folder.path()).unwrap();
+        let mut again = Agent::load(folder.path(), task(played.clone()), &rigid()).unwrap();
+        finish(&mut again, &mut record);
+        assert_eq!(record, whole_record, "{name}");
+        assert!(saved(&again) == saved(&whole), "{name} after its end");
+
         let mut other = Record::default();
         let other_seed = config.clone().with_seed(7);
         let mut agent = Agent::new(&other_seed, task(played.clone()), &rigid()).unwrap();

@@ -6,7 +6,7 @@ mod kept;
 mod mask;
 mod novelty;
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::{borrow::Cow, collections::BTreeSet, mem};
 
 use crystalgym_environment::{Action, FinishedEpisode, Observation, State, Task};
 use rand_pcg::Pcg64;
@@ -29,6 +29,9 @@ pub(crate) struct Finds {
     /// Whether there is something new since the last rehearsal.
     #[serde(default, skip_serializing_if = "is_false")]
     has_news: bool,
+    /// Whether the rehearsal in the end has been.
+    #[serde(default, skip_serializing_if = "is_false")]
+    has_ended: bool,
     #[serde(skip)]
     config: FindsConfig,
 }
@@ -114,9 +117,15 @@ impl Finds {
         self.kept.take(task, episode, &self.config, returns)
     }
 
-    /// Whether there was something new since the last time this was asked.
-    pub(crate) fn take_news(&mut self) -> bool {
-        std::mem::take(&mut self.has_news)
+    /// Most gradient steps of the rehearsal that is due: one after news, and one in the end, so that a run that
+    /// is taken up after its end stays what it was.
+    pub(crate) fn rehearsals(&mut self, is_over: bool) -> usize {
+        let is_due = mem::take(&mut self.has_news) || (is_over && !self.has_ended);
+        self.has_ended = is_over;
+        match is_due {
+            true => self.config.rehearsals(is_over),
+            false => 0,
+        }
     }
 
     /// Where greedy actions leave the ways to the best crystal of each skeleton, from all starts; nowhere

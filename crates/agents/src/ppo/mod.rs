@@ -154,11 +154,8 @@ impl<N: GraphNetwork> Ppo<N> {
     fn rehearse(&mut self, step: u64) -> Result<(), AgentError> {
         let config = &self.config;
         let is_over = step >= config.total_steps;
-        if !(self.finds.take_news() || is_over) {
-            return Ok(());
-        }
         let minibatch = config.rollout_steps.div_ceil(config.minibatches);
-        for _ in 0..config.finds.rehearsals(is_over) {
+        for _ in 0..self.finds.rehearsals(is_over) {
             let (task, networks, finds) = (&self.task, &mut self.networks, &self.finds);
             let astray = finds.astray(task, |seen| modes(networks.policies(seen)?))?;
             if astray.is_empty() {

@@ -155,10 +155,10 @@ impl<N: GraphNetwork> Sac<N> {
     /// Learns on until the policy makes the best crystals.
     fn rehearse(&mut self, step: u64, observer: &mut dyn Observer) -> Result<(), AgentError> {
         let is_over = step >= self.config.total_steps;
-        if step <= self.config.learning_starts || !(self.finds.take_news() || is_over) {
+        if step <= self.config.learning_starts {
             return Ok(());
         }
-        for _ in 0..self.config.finds.rehearsals(is_over) {
+        for _ in 0..self.finds.rehearsals(is_over) {
             let (task, networks) = (&self.task, &mut self.networks);
             let act = |seen: &[Observation<'_>]| modes(networks.policies(seen)?);
             let astray = self.finds.astray(task, act)?;
