@@ -147,7 +147,7 @@ def train(
     task : str, dict or Task, optional
         A task of the paper or the members of one; skeletons by their names or files.
     algorithm : str, optional
-        ``dqn`` (default), ``rainbow``, ``ppo``, ``sac``, or a search.
+        ``dqn`` (default), ``rainbow``, ``ppo``, ``sac``, ``gflownet``, ``surrogate``, ``llm``, or a search.
     preset : str, optional
         ``standard`` (default) or ``paper``.
     settings : dict, optional

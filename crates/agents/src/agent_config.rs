@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use crate::{
-    AgentError, CollectConfig, DqnConfig, GeneticConfig, LanguageConfig, LocalSearchConfig,
-    PpoConfig, RandomSearchConfig, SacConfig, SurrogateConfig,
+    AgentError, CollectConfig, DqnConfig, GFlowNetConfig, GeneticConfig, LanguageConfig,
+    LocalSearchConfig, PpoConfig, RandomSearchConfig, SacConfig, SurrogateConfig,
 };
 
 /// An algorithm with its settings.
@@ -19,6 +19,8 @@ pub enum AgentConfig {
     Ppo(PpoConfig),
     /// Soft actor-critic for discrete actions.
     Sac(SacConfig),
+    /// A generative flow network.
+    GFlowNet(GFlowNetConfig),
     /// A model of the property.
     Surrogate(SurrogateConfig),
     /// A language model.
@@ -38,6 +40,7 @@ macro_rules! each {
             AgentConfig::Dqn($config) | AgentConfig::Rainbow($config) => $value,
             AgentConfig::Ppo($config) => $value,
             AgentConfig::Sac($config) => $value,
+            AgentConfig::GFlowNet($config) => $value,
             AgentConfig::Surrogate($config) => $value,
             AgentConfig::Llm($config) => $value,
             AgentConfig::RandomSearch($config) => $value,
@@ -55,6 +58,7 @@ impl AgentConfig {
             Self::Rainbow(_) => "rainbow",
             Self::Ppo(_) => "ppo",
             Self::Sac(_) => "sac",
+            Self::GFlowNet(_) => "gflownet",
             Self::Surrogate(_) => "surrogate",
             Self::Llm(_) => "llm",
             Self::RandomSearch(_) => "random_search",

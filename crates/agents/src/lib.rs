@@ -1,6 +1,6 @@
 //! Agents that learn to design crystals: deep Q-learning, Rainbow, proximal policy optimisation and
-//! discrete soft actor-critic, a language model, one that models the property, and the searches that they
-//! have to beat.
+//! discrete soft actor-critic, a generative flow network, a language model, one that models the property, and
+//! the searches that they have to beat.
 //!
 //! A [`Learner`] remembers, learns and acts; an [`Agent`] drives one through environments, one
 //! [`step`](Agent::step) at a time. Whatever wants to know what happens is an [`Observer`]. A saved
@@ -20,6 +20,7 @@ mod error;
 mod evaluate;
 mod evaluator;
 mod finds;
+mod gflownet;
 mod language;
 mod learner;
 mod networks;
@@ -33,6 +34,7 @@ mod schedule;
 mod search;
 mod support;
 mod surrogate;
+mod trained;
 
 pub use advantage::generalized_advantages;
 pub use agent_config::AgentConfig;
@@ -45,6 +47,7 @@ pub use error::AgentError;
 pub use evaluate::{PUBLISHED_ROLLOUTS, Rollout, evaluate_policy};
 pub use evaluator::Evaluator;
 pub use finds::FindsConfig;
+pub use gflownet::{GFlowNet, GFlowNetConfig};
 pub use language::{Baseline, LanguageAgent, LanguageConfig};
 pub use learner::Learner;
 pub use observer::{Observer, Update};

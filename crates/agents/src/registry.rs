@@ -5,8 +5,8 @@ use std::{path::Path, sync::Arc};
 use crystalgym_environment::Task;
 
 use crate::{
-    AgentConfig, AgentError, Dqn, GeneticProposer, LanguageAgent, Learner, LocalProposer, Policy,
-    PolicyMode, Ppo, RandomProposer, Sac, Search, SurrogateAgent,
+    AgentConfig, AgentError, Dqn, GFlowNet, GeneticProposer, LanguageAgent, Learner, LocalProposer,
+    Policy, PolicyMode, Ppo, RandomProposer, Sac, Search, SurrogateAgent,
     checkpoint::{CheckpointFile, invalid},
 };
 
@@ -25,6 +25,7 @@ pub(crate) fn new_learner(
         AgentConfig::Rainbow(config) => Box::new(Dqn::rainbow(config, task)?),
         AgentConfig::Ppo(config) => Box::new(Ppo::new(config, task)?),
         AgentConfig::Sac(config) => Box::new(Sac::new(config, task)?),
+        AgentConfig::GFlowNet(config) => Box::new(GFlowNet::new(config, task)?),
         AgentConfig::Surrogate(config) => Box::new(SurrogateAgent::new(config, task)?),
         AgentConfig::Llm(config) => Box::new(LanguageAgent::new(config, task)?),
         AgentConfig::RandomSearch(config) => {
@@ -46,6 +47,7 @@ fn settings(file: &CheckpointFile) -> Result<AgentConfig, AgentError> {
         "rainbow" => AgentConfig::Rainbow(file.settings()?),
         "ppo" => AgentConfig::Ppo(file.settings()?),
         "sac" => AgentConfig::Sac(file.settings()?),
+        "gflownet" => AgentConfig::GFlowNet(file.settings()?),
         "surrogate" => AgentConfig::Surrogate(file.settings()?),
         "llm" => AgentConfig::Llm(file.settings()?),
         "random_search" => AgentConfig::RandomSearch(file.settings()?),

@@ -9,8 +9,8 @@ use std::{fs, path::Path};
 
 use common::{Record, delayed, drive, finish, rigid, short_run, small_network, task};
 use crystalgym_agents::{
-    Agent, AgentConfig, DqnConfig, GeneticConfig, LocalSearchConfig, PpoConfig, RandomSearchConfig,
-    RelabelConfig, SacConfig, SurrogateConfig,
+    Agent, AgentConfig, DqnConfig, GFlowNetConfig, GeneticConfig, LocalSearchConfig, PpoConfig,
+    RandomSearchConfig, RelabelConfig, SacConfig, SurrogateConfig,
 };
 use crystalgym_environment::{ProcessName, RewardForm, TaskConfig};
 use crystalgym_evaluation::Property;
@@ -69,6 +69,15 @@ fn algorithms() -> Vec<AgentConfig> {
         network: small_network(8),
         ..SacConfig::standard()
     };
+    let gflownet = GFlowNetConfig {
+        total_steps,
+        environments,
+        in_flight,
+        replay_trajectories: 50,
+        relabel: relabel(),
+        network: small_network(8),
+        ..GFlowNetConfig::default()
+    };
     let seed = 1;
     vec![
         AgentConfig::Dqn(short_run()),
@@ -76,6 +85,7 @@ fn algorithms() -> Vec<AgentConfig> {
         AgentConfig::Ppo(ppo),
         AgentConfig::Ppo(stale),
         AgentConfig::Sac(sac),
+        AgentConfig::GFlowNet(gflownet),
         AgentConfig::Surrogate(SurrogateConfig {
             total_steps,
             environments,
@@ -153,7 +163,11 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
 
 /// Rewards at once and undisturbed; late, stopped and resumed; another seed.
 fn a_seed_is_a_run(played: &TaskConfig) {
-    for config in algorithms() {
+    let plays = |config: &AgentConfig| {
+        let one_history = played.process != ProcessName::Improvement;
+        one_history || !matches!(config, AgentConfig::GFlowNet(_))
+    };
+    for config in algorithms().into_iter().filter(plays) {
         let name = format!("{config:?} {played:?}");
         let mut whole_record = Record::default();
         let mut whole = Agent::new(&config, task(played.clone()), &rigid()).unwrap();

@@ -4,32 +4,24 @@
 
 mod common;
 
-use std::{
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
 };
 
-use common::{Record, delayed, dqn, drive, finish, rigid, short_run, small_network, task};
+use common::{
+    Record, delayed, dqn, drive, elements, finish, rigid, short_run, small_network, task, two_sites,
+};
 use crystalgym_agents::{
     Agent, AgentConfig, DqnConfig, Evaluator, PUBLISHED_ROLLOUTS, PolicyMode, PpoConfig,
     RandomSearchConfig, RelabelConfig, Rollout, SacConfig, evaluate_policy,
 };
-use crystalgym_crystal::{Crystal, Element, Lattice, Structure};
+use crystalgym_crystal::{Crystal, Element};
 use crystalgym_environment::{ProcessName, RewardForm, Task, TaskConfig};
 use crystalgym_evaluation::{
     Calculator, CancelToken, EmpiricalCalculator, FailureCode, Fingerprint, Outcome, Property,
     RigidCalculator, Values,
 };
-
-fn elements(symbols: &[&str]) -> Vec<Element> {
-    symbols
-        .iter()
-        .map(|symbol| symbol.parse().unwrap())
-        .collect()
-}
 
 fn best_return(task: &Task) -> f64 {
     let skeleton = &task.skeletons()[0];
@@ -48,24 +40,6 @@ fn best_return(task: &Task) -> f64 {
             .of_outcome(task.target(), &outcome)
     });
     returns.fold(f64::NEG_INFINITY, f64::max)
-}
-
-/// The cell of caesium chloride with four elements to choose from.
-fn two_sites(folder: &Path) -> TaskConfig {
-    let path = folder.join("two-sites.cif");
-    let structure = Structure {
-        lattice: Lattice::from_parameters([4.1; 3], [90.0; 3]).unwrap(),
-        elements: elements(&["Cs", "Cl"]),
-        frac_coords: vec![[0.0; 3], [0.5; 3]],
-    };
-    structure.to_file(&path).unwrap();
-    TaskConfig {
-        skeletons: vec![path.to_string_lossy().into_owned()],
-        elements: elements(&["Li", "Cl", "Br", "Cs"]),
-        // CsBr has 5.13 g/cm³ here; its neighbours CsCl and Cs₂ have 4.06 and 6.41.
-        target: 5.0,
-        ..TaskConfig::default()
-    }
 }
 
 /// Oracle: all 16 fillings of two sites with four elements. The learned policy must be optimal,

@@ -6,38 +6,22 @@ mod common;
 
 use std::{path::Path, sync::Arc};
 
-use common::{finish, rigid, small_network, task};
+use common::{elements, finish, rigid, small_network, task};
 use crystalgym_agents::{
     Agent, AgentConfig, CriticCombination, DqnConfig, FindsConfig, PolicyMode, PpoConfig, Sac,
     SacConfig, evaluate_policy,
 };
-use crystalgym_crystal::{Element, Lattice, Structure};
 use crystalgym_environment::{State, Task, TaskConfig};
 use crystalgym_evaluation::{Calculator, CancelToken, RigidCalculator};
 use crystalgym_networks::GraphNetwork;
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
-fn elements(symbols: &[&str]) -> Vec<Element> {
-    symbols
-        .iter()
-        .map(|symbol| symbol.parse().unwrap())
-        .collect()
-}
-
-/// The cell of caesium chloride: two sites.
+/// The same two sites with the small set of elements.
 fn two_sites(folder: &Path) -> TaskConfig {
-    let path = folder.join("two-sites.cif");
-    let structure = Structure {
-        lattice: Lattice::from_parameters([4.1; 3], [90.0; 3]).unwrap(),
-        elements: elements(&["Cs", "Cl"]),
-        frac_coords: vec![[0.0; 3], [0.5; 3]],
-    };
-    structure.to_file(&path).unwrap();
     TaskConfig {
-        skeletons: vec![path.to_string_lossy().into_owned()],
-        target: 5.0,
-        ..TaskConfig::default()
+        elements: TaskConfig::default().elements,
+        ..common::two_sites(folder)
     }
 }
 

@@ -30,11 +30,12 @@ pub(crate) enum Shape {
 }
 
 /// In the order in which they are listed.
-pub(crate) const ALGORITHMS: [Algorithm; 9] = [
+pub(crate) const ALGORITHMS: [Algorithm; 10] = [
     Algorithm::Ppo,
     Algorithm::Sac,
     Algorithm::Dqn,
     Algorithm::Rainbow,
+    Algorithm::GFlowNet,
     Algorithm::Surrogate,
     Algorithm::Llm,
     Algorithm::RandomSearch,
@@ -55,6 +56,7 @@ pub(crate) fn style_of(algorithm: Algorithm) -> AlgorithmStyle {
         Algorithm::Sac => style("sac", "SAC", "#d55e00", "#ff9147", Shape::Square),
         Algorithm::Dqn => style("dqn", "DQN", "#009e73", "#2fcf9f", Shape::Diamond),
         Algorithm::Rainbow => style("rainbow", "Rainbow", "#b3548c", "#e793c2", Shape::Triangle),
+        Algorithm::GFlowNet => style("gflownet", "GFlowNet", "#6b7a00", "#c3d24a", Shape::Diamond),
         Algorithm::Surrogate => style(
             "surrogate",
             "Surrogate",

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use crystalgym_agents::{
-    AgentConfig, AgentError, DqnConfig, Evaluator, GeneticConfig, LanguageConfig,
+    AgentConfig, AgentError, DqnConfig, Evaluator, GFlowNetConfig, GeneticConfig, LanguageConfig,
     LocalSearchConfig, PpoConfig, RandomSearchConfig, SacConfig, SurrogateConfig,
 };
 use crystalgym_environment::{ProcessName, TaskConfig, named_tasks};
@@ -48,6 +48,9 @@ pub struct TrainingConfig {
     /// Settings of `sac`.
     #[serde(default)]
     pub sac: SacConfig,
+    /// Settings of `gflownet`.
+    #[serde(default)]
+    pub gflownet: GFlowNetConfig,
     /// Settings of `surrogate`.
     #[serde(default)]
     pub surrogate: SurrogateConfig,
@@ -68,7 +71,8 @@ pub struct TrainingConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AlgorithmConfig {
-    /// `dqn`, `rainbow`, `ppo`, `sac`, `surrogate`, `llm`, `random_search`, `genetic` or `local_search`.
+    /// `dqn`, `rainbow`, `ppo`, `sac`, `gflownet`, `surrogate`, `llm`, `random_search`, `genetic` or
+    /// `local_search`.
     pub name: Algorithm,
     /// `standard` (ours) or `paper` (as the published runs).
     pub preset: Preset,
@@ -95,6 +99,9 @@ pub enum Algorithm {
     Ppo,
     /// Soft actor-critic for discrete actions.
     Sac,
+    /// A generative flow network, which makes many good crystals.
+    #[serde(rename = "gflownet")]
+    GFlowNet,
     /// A model of the property, and calculations where it says.
     Surrogate,
     /// A language model.
@@ -112,16 +119,23 @@ impl Algorithm {
     /// Whether it proposes crystals and learns no policy: in the end it repeats its best find.
     pub fn is_search(self) -> bool {
         match self {
-            Self::Dqn | Self::Rainbow | Self::Ppo | Self::Sac | Self::Surrogate | Self::Llm => {
-                false
-            }
+            Self::Dqn
+            | Self::Rainbow
+            | Self::Ppo
+            | Self::Sac
+            | Self::GFlowNet
+            | Self::Surrogate
+            | Self::Llm => false,
             Self::RandomSearch | Self::Genetic | Self::LocalSearch => true,
         }
     }
 
     /// Whether it has a network, whose kind can be chosen.
     pub fn has_network(self) -> bool {
-        matches!(self, Self::Dqn | Self::Rainbow | Self::Ppo | Self::Sac)
+        matches!(
+            self,
+            Self::Dqn | Self::Rainbow | Self::Ppo | Self::Sac | Self::GFlowNet
+        )
     }
 
     /// The name used in configurations and files.
@@ -131,6 +145,7 @@ impl Algorithm {
             Self::Rainbow => "rainbow",
             Self::Ppo => "ppo",
             Self::Sac => "sac",
+            Self::GFlowNet => "gflownet",
             Self::Surrogate => "surrogate",
             Self::Llm => "llm",
             Self::RandomSearch => "random_search",
@@ -275,6 +290,7 @@ impl TrainingConfig {
             rainbow: DqnConfig::rainbow(),
             ppo: PpoConfig::standard(),
             sac: SacConfig::standard(),
+            gflownet: GFlowNetConfig::default(),
             surrogate: SurrogateConfig::default(),
             llm: LanguageConfig::standard(),
             genetic: GeneticConfig::default(),
@@ -368,6 +384,7 @@ impl TrainingConfig {
             AgentConfig::Rainbow(self.rainbow.clone()),
             AgentConfig::Ppo(self.ppo.clone()),
             AgentConfig::Sac(self.sac.clone()),
+            AgentConfig::GFlowNet(self.gflownet.clone()),
             AgentConfig::Surrogate(self.surrogate.clone()),
             AgentConfig::Llm(self.llm.clone()),
             AgentConfig::RandomSearch(self.random_search.clone()),
@@ -386,6 +403,7 @@ impl TrainingConfig {
             Algorithm::Rainbow => AgentConfig::Rainbow(self.rainbow.clone()),
             Algorithm::Ppo => AgentConfig::Ppo(self.ppo.clone()),
             Algorithm::Sac => AgentConfig::Sac(self.sac.clone()),
+            Algorithm::GFlowNet => AgentConfig::GFlowNet(self.gflownet.clone()),
             Algorithm::Surrogate => AgentConfig::Surrogate(self.surrogate.clone()),
             Algorithm::Llm => AgentConfig::Llm(self.llm.clone()),
             Algorithm::RandomSearch => AgentConfig::RandomSearch(self.random_search.clone()),

@@ -1,70 +1,16 @@
 //! Gradient steps of discrete SAC.
 
 use crystalgym_environment::{Action, Observation, State, Task};
-use crystalgym_networks::{Adam, AdamConfig, Gradients, GraphNetwork};
+use crystalgym_networks::GraphNetwork;
 
 use super::{
     SacConfig,
     loss::{actor_loss, combine, critic_loss, soft_value},
 };
 use crate::{
-    AgentError, MaskedCategorical, Transition, batch::StateBatch, categorical_policy::policies,
-    finds::Finds, networks::polyak_update,
+    AgentError, MaskedCategorical, Transition, batch::StateBatch, finds::Finds,
+    networks::polyak_update, trained::Trained,
 };
-
-/// A network and its optimiser.
-pub(super) struct Trained<N: GraphNetwork> {
-    pub(super) network: N,
-    pub(super) adam: Adam,
-    workspace: N::Workspace,
-    gradients: Gradients,
-}
-
-impl<N: GraphNetwork> Trained<N> {
-    fn new(network: N, config: &SacConfig) -> Result<Self, AgentError> {
-        let adam = AdamConfig {
-            epsilon: config.adam_epsilon,
-            ..AdamConfig::default()
-        };
-        Ok(Self {
-            adam: Adam::new(adam, network.parameters()),
-            workspace: network.workspace(config.threads)?,
-            gradients: network.parameters().zeros_like(),
-            network,
-        })
-    }
-
-    fn forward(&mut self, batch: &StateBatch<'_>) -> Result<Vec<f32>, AgentError> {
-        batch.forward(&self.network, &mut self.workspace)
-    }
-
-    /// One step down the gradient of a loss of the last forward pass; returns its norm.
-    fn descend(
-        &mut self,
-        batch: &StateBatch<'_>,
-        grad: &[f32],
-        learning_rate: f64,
-        largest_norm: Option<f64>,
-    ) -> Result<f64, AgentError> {
-        self.gradients.clear();
-        batch.backward(
-            &self.network,
-            &mut self.workspace,
-            grad,
-            &mut self.gradients,
-        )?;
-        let norm = match largest_norm {
-            Some(largest) => self.gradients.clip_norm(largest),
-            None => self.gradients.norm(),
-        };
-        self.adam.step(
-            learning_rate,
-            &self.gradients,
-            self.network.parameters_mut(),
-        )?;
-        Ok(norm)
-    }
-}
 
 /// The numbers of one update that change during the run.
 #[derive(Debug, Clone, Copy)]
@@ -107,9 +53,10 @@ impl<N: GraphNetwork> SoftActorCritic<N> {
     pub(super) fn new(actor: N, critics: [N; 2], config: &SacConfig) -> Result<Self, AgentError> {
         let targets = critics.clone();
         let [first, second] = critics;
+        let trained = |network| Trained::new(network, config.adam_epsilon, config.threads);
         Ok(Self {
-            actor: Trained::new(actor, config)?,
-            critics: [Trained::new(first, config)?, Trained::new(second, config)?],
+            actor: trained(actor)?,
+            critics: [trained(first)?, trained(second)?],
             targets,
         })
     }
@@ -119,10 +66,7 @@ impl<N: GraphNetwork> SoftActorCritic<N> {
         &mut self,
         seen: &[Observation<'_>],
     ) -> Result<Vec<Option<MaskedCategorical>>, AgentError> {
-        let Trained {
-            network, workspace, ..
-        } = &mut self.actor;
-        policies(network, workspace, seen)
+        self.actor.policies(seen)
     }
 
     /// A step of the critics, then one of the actor.

@@ -1,6 +1,7 @@
 //! Tests of the gradient steps against the losses as defined.
 
 use crystalgym_environment::TaskConfig;
+use crystalgym_networks::Gradients;
 use crystalgym_networks::{MegnetShape, Network, NetworkConfig, Outputs};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;

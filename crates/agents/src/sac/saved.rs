@@ -34,9 +34,7 @@ impl<N: GraphNetwork> Sac<N> {
         let own = &self.networks;
         let trained = std::iter::once(("actor", &own.actor));
         for (name, trained) in trained.chain(CRITICS.into_iter().zip(&own.critics)) {
-            let parameters = trained.network.parameters();
-            networks.insert_parameters(name, parameters);
-            networks.insert_adam(&format!("{name}_adam"), &trained.adam, parameters);
+            trained.insert_into(&mut networks, name);
         }
         for (name, target) in CRITICS.into_iter().zip(&own.targets) {
             networks.insert_parameters(&format!("{name}_target"), target.parameters());
@@ -58,9 +56,7 @@ impl<N: GraphNetwork> Sac<N> {
         let own = &mut self.networks;
         let trained = std::iter::once(("actor", &mut own.actor));
         for (name, trained) in trained.chain(CRITICS.into_iter().zip(&mut own.critics)) {
-            read.restore_parameters(name, trained.network.parameters_mut())?;
-            let parameters = trained.network.parameters();
-            read.restore_adam(&format!("{name}_adam"), &mut trained.adam, parameters)?;
+            trained.restore_from(&read, name)?;
         }
         for (name, target) in CRITICS.into_iter().zip(&mut own.targets) {
             read.restore_parameters(&format!("{name}_target"), target.parameters_mut())?;

@@ -5,10 +5,10 @@
     reason = "a test may panic and need not use everything"
 )]
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{path::Path, sync::Arc, thread, time::Duration};
 
 use crystalgym_agents::{Agent, Dqn, DqnConfig, Evaluator, Learner, Observer, Progress, Update};
-use crystalgym_crystal::{Crystal, Element};
+use crystalgym_crystal::{Crystal, Element, Lattice, Structure};
 use crystalgym_environment::{FinishedEpisode, Task, TaskConfig};
 use crystalgym_evaluation::{
     Calculator, CancelToken, Fingerprint, Outcome, Property, RigidCalculator,
@@ -71,6 +71,31 @@ pub(crate) fn small_network(hidden: usize) -> NetworkConfig {
         blocks: 1,
         ..MegnetShape::default()
     })
+}
+
+pub(crate) fn elements(symbols: &[&str]) -> Vec<Element> {
+    symbols
+        .iter()
+        .map(|symbol| symbol.parse().unwrap())
+        .collect()
+}
+
+/// The cell of caesium chloride with four elements to choose from.
+pub(crate) fn two_sites(folder: &Path) -> TaskConfig {
+    let path = folder.join("two-sites.cif");
+    let structure = Structure {
+        lattice: Lattice::from_parameters([4.1; 3], [90.0; 3]).unwrap(),
+        elements: elements(&["Cs", "Cl"]),
+        frac_coords: vec![[0.0; 3], [0.5; 3]],
+    };
+    structure.to_file(&path).unwrap();
+    TaskConfig {
+        skeletons: vec![path.to_string_lossy().into_owned()],
+        elements: elements(&["Li", "Cl", "Br", "Cs"]),
+        // CsBr has 5.13 g/cm³ here; its neighbours CsCl and Cs₂ have 4.06 and 6.41.
+        target: 5.0,
+        ..TaskConfig::default()
+    }
 }
 
 /// An agent that knows nothing yet.

@@ -28,7 +28,7 @@ pub(crate) struct RunArguments {
 }
 
 /// What is compared by how soon it solves a task.
-const SOLVING_ALGORITHMS: [&str; 7] = [
+const SOLVING_ALGORITHMS: [&str; 8] = [
     "surrogate",
     "genetic",
     "random_search",
@@ -36,6 +36,7 @@ const SOLVING_ALGORITHMS: [&str; 7] = [
     "dqn",
     "ppo",
     "sac",
+    "gflownet",
 ];
 
 /// What `bench run` and `bench --preset` share.
@@ -45,8 +46,8 @@ pub(crate) struct RunOptionArguments {
     /// model's figures the first two.
     #[arg(long, value_delimiter = ',')]
     properties: Vec<Property>,
-    /// Algorithms, separated by commas; surrogate, random_search, genetic and local_search are known too.
-    /// By default ppo, sac, dqn and rainbow; of `solve` surrogate, genetic and random_search as well; of the
+    /// Algorithms, separated by commas; gflownet, surrogate, random_search, genetic and local_search are known too.
+    /// By default ppo, sac, dqn and rainbow; of `solve` all but local_search; of the
     /// language model's figures llm.
     #[arg(long, value_delimiter = ',')]
     algorithms: Vec<String>,
