@@ -220,6 +220,33 @@ impl Reward {
         }
     }
 
+    /// The slope `dr/dp` of [`Self::of_value`] at a finite value, per unit of the property; 0 where the
+    /// reward has its kink at the target or is cut off. Of a custom reward the central difference over
+    /// a hundred-thousandth of the value or the target, whichever is larger.
+    pub fn slope_of_value(&self, target: f64, value: f64) -> f64 {
+        let reward = self.of_value(target, value);
+        match self {
+            Self::RelativeDistance if value == target || reward <= self.of_failure() => 0.0,
+            Self::RelativeDistance => (target - value).signum() / target,
+            Self::ScaledGaussian => -2.0 * (value - target) / target * reward,
+            Self::Gaussian => -2.0 * (value - target) * reward,
+            Self::Within { tolerance, reward } => {
+                let beyond = (value - target).abs() - tolerance;
+                match beyond > 0.0 {
+                    true => {
+                        reward.slope_of_value(target, target + beyond.copysign(value - target))
+                    }
+                    false => 0.0,
+                }
+            }
+            Self::Custom(reward) => {
+                let step = 1e-5 * value.abs().max(target.abs()).max(1e-3);
+                let at = |value| reward.of_value(target, value);
+                (at(value + step) - at(value - step)) / (2.0 * step)
+            }
+        }
+    }
+
     /// The reward of a crystal without a value; none is lower.
     pub fn of_failure(&self) -> f64 {
         match self {
@@ -293,6 +320,30 @@ mod tests {
             ..Values::default()
         };
         Reward::of(property).of_outcome(target, &Outcome::Success(values))
+    }
+
+    /// Oracle: central differences of the reward.
+    #[test]
+    fn slopes_of_values() {
+        let within = Reward::Within {
+            tolerance: 0.2,
+            reward: Box::new(Reward::Gaussian),
+        };
+        let rewards = [
+            Reward::RelativeDistance,
+            Reward::ScaledGaussian,
+            Reward::Gaussian,
+            within,
+        ];
+        for reward in rewards {
+            for value in [-0.7, 0.4, 1.0, 1.6, 2.9, 40.0] {
+                let at = |value| reward.of_value(1.5, value);
+                let expected = (at(value + 1e-5) - at(value - 1e-5)) / 2e-5;
+                let slope = reward.slope_of_value(1.5, value);
+                assert!((slope - expected).abs() < 1e-8, "{reward:?} at {value}: {slope}");
+            }
+            assert_eq!(reward.slope_of_value(1.5, 1.5), 0.0);
+        }
     }
 
     /// Closed forms, worked out by hand.
