@@ -47,6 +47,9 @@ pub enum ObjectiveModelError {
         /// Its value.
         found: f64,
     },
+    /// A crystal that the model was not made for.
+    #[error("objective model: {0}")]
+    Crystal(String),
     /// A checkpoint that does not fit.
     #[error("objective model of a checkpoint: {0}")]
     Saved(String),

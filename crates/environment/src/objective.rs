@@ -280,17 +280,20 @@ impl Reward {
     }
 
     /// The reward of an appraisal; of a prediction the expected one,
-    /// `(1 − f) r(value) + f r(failure)` with the predicted probability of failure `f`.
+    /// `(1 − f) r(value) + f r(failure)` with the predicted probability of failure `f`, less its penalty,
+    /// and no less than that of a failure.
     pub fn of_appraisal(&self, target: f64, appraisal: &Appraisal) -> f64 {
         match appraisal {
             Appraisal::Computed(evaluation) => self.of_outcome(target, &evaluation.outcome),
             Appraisal::Predicted(Prediction {
                 value,
                 failure_probability,
+                penalty,
                 ..
             }) => {
                 let success = self.of_value(target, *value);
-                success + failure_probability * (self.of_failure() - success)
+                let expected = success + failure_probability * (self.of_failure() - success);
+                (expected - penalty).max(self.of_failure())
             }
         }
     }
@@ -415,9 +418,17 @@ mod tests {
             value: 3.0,
             spread: 0.1,
             failure_probability: 0.25,
+            penalty: 0.1,
         });
-        let expected = 0.75 - 0.25;
+        let expected = 0.75 - 0.25 - 0.1;
         let found = Reward::of(Property::Density).of_appraisal(3.0, &prediction);
         assert!((found - expected).abs() < 1e-15);
+        let doubtful = Appraisal::Predicted(Prediction {
+            value: 3.0,
+            penalty: 7.0,
+            ..Prediction::default()
+        });
+        let least = Reward::of(Property::Density).of_appraisal(3.0, &doubtful);
+        assert_eq!(least, -1.0);
     }
 }
