@@ -19,6 +19,9 @@ pub struct Ascent {
     pub rate: f64,
     /// Largest logit, and that of the element that a site starts with.
     pub clip: f64,
+    /// Elements that it may choose among, the first so many of the network's; what a site starts with
+    /// may be another.
+    pub elements: usize,
 }
 
 /// A crystal that an ascent starts from.
@@ -82,7 +85,8 @@ impl Ascent {
             let sites = shares.chunks_exact(elements);
             for (site, (shares, slopes)) in sites.zip(grad_shares.chunks_exact(elements)).enumerate()
             {
-                for (a, gradient) in logit_slopes(shares, slopes).enumerate() {
+                let slopes = logit_slopes(shares, slopes).enumerate();
+                for (a, gradient) in slopes.take(self.elements) {
                     let i = site * elements + a;
                     means[i] = DECAYS.0 * means[i] + (1.0 - DECAYS.0) * gradient;
                     squares[i] = DECAYS.1 * squares[i] + (1.0 - DECAYS.1) * gradient * gradient;

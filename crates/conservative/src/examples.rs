@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crystalgym_crystal::Skeleton;
+use crystalgym_crystal::{Element, Skeleton};
 use serde::{Deserialize, Serialize};
 
 /// What is known of a crystal.
@@ -20,7 +20,7 @@ pub enum Truth {
 pub struct Example {
     /// Index of its skeleton: those of the task first, then those of the data.
     pub skeleton: usize,
-    /// Element of each site, as an index into the task's.
+    /// Element of each site, as an index into the task's, followed by those of the data.
     pub node_types: Box<[u8]>,
     /// What is known.
     pub truth: Truth,
@@ -31,10 +31,12 @@ pub struct Example {
 pub struct Examples {
     /// Skeletons beside those of the task.
     pub skeletons: Vec<Arc<Skeleton>>,
+    /// Elements beside those of the task, in the order of the file.
+    pub elements: Vec<Element>,
     /// Crystals, in the order of the file.
     pub all: Vec<Example>,
-    /// Lines that were left out: of elements that the task does not have, or of formulas that fit none of
-    /// its skeletons.
+    /// Lines that were left out: of elements that are not asked for, or of formulas that fit none of the task's
+    /// skeletons.
     pub left_out: usize,
     /// SHA-256 of the file as it is.
     pub sha256: String,

@@ -28,9 +28,11 @@ const FORMULAS: [&str; 3] = ["formula", "pretty_formula", "composition"];
 impl Examples {
     /// Reads what is known of crystals of a task's elements.
     ///
+    /// `value_columns` are names that the column of values may have, the first that is there counts.
+    ///
     /// A file that ends in `.parquet` is an exhaustive table of one of the task's skeletons (`crystalgym
-    /// table export`), of the task's property. Others are CSV, packed by gzip or not, with the values in the column
-    /// `value_column` (in the property's unit) and one of
+    /// table export`), of the task's property. Others are CSV, packed by gzip or not, with the values in
+    /// the property's unit and one of
     ///
     /// - `cif`: a structure as CIF text, as in MP-20; it becomes a skeleton of its own;
     /// - `skeleton` and `elements`: a filling of one of the task's skeletons, as in a run's `episodes.csv`; a
@@ -38,7 +40,8 @@ impl Examples {
     /// - `formula`, `pretty_formula` or `composition`: every skeleton of the task that a whole number of
     ///   formula units fills, in one arrangement, drawn by the seed.
     ///
-    /// Lines with elements that the task does not have are left out and counted. Of more than `most`
+    /// Lines with elements that the task does not have are left out and counted, unless `all_elements` are to
+    /// be taken. Of more than `most`
     /// crystals so many are drawn by the seed; 0 takes all.
     ///
     /// # Errors
@@ -46,7 +49,8 @@ impl Examples {
     pub fn read(
         path: &Path,
         task: &Task,
-        value_column: &str,
+        value_columns: &[&str],
+        all_elements: bool,
         most: usize,
         seed: u64,
     ) -> Result<Self, ObjectiveModelError> {
@@ -63,12 +67,13 @@ impl Examples {
             places: (task.elements().elements().iter().enumerate())
                 .map(|(place, element)| (*element, place as u8))
                 .collect(),
+            all_elements,
             found: Self::default(),
         };
         let is_table = path.extension().is_some_and(|end| end == "parquet");
         match is_table {
             true => reader.table(bytes)?,
-            false => reader.lines(&unpacked(path, bytes)?, value_column, &mut rng)?,
+            false => reader.lines(&unpacked(path, bytes)?, value_columns, &mut rng)?,
         }
         let mut found = reader.found;
         if found.all.is_empty() {
@@ -132,6 +137,7 @@ struct Reader<'t> {
     task: &'t Task,
     /// Node type of each element.
     places: BTreeMap<Element, u8>,
+    all_elements: bool,
     found: Examples,
 }
 
@@ -178,7 +184,7 @@ impl Reader<'_> {
     fn lines(
         &mut self,
         text: &[u8],
-        value_column: &str,
+        value_columns: &[&str],
         rng: &mut Pcg64,
     ) -> Result<(), ObjectiveModelError> {
         let mut reader = csv::Reader::from_reader(text);
@@ -188,8 +194,11 @@ impl Reader<'_> {
             .clone();
         let column = |name: &str| headers.iter().position(|header| header == name);
         let listed = || headers.iter().collect::<Vec<_>>().join(", ");
-        let Some(values) = column(value_column) else {
-            let message = format!("no column '{value_column}'; found {}", listed());
+        let mut named = value_columns.iter();
+        let named = named.find_map(|name| Some((*name, column(name)?)));
+        let Some((value_column, values)) = named else {
+            let expected = value_columns.join("' or '");
+            let message = format!("no column '{expected}'; found {}", listed());
             return Err(self.wrong(None, message));
         };
         let failures = column("failure");
@@ -208,6 +217,7 @@ impl Reader<'_> {
                 }
             },
         };
+        let path = self.path.clone();
         for record in reader.records() {
             let record = record.map_err(|error| self.wrong(None, error.to_string()))?;
             let line = record.position().map(csv::Position::line);
@@ -224,7 +234,11 @@ impl Reader<'_> {
                     return Err(self.wrong(line, message));
                 }
             };
-            let named = |name: &str, message: String| self.wrong(line, format!("{name}: {message}"));
+            let named = |name: &str, message: String| ObjectiveModelError::File {
+                path: path.clone(),
+                line,
+                message: format!("{name}: {message}"),
+            };
             match form {
                 Form::Filling { skeleton, elements } => {
                     let label = field(skeleton);
@@ -275,8 +289,14 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Node types of elements in site order; `None` if the task lacks one.
-    fn node_types(&self, elements: &[Element]) -> Option<Box<[u8]>> {
+    /// Node types of elements in site order; `None` if one is not asked for.
+    fn node_types(&mut self, elements: &[Element]) -> Option<Box<[u8]>> {
+        for element in elements {
+            if self.all_elements && !self.places.contains_key(element) {
+                self.places.insert(*element, self.places.len() as u8);
+                self.found.elements.push(*element);
+            }
+        }
         let places = elements.iter().map(|element| self.places.get(element).copied());
         places.collect()
     }

@@ -22,6 +22,8 @@ pub(crate) struct Member {
     pub(crate) network: Megnet,
     pub(crate) adam: Adam,
     pub(crate) conservative: Conservative,
+    /// Elements that an ascent may choose among.
+    choice: usize,
     /// Its own draws: the order of examples.
     pub(crate) rng: Pcg64,
     workspace: Workspace,
@@ -31,7 +33,7 @@ pub(crate) struct Member {
 impl Member {
     pub(crate) fn new(
         config: &ObjectiveModelConfig,
-        elements: usize,
+        (choice, elements): (usize, usize),
         templates: Arc<[GraphTemplate]>,
         seed: u64,
     ) -> Result<Self, ObjectiveModelError> {
@@ -40,6 +42,7 @@ impl Member {
         Ok(Self {
             adam: Adam::new(AdamConfig::default(), network.parameters()),
             conservative: Conservative::new(config.weighting, config.weight),
+            choice,
             workspace: network.workspace(config.threads)?,
             gradients: network.parameters().zeros_like(),
             network,
@@ -66,6 +69,7 @@ impl Member {
             steps: config.ascent_steps,
             rate: config.ascent_rate,
             clip: config.ascent_clip,
+            elements: self.choice,
         };
         let ends = self.climb(&ascent, objective, &starts)?;
 

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use crystalgym_crystal::Skeleton;
 use crystalgym_environment::{Task, random::uniform_below};
 use crystalgym_networks::{Adam, GraphNetwork, GraphTemplate, Parameters};
 use rand_pcg::Pcg64;
 
 use crate::{
-    Ascent, Attack, Example, Losses, Objective, ObjectiveModelConfig, ObjectiveModelError, Scale, Truth,
+    Ascent, Attack, Example, Examples, Losses, Objective, ObjectiveModelConfig, ObjectiveModelError, Scale, Truth,
     member::{Member, attack, template},
 };
 
@@ -71,18 +70,21 @@ pub struct Epoch {
 }
 
 impl ObjectiveModel {
-    /// A model of the crystals of a task that has learned nothing, with skeletons beside those of the task.
+    /// A model of the crystals of a task that has learned nothing, with the skeletons and elements that data
+    /// have beside those of the task.
     ///
     /// # Errors
     /// [`ObjectiveModelError::Config`] or [`ObjectiveModelError::Network`] for settings that cannot be.
     pub fn new(
         config: ObjectiveModelConfig,
         task: &Task,
-        others: &[Arc<Skeleton>],
+        data: &Examples,
         seed: u64,
     ) -> Result<Self, ObjectiveModelError> {
         config.check()?;
-        let elements = task.elements().len();
+        let choice = task.elements().len();
+        let elements = choice + data.elements.len();
+        let others = &data.skeletons;
         let skeletons = task.skeletons().iter().chain(others);
         let templates: Arc<[GraphTemplate]> = skeletons
             .map(|skeleton| template(&config, elements, skeleton))
@@ -90,7 +92,8 @@ impl ObjectiveModel {
         let numbers = 0..config.members as u64;
         let members = numbers.map(|number| {
             let seed = seed.wrapping_add(number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-            Member::new(&config, elements, Arc::clone(&templates), seed)
+            let templates = Arc::clone(&templates);
+            Member::new(&config, (choice, elements), templates, seed)
         });
         Ok(Self {
             members: members.collect::<Result<_, _>>()?,

@@ -41,7 +41,9 @@ fn read(text: &str, column: &str, most: usize) -> Result<Examples, String> {
     let folder = tempfile::tempdir().unwrap();
     let path: PathBuf = folder.path().join("crystals.csv");
     std::fs::write(&path, text).unwrap();
-    Examples::read(&path, &task(), column, most, 1).map_err(|error| error.to_string())
+    let all = column == "all";
+    let columns: &[&str] = if all { &["gap"] } else { &[column, "gap"] };
+    Examples::read(&path, &task(), columns, all, most, 1).map_err(|error| error.to_string())
 }
 
 /// Oracle: the cell by hand, two sites with six bonds each.
@@ -57,6 +59,18 @@ fn structures_become_skeletons() {
     let skeleton = &found.skeletons[0];
     assert_eq!((skeleton.sites(), skeleton.graph.edges.len()), (2, 12));
     assert_eq!(found.sha256.len(), 64);
+}
+
+/// Elements that the task does not have come after its own, where they are asked for.
+#[test]
+fn other_elements_are_taken_where_they_are_asked_for() {
+    let cif = CIF.replace("Na Na0", "Cs Na0");
+    let text = format!("gap,cif\n5.0,\"{cif}\"\n1.0,\"{CIF}\"\n");
+    let found = read(&text, "all", 0).unwrap();
+    assert_eq!((found.all.len(), found.left_out), (2, 0));
+    assert_eq!(&*found.all[0].node_types, [4, 3]);
+    assert_eq!(&*found.all[1].node_types, [1, 3]);
+    assert_eq!(found.elements, ["Cs".parse().unwrap()]);
 }
 
 #[test]
@@ -96,7 +110,7 @@ fn formulas_fill_the_skeletons_that_they_fit() {
 #[test]
 fn what_is_wrong_is_named_with_its_line() {
     for (text, parts) in [
-        ("formula,x\nNaCl,1\n", &["no column 'gap'", "formula, x"][..]),
+        ("formula,x\nNaCl,1\n", &["no column 'gap' or 'gap'", "formula, x"][..]),
         ("name,gap\nNaCl,1\n", &["expected a column cif"]),
         ("formula,gap\nNaCl,1\nNaCl,wide\n", &["line 3", "gap is 'wide'"]),
         ("formula,gap\nNaCl,inf\n", &["line 2", "'inf'"]),
@@ -111,6 +125,6 @@ fn what_is_wrong_is_named_with_its_line() {
             assert!(message.contains(part), "{text:?}: {message}");
         }
     }
-    let missing = Examples::read("missing.csv".as_ref(), &task(), "gap", 0, 1);
+    let missing = Examples::read("missing.csv".as_ref(), &task(), &["gap"], false, 0, 1);
     assert!(missing.unwrap_err().to_string().contains("missing.csv"));
 }

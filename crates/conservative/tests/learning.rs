@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 use crystalgym_conservative::{
-    Ascent, Attack, Climb, Example, ObjectiveModel, ObjectiveModelConfig, Truth,
+    Ascent, Attack, Climb, Example, Examples, ObjectiveModel, ObjectiveModelConfig, Truth,
     Weighting,
 };
 use crystalgym_environment::{Task, TaskConfig};
@@ -69,7 +69,7 @@ fn densities_are_learned() {
         epochs: 60,
         ..small()
     };
-    let mut model = ObjectiveModel::new(config, &task, &[], 3).unwrap();
+    let mut model = ObjectiveModel::new(config, &task, &Examples::default(), 3).unwrap();
     let epochs = model.pretrain(&examples).unwrap();
     for member in [1, 2] {
         let errors = epochs.iter().filter(|epoch| epoch.member == member);
@@ -115,7 +115,7 @@ fn what_the_ascent_finds_is_held_down() {
             epochs: 12,
             ..small()
         };
-        let mut model = ObjectiveModel::new(config, &task, &[], 5).unwrap();
+        let mut model = ObjectiveModel::new(config, &task, &Examples::default(), 5).unwrap();
         let epochs = model.pretrain(&light).unwrap();
         epochs.last().unwrap().losses.gap
     };
@@ -134,7 +134,7 @@ fn threads_and_stops_change_nothing() {
             epochs: 1,
             ..small()
         };
-        ObjectiveModel::new(config, &task, &[], 3).unwrap()
+        ObjectiveModel::new(config, &task, &Examples::default(), 3).unwrap()
     };
     let mut one = model(1);
     let epochs = one.pretrain(&examples).unwrap();
@@ -178,7 +178,7 @@ fn an_ascent_climbs() {
         ascent_steps: 0,
         ..small()
     };
-    let mut model = ObjectiveModel::new(config, &task, &[], 3).unwrap();
+    let mut model = ObjectiveModel::new(config, &task, &Examples::default(), 3).unwrap();
     model.pretrain(&examples).unwrap();
     let starts: Vec<Attack<'_>> = examples[..40]
         .iter()
@@ -191,6 +191,7 @@ fn an_ascent_climbs() {
         steps: 40,
         rate: 0.5,
         clip: 2.7,
+        elements: 5,
     };
     let ends = model.climb(&ascent, &starts).unwrap();
     let ends: Vec<Attack<'_>> = ends
@@ -225,7 +226,7 @@ fn an_ascent_climbs() {
 #[test]
 fn settings_out_of_range_are_named() {
     let task = task();
-    let error = |config| match ObjectiveModel::new(config, &task, &[], 1) {
+    let error = |config| match ObjectiveModel::new(config, &task, &Examples::default(), 1) {
         Ok(_) => String::new(),
         Err(error) => error.to_string(),
     };

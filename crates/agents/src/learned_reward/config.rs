@@ -28,9 +28,11 @@ pub struct LearnedRewardConfig {
     /// [`Examples::read`](crystalgym_conservative::Examples::read)); none if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<PathBuf>,
-    /// Its column of values; the property's name if absent.
+    /// Its column of values; the property's name, or `value`, if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value_column: Option<String>,
+    /// Whether crystals with elements that the task does not have are learned from as well.
+    pub all_elements: bool,
     /// Crystals that are drawn out of the file; 0 for all.
     pub examples: usize,
     /// Every so many crystals one is calculated.
@@ -86,6 +88,7 @@ impl LearnedRewardConfig {
         Self {
             data: None,
             value_column: None,
+            all_elements: true,
             examples: 0,
             calculate_every: 50,
             fine_tuning: FineTuning::Single,

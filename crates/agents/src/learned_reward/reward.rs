@@ -89,14 +89,18 @@ impl LearnedReward {
             None => Examples::default(),
             Some(path) => {
                 let name = task.property().to_string();
-                let column = config.value_column.as_deref().unwrap_or(&name);
-                Examples::read(path, &task, column, config.examples, agent_seed(seed))?
+                let columns = match &config.value_column {
+                    Some(column) => vec![column.as_str()],
+                    None => vec![name.as_str(), "value"],
+                };
+                let (all, most) = (config.all_elements, config.examples);
+                Examples::read(path, &task, &columns, all, most, agent_seed(seed))?
             }
         };
         let seed_of_model = agent_seed(seed).rotate_left(32);
         let model = config.model.clone();
         Ok(Self {
-            model: ObjectiveModel::new(model, &task, &before.skeletons, seed_of_model)?,
+            model: ObjectiveModel::new(model, &task, &before, seed_of_model)?,
             config,
             task,
             seed,
