@@ -14,7 +14,7 @@ use crystalgym_networks::Checkpoint;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
-use crate::{AgentConfig, AgentError};
+use crate::{AgentConfig, AgentError, learned_reward::SavedReward};
 
 /// Name of the file that makes a folder a checkpoint.
 const STATE_FILE: &str = "agent.json";
@@ -34,6 +34,8 @@ struct StateFile<'a> {
     settings: &'a AgentConfig,
     networks: Option<NetworksFile>,
     environment: &'a VectorSnapshot,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    learned_reward: Option<&'a SavedReward>,
 }
 
 /// Key of what the learner remembers.
@@ -231,6 +233,7 @@ pub(crate) fn write_checkpoint(
     step: u64,
     environment: &VectorSnapshot,
     memory: &Memory,
+    learned_reward: Option<&SavedReward>,
 ) -> Result<(), AgentError> {
     fs::create_dir_all(folder).map_err(io_error(folder))?;
     let inside = EnclosedFolder::at(folder);
@@ -256,6 +259,7 @@ pub(crate) fn write_checkpoint(
         settings,
         networks,
         environment,
+        learned_reward,
     };
     let mut text = serde_json::to_vec(&file).map_err(|error| invalid(&path, error))?;
     // The memory is one more member of the object.
@@ -313,6 +317,16 @@ impl CheckpointFile {
             environment: VectorSnapshot,
         }
         Ok(self.part::<Part>()?.environment)
+    }
+
+    /// The learned reward, if the run has one.
+    pub(crate) fn learned_reward(&self) -> Result<Option<SavedReward>, AgentError> {
+        #[derive(Deserialize)]
+        struct Part {
+            #[serde(default)]
+            learned_reward: Option<SavedReward>,
+        }
+        Ok(self.part::<Part>()?.learned_reward)
     }
 
     pub(crate) fn networks(&self) -> Result<Checkpoint, AgentError> {

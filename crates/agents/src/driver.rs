@@ -3,14 +3,17 @@
 
 use std::{ops::ControlFlow, path::Path, sync::Arc};
 
+use crystalgym_conservative::Epoch;
 use crystalgym_environment::{
     Autoreset, EnvironmentError, FinishedEpisode, Observation, Task, VectorEnvironment,
     VectorSnapshot,
 };
 
 use crate::{
-    AgentConfig, AgentError, CollectConfig, Evaluator, Learner, Observer, Policy, PolicyMode,
+    AgentConfig, AgentError, CollectConfig, Evaluator, LearnedReward, Learner, Observer, Policy,
+    PolicyMode,
     checkpoint::{CheckpointFile, invalid, write_checkpoint},
+    learned_reward::{LearnedAppraiser, SharedReward},
     registry::{new_learner, restored_learner},
 };
 
@@ -35,6 +38,8 @@ pub struct Agent<L: Learner + ?Sized = dyn Learner> {
     task: Arc<Task>,
     collect: CollectConfig,
     learner: Box<L>,
+    /// What most rewards come from, if not from calculations.
+    reward: Option<SharedReward>,
 }
 
 impl Agent {
@@ -49,6 +54,20 @@ impl Agent {
     ) -> Result<Self, AgentError> {
         let learner = new_learner(config, &task)?;
         Ok(Self::with_learner(learner, task, evaluator))
+    }
+
+    /// The same on a learned reward: the model says what most crystals are worth.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn on_learned_reward(
+        config: &AgentConfig,
+        reward: LearnedReward,
+        task: Arc<Task>,
+        evaluator: &Evaluator,
+    ) -> Result<Self, AgentError> {
+        let learner = new_learner(config, &task)?;
+        Ok(Self::with_reward(learner, Some(reward), task, evaluator))
     }
 
     /// An agent that goes on where the saved one was, whatever its algorithm, with the saved
@@ -69,16 +88,35 @@ impl Agent {
 impl<L: Learner + ?Sized> Agent<L> {
     /// An agent of a learner that has learned nothing yet.
     pub fn with_learner(learner: Box<L>, task: Arc<Task>, evaluator: &Evaluator) -> Self {
+        Self::with_reward(learner, None, task, evaluator)
+    }
+
+    fn with_reward(
+        learner: Box<L>,
+        reward: Option<LearnedReward>,
+        task: Arc<Task>,
+        evaluator: &Evaluator,
+    ) -> Self {
         let collect = learner.settings().collect();
         let CollectConfig {
             seed, environments, ..
         } = collect;
         let autoreset = Autoreset::SameStep;
+        let reward = reward.map(SharedReward::new);
+        let environment = match &reward {
+            None => evaluator.environments(&task, environments, seed, autoreset),
+            Some(reward) => {
+                let appraiser = LearnedAppraiser::new(reward.clone(), evaluator.appraiser());
+                let (count, appraiser) = (environments.max(1), Box::new(appraiser));
+                VectorEnvironment::of_one_task(&task, count, seed, appraiser, autoreset)
+            }
+        };
         Self {
-            environment: evaluator.environments(&task, environments, seed, autoreset),
+            environment,
             task,
             collect,
             learner,
+            reward,
         }
     }
 
@@ -109,8 +147,20 @@ impl<L: Learner + ?Sized> Agent<L> {
         task: Arc<Task>,
         evaluator: &Evaluator,
     ) -> Result<Self, AgentError> {
-        let mut agent = Self::with_learner(learner, task, evaluator);
+        let reward = match file.learned_reward()? {
+            None => None,
+            Some(saved) => {
+                let (networks, task) = (file.networks()?, Arc::clone(&task));
+                Some(LearnedReward::restored(saved, &networks, task)?)
+            }
+        };
+        let mut agent = Self::with_reward(learner, reward, task, evaluator);
         agent.restore(file.environment()?)?;
+        let is_settled = |reward: &SharedReward| reward.get().is_settled();
+        if !agent.reward.as_ref().is_none_or(is_settled) {
+            let message = "the learned reward has decided about episodes that there are not";
+            return Err(invalid(file.folder(), message));
+        }
         agent
             .learner
             .fits(&agent.environment)
@@ -121,6 +171,12 @@ impl<L: Learner + ?Sized> Agent<L> {
     /// What learns.
     pub fn learner(&self) -> &L {
         &self.learner
+    }
+
+    /// How its learned reward was pretrained, if it has one; nothing after a restart.
+    pub fn pretraining(&self) -> Option<Vec<Epoch>> {
+        let reward = self.reward.as_ref()?;
+        Some(reward.get().pretraining().to_vec())
     }
 
     /// The algorithm with its settings.
@@ -137,6 +193,9 @@ impl<L: Learner + ?Sized> Agent<L> {
         let progress = loop {
             match self.next_due(observer) {
                 ControlFlow::Continue(episode) => {
+                    if let Some(reward) = &self.reward {
+                        reward.get().delivered(step, &episode, observer)?;
+                    }
                     self.learner.remember(&episode)?;
                     observer.episode_finished(step, &episode);
                 }
@@ -191,7 +250,11 @@ impl<L: Learner + ?Sized> Agent<L> {
     /// # Errors
     /// [`AgentError::Io`].
     pub fn save(&self, folder: &Path) -> Result<(), AgentError> {
-        let memory = self.learner.memory()?;
+        let mut memory = self.learner.memory()?;
+        let reward = self.reward.as_ref().map(|reward| {
+            let networks = memory.networks.get_or_insert_default();
+            reward.get().save(networks)
+        });
         let (settings, environment) = (self.settings(), self.environment.snapshot());
         write_checkpoint(
             folder,
@@ -200,6 +263,7 @@ impl<L: Learner + ?Sized> Agent<L> {
             self.steps(),
             &environment,
             &memory,
+            reward.as_ref(),
         )
     }
 

@@ -2,6 +2,7 @@
 
 use std::{io, path::PathBuf};
 
+use crystalgym_conservative::ObjectiveModelError;
 use crystalgym_environment::EnvironmentError;
 use crystalgym_networks::NetworkError;
 
@@ -15,6 +16,9 @@ pub enum AgentError {
     /// The network.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// The model of a learned reward.
+    #[error("learned reward: {0}")]
+    Model(#[from] ObjectiveModelError),
     /// A setting that no agent can have.
     #[error("agent configuration: {field} is {found}, expected {expected}")]
     Config {

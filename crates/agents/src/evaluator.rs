@@ -25,12 +25,17 @@ impl Evaluator {
         seed: u64,
         autoreset: Autoreset,
     ) -> VectorEnvironment {
+        let appraiser = Box::new(self.appraiser());
+        VectorEnvironment::of_one_task(task, count.max(1), seed, appraiser, autoreset)
+    }
+
+    /// What evaluates crystals on a pool of its own.
+    pub(crate) fn appraiser(&self) -> PoolAppraiser {
         let Self {
             calculator,
             store,
             workers,
         } = self.clone();
-        let appraiser = Box::new(PoolAppraiser::new(calculator, store, workers));
-        VectorEnvironment::of_one_task(task, count.max(1), seed, appraiser, autoreset)
+        PoolAppraiser::new(calculator, store, workers)
     }
 }

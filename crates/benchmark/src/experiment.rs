@@ -21,8 +21,19 @@ pub struct Experiment {
     pub actions: &'static str,
     /// Skeletons that the trained agent is evaluated on and that it has never seen.
     pub held_out: &'static [&'static str],
+    /// What rewards are learned by, if most are not calculated.
+    pub learned: Option<LearnedExperiment>,
     /// Kind of network, for algorithms that have one; the one of their hyper-parameters if `None`.
     pub network: Option<&'static str>,
+}
+
+/// What becomes of a learned reward while an agent is trained on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LearnedExperiment {
+    /// Calculations in between teach it, as the preset says.
+    FineTuned,
+    /// It stays as it was pretrained; calculations in between are only looked at.
+    Frozen,
 }
 
 impl Experiment {
@@ -75,6 +86,53 @@ pub fn language_figure(name: &str) -> Option<Experiment> {
     experiments().into_iter().find(|one| one.name == tasks)
 }
 
+/// Name of the pretraining of a learned reward (the paper's Section D.2; what its Figure 18 shows is not
+/// known): the runs of [`FIGURE_20`], whose first part that is.
+pub const FIGURE_18: &str = "paper-figure18";
+
+/// Name of the runs on a learned reward that is fine-tuned by a calculation every 50 episodes (paper,
+/// Figure 19 by its caption).
+pub const FIGURE_19: &str = "paper-figure19";
+
+/// Name of the same runs without fine-tuning (the paper's Section D.2, taken to be its Figure 20).
+pub const FIGURE_20: &str = "paper-figure20";
+
+/// The skeletons of these figures.
+pub const LEARNED_SKELETONS: [&str; 4] = ["C1", "C2", "C3", "C4"];
+
+/// The experiments on learned rewards, of which no result can be submitted: DQN on easy tasks, fine-tuned
+/// first.
+pub fn learned_experiments() -> [Experiment; 2] {
+    let on = |name, short_name, learned| Experiment {
+        name,
+        short_name,
+        learned: Some(learned),
+        ..experiments()[0]
+    };
+    [
+        on(
+            "paper-learned-tuned",
+            "learned-tuned",
+            LearnedExperiment::FineTuned,
+        ),
+        on(
+            "paper-learned-frozen",
+            "learned-frozen",
+            LearnedExperiment::Frozen,
+        ),
+    ]
+}
+
+/// The experiment of a figure about learned rewards, by the figure's name or its own.
+pub fn learned_figure(name: &str) -> Option<Experiment> {
+    let [tuned, frozen] = learned_experiments();
+    match name {
+        FIGURE_19 => Some(tuned),
+        FIGURE_18 | FIGURE_20 => Some(frozen),
+        _ => [tuned, frozen].into_iter().find(|one| one.name == name),
+    }
+}
+
 /// The experiments that can be run: those of the paper, and the same tasks in runs that are as long as
 /// it takes a good agent to solve them. The sixth is substitution, which the paper ran with PPO alone;
 /// here with all algorithms, on the network of their hyper-parameters and, `-chgnet`, on CHGNet.
@@ -87,6 +145,7 @@ pub fn experiments() -> [Experiment; 11] {
         difficulty,
         actions,
         held_out: &[],
+        learned: None,
         network: None,
     };
     let mixed = |name, short_name, difficulty| Experiment {
@@ -97,6 +156,7 @@ pub fn experiments() -> [Experiment; 11] {
         difficulty,
         actions: "small",
         held_out: &HELD_OUT,
+        learned: None,
         network: None,
     };
     let chgnet = Some("chgnet");

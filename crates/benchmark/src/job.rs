@@ -11,7 +11,10 @@ use crystalgym_evaluation::Property;
 use crystalgym_training::{Algorithm, ConfigLayers, Preset, TrainingConfig};
 use serde::{Deserialize, Serialize};
 
-use crate::{BenchmarkError, BenchmarkFolder, Experiment, Scale};
+use crate::{
+    BenchmarkError, BenchmarkFolder, Experiment, LearnedExperiment, Scale,
+    experiment::learned_experiments,
+};
 
 /// Which jobs are to be run.
 #[derive(Debug, Clone)]
@@ -211,6 +214,9 @@ impl Selection {
         if experiment.is_about_solving() {
             set_solving(&mut layers, algorithm, self.scale, sites);
         }
+        if let Some(learned) = experiment.learned {
+            set_learned(&mut layers, learned, self.preset, self.scale);
+        }
         layers.extend(&self.layers.with_word("{skeleton}", skeletons));
         layers.set(&format!("{name}.seed"), seed as i64);
         let mut config = TrainingConfig::resolve(&layers, Some(&task))?;
@@ -219,6 +225,14 @@ impl Selection {
             property,
             &TrainingConfig::resolve(&first, Some(&task))?,
         )?;
+        if config.learned_reward.is_some() && experiment.learned.is_none() {
+            let names = learned_experiments().map(|experiment| experiment.name);
+            return Err(BenchmarkError::Selection {
+                option: "learned_reward",
+                value: format!("is set for {}", experiment.name),
+                expected: format!("one of the experiments about it: {}", names.join(", ")),
+            });
+        }
         config.evaluation.store = store.to_string_lossy().into_owned();
         Ok(Job {
             manifest: JobManifest {
@@ -271,6 +285,31 @@ fn set_solving(layers: &mut ConfigLayers, algorithm: Algorithm, scale: Scale, si
     let steps = episodes * sites as u64;
     layers.set(&format!("{name}.total_steps"), steps as i64);
     layers.set("output.look_every", (episodes / 30).max(1) as i64);
+}
+
+/// A learned reward with the settings of the preset. What arithmetic says of odd electrons is known to
+/// ours and not to the published one.
+fn set_learned(
+    layers: &mut ConfigLayers,
+    learned: LearnedExperiment,
+    preset: Preset,
+    scale: Scale,
+) {
+    let tuning = match (learned, preset) {
+        (LearnedExperiment::Frozen, _) => "none",
+        (LearnedExperiment::FineTuned, Preset::Paper) => "single",
+        (LearnedExperiment::FineTuned, Preset::Standard) => "all",
+    };
+    layers.set("learned_reward.fine_tuning", tuning);
+    if preset == Preset::Standard {
+        layers.set("task.odd_electrons_fail_at_once", true);
+    }
+    if scale == Scale::Smoke {
+        // Short as the jobs are, something is to be calculated and everything to be quick.
+        layers.set("learned_reward.calculate_every", 3);
+        layers.set("learned_reward.model.epochs", 2);
+        layers.set("learned_reward.model.ascent_steps", 2);
+    }
 }
 
 /// The name of the task of the paper that jobs of an experiment are about.

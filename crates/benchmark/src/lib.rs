@@ -14,6 +14,7 @@ mod formation;
 mod found;
 mod genbench;
 mod job;
+mod learned;
 mod limits;
 mod measure;
 mod pareto;
@@ -38,8 +39,9 @@ pub use curve::{CurveAxis, LearningCurve};
 pub use error::BenchmarkError;
 pub use exact::ExactMeasure;
 pub use experiment::{
-    Experiment, FIGURE_13, FIGURE_22, FIGURE_22_SKELETONS, FIGURE_23, HELD_OUT, experiments,
-    figure_13, language_figure,
+    Experiment, FIGURE_13, FIGURE_18, FIGURE_19, FIGURE_20, FIGURE_22, FIGURE_22_SKELETONS,
+    FIGURE_23, HELD_OUT, LEARNED_SKELETONS, LearnedExperiment, experiments, figure_13,
+    language_figure, learned_experiments, learned_figure,
 };
 pub use folder::BenchmarkFolder;
 pub use forecast::{Forecast, forecast};
@@ -47,6 +49,7 @@ pub use formation::{FormationOptions, FormationSummary, formation_energies};
 pub use found::{FoundCrystal, FoundCrystals, ReducedElements, reduced_elements};
 pub use genbench::{GenBench, GenBenchOptions, JudgedCrystal, genbench, judged_table};
 pub use job::{Job, JobManifest, JobStatus, Selection};
+pub use learned::{AskedCrystal, LearnedMeasure};
 pub use measure::{JobMeasure, TrainingMeasure};
 pub use pareto::{CrystalValues, ObjectiveMeasure, pareto_front};
 pub use published::{PublishedCost, published_cost};

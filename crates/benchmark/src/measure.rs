@@ -7,8 +7,8 @@ use crystalgym_evaluation::Property;
 use crystalgym_training::{EpisodeRow, RowSource};
 
 use crate::{
-    EvaluationRow, ExactMeasure, FoundCrystals, JobManifest, LearningCurve, RewardSource,
-    RolloutKind,
+    EvaluationRow, ExactMeasure, FoundCrystals, JobManifest, LearnedMeasure, LearningCurve,
+    RewardSource, RolloutKind,
     area::LearningArea,
     found::CrystalCounter,
     limits::{LARGEST_VALUE, LONGEST_CALCULATION, MOST_STEPS},
@@ -39,6 +39,8 @@ pub struct JobMeasure {
     pub unique_rollouts: (usize, usize),
     /// How far from the optimum it came, where its rewards come from a table.
     pub exact: Option<ExactMeasure>,
+    /// What its model said, if its rewards were learned; all else here is of calculations alone.
+    pub learned: Option<LearnedMeasure>,
     /// Formation energies in eV an atom, where they have been computed.
     pub formation_energies_ev_per_atom: Vec<f64>,
 }
@@ -105,6 +107,7 @@ impl JobMeasure {
             held_out_return: returns("greedy", true),
             unique_rollouts: (distinct.len(), evaluation.len()),
             exact: None,
+            learned: None,
             formation_energies_ev_per_atom: Vec::new(),
             manifest,
         }

@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use crate::{
     BenchmarkError, BenchmarkFolder, EvaluationRow, ExactMeasure, JobManifest, JobMeasure,
-    JobStatus, RewardSource, TrainingMeasure,
+    JobStatus, LearnedMeasure, RewardSource, TrainingMeasure,
     exact::judge_of_run,
     limits::{LARGEST_RETURN, LARGEST_VALUE, LONGEST_CALCULATION, MOST_STEPS},
     measure::TrainingCounter,
@@ -125,6 +125,12 @@ fn read_job(folder: &Path) -> Result<JobMeasure, String> {
     let mut job = JobMeasure::of(manifest, training, &evaluation);
     job.formation_energies_ev_per_atom = read_formation_energies(folder)?;
     if let Ok(config) = RunFolder::at(&run).config() {
+        if config.learned_reward.is_some() {
+            let predictions = RunFolder::at(&run).predictions().map_err(text)?;
+            let pretraining = RunFolder::at(&run).pretraining().map_err(text)?;
+            let property = job.manifest.property;
+            job.learned = Some(LearnedMeasure::of(property, &predictions, pretraining));
+        }
         job.rewards = Some(RewardSource::of(&config.calculator));
         if let Some(judge) = judge_of_run(&config.task, &config.calculator) {
             let episodes = RunFolder::at(&run).read_episodes().map_err(text)?;
@@ -151,12 +157,25 @@ fn read_training(run: &Path, manifest: &JobManifest) -> Result<TrainingMeasure, 
         return Err(named("is cut off in the middle of its last row".to_owned()));
     }
     let config = RunFolder::at(run).config().ok();
+    let is_learned = config
+        .as_ref()
+        .is_some_and(|config| config.learned_reward.is_some());
+    let mut last = 0;
     let mut counter = TrainingCounter::new(manifest.property)
         .with_tolerance(manifest.tolerance)
         .with_objective(config.and_then(|config| config.task.objective));
     for row in RunFolder::at(run).episode_rows().map_err(text)? {
         let row = row.map_err(text)?;
-        check_row(&row, manifest, &counter).map_err(named)?;
+        // Of a learned reward the table holds what was calculated, with the numbers that it has among all.
+        let numbered = match is_learned && row.episode > last {
+            true => EpisodeRow {
+                episode: counter.episodes() as u64 + 1,
+                ..row.clone()
+            },
+            false => row.clone(),
+        };
+        last = row.episode;
+        check_row(&numbered, manifest, &counter).map_err(named)?;
         counter
             .add(&row)
             .map_err(|error| named(format!("episode {}: {error}", row.episode)))?;

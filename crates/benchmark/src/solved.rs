@@ -98,7 +98,7 @@ const NOTE: &str = "Median over seeds (smallest to largest). Calls: different cr
     and that failed. Searches repeat their best find in the end.";
 
 /// `median (smallest to largest)`.
-fn middle(values: impl Iterator<Item = f64>) -> String {
+pub(crate) fn middle(values: impl Iterator<Item = f64>) -> String {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     match values.as_slice() {

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use crate::{
     ExactMeasure, JobMeasure, JobsRead, RolloutKind, Table, interquartile_mean,
     interquartile_mean_interval,
+    learned::learned,
     measure::mean,
     published_cost, shown_number,
     solved::{best_known, solved},
@@ -66,6 +67,9 @@ impl Tables {
         let with_heads = groups.iter();
         let with_heads = with_heads.map(|(group, jobs)| (heads(group), jobs.as_slice()));
         tables.push(solved(with_heads, &best, &stamp));
+        let with_heads = groups.iter();
+        let with_heads = with_heads.map(|(group, jobs)| (heads(group), jobs.as_slice()));
+        tables.extend(learned(with_heads, &stamp));
         tables.extend([
             cost(&groups, &stamp),
             beside_the_paper(&read.jobs, &stamp),

@@ -139,7 +139,13 @@ impl CountBar {
 /// `312 episodes, mean return 0.81; 120 calculations, 192 from the store, 3 scf_not_converged;
 /// best 0.99 RbCaH3 (C2)`.
 pub(crate) fn message(statistics: &RunStatistics) -> String {
-    let mut text = format!("{} episodes", statistics.episodes);
+    let mut text = match statistics.predicted {
+        0 => format!("{} episodes", statistics.episodes),
+        predicted => format!(
+            "{} episodes, of which {predicted} were predicted; of the others",
+            statistics.all_episodes()
+        ),
+    };
     if let Some(mean) = statistics.mean_return() {
         text += &format!(", mean return {mean:.3}");
     }

@@ -220,6 +220,31 @@ impl Reward {
         }
     }
 
+    /// The slope `dr/dp` of [`Self::of_value`] at a finite value, per unit of the property; 0 where the
+    /// reward has its kink at the target or is cut off. Of a custom reward the central difference over
+    /// a hundred-thousandth of the value or the target, whichever is larger.
+    pub fn slope_of_value(&self, target: f64, value: f64) -> f64 {
+        let reward = self.of_value(target, value);
+        match self {
+            Self::RelativeDistance if value == target || reward <= self.of_failure() => 0.0,
+            Self::RelativeDistance => (target - value).signum() / target,
+            Self::ScaledGaussian => -2.0 * (value - target) / target * reward,
+            Self::Gaussian => -2.0 * (value - target) * reward,
+            Self::Within { tolerance, reward } => {
+                let beyond = (value - target).abs() - tolerance;
+                match beyond > 0.0 {
+                    true => reward.slope_of_value(target, target + beyond.copysign(value - target)),
+                    false => 0.0,
+                }
+            }
+            Self::Custom(reward) => {
+                let step = 1e-5 * value.abs().max(target.abs()).max(1e-3);
+                let at = |value| reward.of_value(target, value);
+                (at(value + step) - at(value - step)) / (2.0 * step)
+            }
+        }
+    }
+
     /// The reward of a crystal without a value; none is lower.
     pub fn of_failure(&self) -> f64 {
         match self {
@@ -253,17 +278,20 @@ impl Reward {
     }
 
     /// The reward of an appraisal; of a prediction the expected one,
-    /// `(1 − f) r(value) + f r(failure)` with the predicted probability of failure `f`.
+    /// `(1 − f) r(value) + f r(failure)` with the predicted probability of failure `f`, less its penalty,
+    /// and no less than that of a failure.
     pub fn of_appraisal(&self, target: f64, appraisal: &Appraisal) -> f64 {
         match appraisal {
             Appraisal::Computed(evaluation) => self.of_outcome(target, &evaluation.outcome),
             Appraisal::Predicted(Prediction {
                 value,
                 failure_probability,
+                penalty,
                 ..
             }) => {
                 let success = self.of_value(target, *value);
-                success + failure_probability * (self.of_failure() - success)
+                let expected = success + failure_probability * (self.of_failure() - success);
+                (expected - penalty).max(self.of_failure())
             }
         }
     }
@@ -293,6 +321,33 @@ mod tests {
             ..Values::default()
         };
         Reward::of(property).of_outcome(target, &Outcome::Success(values))
+    }
+
+    /// Oracle: central differences of the reward.
+    #[test]
+    fn slopes_of_values() {
+        let within = Reward::Within {
+            tolerance: 0.2,
+            reward: Box::new(Reward::Gaussian),
+        };
+        let rewards = [
+            Reward::RelativeDistance,
+            Reward::ScaledGaussian,
+            Reward::Gaussian,
+            within,
+        ];
+        for reward in rewards {
+            for value in [-0.7, 0.4, 1.0, 1.6, 2.9, 40.0] {
+                let at = |value| reward.of_value(1.5, value);
+                let expected = (at(value + 1e-5) - at(value - 1e-5)) / 2e-5;
+                let slope = reward.slope_of_value(1.5, value);
+                assert!(
+                    (slope - expected).abs() < 1e-8,
+                    "{reward:?} at {value}: {slope}"
+                );
+            }
+            assert_eq!(reward.slope_of_value(1.5, 1.5), 0.0);
+        }
     }
 
     /// Closed forms, worked out by hand.
@@ -364,9 +419,17 @@ mod tests {
             value: 3.0,
             spread: 0.1,
             failure_probability: 0.25,
+            penalty: 0.1,
         });
-        let expected = 0.75 - 0.25;
+        let expected = 0.75 - 0.25 - 0.1;
         let found = Reward::of(Property::Density).of_appraisal(3.0, &prediction);
         assert!((found - expected).abs() < 1e-15);
+        let doubtful = Appraisal::Predicted(Prediction {
+            value: 3.0,
+            penalty: 7.0,
+            ..Prediction::default()
+        });
+        let least = Reward::of(Property::Density).of_appraisal(3.0, &doubtful);
+        assert_eq!(least, -1.0);
     }
 }

@@ -286,6 +286,7 @@ impl Surrogate for Guess {
             value: crystal.rigid_density_g_cm3() + 1.0,
             spread: 0.5,
             failure_probability: 0.1,
+            penalty: 0.0,
         }
     }
 }

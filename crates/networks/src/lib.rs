@@ -78,7 +78,9 @@ pub use chgnet::{
 };
 pub use error::NetworkError;
 pub use factory::{Network, NetworkConfig, NetworkWorkspace};
-pub use megnet::{GraphTemplate, InputStyle, Megnet, MegnetConfig, MegnetShape, Workspace};
+pub use megnet::{
+    GraphTemplate, InputStyle, Megnet, MegnetConfig, MegnetShape, SoftCrystal, Workspace,
+};
 pub use network::{GraphNetwork, NetworkShape};
 pub use noisy::Noisy;
 pub use outputs::Outputs;

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use crystalgym_environment::Observation;
 use crystalgym_kernels::{self as kernels, Buffer};
 use pulp::Arch;
 use rayon::{
@@ -81,12 +80,17 @@ impl<S: Default + Send + Sync> Sharded<S> {
         &self.outputs
     }
 
+    /// The memory of each part of the last batch, in its order.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &S> {
+        self.shards[..self.active].iter().map(|shard| &shard.memory)
+    }
+
     /// Lets `run` write the outputs of each part.
-    pub(crate) fn forward(
+    pub(crate) fn forward<T: Sync>(
         &mut self,
-        states: &[Observation<'_>],
+        states: &[T],
         n_outputs: usize,
-        run: impl Fn(&mut S, &[Observation<'_>], &mut [f32]) + Sync,
+        run: impl Fn(&mut S, &[T], &mut [f32]) + Sync,
     ) -> &[f32] {
         self.active = states.len().div_ceil(SHARD);
         self.n_outputs = n_outputs;

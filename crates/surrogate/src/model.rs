@@ -339,6 +339,7 @@ impl Forecast {
             value: share * mean,
             spread: variance.sqrt(),
             failure_probability: self.failure_probability(),
+            penalty: 0.0,
         }
     }
 }

@@ -39,6 +39,9 @@ pub(crate) struct RunState {
     pub(crate) config: TrainingConfig,
     pub(crate) statistics: RunStatistics,
     pub(crate) episodes_length: u64,
+    /// Of the table of predictions, if the run has a learned reward.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) predictions_length: Option<u64>,
     pub(crate) events_file: String,
     pub(crate) events_length: u64,
 }

@@ -10,6 +10,7 @@ fn state(episodes_length: u64) -> RunState {
         config: TrainingConfig::resolve(&ConfigLayers::default(), None).unwrap(),
         statistics: RunStatistics::keeping(10),
         episodes_length,
+        predictions_length: None,
         events_file: "events.out.tfevents.1.crystalgym".to_owned(),
         events_length: 1,
     }

@@ -4,8 +4,10 @@ use std::{path::Path, sync::Arc};
 
 use crystalgym_agents::{
     AgentConfig, AgentError, DqnConfig, Evaluator, GFlowNetConfig, GeneticConfig, LanguageConfig,
-    LocalSearchConfig, PpoConfig, RandomSearchConfig, SacConfig, SurrogateConfig,
+    LearnedRewardConfig, LocalSearchConfig, PpoConfig, RandomSearchConfig, SacConfig,
+    SurrogateConfig,
 };
+use crystalgym_conservative::ObjectiveModelError;
 use crystalgym_environment::{ProcessName, TaskConfig, named_tasks};
 use crystalgym_evaluation::{CalculatorConfig, Decides, Property, check_store_name};
 use crystalgym_networks::{NetworkConfig, NetworkError};
@@ -33,6 +35,9 @@ pub struct TrainingConfig {
     pub task: TaskConfig,
     /// What rewards come from.
     pub calculator: CalculatorConfig,
+    /// A model in the place of most calculations; absent: every reward is calculated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learned_reward: Option<LearnedRewardConfig>,
     /// How evaluations are run and shared.
     pub evaluation: EvaluationConfig,
     /// What is written and when.
@@ -249,6 +254,12 @@ impl TrainingConfig {
         let first_look = Self::defaults(task.clone(), AlgorithmConfig::default());
         let first_look: Self = layers.resolve(under_the_layers(&first_look)?)?;
         let mut base = Self::defaults(task, first_look.algorithm.clone());
+        if said.contains_key("learned_reward") {
+            base.learned_reward = Some(match first_look.algorithm.preset {
+                Preset::Standard => LearnedRewardConfig::standard(),
+                Preset::Paper => LearnedRewardConfig::paper(),
+            });
+        }
         if first_look.algorithm.preset == Preset::Paper {
             let property = first_look.task.property;
             base.dqn = DqnConfig::paper(property);
@@ -284,6 +295,7 @@ impl TrainingConfig {
             algorithm,
             task,
             calculator: CalculatorConfig::default(),
+            learned_reward: None,
             evaluation: EvaluationConfig::default(),
             output: OutputConfig::default(),
             dqn: DqnConfig::standard(),
@@ -379,6 +391,10 @@ impl TrainingConfig {
                 message: error.to_string(),
             });
         }
+        if let Some(learned) = &self.learned_reward {
+            let checked = learned.check();
+            checked.map_err(|error| bad_setting("learned_reward", &error))?;
+        }
         for agent in [
             AgentConfig::Dqn(self.dqn.clone()),
             AgentConfig::Rainbow(self.rainbow.clone()),
@@ -391,7 +407,9 @@ impl TrainingConfig {
             AgentConfig::Genetic(self.genetic.clone()),
             AgentConfig::LocalSearch(self.local_search.clone()),
         ] {
-            agent.check().map_err(|error| bad_setting(&agent, &error))?;
+            agent
+                .check()
+                .map_err(|error| bad_setting(agent.name(), &error))?;
         }
         Ok(())
     }
@@ -475,9 +493,8 @@ fn named_task(name: &str) -> Result<TaskConfig, TrainingError> {
         })
 }
 
-/// The setting of an agent that its check names, with its section.
-fn bad_setting(agent: &AgentConfig, error: &AgentError) -> BadField {
-    let section = agent.name();
+/// The setting that a check names, with its section.
+fn bad_setting(section: &str, error: &AgentError) -> BadField {
     let (field, found, expected) = match error {
         AgentError::Config {
             field,
@@ -489,6 +506,11 @@ fn bad_setting(agent: &AgentConfig, error: &AgentError) -> BadField {
             found,
             expected,
         }) => (format!("{section}.network.{field}"), found, expected),
+        AgentError::Model(ObjectiveModelError::Config {
+            field,
+            found,
+            expected,
+        }) => (format!("{section}.model.{field}"), found, expected),
         other => {
             return BadField {
                 field: section.to_owned(),

@@ -47,33 +47,7 @@ impl EpisodeTable {
     /// [`TrainingError::Io`]; [`TrainingError::RunFolder`] if the file is shorter than that or no
     /// row ends there.
     pub fn reopen(run: &RunFolder, columns: Columns, length: u64) -> Result<Self, TrainingError> {
-        let io = || run.io(RunFolder::EPISODES);
-        let bad = |message: String| TrainingError::RunFolder {
-            path: run.path().join(RunFolder::EPISODES),
-            message,
-        };
-        let mut file = run
-            .inside()
-            .open_to_write(RunFolder::EPISODES)
-            .map_err(io())?;
-        let found = file.metadata().map_err(io())?.len();
-        if found < length {
-            return Err(bad(format!(
-                "has {found} bytes, but the checkpoint counted {length}"
-            )));
-        }
-        if let Some(last) = length.checked_sub(1) {
-            let mut end = [0];
-            file.seek(io::SeekFrom::Start(last)).map_err(io())?;
-            file.read_exact(&mut end).map_err(io())?;
-            if end != *b"\n" {
-                return Err(bad(format!(
-                    "the checkpoint counted {length} bytes, but no row ends there"
-                )));
-            }
-        }
-        file.set_len(length).map_err(io())?;
-        file.seek(io::SeekFrom::End(0)).map_err(io())?;
+        let file = reopened(run, RunFolder::EPISODES, length)?;
         let writer = csv::WriterBuilder::new()
             .has_headers(length == 0)
             .from_writer(file);
@@ -115,6 +89,35 @@ impl EpisodeTable {
         file.sync_data()?;
         Ok(file.metadata()?.len())
     }
+}
+
+/// A table of a run, to be gone on with after its first `length` bytes.
+pub(crate) fn reopened(run: &RunFolder, name: &str, length: u64) -> Result<File, TrainingError> {
+    let io = || run.io(name);
+    let bad = |message: String| TrainingError::RunFolder {
+        path: run.path().join(name),
+        message,
+    };
+    let mut file = run.inside().open_to_write(name).map_err(io())?;
+    let found = file.metadata().map_err(io())?.len();
+    if found < length {
+        return Err(bad(format!(
+            "has {found} bytes, but the checkpoint counted {length}"
+        )));
+    }
+    if let Some(last) = length.checked_sub(1) {
+        let mut end = [0];
+        file.seek(io::SeekFrom::Start(last)).map_err(io())?;
+        file.read_exact(&mut end).map_err(io())?;
+        if end != *b"\n" {
+            return Err(bad(format!(
+                "the checkpoint counted {length} bytes, but no row ends there"
+            )));
+        }
+    }
+    file.set_len(length).map_err(io())?;
+    file.seek(io::SeekFrom::End(0)).map_err(io())?;
+    Ok(file)
 }
 
 #[cfg(test)]

@@ -8,7 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crystalgym_agents::{Agent, Evaluator, PolicyMode, Progress, Rollout, evaluate_policy};
+use crystalgym_agents::{
+    Agent, Evaluator, LearnedReward, PolicyMode, Progress, Rollout, evaluate_policy,
+};
 use crystalgym_environment::{NamedStart, RewardForm, StartCrystal, Task, TaskConfig};
 use crystalgym_evaluation::ResultStore;
 
@@ -18,6 +20,7 @@ use crate::{
     checkpoints::{Check, newest_whole, set_aside, word_about, write_checkpoint},
     config_change::check_unchanged,
     episode_table::Columns,
+    prediction_table::PredictionTable,
     run_log::RunLog,
     stored_start::stored_start,
 };
@@ -38,6 +41,7 @@ pub struct TrainingRun {
     evaluator: Evaluator,
     agent: Agent,
     table: EpisodeTable,
+    predictions: Option<PredictionTable>,
     events: EventWriter,
     statistics: RunStatistics,
     notes: Vec<String>,
@@ -113,6 +117,13 @@ impl TrainingRun {
             evaluator,
         } = ready;
         let table = EpisodeTable::create(&folder, columns(&task))?;
+        let predictions = match agent.pretraining() {
+            None => None,
+            Some(epochs) => {
+                folder.write_pretraining(&epochs)?;
+                Some(PredictionTable::create(&folder)?)
+            }
+        };
         let events = EventWriter::create(&folder, &config.to_toml()?)
             .map_err(TrainingError::io(folder.path()))?;
         Ok(Self {
@@ -123,6 +134,7 @@ impl TrainingRun {
             evaluator,
             agent,
             table,
+            predictions,
             events,
             notes: Vec::new(),
             _lock: lock,
@@ -170,6 +182,10 @@ impl TrainingRun {
                     message,
                 })?;
         let table = EpisodeTable::reopen(&folder, columns(&task), state.episodes_length)?;
+        let predictions = state.predictions_length;
+        let predictions = predictions
+            .map(|length| PredictionTable::reopen(&folder, length))
+            .transpose()?;
         let events = EventWriter::reopen(&folder, &state.events_file, state.events_length)
             .map_err(folder.io(&state.events_file))?;
         folder.sweep()?;
@@ -182,6 +198,7 @@ impl TrainingRun {
             evaluator,
             agent,
             table,
+            predictions,
             events,
             statistics: state.statistics,
             _lock: lock,
@@ -226,12 +243,13 @@ impl TrainingRun {
             evaluator,
             mut agent,
             table,
+            predictions,
             events,
             statistics,
             notes: _,
             _lock,
         } = self;
-        let mut log = RunLog::new(table, events, statistics, stop);
+        let mut log = RunLog::new(table, predictions, events, statistics, stop);
         let every = config.output.checkpoint_every;
         let mut saved_at = agent.steps();
         let mut reported_at = Instant::now();
@@ -250,7 +268,7 @@ impl TrainingRun {
                 Progress::Continue if stop() => break false,
                 Progress::Continue => {}
             }
-            let episodes = log.statistics.episodes;
+            let episodes = log.statistics.all_episodes();
             let looked_at = log.statistics.looks.last().map_or(0, |look| look.episodes);
             let every_look = config.output.look_every;
             if every_look > 0 && episodes >= looked_at.saturating_add(every_look) {
@@ -337,7 +355,13 @@ impl Ready {
 
     fn new_agent(&self) -> Result<Agent, TrainingError> {
         let task = Arc::clone(&self.task);
-        Ok(Agent::new(&self.config.agent(), task, &self.evaluator)?)
+        let agent = self.config.agent();
+        let Some(learned) = self.config.learned_reward.clone() else {
+            return Ok(Agent::new(&agent, task, &self.evaluator)?);
+        };
+        let reward = LearnedReward::pretrained(learned, Arc::clone(&task), agent.seed())?;
+        let evaluator = &self.evaluator;
+        Ok(Agent::on_learned_reward(&agent, reward, task, evaluator)?)
     }
 }
 

@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! config.toml                 the resolved configuration; makes the folder a run
-//! episodes.csv                one row per episode
+//! episodes.csv                one row per episode, on a learned reward per calculated one
+//! predictions.csv             on a learned reward: what the model said, and what was calculated
+//! pretraining.csv             how that was pretrained
 //! looks.csv                   what the greedy policy was worth in between, if that is asked for
 //! events.out.tfevents.…       curves for TensorBoard
 //! checkpoints/step-000001000  the last ones; a run goes on from the newest whole one
@@ -16,14 +18,20 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crystalgym_conservative::Epoch;
 use crystalgym_crystal::{EnclosedFolder, EntryKind, is_unfinished_write};
+use serde::de::DeserializeOwned;
 
 use crate::{
-    EpisodeRow, Look, TrainingConfig, TrainingError, episode_row, layers::MOST_CONFIG_BYTES,
+    EpisodeRow, Look, PredictionRow, PretrainingRow, TrainingConfig, TrainingError, episode_row,
+    layers::MOST_CONFIG_BYTES, prediction_table,
 };
 
 /// Largest table of looks that is read.
 const MOST_LOOKS_BYTES: u64 = 64 << 20;
+
+/// Largest table of predictions that is read.
+const MOST_PREDICTIONS_BYTES: u64 = 1 << 30;
 
 /// The folder of a run, which may come from somebody else: its contents are reached as
 /// [`EnclosedFolder`] says.
@@ -37,6 +45,10 @@ impl RunFolder {
     pub const CONFIG: &'static str = "config.toml";
     /// The table of episodes.
     pub const EPISODES: &'static str = "episodes.csv";
+    /// What a learned reward said of each crystal that it was asked about.
+    pub const PREDICTIONS: &'static str = "predictions.csv";
+    /// How a learned reward was pretrained.
+    pub const PRETRAINING: &'static str = "pretraining.csv";
     /// What the greedy policy was worth in between.
     pub const LOOKS: &'static str = "looks.csv";
     /// The folder of checkpoints.
@@ -122,6 +134,38 @@ impl RunFolder {
                 message: "rows out of order, or returns that are no numbers".to_owned(),
             }),
         }
+    }
+
+    /// Writes how its learned reward was pretrained.
+    pub(crate) fn write_pretraining(&self, epochs: &[Epoch]) -> Result<(), TrainingError> {
+        let io = || self.io(Self::PRETRAINING);
+        let text = prediction_table::pretraining_text(epochs).map_err(io())?;
+        self.folder.write(Self::PRETRAINING, &text).map_err(io())
+    }
+
+    /// What its learned reward said; nothing if it has none.
+    ///
+    /// # Errors
+    /// [`TrainingError::RunFolder`] if the file is not such a table.
+    pub fn predictions(&self) -> Result<Vec<PredictionRow>, TrainingError> {
+        self.table_if_there(Self::PREDICTIONS)
+    }
+
+    /// How its learned reward was pretrained; nothing if it was not.
+    ///
+    /// # Errors
+    /// [`TrainingError::RunFolder`] if the file is not such a table.
+    pub fn pretraining(&self) -> Result<Vec<PretrainingRow>, TrainingError> {
+        self.table_if_there(Self::PRETRAINING)
+    }
+
+    fn table_if_there<T: DeserializeOwned>(&self, name: &str) -> Result<Vec<T>, TrainingError> {
+        if !matches!(self.folder.kind(name), Ok(EntryKind::File)) {
+            return Ok(Vec::new());
+        }
+        let text = self.folder.read(name, MOST_PREDICTIONS_BYTES);
+        let text = text.map_err(self.io(name))?;
+        prediction_table::rows(&text, &self.folder.join(name))
     }
 
     /// Writes its looks at the greedy policy, if there are any.

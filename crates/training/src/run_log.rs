@@ -2,14 +2,14 @@
 
 use std::{collections::BTreeMap, io, time::Instant};
 
-use crystalgym_agents::{Observer, Update};
+use crystalgym_agents::{LearnedEpisode, Observer, Update};
 use crystalgym_crystal::Element;
 use crystalgym_environment::{Appraisal, FinishedEpisode, Terms};
 use crystalgym_evaluation::{FailureCode, Outcome};
 
 use crate::{
-    EpisodeRow, EpisodeTable, EventWriter, Look, RowSource, RunStatistics, TrainingConfig,
-    checkpoints::RunState,
+    EpisodeRow, EpisodeTable, EventWriter, Look, PredictionRow, RowSource, RunStatistics,
+    TrainingConfig, checkpoints::RunState, prediction_table::PredictionTable,
 };
 
 /// Gradient steps between points of the loss curves.
@@ -18,6 +18,8 @@ const UPDATES_BETWEEN_POINTS: u64 = 10;
 /// Writes what an agent does: a table row an episode, curves, counts, the best crystals.
 pub(crate) struct RunLog<'a> {
     pub(crate) table: EpisodeTable,
+    /// Of a learned reward.
+    pub(crate) predictions: Option<PredictionTable>,
     pub(crate) events: EventWriter,
     pub(crate) statistics: RunStatistics,
     pub(crate) stop: &'a dyn Fn() -> bool,
@@ -32,6 +34,7 @@ pub(crate) struct RunLog<'a> {
 impl<'a> RunLog<'a> {
     pub(crate) fn new(
         table: EpisodeTable,
+        predictions: Option<PredictionTable>,
         events: EventWriter,
         statistics: RunStatistics,
         stop: &'a dyn Fn() -> bool,
@@ -39,6 +42,7 @@ impl<'a> RunLog<'a> {
         let steps_at_start = statistics.steps;
         Self {
             table,
+            predictions,
             events,
             statistics,
             stop,
@@ -55,6 +59,9 @@ impl<'a> RunLog<'a> {
             config: config.clone(),
             events_file: self.events.name().to_owned(),
             episodes_length: self.table.sync()?,
+            predictions_length: (self.predictions.as_mut())
+                .map(PredictionTable::sync)
+                .transpose()?,
             events_length: self.events.sync()?,
             statistics: self.statistics.clone(),
         })
@@ -123,6 +130,30 @@ impl<'a> RunLog<'a> {
         self.keep_first_error(written);
     }
 
+    /// A row of what was said, and curves of that under names of their own.
+    fn log_prediction(&mut self, learned: &LearnedEpisode<'_>) -> io::Result<()> {
+        let row = PredictionRow::of(learned);
+        if let Some(table) = &mut self.predictions {
+            table.write(&row)?;
+        }
+        let scalars = [
+            ("predicted_return", Some(row.predicted_return)),
+            ("predicted_spread", Some(row.predicted_spread)),
+            ("calculated_return", row.calculated_return),
+            ("calculations", Some(row.calculations as f64)),
+            ("skill", row.skill),
+            ("model_error", row.model_error),
+            ("model_gap", row.model_gap),
+        ];
+        for (name, value) in scalars {
+            if let Some(value) = value {
+                let tag = format!("learned_reward/{name}");
+                self.events.scalar(&tag, learned.step, value)?;
+            }
+        }
+        self.events.flush()
+    }
+
     fn log_update(&mut self, update: &Update) -> io::Result<()> {
         for &(tag, value) in &update.scalars {
             self.events.scalar(tag, update.step, value)?;
@@ -139,11 +170,21 @@ impl<'a> RunLog<'a> {
 
 impl Observer for RunLog<'_> {
     fn episode_finished(&mut self, step: u64, episode: &FinishedEpisode) {
-        let evaluation = episode.appraisal.evaluation();
-        if let Some(error) = evaluation.and_then(|evaluation| evaluation.store_error.clone()) {
+        // What was predicted is in a table of its own, and nowhere else.
+        let Some(evaluation) = episode.appraisal.evaluation() else {
+            self.statistics.predicted += 1;
+            self.statistics.steps = step;
+            return;
+        };
+        if let Some(error) = evaluation.store_error.clone() {
             self.store_error = Some(error);
         }
         let result = self.log_episode(step, episode);
+        self.keep_first_error(result);
+    }
+
+    fn predicted(&mut self, episode: &LearnedEpisode<'_>) {
+        let result = self.log_prediction(episode);
         self.keep_first_error(result);
     }
 
@@ -166,11 +207,12 @@ fn result_of(appraisal: &Appraisal) -> (u32, Option<FailureCode>, Option<f64>) {
             Outcome::Success(values) => (values.scf_iterations, None, Some(values.value)),
             Outcome::Failure(failure) => (failure.scf_iterations, Some(failure.code), None),
         },
-        Appraisal::Predicted(prediction) => (0, None, Some(prediction.value)),
+        // A prediction is no value.
+        Appraisal::Predicted(_) => (0, None, None),
     }
 }
 
-fn symbols(elements: impl Iterator<Item = Element>) -> String {
+pub(crate) fn symbols(elements: impl Iterator<Item = Element>) -> String {
     elements.map(|e| e.symbol()).collect::<Vec<_>>().join(" ")
 }
 

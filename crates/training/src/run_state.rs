@@ -18,16 +18,18 @@ impl RunState {
         let RunStatistics {
             steps,
             episodes,
+            predicted,
             sources,
             failures,
             recent_returns,
             best,
             looks,
         } = self.statistics;
-        if steps > agent.steps() || episodes > agent.steps() {
+        let all = episodes.saturating_add(predicted);
+        if steps > agent.steps() || all > agent.steps() {
             let taken = agent.steps();
             return Err(format!(
-                "{episodes} episodes by step {steps}, but the agent took {taken} steps"
+                "{all} episodes by step {steps}, but the agent took {taken} steps"
             ));
         }
         let sum = |counts: &std::collections::BTreeMap<String, u64>| {
@@ -51,14 +53,15 @@ impl RunState {
             let found = recent_returns.len();
             return Err(format!("{found} recent returns, expected {recent} numbers"));
         }
-        if !Look::are_sane(&looks, episodes) {
+        if !Look::are_sane(&looks, all) {
             return Err("its looks at the greedy policy cannot be what they are".to_owned());
         }
-        let best = best.checked(task, self.config.output.best_crystals, episodes)?;
+        let best = best.checked(task, self.config.output.best_crystals, all)?;
         Ok(Self {
             statistics: RunStatistics {
                 steps,
                 episodes,
+                predicted,
                 sources,
                 failures,
                 recent_returns,

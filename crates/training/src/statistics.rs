@@ -14,8 +14,12 @@ pub(crate) const WINDOW: usize = 100;
 pub struct RunStatistics {
     /// Environment steps.
     pub steps: u64,
-    /// Episodes whose reward has arrived.
+    /// Episodes whose reward has arrived; on a learned reward those that were calculated, which all
+    /// numbers here are about but for the next.
     pub episodes: u64,
+    /// Episodes whose reward was predicted.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub predicted: u64,
     /// Results by where they came from: `computed`, `store`, …
     pub sources: BTreeMap<String, u64>,
     /// Failures by code.
@@ -27,6 +31,14 @@ pub struct RunStatistics {
     /// Looks at the greedy policy, if any are taken.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub looks: Vec<Look>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks for a reference"
+)]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl RunStatistics {
@@ -51,6 +63,11 @@ impl RunStatistics {
             self.recent_returns.pop_front();
         }
         self.recent_returns.push_back(row.episodic_return);
+    }
+
+    /// Episodes whose reward has arrived, predicted or calculated.
+    pub fn all_episodes(&self) -> u64 {
+        self.episodes.saturating_add(self.predicted)
     }
 
     /// Results that came from `source`.

@@ -47,7 +47,15 @@ pub fn write_result(
     name: &str,
     file: &Path,
 ) -> Result<WrittenResult, BenchmarkError> {
-    let read = read_jobs(benchmark)?;
+    let mut read = read_jobs(benchmark)?;
+    let (learned, jobs): (Vec<_>, Vec<_>) =
+        read.jobs.into_iter().partition(|job| job.learned.is_some());
+    read.jobs = jobs;
+    let folder = BenchmarkFolder::at(benchmark);
+    read.left_out.extend(learned.into_iter().map(|job| LeftOut {
+        folder: folder.job(&job.manifest.id),
+        reason: "its rewards were learned: what was predicted is no result".to_owned(),
+    }));
     let mut written = WrittenResult {
         jobs: read.jobs.len(),
         episodes: 0,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crystalgym_crystal::Crystal;
 use crystalgym_evaluation::{Evaluation, Outcome, Property, Source, Ticket};
+use serde::{Deserialize, Serialize};
 
 pub use self::{
     computed::{InPlaceAppraiser, PoolAppraiser},
@@ -42,7 +43,7 @@ impl Appraisal {
 }
 
 /// A guess with its uncertainty.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Prediction {
     /// Expected value of the property if it can be computed, in its unit.
     pub value: f64,
@@ -50,6 +51,8 @@ pub struct Prediction {
     pub spread: f64,
     /// Probability that the calculation fails, 0 to 1.
     pub failure_probability: f64,
+    /// What is taken off the expected reward because the model may be wrong, in units of the reward.
+    pub penalty: f64,
 }
 
 /// The answer to a request, or where to wait for it.

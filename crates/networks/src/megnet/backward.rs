@@ -6,6 +6,7 @@ use super::config::MegnetConfig;
 use super::{
     forward::{Activations, edge_items, node_items},
     layout::{Block, FOCUS_EMBEDDING, Layout, NODE_EMBEDDING},
+    soft,
 };
 use crate::layers::{BackwardWeights, Flow, Mlp};
 
@@ -35,6 +36,8 @@ pub(super) struct BackwardScratch {
     node_output: [Buffer; 2],
     edge_output: [Buffer; 2],
     inputs: Buffer,
+    /// Gradient of the elements' shares on each node, where sites hold elements in parts.
+    pub(super) shares: Buffer,
 }
 
 impl BackwardScratch {
@@ -311,13 +314,26 @@ impl BackwardScratch {
         let first = &encoder.layers[0];
         first.backward_part(weights, 0, NODE_EMBEDDING, &flow.grad, Start::Zero, inputs);
         let table = &mut gradients[layout.node_embedding..];
-        kernels::scatter_add(
-            weights.arch,
-            NODE_EMBEDDING,
-            inputs,
-            &index.kind_types,
-            table,
-        );
+        if index.shares.is_empty() {
+            kernels::scatter_add(
+                weights.arch,
+                NODE_EMBEDDING,
+                inputs,
+                &index.kind_types,
+                table,
+            );
+        } else {
+            let shares = self.shares.resize(index.shares.len());
+            let elements = config.n_actions;
+            soft::through_shares(
+                elements,
+                inputs,
+                &index.shares,
+                &activations.embedding,
+                table,
+                shares,
+            );
+        }
 
         flow.grad
             .resize(self.states.len())

@@ -1,6 +1,5 @@
 //! The forward pass of MEGNet.
 
-use crystalgym_environment::Observation;
 use crystalgym_kernels::{self as kernels, Buffer, Gather, Start};
 
 use super::{
@@ -11,6 +10,7 @@ use super::{
     index::BatchIndex,
     layout::{Block, FOCUS_EMBEDDING, Layout, NODE_EMBEDDING},
     set2set::{Items, Set2SetCache},
+    soft::Shown,
 };
 use crate::layers::{Linear, MlpCache, Weights};
 
@@ -19,6 +19,8 @@ use crate::layers::{Linear, MlpCache, Weights};
 pub(super) struct Activations {
     pub(super) index: BatchIndex,
     pub(super) node_inputs: Buffer,
+    /// The table of node types, where sites hold elements in parts.
+    pub(super) embedding: Buffer,
     pub(super) state_inputs: Buffer,
     pub(super) edge_encoder: MlpCache,
     pub(super) node_encoder: MlpCache,
@@ -77,11 +79,14 @@ impl Activations {
         layout: &Layout,
         weights: Weights<'_>,
         templates: &[GraphTemplate],
-        states: &[Observation<'_>],
+        shown: Shown<'_, '_>,
         outputs: &mut [f32],
     ) {
-        self.index.build(config, templates, states);
-        self.encode(config, layout, weights, templates, states);
+        match shown {
+            Shown::States(states) => self.index.build(config, templates, states),
+            Shown::Soft(crystals) => self.index.build_soft(config, templates, crystals),
+        }
+        self.encode(config, layout, weights, templates, shown);
         self.blocks
             .resize_with(layout.blocks.len(), BlockActivations::default);
         for (k, block) in layout.blocks.iter().enumerate() {
@@ -100,7 +105,7 @@ impl Activations {
         layout: &Layout,
         weights: Weights<'_>,
         templates: &[GraphTemplate],
-        states: &[Observation<'_>],
+        shown: Shown<'_, '_>,
     ) {
         let index = &self.index;
         layout.edge_encoder.forward(
@@ -115,6 +120,9 @@ impl Activations {
         let table = &weights.values[layout.node_embedding..];
         let table = &table[..(config.n_actions + 1) * NODE_EMBEDDING];
         index.node_inputs(table, width, self.node_inputs.resize(kinds * width));
+        if !index.shares.is_empty() {
+            self.embedding.resize(table.len()).copy_from_slice(table);
+        }
         layout
             .node_encoder
             .forward(weights, &self.node_inputs, kinds, &mut self.node_encoder);
@@ -127,11 +135,18 @@ impl Activations {
         kernels::gather_sum(weights.arch, hidden, [encoded], nodes);
 
         let width = layout.state_encoder.inputs();
-        let inputs = self.state_inputs.resize(states.len() * width);
-        for (state, row) in states.iter().zip(inputs.chunks_exact_mut(width)) {
-            let template = &templates[state.skeleton];
+        let graphs = index.graphs;
+        let inputs = self.state_inputs.resize(graphs * width);
+        for (graph, row) in inputs.chunks_exact_mut(width).enumerate() {
+            let template = &templates[shown.skeleton(graph)];
             let (lattice, rest) = row.split_at_mut(template.lattice_inputs.len());
             lattice.copy_from_slice(&template.lattice_inputs);
+            let Shown::States(states) = shown else {
+                // No target, and nothing is empty.
+                rest.copy_from_slice(&[0.0, 1.0]);
+                continue;
+            };
+            let state = &states[graph];
             match (config.inputs, layout.focus_embedding) {
                 (InputStyle::Published, Some(table)) => {
                     rest[0] = state.target as f32;
@@ -144,7 +159,6 @@ impl Activations {
                 }
             }
         }
-        let graphs = index.graphs;
         layout
             .state_encoder
             .forward(weights, &self.state_inputs, graphs, &mut self.state_encoder);

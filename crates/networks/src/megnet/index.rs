@@ -6,6 +6,7 @@ use crystalgym_kernels::Buffer;
 use super::layout::NODE_EMBEDDING;
 use super::{
     config::{InputStyle, MegnetConfig},
+    soft::SoftCrystal,
     template::GraphTemplate,
 };
 
@@ -40,6 +41,8 @@ pub(super) struct BatchIndex {
     pub(super) focus: Vec<u32>,
     /// Input rows of the edge encoder.
     pub(super) edge_basis: Buffer,
+    /// Shares of the elements on each node, `nodes × elements`; empty where nodes have a type.
+    pub(super) shares: Buffer,
     edge_basis_rows: usize,
     /// Whether each row of the node encoder has the focus flag.
     kind_focus: Vec<bool>,
@@ -65,7 +68,10 @@ impl BatchIndex {
 
     /// Rows of the node encoder.
     pub(super) fn node_kinds(&self) -> usize {
-        self.kind_types.len()
+        match self.shares.is_empty() {
+            true => self.kind_types.len(),
+            false => self.nodes(),
+        }
     }
 
     pub(super) fn build(
@@ -75,6 +81,7 @@ impl BatchIndex {
         states: &[Observation<'_>],
     ) {
         self.clear(config, templates);
+        self.shares.resize(0);
         self.graphs = states.len();
         for (graph, state) in states.iter().enumerate() {
             let template = &templates[state.skeleton];
@@ -82,6 +89,37 @@ impl BatchIndex {
             self.add_nodes(config, graph as u32, state, template);
             self.focus.push(state.focus as u32);
         }
+        self.finish(config, templates);
+    }
+
+    /// The same for crystals whose sites hold elements in parts: every node is a kind of its own.
+    pub(super) fn build_soft(
+        &mut self,
+        config: &MegnetConfig,
+        templates: &[GraphTemplate],
+        crystals: &[SoftCrystal<'_>],
+    ) {
+        self.clear(config, templates);
+        self.graphs = crystals.len();
+        for (graph, crystal) in crystals.iter().enumerate() {
+            let template = &templates[crystal.skeleton];
+            self.add_edges(graph as u32, crystal.skeleton, template);
+            let first = self.node_graph.len() as u32;
+            self.node_starts.push(first);
+            self.node_kind.extend(first..first + template.sites as u32);
+            self.add_node_weights(graph as u32, template.sites);
+        }
+        let shares = self.shares.resize(self.node_graph.len() * config.n_actions);
+        let mut rest = &mut *shares;
+        for crystal in crystals {
+            let (part, after) = rest.split_at_mut(crystal.shares.len());
+            part.copy_from_slice(crystal.shares);
+            rest = after;
+        }
+        self.finish(config, templates);
+    }
+
+    fn finish(&mut self, config: &MegnetConfig, templates: &[GraphTemplate]) {
         self.node_starts.push(self.node_graph.len() as u32);
         self.edge_starts.push(self.edge_graph.len() as u32);
         self.gather_basis(config, templates);
@@ -161,7 +199,10 @@ impl BatchIndex {
             }
             self.node_kind.push(*kind);
         }
-        let sites = template.sites;
+        self.add_node_weights(graph, template.sites);
+    }
+
+    fn add_node_weights(&mut self, graph: u32, sites: usize) {
         self.node_graph.extend(std::iter::repeat_n(graph, sites));
         self.node_weight_in_graph
             .extend(std::iter::repeat_n(1.0 / sites as f32, sites));
@@ -181,8 +222,22 @@ impl BatchIndex {
     }
 
     /// Input rows of the node encoder: the type's embedding and, if the style has it, the flag.
+    ///
+    /// Where a site holds elements in parts, Σ_a p_a E_a, without a flag.
     pub(super) fn node_inputs(&self, embedding: &[f32], width: usize, out: &mut [f32]) {
         let rows = out.chunks_exact_mut(width);
+        if !self.shares.is_empty() {
+            let elements = self.shares.len() / self.nodes();
+            for (row, shares) in rows.zip(self.shares.chunks_exact(elements)) {
+                row.fill(0.0);
+                for (share, embedded) in shares.iter().zip(embedding.chunks_exact(NODE_EMBEDDING)) {
+                    for (x, e) in row.iter_mut().zip(embedded) {
+                        *x += share * e;
+                    }
+                }
+            }
+            return;
+        }
         for ((row, &node_type), &focus) in rows.zip(&self.kind_types).zip(&self.kind_focus) {
             let start = node_type as usize * NODE_EMBEDDING;
             row[..NODE_EMBEDDING].copy_from_slice(&embedding[start..start + NODE_EMBEDDING]);

@@ -8,6 +8,7 @@ mod layout;
 mod network;
 mod set2set;
 mod shape;
+mod soft;
 mod template;
 mod workspace;
 
@@ -15,6 +16,7 @@ pub use self::{
     config::{InputStyle, MegnetConfig},
     network::Megnet,
     shape::MegnetShape,
+    soft::SoftCrystal,
     template::GraphTemplate,
     workspace::Workspace,
 };

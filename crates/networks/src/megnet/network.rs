@@ -10,6 +10,7 @@ use rand_pcg::Pcg64;
 use super::{
     config::{InputStyle, MegnetConfig},
     layout::{self, Layout},
+    soft::{Shown, SoftCrystal, check_crystals},
     template::GraphTemplate,
     workspace::{Shard, Workspace},
 };
@@ -78,6 +79,57 @@ impl Megnet {
     /// Shape and inputs.
     pub fn config(&self) -> &MegnetConfig {
         &self.config
+    }
+
+    /// Outputs for crystals whose sites hold elements in parts, `crystals × n_outputs` row by row.
+    ///
+    /// A node's embedding is `Σ_a p_a E_a`, so that a crystal with one share of 1 on each site is
+    /// that crystal, as a network sees it without a site in focus and without a target. The network
+    /// must have [`InputStyle::Corrected`].
+    ///
+    /// # Errors
+    /// [`NetworkError::Config`] for other inputs, [`NetworkError::State`] for a crystal that does
+    /// not fit its skeleton.
+    pub fn forward_soft<'w>(
+        &self,
+        crystals: &[SoftCrystal<'_>],
+        workspace: &'w mut Workspace,
+    ) -> Result<&'w [f32], NetworkError> {
+        let config = &self.config;
+        check_crystals(config, &self.templates, crystals)?;
+        let weights = Weights {
+            arch: self.arch,
+            values: self.parameters.values(),
+        };
+        let run = |shard: &mut Shard, crystals: &[SoftCrystal<'_>], outputs: &mut [f32]| {
+            let (layout, templates) = (&self.layout, &self.templates);
+            let activations = &mut shard.activations;
+            let shown = Shown::Soft(crystals);
+            activations.forward(config, layout, weights, templates, shown, outputs);
+        };
+        Ok(workspace.0.forward(crystals, config.n_outputs, run))
+    }
+
+    /// *Adds* the gradient with respect to the parameters to `gradients`, as
+    /// [`backward`](GraphNetwork::backward) after a [`Self::forward_soft`], and writes that with
+    /// respect to the shares: `∂L/∂p_a = E_a · ∂L/∂(Σ_b p_b E_b)`, crystal by crystal, `sites ×
+    /// n_actions` each.
+    ///
+    /// # Errors
+    /// [`NetworkError::Length`] if a gradient has another length.
+    pub fn backward_soft(
+        &self,
+        grad_outputs: &[f32],
+        workspace: &mut Workspace,
+        gradients: &mut Gradients,
+        grad_shares: &mut Vec<f32>,
+    ) -> Result<(), NetworkError> {
+        self.backward(grad_outputs, workspace, gradients)?;
+        grad_shares.clear();
+        for part in workspace.0.parts() {
+            grad_shares.extend_from_slice(&part.scratch.shares);
+        }
+        Ok(())
     }
 
     /// The skeletons that states refer to by index.
@@ -188,7 +240,8 @@ impl GraphNetwork for Megnet {
         let run = |shard: &mut Shard, states: &[Observation<'_>], outputs: &mut [f32]| {
             let (layout, templates) = (&self.layout, &self.templates);
             let activations = &mut shard.activations;
-            activations.forward(config, layout, weights, templates, states, outputs);
+            let shown = Shown::States(states);
+            activations.forward(config, layout, weights, templates, shown, outputs);
         };
         Ok(workspace.0.forward(states, config.n_outputs, run))
     }

@@ -9,6 +9,7 @@ mod failures_by_element;
 mod formation_energies;
 mod histogram;
 mod interquartile;
+mod learned;
 mod learning;
 mod objectives;
 mod performance;
@@ -25,6 +26,7 @@ pub fn figures(data: &ReportData) -> Vec<Figure> {
     let runs = data.runs();
     let mut figures = learning::figures(&runs, &data.stamp);
     figures.extend(completion::figures(&runs, &data.stamp));
+    figures.extend(learned::figures(&data.jobs, &data.stamp));
     figures.extend(performance::figures(&data.jobs, &data.stamp));
     figures.extend(interquartile::figures(&data.jobs, &data.stamp));
     figures.extend(area::figures(&data.jobs, &data.stamp));

@@ -5,9 +5,9 @@ use std::{io::Write, path::PathBuf, process::ExitCode};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use crystalgym_benchmark::{
-    BenchmarkFolder, Experiment, FIGURE_13, FIGURE_22, FIGURE_22_SKELETONS, FIGURE_23, Job,
-    JobStatus, RunOptions, Scale, Selection, experiments, figure_13, forecast, language_figure,
-    run_jobs,
+    BenchmarkFolder, Experiment, FIGURE_13, FIGURE_18, FIGURE_19, FIGURE_20, FIGURE_22,
+    FIGURE_22_SKELETONS, FIGURE_23, Job, JobStatus, LEARNED_SKELETONS, RunOptions, Scale,
+    Selection, experiments, figure_13, forecast, language_figure, learned_figure, run_jobs,
 };
 use crystalgym_evaluation::{Property, check_store_name};
 use crystalgym_training::{Algorithm, ConfigLayers, Preset};
@@ -20,7 +20,8 @@ use crate::{progress::JobsBar, signals::StopFlag, terminal};
 pub(crate) struct RunArguments {
     /// Experiments, such as paper-exp1; `solve` is solve-easy and solve-hard; paper-figure13 stands for four
     /// (with PPO alone unless algorithms are named), paper-figure22 and paper-figure23 for the language model
-    /// on single crystals and on five at once (density and band gap, --set llm.model=…).
+    /// on single crystals and on five at once (density and band gap, --set llm.model=…), paper-figure18 to
+    /// paper-figure20 for dqn on a learned reward (band gap, --set learned_reward.data=…).
     #[arg(required = true)]
     pub(super) experiments: Vec<String>,
     #[command(flatten)]
@@ -47,8 +48,8 @@ pub(crate) struct RunOptionArguments {
     #[arg(long, value_delimiter = ',')]
     properties: Vec<Property>,
     /// Algorithms, separated by commas; gflownet, surrogate, random_search, genetic and local_search are known too.
-    /// By default ppo, sac, dqn and rainbow; of `solve` all but local_search; of the
-    /// language model's figures llm.
+    /// By default ppo, sac, dqn and rainbow; of `solve` all but local_search; of the language model's figures
+    /// llm, of a learned reward's dqn.
     #[arg(long, value_delimiter = ',')]
     algorithms: Vec<String>,
     /// Skeletons of the experiments that are not mixed, separated by commas; by default C1 to C7, of
@@ -148,8 +149,11 @@ fn selection(names: &[String], arguments: &RunOptionArguments) -> anyhow::Result
     let experiments = chosen_experiments(names)?;
     let all = |known: &[&str]| names.iter().all(|name| known.contains(&name.as_str()));
     let is_language = all(&[FIGURE_22, FIGURE_23]);
+    let is_learned = experiments.iter().all(|one| one.learned.is_some());
     let usual: &[&str] = if is_language {
         &["llm"]
+    } else if is_learned {
+        &["dqn"]
     } else if experiments.iter().all(Experiment::is_about_solving) {
         &SOLVING_ALGORITHMS
     } else if all(&[FIGURE_13]) {
@@ -166,6 +170,7 @@ fn selection(names: &[String], arguments: &RunOptionArguments) -> anyhow::Result
         experiments,
         properties: match arguments.properties.is_empty() {
             true if is_language => vec![Property::Density, Property::BandGap],
+            true if is_learned => vec![Property::BandGap],
             true => vec![Property::Density, Property::BandGap, Property::BulkModulus],
             false => arguments.properties.clone(),
         },
@@ -175,6 +180,7 @@ fn selection(names: &[String], arguments: &RunOptionArguments) -> anyhow::Result
             .collect::<Result<_, _>>()?,
         skeletons: match arguments.skeletons.is_empty() {
             true if is_language => FIGURE_22_SKELETONS.map(str::to_owned).to_vec(),
+            true if is_learned => LEARNED_SKELETONS.map(str::to_owned).to_vec(),
             true => (1..=7).map(|number| format!("C{number}")).collect(),
             false => arguments.skeletons.clone(),
         },
@@ -200,11 +206,12 @@ fn chosen_experiments(names: &[String]) -> anyhow::Result<Vec<Experiment>> {
             FIGURE_13 => chosen.extend(figure_13()),
             FIGURE_22 | FIGURE_23 => chosen.extend(language_figure(name)),
             "solve" => chosen.extend(known.into_iter().filter(Experiment::is_about_solving)),
+            name if learned_figure(name).is_some() => chosen.extend(learned_figure(name)),
             _ => {
                 let found = known.iter().find(|experiment| experiment.name == *name);
                 chosen.push(*found.with_context(|| {
                     format!(
-                        "unknown experiment '{name}', expected one of {list}, {FIGURE_13}, {FIGURE_22}, {FIGURE_23}, solve"
+                        "unknown experiment '{name}', expected one of {list}, {FIGURE_13}, {FIGURE_18}, {FIGURE_19}, {FIGURE_20}, {FIGURE_22}, {FIGURE_23}, solve"
                     )
                 })?);
             }
