@@ -9,8 +9,8 @@ use std::{
 };
 
 use postgres::{
-    Config, Error, NoTls, Row, Statement, config::SslMode as ClientSslMode, error::SqlState,
-    fallible_iterator::FallibleIterator as _, types::ToSql,
+    Config, Error, NoTls, Notification, Row, Statement, config::SslMode as ClientSslMode,
+    error::SqlState, fallible_iterator::FallibleIterator as _, types::ToSql,
 };
 
 use crate::{PostgresqlError, ServerUrl, password::password_of, tls::Encryption, url::SslMode};
@@ -237,14 +237,23 @@ impl Client {
         Ok(done)
     }
 
-    /// Waits for a notification, at most so long; its text.
+    /// Waits for a notification, at most so long; the texts of all that have come.
     ///
     /// # Errors
     /// The connection's.
-    pub fn notification(&mut self, timeout: Duration) -> Result<Option<String>, Error> {
+    pub fn notifications(&mut self, timeout: Duration) -> Result<Vec<String>, Error> {
         let mut notifications = self.client.notifications();
-        let notification = notifications.timeout_iter(timeout).next()?;
-        Ok(notification.map(|notification| notification.payload().to_owned()))
+        let text = |notification: Notification| notification.payload().to_owned();
+        let Some(first) = notifications.timeout_iter(timeout).next()? else {
+            return Ok(Vec::new());
+        };
+        let mut texts = vec![text(first)];
+        // Not by a time-out of zero, which the clock behind it makes a millisecond.
+        let mut others = notifications.iter();
+        while let Some(next) = others.next()? {
+            texts.push(text(next));
+        }
+        Ok(texts)
     }
 
     fn prepared(&mut self, sql: &'static str) -> Result<Statement, Error> {

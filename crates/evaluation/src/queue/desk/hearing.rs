@@ -53,15 +53,7 @@ impl Hearing {
         let mut last_news = Instant::now();
         let mut connections = 0;
         while !self.requests.is_ending() {
-            let heard = self.session.run(self.patience, |client| {
-                let mut keys = Vec::new();
-                let mut wait = LISTEN;
-                while let Some(key) = client.notification(wait)? {
-                    keys.push(key);
-                    wait = Duration::ZERO;
-                }
-                Ok(keys)
-            });
+            let heard = (self.session).run(self.patience, |client| client.notifications(LISTEN));
             let is_lost = heard.is_err();
             let heard = heard.unwrap_or_default();
             let mut keys = match heard.is_empty() {

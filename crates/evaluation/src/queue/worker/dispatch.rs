@@ -80,7 +80,7 @@ impl Dispatch<'_> {
                 if until.is_some_and(|until| idle_since.elapsed() >= until) {
                     return;
                 }
-                let _ = (self.session).run(PATIENCE, |client| client.notification(LISTEN));
+                let _ = (self.session).run(PATIENCE, |client| client.notifications(LISTEN));
             }
             for job in taken {
                 self.jobs.begin(&job);
