@@ -196,7 +196,11 @@ fn a_closed_gate_calculates() {
         ..standard()
     };
     let seen = whole(&closed, short_run(), &rigid());
-    assert!(seen.episodes.iter().all(|(.., is_calculated)| *is_calculated));
+    assert!(
+        seen.episodes
+            .iter()
+            .all(|(.., is_calculated)| *is_calculated)
+    );
     let open = LearnedRewardConfig {
         least_skill: -1e9,
         checks_promises: false,
@@ -224,12 +228,16 @@ fn odd_electrons_are_known() {
     let mut seen = Seen::default();
     let mut dqn = short_run();
     dqn.finds.parity_mask = false;
-    finish(&mut agent(&paper(), dqn, &task(config), &textbook), &mut seen);
+    finish(
+        &mut agent(&paper(), dqn, &task(config), &textbook),
+        &mut seen,
+    );
     let known = seen.episodes.len() - seen.forecasts.len();
     assert!(known > 10, "{known}");
-    let failed = seen.episodes.iter().filter(|(_, reward, is_calculated)| {
-        f64::from_bits(*reward) == -1.0 && *is_calculated
-    });
+    let failed = seen
+        .episodes
+        .iter()
+        .filter(|(_, reward, is_calculated)| f64::from_bits(*reward) == -1.0 && *is_calculated);
     assert!(failed.count() >= known);
 }
 
@@ -274,9 +282,8 @@ fn what_cannot_be_is_named() {
         reward_form: RewardForm::Difference,
         ..c4(Property::Density, 2.0)
     };
-    let error = |config, task| -> AgentError {
-        LearnedReward::pretrained(config, task, 1).err().unwrap()
-    };
+    let error =
+        |config, task| -> AgentError { LearnedReward::pretrained(config, task, 1).err().unwrap() };
     let refused = Task::new(&difference).map(|task| error(paper(), Arc::new(task)).to_string());
     if let Ok(message) = refused {
         assert!(message.contains("learned_reward"), "{message}");

@@ -92,17 +92,31 @@ impl LearnedMeasure {
     pub fn last_predicted_return(&self) -> Option<f64> {
         let asked = self.asked.iter().rev();
         let predicted = asked.filter(|asked| asked.calculated_return.is_none());
-        mean(predicted.take(LAST_PREDICTIONS).map(|asked| asked.predicted_return))
+        mean(
+            predicted
+                .take(LAST_PREDICTIONS)
+                .map(|asked| asked.predicted_return),
+        )
     }
 
     /// Mean calculated return of the last twenty calculations.
     pub fn last_calculated_return(&self) -> Option<f64> {
-        mean(self.pairs().rev().take(LAST_CALCULATIONS).map(|pair| pair.1))
+        mean(
+            self.pairs()
+                .rev()
+                .take(LAST_CALCULATIONS)
+                .map(|pair| pair.1),
+        )
     }
 
     /// Mean of what the model said of these before they were calculated.
     pub fn predicted_return_of_calculated(&self) -> Option<f64> {
-        mean(self.pairs().rev().take(LAST_CALCULATIONS).map(|pair| pair.0))
+        mean(
+            self.pairs()
+                .rev()
+                .take(LAST_CALCULATIONS)
+                .map(|pair| pair.0),
+        )
     }
 }
 

@@ -36,7 +36,8 @@ pub(crate) fn run_settings(run: &Path, manifest: &JobManifest) -> Result<Setting
         return Ok(settings);
     };
     for (section, fields) in sections {
-        let general = ["algorithm", "task", "calculator", "learned_reward"].contains(&section.as_str());
+        let general =
+            ["algorithm", "task", "calculator", "learned_reward"].contains(&section.as_str());
         if WITHOUT_INFLUENCE.contains(&section.as_str()) || !general && section != algorithm {
             continue;
         }

@@ -4,9 +4,7 @@
 //! `J(f(softmax(l)))`, logits stay within ±clip, and the element with the highest logit is taken in the
 //! end (Reddy et al. 2024).
 
-use crystalgym_networks::{
-    Gradients, GraphNetwork, Megnet, NetworkError, SoftCrystal, Workspace,
-};
+use crystalgym_networks::{Gradients, GraphNetwork, Megnet, NetworkError, SoftCrystal, Workspace};
 
 use crate::Objective;
 
@@ -83,7 +81,8 @@ impl Ascent {
             let correction = |decay: f32| 1.0 - decay.powi(step as i32);
             let (first, second) = (correction(DECAYS.0), correction(DECAYS.1));
             let sites = shares.chunks_exact(elements);
-            for (site, (shares, slopes)) in sites.zip(grad_shares.chunks_exact(elements)).enumerate()
+            for (site, (shares, slopes)) in
+                sites.zip(grad_shares.chunks_exact(elements)).enumerate()
             {
                 let slopes = logit_slopes(shares, slopes).enumerate();
                 for (a, gradient) in slopes.take(self.elements) {
@@ -198,7 +197,10 @@ mod tests {
             above[a] += 1e-5;
             below[a] -= 1e-5;
             let exact = (height(&above) - height(&below)) / 2e-5;
-            assert!((f64::from(found) - exact).abs() < 1e-6, "{a}: {found} and {exact}");
+            assert!(
+                (f64::from(found) - exact).abs() < 1e-6,
+                "{a}: {found} and {exact}"
+            );
         }
     }
 }

@@ -161,7 +161,9 @@ impl Reader<'_> {
         }
         let of = &table.description().skeleton;
         let skeletons = self.task.skeletons();
-        let skeleton = skeletons.iter().position(|skeleton| of.is_that_of(skeleton));
+        let skeleton = skeletons
+            .iter()
+            .position(|skeleton| of.is_that_of(skeleton));
         let Some(skeleton) = skeleton else {
             let labels: Vec<&str> = skeletons.iter().map(|s| s.label.as_str()).collect();
             let message = format!(
@@ -277,11 +279,11 @@ impl Reader<'_> {
                     self.take(place, &structure.elements, truth);
                 }
                 Form::Formula(formula) => {
-                    let composition: Composition = field(formula)
-                        .parse()
-                        .map_err(|error: crystalgym_metrics::MetricsError| {
+                    let composition: Composition = field(formula).parse().map_err(
+                        |error: crystalgym_metrics::MetricsError| {
                             named("formula", error.to_string())
-                        })?;
+                        },
+                    )?;
                     self.take_formula(&composition, truth, rng);
                 }
             }
@@ -297,7 +299,9 @@ impl Reader<'_> {
                 self.found.elements.push(*element);
             }
         }
-        let places = elements.iter().map(|element| self.places.get(element).copied());
+        let places = elements
+            .iter()
+            .map(|element| self.places.get(element).copied());
         places.collect()
     }
 

@@ -112,7 +112,11 @@ impl Conservative {
     /// Whether it can be what was saved.
     pub(crate) fn is_sane(&self) -> bool {
         let (mean, square, _) = self.moments;
-        self.weight.is_finite() && self.weight >= 0.0 && mean.is_finite() && square.is_finite() && square >= 0.0
+        self.weight.is_finite()
+            && self.weight >= 0.0
+            && mean.is_finite()
+            && square.is_finite()
+            && square >= 0.0
     }
 }
 
@@ -148,7 +152,9 @@ pub fn conservative_loss(
     let mut grad_attacked = vec![0.0_f32; attacked.len()];
     let is_value = |truth: &&Truth| matches!(truth, Truth::Value(_));
     let values = truths.iter().filter(is_value).count().max(1) as f64;
-    let rows = known.chunks_exact(width).zip(grad_known.chunks_exact_mut(width));
+    let rows = known
+        .chunks_exact(width)
+        .zip(grad_known.chunks_exact_mut(width));
     for (truth, (row, grad)) in truths.iter().zip(rows) {
         if let Truth::Value(value) = truth {
             let standard = (value - objective.scale.mean) / objective.scale.spread;

@@ -180,7 +180,10 @@ fn one_hot(crystals: &[Attack<'_>], elements: usize) -> Vec<f32> {
 }
 
 fn soft<'s>(crystals: &[Attack<'_>], mut shares: &'s [f32]) -> Vec<SoftCrystal<'s>> {
-    let sites: usize = crystals.iter().map(|crystal| crystal.node_types.len()).sum();
+    let sites: usize = crystals
+        .iter()
+        .map(|crystal| crystal.node_types.len())
+        .sum();
     let elements = shares.len().checked_div(sites).unwrap_or(0);
     let each = crystals.iter().map(|crystal| {
         let (of_it, after) = shares.split_at(crystal.node_types.len() * elements);

@@ -7,7 +7,8 @@ use crystalgym_networks::{Adam, GraphNetwork, GraphTemplate, Parameters};
 use rand_pcg::Pcg64;
 
 use crate::{
-    Ascent, Attack, Example, Examples, Losses, Objective, ObjectiveModelConfig, ObjectiveModelError, Scale, Truth,
+    Ascent, Attack, Example, Examples, Losses, Objective, ObjectiveModelConfig,
+    ObjectiveModelError, Scale, Truth,
     member::{Member, attack, template},
 };
 
@@ -142,7 +143,8 @@ impl ObjectiveModel {
             };
             let part = |wanted: bool| -> Vec<&Example> {
                 let places = order.iter().enumerate();
-                let of_part = places.filter(|(place, index)| is_left_out(*place, **index) == wanted);
+                let of_part =
+                    places.filter(|(place, index)| is_left_out(*place, **index) == wanted);
                 of_part.map(|(_, index)| &examples[*index]).collect()
             };
             let (mut learned, held_out) = (part(false), part(true));
@@ -297,7 +299,9 @@ impl ObjectiveModel {
         let outputs = member.outputs(crystals)?;
         let rows = outputs.chunks_exact(width).map(|row| {
             let value = scale.value(row[0].into());
-            let failure = row.get(1).map_or(0.0, |s| 1.0 / (1.0 + (-f64::from(*s)).exp()));
+            let failure = row
+                .get(1)
+                .map_or(0.0, |s| 1.0 / (1.0 + (-f64::from(*s)).exp()));
             match value.is_finite() && failure.is_finite() {
                 true => Ok((value, failure)),
                 false => Err(ObjectiveModelError::Diverged {

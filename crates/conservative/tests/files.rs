@@ -49,7 +49,10 @@ fn read(text: &str, column: &str, most: usize) -> Result<Examples, String> {
 /// Oracle: the cell by hand, two sites with six bonds each.
 #[test]
 fn structures_become_skeletons() {
-    let text = format!("band_gap,cif\n5.0,\"{CIF}\"\n1.0,\"{}\"\n", CIF.replace("Na", "Cs"));
+    let text = format!(
+        "band_gap,cif\n5.0,\"{CIF}\"\n1.0,\"{}\"\n",
+        CIF.replace("Na", "Cs")
+    );
     let found = read(&text, "band_gap", 0).unwrap();
     assert_eq!((found.all.len(), found.left_out), (1, 1));
     let example = &found.all[0];
@@ -110,14 +113,26 @@ fn formulas_fill_the_skeletons_that_they_fit() {
 #[test]
 fn what_is_wrong_is_named_with_its_line() {
     for (text, parts) in [
-        ("formula,x\nNaCl,1\n", &["no column 'gap' or 'gap'", "formula, x"][..]),
+        (
+            "formula,x\nNaCl,1\n",
+            &["no column 'gap' or 'gap'", "formula, x"][..],
+        ),
         ("name,gap\nNaCl,1\n", &["expected a column cif"]),
-        ("formula,gap\nNaCl,1\nNaCl,wide\n", &["line 3", "gap is 'wide'"]),
+        (
+            "formula,gap\nNaCl,1\nNaCl,wide\n",
+            &["line 3", "gap is 'wide'"],
+        ),
         ("formula,gap\nNaCl,inf\n", &["line 2", "'inf'"]),
         ("formula,gap\nNa(Cl,1\n", &["line 2", "formula"]),
         ("cif,gap\nnothing,1\n", &["line 2", "cif"]),
-        ("skeleton,elements,gap\nC2,Na Na,1\n", &["line 2", "elements: 2 of them, expected 5"]),
-        ("skeleton,elements,gap\nC2,Na Xx H H H,1\n", &["line 2", "elements", "Xx"]),
+        (
+            "skeleton,elements,gap\nC2,Na Na,1\n",
+            &["line 2", "elements: 2 of them, expected 5"],
+        ),
+        (
+            "skeleton,elements,gap\nC2,Na Xx H H H,1\n",
+            &["line 2", "elements", "Xx"],
+        ),
         ("formula,gap\nCsI,1\n", &["none of its 1 lines"]),
     ] {
         let message = read(text, "gap", 0).err().unwrap_or_default();

@@ -14,7 +14,9 @@ use crystalgym_networks::Checkpoint;
 fn task() -> Task {
     Task::new(&TaskConfig {
         skeletons: vec!["C4".into()],
-        elements: ["H", "Na", "K", "Cl", "Br"].map(|e| e.parse().unwrap()).into(),
+        elements: ["H", "Na", "K", "Cl", "Br"]
+            .map(|e| e.parse().unwrap())
+            .into(),
         property: Property::Density,
         target: 3.0,
         ..TaskConfig::default()
@@ -73,7 +75,9 @@ fn densities_are_learned() {
     let epochs = model.pretrain(&examples).unwrap();
     for member in [1, 2] {
         let errors = epochs.iter().filter(|epoch| epoch.member == member);
-        let best = errors.filter_map(|epoch| epoch.validation_error).fold(9.0, f64::min);
+        let best = errors
+            .filter_map(|epoch| epoch.validation_error)
+            .fold(9.0, f64::min);
         assert!(best < 0.1, "member {member}: {best}");
     }
     let crystals: Vec<Attack<'_>> = examples
@@ -163,7 +167,12 @@ fn threads_and_stops_change_nothing() {
     );
     let others = one.save("learned", &mut Checkpoint::new());
     let missing = model(1).restore("learned", &Checkpoint::new(), others);
-    assert!(missing.unwrap_err().to_string().contains("learned.network.0"));
+    assert!(
+        missing
+            .unwrap_err()
+            .to_string()
+            .contains("learned.network.0")
+    );
 }
 
 /// Oracle: all crystals of the board, one by one. An ascent with enough steps ends well above the mean of
@@ -234,7 +243,10 @@ fn settings_out_of_range_are_named() {
         members: 0,
         ..small()
     });
-    assert!(message.contains("members is 0, expected 1 to 64"), "{message}");
+    assert!(
+        message.contains("members is 0, expected 1 to 64"),
+        "{message}"
+    );
     let message = error(ObjectiveModelConfig {
         ascent_rate: f64::NAN,
         ..small()

@@ -55,7 +55,10 @@ fn gradients_are_those_of_finite_differences() {
                 let width = f64::from(above[i] - below[i]);
                 let exact = (at(&above, &ATTACKED).0.total - at(&below, &ATTACKED).0.total) / width;
                 let found = f64::from(grad_known[i]);
-                assert!((found - exact).abs() < 1e-5, "{climb:?} {weighting:?} {i}: {found} {exact}");
+                assert!(
+                    (found - exact).abs() < 1e-5,
+                    "{climb:?} {weighting:?} {i}: {found} {exact}"
+                );
             }
             for i in 0..6 {
                 let (mut above, mut below) = (ATTACKED, ATTACKED);
@@ -64,7 +67,10 @@ fn gradients_are_those_of_finite_differences() {
                 let width = f64::from(above[i] - below[i]);
                 let exact = (at(&KNOWN, &above).0.total - at(&KNOWN, &below).0.total) / width;
                 let found = f64::from(grad_attacked[i]);
-                assert!((found - exact).abs() < 1e-5, "{climb:?} {weighting:?} {i}: {found} {exact}");
+                assert!(
+                    (found - exact).abs() < 1e-5,
+                    "{climb:?} {weighting:?} {i}: {found} {exact}"
+                );
             }
         }
     }
@@ -106,7 +112,11 @@ fn the_two_weights_are_those_of_the_papers() {
         -(if fails { p } else { 1.0 - p }).ln()
     };
     let cross = [(-0.4, false), (0.7, true), (0.1, false), (2.0, false)];
-    let expected = cross.map(|(s, fails)| entropy(s, fails)).iter().sum::<f64>() / 4.0;
+    let expected = cross
+        .map(|(s, fails)| entropy(s, fails))
+        .iter()
+        .sum::<f64>()
+        / 4.0;
     assert!((losses.failure - expected).abs() < 1e-6);
     assert_eq!(losses.total, losses.error + losses.failure);
 }

@@ -233,9 +233,7 @@ impl Reward {
             Self::Within { tolerance, reward } => {
                 let beyond = (value - target).abs() - tolerance;
                 match beyond > 0.0 {
-                    true => {
-                        reward.slope_of_value(target, target + beyond.copysign(value - target))
-                    }
+                    true => reward.slope_of_value(target, target + beyond.copysign(value - target)),
                     false => 0.0,
                 }
             }
@@ -343,7 +341,10 @@ mod tests {
                 let at = |value| reward.of_value(1.5, value);
                 let expected = (at(value + 1e-5) - at(value - 1e-5)) / 2e-5;
                 let slope = reward.slope_of_value(1.5, value);
-                assert!((slope - expected).abs() < 1e-8, "{reward:?} at {value}: {slope}");
+                assert!(
+                    (slope - expected).abs() < 1e-8,
+                    "{reward:?} at {value}: {slope}"
+                );
             }
             assert_eq!(reward.slope_of_value(1.5, 1.5), 0.0);
         }

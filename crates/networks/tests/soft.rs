@@ -76,10 +76,7 @@ fn outputs_agree_with_the_reference_in_f64() {
     let outputs = network.forward_soft(&crystals, &mut workspace).unwrap();
     for (crystal, row) in crystals.iter().zip(outputs.chunks_exact(2)) {
         let shares: Vec<f64> = crystal.shares.iter().map(|&p| f64::from(p)).collect();
-        for (&x, exact) in row
-            .iter()
-            .zip(exact(&network, crystal.skeleton, &shares))
-        {
+        for (&x, exact) in row.iter().zip(exact(&network, crystal.skeleton, &shares)) {
             assert!((f64::from(x) - exact).abs() < 3e-6 * exact.abs().max(1.0));
         }
     }
@@ -115,7 +112,11 @@ fn gradients_agree_with_finite_differences() {
         rest = after;
         let loss = |shares: &[f64]| -> f64 {
             let outputs = exact(&network, crystal.skeleton, shares);
-            outputs.iter().zip(weights).map(|(x, &w)| x * f64::from(w)).sum()
+            outputs
+                .iter()
+                .zip(weights)
+                .map(|(x, &w)| x * f64::from(w))
+                .sum()
         };
         let mut at: Vec<f64> = crystal.shares.iter().map(|&p| f64::from(p)).collect();
         let norm = found.iter().map(|g| g.abs()).fold(0.0, f32::max);
@@ -187,7 +188,9 @@ fn threads_and_batches_make_no_difference() {
     let one = run(1);
     assert_eq!(one, run(3));
     let mut workspace = network.workspace(1).unwrap();
-    let alone = network.forward_soft(&crystals[5..6], &mut workspace).unwrap();
+    let alone = network
+        .forward_soft(&crystals[5..6], &mut workspace)
+        .unwrap();
     for (a, b) in alone.iter().zip(&one.0[10..12]) {
         assert!((a - b).abs() < 1e-5);
     }
@@ -203,13 +206,25 @@ fn what_does_not_fit_is_named() {
         failed.unwrap_err().to_string()
     };
     let message = error(9, &[0.0; 30]);
-    assert!(message.contains("skeleton is 9") && message.contains("below 4"), "{message}");
+    assert!(
+        message.contains("skeleton is 9") && message.contains("below 4"),
+        "{message}"
+    );
     let message = error(0, &[0.0; 29]);
-    assert!(message.contains("number of shares is 29") && message.contains("30"), "{message}");
+    assert!(
+        message.contains("number of shares is 29") && message.contains("30"),
+        "{message}"
+    );
     let message = error(0, &[f32::NAN; 30]);
     assert!(message.contains("share is NaN"), "{message}");
     let published = common::network(&MegnetConfig::published(6, 1), &graphs(), 1);
     let mut workspace = published.workspace(1).unwrap();
     let failed = published.forward_soft(&[], &mut workspace);
-    assert!(matches!(failed, Err(NetworkError::Config { field: "inputs", .. })));
+    assert!(matches!(
+        failed,
+        Err(NetworkError::Config {
+            field: "inputs",
+            ..
+        })
+    ));
 }

@@ -4,7 +4,8 @@ use std::{path::Path, sync::Arc};
 
 use crystalgym_agents::{
     AgentConfig, AgentError, DqnConfig, Evaluator, GeneticConfig, LanguageConfig,
-    LearnedRewardConfig, LocalSearchConfig, PpoConfig, RandomSearchConfig, SacConfig, SurrogateConfig,
+    LearnedRewardConfig, LocalSearchConfig, PpoConfig, RandomSearchConfig, SacConfig,
+    SurrogateConfig,
 };
 use crystalgym_conservative::ObjectiveModelError;
 use crystalgym_environment::{ProcessName, TaskConfig, named_tasks};
@@ -389,7 +390,9 @@ impl TrainingConfig {
             AgentConfig::Genetic(self.genetic.clone()),
             AgentConfig::LocalSearch(self.local_search.clone()),
         ] {
-            agent.check().map_err(|error| bad_setting(agent.name(), &error))?;
+            agent
+                .check()
+                .map_err(|error| bad_setting(agent.name(), &error))?;
         }
         Ok(())
     }

@@ -8,7 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crystalgym_agents::{Agent, Evaluator, LearnedReward, PolicyMode, Progress, Rollout, evaluate_policy};
+use crystalgym_agents::{
+    Agent, Evaluator, LearnedReward, PolicyMode, Progress, Rollout, evaluate_policy,
+};
 use crystalgym_environment::{NamedStart, RewardForm, StartCrystal, Task, TaskConfig};
 use crystalgym_evaluation::ResultStore;
 

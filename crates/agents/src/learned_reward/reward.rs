@@ -9,9 +9,7 @@ use crystalgym_conservative::{
     Attack, Belief, Epoch, Example, Examples, Losses, ObjectiveModel, ObjectiveModelError, Truth,
 };
 use crystalgym_crystal::Crystal;
-use crystalgym_environment::{
-    Appraisal, FinishedEpisode, Prediction, RewardForm, Task,
-};
+use crystalgym_environment::{Appraisal, FinishedEpisode, Prediction, RewardForm, Task};
 use crystalgym_surrogate::{Known, canonical};
 use serde::{Deserialize, Serialize};
 
@@ -168,7 +166,11 @@ impl LearnedReward {
             let filling = canonical(&self.task, skeleton, &node_types);
             self.known.contains(&(skeleton, filling))
         };
-        let is_promise = || self.progress.best.is_none_or(|best| predicted_return > best);
+        let is_promise = || {
+            self.progress
+                .best
+                .is_none_or(|best| predicted_return > best)
+        };
         Ok(Forecast {
             prediction,
             predicted_return,
@@ -262,7 +264,10 @@ impl LearnedReward {
                 Known::Failure(_) => Truth::Failure,
             },
         };
-        let best = self.progress.best.map_or(episode.reward, |best| best.max(episode.reward));
+        let best = self
+            .progress
+            .best
+            .map_or(episode.reward, |best| best.max(episode.reward));
         self.progress.best = Some(best);
         let is_new = self.known.insert((skeleton, filling));
         let single = [example];

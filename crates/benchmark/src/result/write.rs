@@ -48,10 +48,8 @@ pub fn write_result(
     file: &Path,
 ) -> Result<WrittenResult, BenchmarkError> {
     let mut read = read_jobs(benchmark)?;
-    let (learned, jobs): (Vec<_>, Vec<_>) = read
-        .jobs
-        .into_iter()
-        .partition(|job| job.learned.is_some());
+    let (learned, jobs): (Vec<_>, Vec<_>) =
+        read.jobs.into_iter().partition(|job| job.learned.is_some());
     read.jobs = jobs;
     let folder = BenchmarkFolder::at(benchmark);
     read.left_out.extend(learned.into_iter().map(|job| LeftOut {

@@ -8,9 +8,9 @@ use super::{
 };
 use super::{
     index::BatchIndex,
-    soft::Shown,
     layout::{Block, FOCUS_EMBEDDING, Layout, NODE_EMBEDDING},
     set2set::{Items, Set2SetCache},
+    soft::Shown,
 };
 use crate::layers::{Linear, MlpCache, Weights};
 

@@ -106,8 +106,7 @@ impl BatchIndex {
             self.add_edges(graph as u32, crystal.skeleton, template);
             let first = self.node_graph.len() as u32;
             self.node_starts.push(first);
-            self.node_kind
-                .extend(first..first + template.sites as u32);
+            self.node_kind.extend(first..first + template.sites as u32);
             self.add_node_weights(graph as u32, template.sites);
         }
         let shares = self.shares.resize(self.node_graph.len() * config.n_actions);

@@ -181,8 +181,8 @@ fn rewards(name: &str, learned: &[Learned<'_>], stamp: &str) -> Figure {
             let algorithm = job.manifest.algorithm;
             let line = predicted_line(learned);
             let calculated = learned.asked.iter();
-            let calculated =
-                calculated.filter_map(|asked| Some((asked.episode as f64, asked.calculated_return?)));
+            let calculated = calculated
+                .filter_map(|asked| Some((asked.episode as f64, asked.calculated_return?)));
             let dots: Vec<(f64, f64)> = calculated.collect();
             let seed = job.manifest.seed.to_string();
             let row = |kind: &str, (episode, height): (f64, f64)| {
@@ -194,10 +194,15 @@ fn rewards(name: &str, learned: &[Learned<'_>], stamp: &str) -> Figure {
                     four(height),
                 ]
             };
-            rows.extend(line.iter().map(|&point| row("predicted, trailing mean", point)));
+            rows.extend(
+                line.iter()
+                    .map(|&point| row("predicted, trailing mean", point)),
+            );
             rows.extend(dots.iter().map(|&point| row("calculated", point)));
             drawn.lines.push((algorithm, line));
-            drawn.dots.extend(dots.into_iter().map(|dot| (algorithm, dot)));
+            drawn
+                .dots
+                .extend(dots.into_iter().map(|dot| (algorithm, dot)));
         }
         panels.push(panel(skeletons, "Episode", "Return", &drawn).into());
     }
