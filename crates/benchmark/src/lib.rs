@@ -15,6 +15,7 @@ mod found;
 mod genbench;
 mod job;
 mod learned;
+mod learned_table;
 mod limits;
 mod measure;
 mod pareto;

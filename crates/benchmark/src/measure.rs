@@ -14,6 +14,7 @@ use crate::{
     limits::{LARGEST_VALUE, LONGEST_CALCULATION, MOST_STEPS},
     pareto::ObjectiveMeasure,
     solving::{News, SolvingMeasure, hit_tolerance},
+    statistics::mean,
 };
 
 /// Episodes over which the last return is taken.
@@ -267,10 +268,4 @@ fn add_one<T: Default>(counts: &mut BTreeMap<String, T>, key: &str, add: impl Fn
         Some(count) => add(count),
         None => add(counts.entry(key.to_owned()).or_default()),
     }
-}
-
-/// `None` of nothing.
-pub(crate) fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let (sum, count) = values.fold((0.0, 0), |(sum, count), value| (sum + value, count + 1));
-    (count > 0).then(|| sum / f64::from(count))
 }

@@ -53,6 +53,12 @@ pub fn interquartile_mean_interval(strata: &[Vec<f64>]) -> Option<(f64, f64)> {
     Some((at(0.025), at(0.975)))
 }
 
+/// `None` of nothing.
+pub(crate) fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (sum, count) = values.fold((0.0, 0), |(sum, count), value| (sum + value, count + 1));
+    (count > 0).then(|| sum / f64::from(count))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

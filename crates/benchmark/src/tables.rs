@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, path::PathBuf};
 use crate::{
     ExactMeasure, JobMeasure, JobsRead, RolloutKind, Table, interquartile_mean,
     interquartile_mean_interval,
-    learned::learned,
-    measure::mean,
+    learned_table::learned,
     published_cost, shown_number,
     solved::{best_known, solved},
+    statistics::mean,
     text::csv_row,
 };
 

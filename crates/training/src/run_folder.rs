@@ -24,7 +24,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     EpisodeRow, Look, PredictionRow, PretrainingRow, TrainingConfig, TrainingError, episode_row,
-    layers::MOST_CONFIG_BYTES, prediction_table,
+    layers::MOST_CONFIG_BYTES, prediction_row,
 };
 
 /// Largest table of looks that is read.
@@ -139,7 +139,7 @@ impl RunFolder {
     /// Writes how its learned reward was pretrained.
     pub(crate) fn write_pretraining(&self, epochs: &[Epoch]) -> Result<(), TrainingError> {
         let io = || self.io(Self::PRETRAINING);
-        let text = prediction_table::pretraining_text(epochs).map_err(io())?;
+        let text = prediction_row::pretraining_text(epochs).map_err(io())?;
         self.folder.write(Self::PRETRAINING, &text).map_err(io())
     }
 
@@ -165,7 +165,7 @@ impl RunFolder {
         }
         let text = self.folder.read(name, MOST_PREDICTIONS_BYTES);
         let text = text.map_err(self.io(name))?;
-        prediction_table::rows(&text, &self.folder.join(name))
+        prediction_row::rows(&text, &self.folder.join(name))
     }
 
     /// Writes its looks at the greedy policy, if there are any.

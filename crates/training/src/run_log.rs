@@ -3,13 +3,13 @@
 use std::{collections::BTreeMap, io, time::Instant};
 
 use crystalgym_agents::{LearnedEpisode, Observer, Update};
-use crystalgym_crystal::Element;
 use crystalgym_environment::{Appraisal, FinishedEpisode, Terms};
 use crystalgym_evaluation::{FailureCode, Outcome};
 
 use crate::{
     EpisodeRow, EpisodeTable, EventWriter, Look, PredictionRow, RowSource, RunStatistics,
-    TrainingConfig, checkpoints::RunState, prediction_table::PredictionTable,
+    TrainingConfig, checkpoints::RunState, prediction_row::symbols,
+    prediction_table::PredictionTable,
 };
 
 /// Gradient steps between points of the loss curves.
@@ -210,10 +210,6 @@ fn result_of(appraisal: &Appraisal) -> (u32, Option<FailureCode>, Option<f64>) {
         // A prediction is no value.
         Appraisal::Predicted(_) => (0, None, None),
     }
-}
-
-pub(crate) fn symbols(elements: impl Iterator<Item = Element>) -> String {
-    elements.map(|e| e.symbol()).collect::<Vec<_>>().join(" ")
 }
 
 fn episode_row(step: u64, episode: &FinishedEpisode) -> EpisodeRow {

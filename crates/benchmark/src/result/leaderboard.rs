@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     BenchmarkError, ExactMeasure, LeftOut, RolloutKind, Table, exact::KnownTables,
-    interquartile_mean, interquartile_mean_interval, measure::mean, shown_number,
+    interquartile_mean, interquartile_mean_interval, shown_number, statistics::mean,
 };
 
 /// Verified results side by side.
