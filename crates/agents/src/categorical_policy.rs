@@ -1,4 +1,4 @@
-//! The policy of actor–critic agents.
+//! The policy of agents whose network says how probable actions are.
 
 use std::sync::Arc;
 
@@ -11,6 +11,7 @@ use crate::{
     AgentError, MaskedCategorical, Policy, PolicyMode,
     batch::StateBatch,
     finds::{masks, with_masks},
+    networks,
 };
 
 /// The policy whose logits a network gives for each observation; `None` where they are no numbers.
@@ -47,22 +48,26 @@ pub(crate) struct CategoricalPolicy<N: GraphNetwork> {
 }
 
 impl<N: GraphNetwork> CategoricalPolicy<N> {
-    /// A policy in a task, whose crystals need an even number of electrons if it is given.
-    pub(crate) fn new(
-        network: N,
+    /// The policy of a trained network in another task with the same elements; with `parity_mask` it makes no
+    /// crystal with an odd number of electrons where the property needs filled bands.
+    pub(crate) fn of_trained(
+        network: &N,
+        trained: &Task,
+        task: &Arc<Task>,
         mode: PolicyMode,
         threads: usize,
-        parity_mask: Option<Arc<Task>>,
-    ) -> Result<Self, AgentError> {
-        Ok(Self {
-            parity_mask,
+        parity_mask: bool,
+    ) -> Result<Box<dyn Policy>, AgentError> {
+        let network = networks::for_task(network, task, trained)?;
+        Ok(Box::new(Self {
+            parity_mask: parity_mask.then(|| Arc::clone(task)),
             workspace: network.workspace(threads)?,
             network,
             rng: match mode {
                 PolicyMode::Greedy => None,
                 PolicyMode::Sampled { seed } => Some(Pcg64::seed_from_u64(seed)),
             },
-        })
+        }))
     }
 }
 

@@ -184,9 +184,8 @@ impl<N: GraphNetwork> Learner for GFlowNet<N> {
         mode: PolicyMode,
         _step: u64,
     ) -> Result<Box<dyn Policy>, AgentError> {
-        let network = networks::for_task(&self.networks.policy.network, task, &self.task)?;
-        let parity_mask = self.config.parity_mask.then(|| Arc::clone(task));
-        let policy = CategoricalPolicy::new(network, mode, self.config.threads, parity_mask)?;
-        Ok(Box::new(policy))
+        let (network, trained) = (&self.networks.policy.network, &self.task);
+        let (threads, parity_mask) = (self.config.threads, self.config.parity_mask);
+        CategoricalPolicy::of_trained(network, trained, task, mode, threads, parity_mask)
     }
 }

@@ -245,9 +245,8 @@ impl<N: GraphNetwork> Learner for Sac<N> {
         mode: PolicyMode,
         _step: u64,
     ) -> Result<Box<dyn Policy>, AgentError> {
-        let network = networks::for_task(self.actor(), task, &self.task)?;
-        let parity_mask = (self.config.finds.parity_mask).then(|| Arc::clone(task));
-        let policy = CategoricalPolicy::new(network, mode, self.config.threads, parity_mask)?;
-        Ok(Box::new(policy))
+        let (network, trained) = (self.actor(), &self.task);
+        let (threads, parity_mask) = (self.config.threads, self.config.finds.parity_mask);
+        CategoricalPolicy::of_trained(network, trained, task, mode, threads, parity_mask)
     }
 }
