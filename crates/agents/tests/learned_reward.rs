@@ -302,3 +302,18 @@ fn what_cannot_be_is_named() {
     assert!(message.contains("calculate_every is 0"), "{message}");
     assert_eq!(paper().fine_tuning, FineTuning::Single);
 }
+
+/// No member leaves out what a model learned by itself alone, so that nothing judges it.
+#[test]
+fn a_gate_asks_for_members_that_leave_something_out() {
+    let gated = LearnedRewardConfig {
+        fine_tuning: FineTuning::Single,
+        ..LearnedRewardConfig::standard()
+    };
+    let error = gated.check().unwrap_err().to_string();
+    assert!(
+        error.contains("fine_tuning is single, expected none or all"),
+        "{error}"
+    );
+    assert!(LearnedRewardConfig::standard().check().is_ok());
+}

@@ -266,22 +266,25 @@ impl ObjectiveModel {
         Ok(beliefs)
     }
 
-    /// What the member says of each of these that leaves it out where they are fine-tuned on; of a single
-    /// member what that says.
+    /// What the member says of each of the last so many of these that leaves it out where they are fine-tuned
+    /// on all together; of a single member what that says.
     ///
     /// # Errors
     /// As [`Self::predict`].
     pub fn cross_validated(
         &mut self,
         new: &[Example],
+        last: usize,
     ) -> Result<Vec<(f64, f64)>, ObjectiveModelError> {
         let count = self.members.len();
-        let mut said = vec![(0.0, 0.0); new.len()];
+        let first = new.len().saturating_sub(last);
+        let mut said = vec![(0.0, 0.0); new.len() - first];
         for member in 0..count {
-            let places: Vec<usize> = (member..new.len()).step_by(count).collect();
+            let is_left_out = |place: &usize| place % count == member;
+            let places: Vec<usize> = (first..new.len()).filter(is_left_out).collect();
             let crystals: Vec<Attack<'_>> = places.iter().map(|&i| attack(&new[i])).collect();
             for (place, one) in places.iter().zip(self.said(member, &crystals)?) {
-                said[*place] = one;
+                said[*place - first] = one;
             }
         }
         Ok(said)

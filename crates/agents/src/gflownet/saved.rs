@@ -59,9 +59,10 @@ impl<N: GraphNetwork> GFlowNet<N> {
         if made.len() > most || !made.iter().all(belong) {
             return Err(bad("a trajectory does not belong to this task".to_owned()));
         }
-        // New ones have all come at once, and each has left a trajectory, unless there is no room.
-        if saved.new_episodes > made.len() || (saved.episodes > 0) == made.is_empty() {
-            let (new, all) = (saved.new_episodes, saved.episodes);
+        // New ones have come at once: those that were in flight, and what ended with them.
+        let at_once = self.config.in_flight + self.config.environments;
+        let (new, all) = (saved.new_episodes, saved.episodes);
+        if new > at_once || all < new as u64 || (all > 0) == made.is_empty() {
             let message = format!("{new} of {all} episodes are new, {} are kept", made.len());
             return Err(bad(message));
         }

@@ -132,6 +132,14 @@ impl LearnedRewardConfig {
             let members = self.model.members as f64;
             return Err(bad("model.members", members, "at least 2 for a gate"));
         }
+        if self.gate && self.fine_tuning == FineTuning::Single {
+            // Then no member leaves out what the model is judged by.
+            return Err(AgentError::Config {
+                field: "fine_tuning",
+                found: "single".to_owned(),
+                expected: "none or all with a gate".to_owned(),
+            });
+        }
         Ok(self.model.check()?)
     }
 }

@@ -296,9 +296,10 @@ impl LearnedReward {
     /// them; `None` where all rewards are the same.
     fn skill(&mut self) -> Result<Option<f64>, AgentError> {
         let results = &self.progress.results;
-        let said = self.model.cross_validated(results)?;
+        let said = self.model.cross_validated(results, JUDGED)?;
         let (reward, target) = (self.task.objective().reward(), self.task.target());
-        let pairs = results.iter().zip(said).rev().take(JUDGED);
+        // From the last one backwards.
+        let pairs = results.iter().rev().zip(said.into_iter().rev());
         let pairs: Vec<(f64, f64)> = pairs
             .map(|(result, (value, failure))| {
                 let success = reward.of_value(target, value);
