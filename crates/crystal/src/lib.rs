@@ -25,6 +25,7 @@ mod k_path;
 mod kpoints;
 mod lattice;
 mod matrix;
+mod memo;
 mod niggli;
 mod point_group;
 mod site_names;

@@ -8,9 +8,13 @@ use crate::{
     CrystalError, CrystalGraph, Element, Lattice, SYMMETRY_TOLERANCE_ANG, SkeletonSymmetry,
     Structure,
     benchmark_skeletons::{BENCHMARK_CRYSTALS, BenchmarkCrystal},
+    memo::{Memo, geometry_key},
     niggli::niggli_reduce,
     symmetry::{space_group, symmetrize},
 };
+
+/// Most sites of a geometry of which is kept what was found.
+const MOST_SITES: usize = 64;
 
 /// The empty frame of a crystal: a lattice and positions whose elements are still to be chosen.
 ///
@@ -159,24 +163,14 @@ impl Skeleton {
             structure.frac_coords.clone(),
         )?
         .right_handed();
-        let kinds: Vec<i32> = structure
-            .elements
-            .iter()
-            .map(|element| element.atomic_number().into())
-            .collect();
-        let (number, _) = space_group(
-            &structure.lattice,
-            &structure.frac_coords,
-            &kinds,
-            tolerance_ang,
-        )?;
+        let number = space_group_number(structure, tolerance_ang)?;
         let source = SkeletonSource {
             name: label.to_owned(),
             mp20_row: None,
             material_id: None,
             formula: Some(structure.formula()),
             elements: Some(structure.elements.clone()),
-            space_group_number: number,
+            space_group_number: *number,
             published_lattice: structure.lattice,
             published_frac_coords: structure.frac_coords.clone(),
         };
@@ -218,19 +212,68 @@ impl Skeleton {
             }
         }
         source.published_lattice = Lattice::from_parameters(reduced.lengths(), reduced.angles())?;
-        let lattice = &source.published_lattice;
-        let (lattice, frac_coords, symmetry) =
-            symmetrize(lattice, &source.published_frac_coords, tolerance_ang)?;
-        let graph = CrystalGraph::crystal_nn(&lattice, &frac_coords)?;
+        let (lattice, frac_coords) = (&source.published_lattice, &source.published_frac_coords);
+        let frame = Frame::of(lattice, frac_coords, tolerance_ang)?;
         Ok(Self {
             label: label.to_owned(),
-            lattice,
-            frac_coords,
-            symmetry,
-            graph,
+            lattice: frame.lattice,
+            frac_coords: frame.frac_coords.clone(),
+            symmetry: frame.symmetry.clone(),
+            graph: frame.graph.clone(),
             source,
         })
     }
+}
+
+/// What follows from the geometry of an empty skeleton alone.
+struct Frame {
+    lattice: Lattice,
+    frac_coords: Vec<[f64; 3]>,
+    symmetry: SkeletonSymmetry,
+    graph: CrystalGraph,
+}
+
+impl Frame {
+    fn of(
+        lattice: &Lattice,
+        frac_coords: &[[f64; 3]],
+        tolerance_ang: f64,
+    ) -> Result<Arc<Self>, CrystalError> {
+        static KNOWN: Memo<Frame> = Memo::new();
+        let find = || {
+            let (lattice, frac_coords, symmetry) = symmetrize(lattice, frac_coords, tolerance_ang)?;
+            let graph = CrystalGraph::crystal_nn(&lattice, &frac_coords)?;
+            Ok(Self {
+                lattice,
+                frac_coords,
+                symmetry,
+                graph,
+            })
+        };
+        let key = geometry_key(lattice, frac_coords, [tolerance_ang.to_bits()]);
+        KNOWN.of(key, find, |frame| frame.frac_coords.len() <= MOST_SITES)
+    }
+}
+
+/// Space-group number of a filled structure, which hangs on where its elements are alike alone.
+fn space_group_number(structure: &Structure, tolerance_ang: f64) -> Result<Arc<u16>, CrystalError> {
+    static KNOWN: Memo<u16> = Memo::new();
+    let mut elements = Vec::new();
+    let kinds: Vec<i32> = (structure.elements.iter())
+        .map(|element| {
+            let known = elements.iter().position(|known| known == element);
+            known.unwrap_or_else(|| {
+                elements.push(*element);
+                elements.len() - 1
+            }) as i32
+        })
+        .collect();
+    let (lattice, frac_coords) = (&structure.lattice, &structure.frac_coords);
+    let others = (kinds.iter()).map(|&kind| kind as u64);
+    let others = others.chain([tolerance_ang.to_bits()]);
+    let key = geometry_key(lattice, frac_coords, others);
+    let find = || Ok(space_group(lattice, frac_coords, &kinds, tolerance_ang)?.0);
+    KNOWN.of(key, find, |_| kinds.len() <= MOST_SITES)
 }
 
 #[cfg(test)]

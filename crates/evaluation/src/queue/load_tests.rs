@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crystalgym_crystal::{Crystal, SYMMETRY_TOLERANCE_ANG, Skeleton};
 use crystalgym_testing::PostgresqlServer;
 
 use super::{
@@ -32,6 +33,46 @@ fn pool(url: &str) -> (Arc<ResultStore>, EvaluationPool) {
     (store, pool)
 }
 
+/// The same filling in a cell that nobody has met.
+fn scaled((number, crystal): (usize, &Crystal)) -> Crystal {
+    let mut structure = crystal.structure();
+    structure.lattice = structure.lattice.scaled(1.0 + 1e-3 * (1 + number) as f64);
+    let skeleton = Skeleton::from_structure("scaled", &structure, SYMMETRY_TOLERANCE_ANG).unwrap();
+    Crystal::new(skeleton.into(), structure.elements).unwrap()
+}
+
+fn print_overhead(pool: &EvaluationPool, crystals: &[Crystal]) {
+    let calculator = Sleeping::default();
+    let milliseconds = |work: &dyn Fn()| {
+        let start = Instant::now();
+        work();
+        1e3 * start.elapsed().as_secs_f64()
+    };
+    // What a calculation takes by itself, the writing of its crystal and all, it takes here too.
+    let pairs = crystals.iter().map(|crystal| {
+        let whole = milliseconds(&|| {
+            let ticket = pool.submit(crystal, Property::Density);
+            pool.wait(ticket, None).unwrap();
+        });
+        let here = milliseconds(&|| {
+            let cancel = CancelToken::default();
+            evaluate(&calculator, None, crystal, Property::Density, &cancel);
+        });
+        [whole, here, whole - here]
+    });
+    let pairs: Vec<_> = pairs.skip(20).collect();
+    for (column, name) in ["submission to answer", "the same here", "difference"]
+        .iter()
+        .enumerate()
+    {
+        let mut times: Vec<f64> = pairs.iter().map(|pair| pair[column]).collect();
+        times.sort_by(f64::total_cmp);
+        let at = |part: f64| times[(part * times.len() as f64) as usize];
+        let (median, ninety, most) = (at(0.5), at(0.9), at(0.99));
+        println!("{name}: median {median:.2} ms, 90 % {ninety:.2} ms, 99 % {most:.2} ms");
+    }
+}
+
 #[test]
 #[ignore = "measures times"]
 fn load_overhead_of_one_calculation() {
@@ -39,39 +80,17 @@ fn load_overhead_of_one_calculation() {
     let url = server.new_database("");
     let (_store, pool) = pool(&url);
     let stop = AtomicBool::new(false);
-    let crystals = crystals(500);
+    let of_new_cells: Vec<_> = crystals(200).iter().enumerate().map(scaled).collect();
     thread::scope(|scope| {
         let makers = Always(Arc::default());
         let (url, stop) = (&url, &stop);
         scope.spawn(move || worker(url, 1, &makers, stop));
-        let calculator = Sleeping::default();
-        let milliseconds = |work: &dyn Fn()| {
-            let start = Instant::now();
-            work();
-            1e3 * start.elapsed().as_secs_f64()
-        };
-        // What a calculation takes by itself, the writing of its crystal and all, it takes here too.
-        let pairs = crystals.iter().map(|crystal| {
-            let whole = milliseconds(&|| {
-                let ticket = pool.submit(crystal, Property::Density);
-                pool.wait(ticket, None).unwrap();
-            });
-            let here = milliseconds(&|| {
-                let cancel = CancelToken::default();
-                evaluate(&calculator, None, crystal, Property::Density, &cancel);
-            });
-            [whole, here, whole - here]
-        });
-        let pairs: Vec<_> = pairs.skip(20).collect();
-        for (column, name) in ["submission to answer", "the same here", "difference"]
-            .iter()
-            .enumerate()
-        {
-            let mut times: Vec<f64> = pairs.iter().map(|pair| pair[column]).collect();
-            times.sort_by(f64::total_cmp);
-            let at = |part: f64| times[(part * times.len() as f64) as usize];
-            let (median, ninety, most) = (at(0.5), at(0.9), at(0.99));
-            println!("{name}: median {median:.2} ms, 90 % {ninety:.2} ms, 99 % {most:.2} ms");
+        for (name, crystals) in [
+            ("fillings of one skeleton", crystals(500)),
+            ("a new cell each time", of_new_cells),
+        ] {
+            println!("{name}:");
+            print_overhead(&pool, &crystals);
         }
         stop.store(true, Ordering::SeqCst);
     });

@@ -1,9 +1,11 @@
-//! The thread of a worker that hands in what has ended: all that there is at the moment together, so that
-//! results that come fast share a write to the server's disk.
+//! How a worker hands in what has ended. The thread that has computed it does so itself while nobody else is
+//! at it, since waking another takes longer than the statement. What ends meanwhile waits for a thread that
+//! hands in all that there is at the moment together, so that results that come fast share a write to the
+//! server's disk, and that has the patience for a server that is away.
 
 use std::{
-    mem,
-    sync::{Condvar, Mutex, PoisonError},
+    mem, slice,
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -35,9 +37,12 @@ pub(super) enum Ended {
     HandedBack(String),
 }
 
-/// What waits to be handed in.
-#[derive(Default)]
-pub(super) struct Delivery {
+/// Hands in.
+pub(super) struct Delivery<'a> {
+    worker: &'a str,
+    jobs: &'a JobsHere,
+    options: &'a WorkerOptions<'a>,
+    session: Mutex<Session>,
     waiting: Mutex<Waiting>,
     changed: Condvar,
 }
@@ -57,34 +62,63 @@ impl Ended {
     }
 }
 
-impl Delivery {
+impl<'a> Delivery<'a> {
+    pub(super) fn new(
+        worker: &'a str,
+        jobs: &'a JobsHere,
+        options: &'a WorkerOptions<'a>,
+        session: Session,
+    ) -> Self {
+        Self {
+            worker,
+            jobs,
+            options,
+            session: Mutex::new(session),
+            waiting: Mutex::default(),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// Hands in, or leaves it to the thread that does.
     pub(super) fn put(&self, ended: Ended) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.ended.push(ended);
+        if self.is_handed_in_at_once(&ended) {
+            return;
+        }
+        self.waiting().ended.push(ended);
         self.changed.notify_all();
     }
 
     /// Nothing more comes.
     pub(super) fn close(&self) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.is_closed = true;
+        self.waiting().is_closed = true;
         self.changed.notify_all();
     }
 
-    /// Hands in until there is nothing left and nothing more comes.
-    pub(super) fn run(
-        &self,
-        mut session: Session,
-        worker: &str,
-        jobs: &JobsHere,
-        options: &WorkerOptions<'_>,
-    ) {
+    /// Whether nobody was handing in and the server took it.
+    fn is_handed_in_at_once(&self, ended: &Ended) -> bool {
+        let Ok(mut session) = self.session.try_lock() else {
+            return false;
+        };
+        let is_first = session.is_connected() && self.waiting().ended.is_empty();
+        let ended = slice::from_ref(ended);
+        let is_taken =
+            is_first && hand_in(&mut session, self.worker, ended, Duration::ZERO).is_ok();
+        if is_taken {
+            self.jobs.delivered(ended.iter().map(Ended::key));
+        }
+        is_taken
+    }
+
+    /// Hands in what waits until there is nothing left and nothing more comes.
+    pub(super) fn run(&self) {
+        let (jobs, options) = (self.jobs, self.options);
         while let Some(ended) = self.next() {
             let mut to_try = vec![ended];
             let mut tried_since = Instant::now();
             let mut is_reported = false;
             while let Some(mut ended) = to_try.pop() {
-                let error = match hand_in(&mut session, worker, &ended) {
+                let taken = hand_in(&mut self.session(), self.worker, &ended, PATIENCE);
+                let error = match taken {
                     Ok(()) => {
                         jobs.delivered(ended.iter().map(Ended::key));
                         tried_since = Instant::now();
@@ -121,7 +155,7 @@ impl Delivery {
 
     /// All that waits; `None` at the end.
     fn next(&self) -> Option<Vec<Ended>> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.waiting();
         while waiting.ended.is_empty() {
             if waiting.is_closed {
                 return None;
@@ -132,11 +166,24 @@ impl Delivery {
         let most = waiting.ended.len().min(TOGETHER);
         Some(waiting.ended.drain(..most).collect())
     }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn session(&self) -> MutexGuard<'_, Session> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Results and the ends of their jobs together, which the server's disk is waited for. Jobs whose results
 /// were there before are ended by themselves.
-fn hand_in(session: &mut Session, worker: &str, ended: &[Ended]) -> Result<(), PostgresqlError> {
+fn hand_in(
+    session: &mut Session,
+    worker: &str,
+    ended: &[Ended],
+    patience: Duration,
+) -> Result<(), PostgresqlError> {
     let (mut results, mut done, mut handed_back) = (Vec::new(), Vec::new(), Vec::new());
     let (mut answered, mut answers) = (Vec::new(), Vec::new());
     for one in ended {
@@ -150,7 +197,7 @@ fn hand_in(session: &mut Session, worker: &str, ended: &[Ended]) -> Result<(), P
             Ended::HandedBack(key) => handed_back.push(key.as_str()),
         }
     }
-    session.run(PATIENCE, |client| {
+    session.run(patience, |client| {
         let mut done = done.clone();
         if !results.is_empty() {
             done.extend(server_rows::store_and_end(client, &results)?);

@@ -36,7 +36,7 @@ pub(super) struct Dispatch<'a> {
     pub(super) options: &'a WorkerOptions<'a>,
     pub(super) lease: Duration,
     pub(super) jobs: &'a JobsHere,
-    pub(super) delivery: &'a Delivery,
+    pub(super) delivery: &'a Delivery<'a>,
     pub(super) session: Session,
     pub(super) sweeper: Sweeper,
 }

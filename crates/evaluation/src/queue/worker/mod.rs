@@ -49,7 +49,9 @@ pub fn work(url: &str, options: &WorkerOptions<'_>) -> Result<WorkerSummary, Sto
     let sessions = [Hears::Work, Hears::Nothing, Hears::Nothing].map(|hears| session(&url, hears));
     let [taking, handing_in, keeping_up] = sessions;
     let (name, lease) = (worker_name(), options.lease.unwrap_or(LEASE));
-    let (jobs, delivery) = (JobsHere::default(), Delivery::default());
+    let jobs = JobsHere::default();
+    let delivery = Delivery::new(&name, &jobs, options, handing_in?);
+    let keeping_up = keeping_up?;
     let dispatch = Dispatch {
         name: &name,
         options,
@@ -59,7 +61,6 @@ pub fn work(url: &str, options: &WorkerOptions<'_>) -> Result<WorkerSummary, Sto
         session: taking?,
         sweeper: Sweeper::new(lease),
     };
-    let (handing_in, keeping_up) = (handing_in?, keeping_up?);
     let computing = Computing {
         preparation: Preparation::new(options.makers),
         options,
@@ -72,7 +73,7 @@ pub fn work(url: &str, options: &WorkerOptions<'_>) -> Result<WorkerSummary, Sto
         let (jobs, name, delivery) = (&jobs, name.as_str(), &delivery);
         let threads = options.threads.get();
         scope.spawn(move || keep_up(keeping_up, name, threads, lease, jobs));
-        let deliverer = scope.spawn(move || delivery.run(handing_in, name, jobs, options));
+        let deliverer = scope.spawn(move || delivery.run());
         for number in 0..threads {
             let (computing, receiver) = (&computing, &receiver);
             scope.spawn(move || {
@@ -96,7 +97,7 @@ struct Computing<'a> {
     preparation: Preparation<'a>,
     options: &'a WorkerOptions<'a>,
     jobs: &'a JobsHere,
-    delivery: &'a Delivery,
+    delivery: &'a Delivery<'a>,
 }
 
 impl Computing<'_> {
