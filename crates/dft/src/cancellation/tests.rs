@@ -13,7 +13,6 @@ use super::{Cancellation, STEPS_BETWEEN};
 use crate::{
     Atom, Cell, DftError, Discretisation, KMesh, Model, Neighbours, Occupations, PlaneWaveBasis,
     ScfControl, ScfEnd, ScfOptions, ScfResult, SetUp, Smearing, StartingPoint,
-    atom_symmetrizer::AtomSymmetrizer,
     basis::{DensityGrid, PointOrbits, WaveBasis, irreducible_k_points_unless},
     density::Density,
     forces_and_stress_unless,
@@ -21,8 +20,7 @@ use crate::{
     pseudo::Pseudopotential,
     scf::FixedTerms,
     self_consistent_field, space_group_operations, stress_unless,
-    symmetrizer::Symmetrizer,
-    symmetry::space_group_operations_unless,
+    symmetry::{AtomSymmetrizer, Symmetrizer, space_group_operations_unless},
     terms::{
         augmentation::AugmentationCharges,
         ewald::ewald_energy,

@@ -4,10 +4,8 @@ use std::f64::consts::TAU;
 
 use rustfft::num_complex::Complex64;
 
-use crate::{
-    DftError, basis::DensityGrid, cancellation::Cancellation, symmetry::SymmetryOperation,
-    vector::dot,
-};
+use super::space_group::SymmetryOperation;
+use crate::{DftError, basis::DensityGrid, cancellation::Cancellation, vector::dot};
 
 /// Gives a density the symmetry of the crystal:
 /// `ρ(G) ← N⁻¹ Σ_ops ρ(WᵀG) e^{−iG·t}`.

@@ -1,11 +1,11 @@
 //! Symmetry of the occupations of projectors.
 
+use super::space_group::{SymmetryOperation, image_of_atoms};
 use crate::{
     DftError,
     cancellation::Cancellation,
     model::Model,
     pseudo::{real_spherical_harmonics, sphere_quadrature},
-    symmetry::{SymmetryOperation, image_of_atoms},
     terms::{
         projector_channels::{Channel, projector_channels},
         projector_matrices::ProjectorMatrices,
