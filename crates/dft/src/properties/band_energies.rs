@@ -6,12 +6,13 @@ use rustfft::num_complex::Complex64;
 
 use crate::{
     DftError,
+    bands::starting_bands,
     basis::{KPoint, PlaneWaveBasis, Precision},
     cancellation::Cancellation,
     eigensolver::{DavidsonSettings, EigenSolution, Workspace, davidson},
     hamiltonian::{BandScalar, Hamiltonian, Operators},
     parallel::parallel_map,
-    scf::{FixedTerms, ScfResult, starting_bands},
+    scf::{FixedTerms, ScfResult},
     terms::nonlocal::Projectors,
 };
 

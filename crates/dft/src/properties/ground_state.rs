@@ -1,31 +1,24 @@
 //! What the derivatives of the energy are computed from.
 
-use std::{borrow::Cow, num::NonZeroUsize};
-
-use rustfft::num_complex::Complex64;
+use std::{num::NonZeroUsize, sync::Arc};
 
 use crate::{
     DftError,
-    bands::Bands,
+    bands::{BandContractions, BandWeights},
     basis::PlaneWaveBasis,
     cancellation::Cancellation,
     scf::{FixedTerms, KohnShamPotential, ScfResult},
-    terms::projector_set::ProjectorSet,
 };
 
-/// The most that is kept of projectors: each is used a few times only.
-const PROJECTOR_BYTES: usize = 64 << 20;
-
-/// What the derivatives of the energy are computed from: the bands, and the potential and the
+/// What the derivatives of the energy are computed from: sums over the bands, and the potential and the
 /// couplings of their density.
 #[derive(Clone)]
 pub(crate) struct GroundState<'a> {
     pub(super) basis: &'a PlaneWaveBasis,
     pub(super) result: &'a ScfResult,
-    bands: &'a Bands<Complex64>,
+    pub(super) bands: Arc<dyn BandContractions + 'a>,
     pub(super) terms: FixedTerms,
     pub(super) kohn_sham: KohnShamPotential,
-    pub(super) projectors: ProjectorSet<Complex64>,
     pub(super) threads: NonZeroUsize,
     pub(super) cancellation: Cancellation<'a>,
 }
@@ -43,8 +36,7 @@ impl<'a> GroundState<'a> {
         let terms = FixedTerms::new(basis, cancellation)?;
         let kohn_sham = terms.evaluate(basis, &result.density, threads, cancellation)?;
         Ok(Self {
-            bands,
-            projectors: ProjectorSet::new(basis, PROJECTOR_BYTES, threads, cancellation)?,
+            bands: bands.contractions(basis, threads, cancellation)?,
             basis,
             result,
             terms,
@@ -52,6 +44,16 @@ impl<'a> GroundState<'a> {
             threads,
             cancellation,
         })
+    }
+
+    /// What the bands are weighted with.
+    pub(super) fn weights(&self) -> BandWeights<'_> {
+        BandWeights {
+            occupations: &self.result.occupations,
+            eigenvalues_ha: &self.result.eigenvalues_ha,
+            coupling: &self.kohn_sham.coupling,
+            overlap: self.terms.overlap.as_ref(),
+        }
     }
 
     /// The same, asking another whether to go on.
@@ -64,11 +66,5 @@ impl<'a> GroundState<'a> {
             cancellation,
             ..self.clone()
         }
-    }
-
-    /// The bands with eigenvalues at the k-point of this index, one column each.
-    pub(super) fn bands_at(&self, k: usize) -> Cow<'_, [Complex64]> {
-        let count = self.result.eigenvalues_ha[k].len();
-        self.bands.first(k, count * self.basis.waves[k].len())
     }
 }

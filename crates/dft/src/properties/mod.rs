@@ -8,8 +8,6 @@ mod density_of_states;
 mod forces;
 mod ground_state;
 mod mesh_bands;
-mod nonlocal_weights;
-mod strain;
 mod stress;
 mod tetrahedra;
 mod variable_cell_step;

@@ -6,13 +6,14 @@ use rustfft::num_complex::Complex64;
 
 use crate::{
     DftError,
-    basis::{DensityGrid, PlaneWaveBasis, WaveBasis},
+    bands::Eigenproblem,
+    basis::{DensityGrid, KPoint, PlaneWaveBasis, WaveBasis},
     cancellation::Cancellation,
     density::Density,
     terms::{
         augmentation::AugmentationCharges,
         ewald::ewald_energy,
-        hartree::hartree_potential,
+        hartree::{hartree_energy, hartree_potential},
         local::{core_density, local_potential},
         nonlocal::bare_coupling,
         paw::OneCentreTerms,
@@ -160,4 +161,67 @@ impl FixedTerms {
             coupling,
         })
     }
+
+    /// The energy of the output density, all but smearing's part; `bands_ha` is `Σ w f ε`.
+    ///
+    /// Exchange, correlation and the one-centre terms are those of the input and their first-order
+    /// change: like the whole, they are then wrong in second order of the residual only, and the
+    /// functional is evaluated once an iteration.
+    pub(crate) fn energy_of_output(
+        &self,
+        basis: &PlaneWaveBasis,
+        input: &KohnShamPotential,
+        output: &Density,
+        residual: &Density,
+        bands_ha: f64,
+    ) -> EnergyParts {
+        let grid = &basis.density_grid;
+        let one_centre = |occupations: &ProjectorMatrices| match &input.one_centre_coupling {
+            Some(coupling) => coupling.product(occupations),
+            None => 0.0,
+        };
+        EnergyParts {
+            kinetic_and_nonlocal_ha: bands_ha
+                - grid.integrate_product(&input.potential, &output.field)
+                - one_centre(&output.projector_occupations),
+            local_ha: grid.integrate_product(&self.local, &output.field),
+            hartree_ha: hartree_energy(grid, &output.field),
+            xc_ha: input.xc_ha + grid.integrate_product(&input.xc_potential, &residual.field),
+            one_centre_ha: input.one_centre_ha + one_centre(&residual.projector_occupations),
+            ewald_ha: self.ewald_ha,
+            smearing_ha: 0.0,
+        }
+    }
+}
+
+impl KohnShamPotential {
+    /// The equation for the bands in this potential.
+    pub(crate) fn eigenproblem<'a>(
+        &'a self,
+        basis: &'a PlaneWaveBasis,
+        terms: &'a FixedTerms,
+    ) -> Eigenproblem<'a> {
+        Eigenproblem {
+            basis,
+            potential: &self.potential,
+            coupling: &self.coupling,
+            overlap: terms.overlap.as_ref(),
+        }
+    }
+}
+
+/// `Σ w f ε`
+pub(super) fn band_energy(
+    k_points: &[KPoint],
+    eigenvalues_ha: &[Vec<f64>],
+    occupations: &[Vec<f64>],
+) -> f64 {
+    let at_k = |bands: &[f64], occupations: &[f64]| -> f64 {
+        bands.iter().zip(occupations).map(|(e, f)| e * f).sum()
+    };
+    k_points
+        .iter()
+        .zip(eigenvalues_ha.iter().zip(occupations))
+        .map(|(k, (bands, occupations))| k.weight * at_k(bands, occupations))
+        .sum()
 }

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use rustfft::num_complex::Complex64;
 
 use super::{
-    Neighbours, ScfControl, ScfOptions, StartingPoint, self_consistent_field,
-    self_consistent_field::{plan_bands, solve},
-    self_consistent_field_near,
+    Neighbours, ScfControl, ScfOptions, ScfResult, StartingPoint, self_consistent_field,
+    self_consistent_field::solve, self_consistent_field_near,
 };
 use crate::{
     Atom, Cell, Discretisation, KMesh, Model, Occupations, PlaneWaveBasis, Smearing,
-    bands::KeptPrecision, pseudo::Pseudopotential,
+    bands::{BandPlan, CpuSolver, FirstBands, KeptPrecision},
+    cancellation::Cancellation,
+    hamiltonian::BandScalar,
+    pseudo::Pseudopotential,
 };
 
 /// An atom on a centre of inversion between a pair that inversion exchanges.
@@ -49,6 +51,18 @@ fn options() -> ScfOptions {
         max_iterations: 80,
         ..ScfOptions::default()
     }
+}
+
+/// The result with bands of one kind of number, whatever the symmetry would allow.
+fn solve_in<S: BandScalar>(
+    basis: &PlaneWaveBasis,
+    plan: BandPlan,
+    options: &ScfOptions,
+) -> ScfResult {
+    let never = Cancellation::NEVER;
+    let solver = CpuSolver::<S>::new(plan, FirstBands::Atoms, options.threads, never);
+    let control = ScfControl::default();
+    solve(basis, plan, Box::new(solver), None, options, control).unwrap()
 }
 
 /// Identity: inversion symmetry makes the coefficients real; the complex solver, which does not
@@ -102,18 +116,18 @@ fn the_coarse_bands_are_near_the_bands_between_them() {
         ..options()
     };
     let run = |keeps_coarse_bands| {
-        let mut plan = plan_bands(&basis, &options).unwrap();
+        let mut plan = BandPlan::new(&basis, options.bands).unwrap();
         plan.memory.keeps_coarse_bands = keeps_coarse_bands;
         [
-            solve::<Complex64>(&basis, plan, None, &options, ScfControl::default()).unwrap(),
-            solve::<f64>(&basis, plan, None, &options, ScfControl::default()).unwrap(),
+            solve_in::<Complex64>(&basis, plan, &options),
+            solve_in::<f64>(&basis, plan, &options),
         ]
     };
     for (with, without) in run(true).iter().zip(&run(false)) {
         assert!(with.is_converged() && without.is_converged());
         let difference = with.total_energy_ha() - without.total_energy_ha();
         assert!(difference.abs() < 1e-9, "{difference} Ha");
-        let work = |result: &super::ScfResult| result.history[0].hamiltonian_applications;
+        let work = |result: &ScfResult| result.history[0].hamiltonian_applications;
         let (with, without) = (work(with), work(without));
         assert!(with < without, "{with} {without}");
     }
@@ -135,14 +149,14 @@ fn a_neighbour_is_only_a_start() {
     // Bands are not kept.
     let from_density = from(&StartingPoint::with_limit(&known_basis, &known, 0));
     let from_atoms = self_consistent_field(&basis, &options(), ScfControl::default()).unwrap();
-    let first_error = |result: &super::ScfResult| result.history[0].estimated_error_ha;
+    let first_error = |result: &ScfResult| result.history[0].estimated_error_ha;
     for near in [&from_neighbour, &from_density] {
         assert!(near.is_converged() && from_atoms.is_converged());
         let difference = near.total_energy_ha() - from_atoms.total_energy_ha();
         assert!(difference.abs() < 1e-9, "{difference} Ha");
         assert!(first_error(near) < 0.1 * first_error(&from_atoms));
     }
-    let work = |result: &super::ScfResult| result.history[0].hamiltonian_applications;
+    let work = |result: &ScfResult| result.history[0].hamiltonian_applications;
     assert!(work(&from_neighbour) < work(&from_density));
 }
 
@@ -178,7 +192,7 @@ fn two_neighbours_are_a_better_start_than_one() {
             "{difference} Ha"
         );
     }
-    let first_error = |result: &super::ScfResult| result.history[0].estimated_error_ha;
+    let first_error = |result: &ScfResult| result.history[0].estimated_error_ha;
     let (one, two) = (first_error(&one), first_error(&two));
     assert!(two < one, "{two} {one}");
 }
@@ -193,11 +207,11 @@ fn rounded_bands_change_next_to_nothing() {
         ..options()
     };
     let run = |kept| {
-        let mut plan = plan_bands(&basis, &options).unwrap();
+        let mut plan = BandPlan::new(&basis, options.bands).unwrap();
         plan.memory.kept = kept;
         [
-            solve::<Complex64>(&basis, plan, None, &options, ScfControl::default()).unwrap(),
-            solve::<f64>(&basis, plan, None, &options, ScfControl::default()).unwrap(),
+            solve_in::<Complex64>(&basis, plan, &options),
+            solve_in::<f64>(&basis, plan, &options),
         ]
     };
     let pairs = run(KeptPrecision::Double)

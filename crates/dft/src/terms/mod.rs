@@ -13,7 +13,8 @@ pub(crate) mod pair_expansion;
 pub(crate) mod paw;
 pub(crate) mod projector_channels;
 pub(crate) mod projector_matrices;
-pub(crate) mod projector_set;
+pub(crate) mod strain;
+pub(crate) mod sum_of_forces;
 pub(crate) mod xc;
 
 #[cfg(test)]

@@ -3,12 +3,9 @@
 mod augmentation;
 mod ewald;
 mod local;
-mod nonlocal;
-mod sum;
 
 use std::num::NonZeroUsize;
 
-use self::sum::sum_of_forces;
 use super::ground_state::GroundState;
 use crate::{
     DftError,
@@ -16,6 +13,7 @@ use crate::{
     cancellation::Cancellation,
     scf::ScfResult,
     symmetry::image_of_atoms,
+    terms::sum_of_forces::sum_of_forces,
     vector::{Vector3, dot},
 };
 
@@ -26,10 +24,16 @@ pub(crate) type Term = fn(&GroundState<'_>) -> Result<Vec<Vector3>, DftError>;
 pub(crate) const TERMS: [Term; 5] = [
     local::local,
     local::core_correction,
-    nonlocal::nonlocal,
+    nonlocal,
     augmentation::augmentation,
     ewald::ewald,
 ];
+
+fn nonlocal(state: &GroundState<'_>) -> Result<Vec<Vector3>, DftError> {
+    state
+        .bands
+        .nonlocal_forces(state.weights(), state.cancellation)
+}
 
 /// The forces on the atoms `F = −∂E/∂τ` in hartree/bohr, Cartesian, one per atom.
 ///

@@ -2,10 +2,9 @@
 
 use crate::{
     DftError,
-    properties::{
-        augmentation_moments::AugmentationMoments, ground_state::GroundState, strain::add_outer,
-    },
+    properties::{augmentation_moments::AugmentationMoments, ground_state::GroundState},
     pseudo::{real_spherical_harmonics, real_spherical_harmonics_gradient},
+    terms::strain::add_outer,
     vector::{Matrix3, dot},
 };
 

@@ -4,11 +4,11 @@ use std::f64::consts::PI;
 
 use crate::{
     DftError,
-    properties::{
-        ground_state::GroundState,
+    properties::ground_state::GroundState,
+    terms::{
+        ewald::{Pair, PointCharges},
         strain::{add_diagonal, add_outer},
     },
-    terms::ewald::{Pair, PointCharges},
     vector::Matrix3,
 };
 

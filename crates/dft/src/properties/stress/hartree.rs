@@ -2,11 +2,11 @@ use std::f64::consts::PI;
 
 use crate::{
     DftError,
-    properties::{
-        ground_state::GroundState,
+    properties::ground_state::GroundState,
+    terms::{
+        hartree::hartree_energy,
         strain::{add_diagonal, add_outer},
     },
-    terms::hartree::hartree_energy,
     vector::Matrix3,
 };
 

@@ -5,11 +5,11 @@ use rustfft::num_complex::Complex64;
 use crate::{
     DftError,
     basis::DensityGrid,
-    properties::{
-        ground_state::GroundState,
+    properties::ground_state::GroundState,
+    terms::{
+        local::sum_over_atoms,
         strain::{add_diagonal, add_outer},
     },
-    terms::local::sum_over_atoms,
     vector::Matrix3,
 };
 

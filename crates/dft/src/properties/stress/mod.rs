@@ -4,19 +4,19 @@
 mod augmentation;
 mod ewald;
 mod hartree;
-mod kinetic;
 mod local;
-mod nonlocal;
 mod xc;
 
 use std::num::NonZeroUsize;
 
-use super::{
-    ground_state::GroundState,
-    strain::{sum_of_tensors, symmetric_part},
-};
+use super::ground_state::GroundState;
 use crate::{
-    DftError, basis::PlaneWaveBasis, cancellation::Cancellation, scf::ScfResult, vector::Matrix3,
+    DftError,
+    basis::PlaneWaveBasis,
+    cancellation::Cancellation,
+    scf::ScfResult,
+    terms::strain::{sum_of_tensors, symmetric_part},
+    vector::Matrix3,
 };
 
 /// `∂E/∂ε` of one term of the energy.
@@ -24,14 +24,26 @@ pub(crate) type Term = fn(&GroundState<'_>) -> Result<Matrix3, DftError>;
 
 /// All terms that depend on the strain.
 pub(crate) const TERMS: [Term; 7] = [
-    kinetic::kinetic,
+    kinetic,
     hartree::hartree,
     local::local,
     xc::exchange_correlation,
-    nonlocal::nonlocal,
+    nonlocal,
     augmentation::augmentation,
     ewald::ewald,
 ];
+
+fn kinetic(state: &GroundState<'_>) -> Result<Matrix3, DftError> {
+    state
+        .bands
+        .kinetic_strain(state.weights(), state.cancellation)
+}
+
+fn nonlocal(state: &GroundState<'_>) -> Result<Matrix3, DftError> {
+    state
+        .bands
+        .nonlocal_strain(state.weights(), state.cancellation)
+}
 
 /// The stress tensor `σ = Ω⁻¹ ∂E/∂ε` in hartree/bohr³, Cartesian, positive under tension.
 ///

@@ -3,12 +3,10 @@
 use super::local::form_factor_strain;
 use crate::{
     DftError,
-    properties::{
-        ground_state::GroundState,
-        strain::{add_diagonal, add_outer},
-    },
+    properties::ground_state::GroundState,
     terms::{
         local::sum_over_atoms,
+        strain::{add_diagonal, add_outer},
         xc::{OrbitValues, gradient},
     },
     vector::Matrix3,

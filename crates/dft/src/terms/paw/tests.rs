@@ -7,13 +7,14 @@ use rustfft::num_complex::Complex64;
 use super::OneCentreTerms;
 use crate::{
     Atom, Cell, Discretisation, KMesh, Model, Occupations, PlaneWaveBasis,
+    bands::starting_bands,
     cancellation::Cancellation,
     density::Density,
     eigensolver::{Operator, dense_matrix, dense_overlap, solved_to_the_end},
     hamiltonian::{Hamiltonian, Operators},
     linear_algebra::{Scalar, ZERO},
     pseudo::Pseudopotential,
-    scf::{FixedTerms, starting_bands},
+    scf::FixedTerms,
     terms::{hartree::hartree_energy, nonlocal::Projectors, projector_matrices::ProjectorMatrices},
     xc::Functional,
 };

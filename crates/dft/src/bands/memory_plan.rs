@@ -2,7 +2,8 @@
 
 use rustfft::num_complex::Complex64;
 
-use crate::{bands::KeptPrecision, basis::PlaneWaveBasis};
+use super::storage::KeptPrecision;
+use crate::basis::PlaneWaveBasis;
 
 const MIB: usize = 1 << 20;
 
@@ -12,8 +13,8 @@ const MIB: usize = 1 << 20;
 /// 63 k-points. Its bands then take some 250 MB in double precision if it is made of main-group
 /// elements, and twice as much if it is made of transition metals.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct MemoryPlan {
-    pub(super) kept: KeptPrecision,
+pub(crate) struct MemoryPlan {
+    pub(crate) kept: KeptPrecision,
     /// Largest subspace of the eigensolver in units of the number of bands: a smaller one is
     /// collapsed more often.
     pub(super) subspace_factor: usize,
@@ -22,7 +23,7 @@ pub(super) struct MemoryPlan {
     pub(super) projector_bytes: usize,
     /// Whether the coarse mesh's bands are kept to start from, and H applied to them: in single precision
     /// at most a quarter of what bands take here.
-    pub(super) keeps_coarse_bands: bool,
+    pub(crate) keeps_coarse_bands: bool,
     /// Whether freed memory is returned to the system at once.
     gives_back: bool,
 }

@@ -1,4 +1,4 @@
-//! Separable non-local part of the pseudopotentials: `E = Σ f ⟨ψ|β_i⟩ D_ij ⟨β_j|ψ⟩`.
+//! The projectors of all atoms at one k-point, and what couples them.
 
 use crate::{
     basis::{PlaneWaveBasis, WaveBasis},

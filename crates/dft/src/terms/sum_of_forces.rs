@@ -1,7 +1,7 @@
 use crate::vector::Vector3;
 
 /// What terms or k-points add to the force on each atom.
-pub(super) fn sum_of_forces(
+pub(crate) fn sum_of_forces(
     atoms: usize,
     parts: impl IntoIterator<Item = Vec<Vector3>>,
 ) -> Vec<Vector3> {

@@ -4,9 +4,8 @@ use std::num::NonZeroUsize;
 
 use rustfft::num_complex::Complex64;
 
-use super::start::add_noise;
+use super::{start::add_noise, storage::Bands};
 use crate::{
-    bands::Bands,
     basis::{KMesh, PlaneWaveBasis, Precision, WaveBasis},
     hamiltonian::{BandScalar, Hamiltonian, Operators},
     linear_algebra::Scalar,

@@ -2,57 +2,57 @@
 
 use rustfft::num_complex::Complex64;
 
+use super::weights::CoupledProjections;
 use crate::{
     DftError,
     basis::WaveBasis,
+    cancellation::Cancellation,
     linear_algebra::Scalar,
     model::Model,
-    parallel::parallel_map,
-    properties::{
-        ground_state::GroundState,
-        nonlocal_weights::coupled_projections,
-        strain::{COMPONENTS, add_diagonal, sum_of_tensors},
-    },
     pseudo::{Pseudopotential, real_spherical_harmonics, real_spherical_harmonics_gradient},
     structure_factor::StructurePhases,
-    terms::{atomic_columns::minus_i_to_the, projector_channels::projector_channels},
+    terms::{
+        atomic_columns::minus_i_to_the,
+        projector_channels::projector_channels,
+        strain::{COMPONENTS, add_diagonal},
+    },
     vector::{Matrix3, Vector3, norm},
 };
 
-/// `∂E/∂ε_ab = Σ_n f_n 2 Re Σ_ij ⟨ψ|∂β_i/∂ε_ab⟩ (D_ij − ε_n q_ij) ⟨β_j|ψ⟩`.
+/// What the bands `psi` of one k-point add to
+/// `∂E/∂ε_ab = Σ_n w f_n 2 Re Σ_ij ⟨ψ|∂β_i/∂ε_ab⟩ (D_ij − ε_n q_ij) ⟨β_j|ψ⟩`.
 ///
 /// D holds the augmentation charges' `∫ V Q` and PAW's one-centre couplings; `ε_n q_ij` keeps the
 /// bands orthonormal as the overlap changes with the cell.
-pub(super) fn nonlocal(state: &GroundState<'_>) -> Result<Matrix3, DftError> {
-    let model = &state.basis.model;
-    let work = 0..state.basis.waves.len();
-    let by_k_point = parallel_map(state.threads, work, |k| {
-        state.cancellation.check()?;
-        let waves = &state.basis.waves[k];
-        let bands = state.bands_at(k);
-        let found = coupled_projections(state, k);
-        let mut sum = [[0.0; 3]; 3];
-        if found.coupled.is_empty() {
-            return Ok(sum);
+///
+/// # Errors
+/// [`DftError::Cancelled`].
+pub(crate) fn nonlocal_strain(
+    model: &Model,
+    waves: &WaveBasis,
+    psi: &[Complex64],
+    found: &CoupledProjections,
+    cancellation: Cancellation<'_>,
+) -> Result<Matrix3, DftError> {
+    let mut sum = [[0.0; 3]; 3];
+    if found.coupled.is_empty() {
+        return Ok(sum);
+    }
+    let q_cart = waves.q_cart(&model.cell);
+    let parts = species_parts(model, waves, &q_cart);
+    for (a, b) in COMPONENTS {
+        cancellation.check()?;
+        let strained = strained_projectors(model, &waves.miller, &q_cart, &parts, (a, b));
+        let projections = Complex64::adjoint_product(&strained, psi, waves.len());
+        let value = 2.0 * real_product(&projections, &found.coupled);
+        sum[a][b] += value;
+        if a != b {
+            sum[b][a] += value;
         }
-        let q_cart = waves.q_cart(&model.cell);
-        let parts = species_parts(model, waves, &q_cart);
-        for (a, b) in COMPONENTS {
-            state.cancellation.check()?;
-            let strained = strained_projectors(model, &waves.miller, &q_cart, &parts, (a, b));
-            let projections = Complex64::adjoint_product(&strained, &bands, waves.len());
-            let value = 2.0 * real_product(&projections, &found.coupled);
-            sum[a][b] += value;
-            if a != b {
-                sum[b][a] += value;
-            }
-        }
-        // β ∝ Ω^{−1/2}
-        add_diagonal(&mut sum, -real_product(&found.projections, &found.coupled));
-        Ok(sum)
-    });
-    let by_k_point: Vec<_> = by_k_point.into_iter().collect::<Result<_, DftError>>()?;
-    Ok(sum_of_tensors(by_k_point))
+    }
+    // β ∝ Ω^{−1/2}
+    add_diagonal(&mut sum, -real_product(&found.projections, &found.coupled));
+    Ok(sum)
 }
 
 /// `Σ Re a* b`
