@@ -43,7 +43,8 @@ pub use properties::{
     pressure, stress, stress_unless,
 };
 pub use scf::{
-    EnergyParts, Mixing, Neighbours, ScfControl, ScfEnd, ScfIteration, ScfOptions, ScfResult,
-    StartingPoint, self_consistent_field, self_consistent_field_near,
+    Mixing, Neighbours, ScfControl, ScfEnd, ScfIteration, ScfOptions, ScfResult, StartingPoint,
+    self_consistent_field, self_consistent_field_near,
 };
 pub use symmetry::{SymmetryOperation, space_group_operations};
+pub use terms::EnergyParts;

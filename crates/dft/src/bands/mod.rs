@@ -9,6 +9,7 @@ mod cpu_solver;
 mod density_sum;
 mod known_bands;
 mod memory_plan;
+mod other_k_points;
 mod plan;
 mod projector_set;
 mod solver;
@@ -17,15 +18,16 @@ mod storage;
 
 pub(crate) use cpu_solver::{FirstBands, solver_on_cpu};
 pub(crate) use known_bands::KnownBands;
+pub(crate) use other_k_points::energies_at_k_points;
 pub(crate) use plan::BandPlan;
 pub(crate) use solver::{
     Accuracy, BandContractions, BandSolver, BandSums, BandWeights, Eigenproblem, KeptBands, Solved,
 };
-pub(crate) use start::starting_bands;
 
 #[cfg(test)]
 pub(crate) use self::{
     cpu_solver::CpuSolver,
     density_sum::band_sums,
+    start::starting_bands,
     storage::{Bands, KeptPrecision},
 };

@@ -8,9 +8,8 @@ use crate::{
     basis::PlaneWaveBasis,
     cancellation::Cancellation,
     density::Density,
-    scf::FixedTerms,
     terms::{
-        local::atomic_density_unless, projector_channels::projector_sides,
+        Terms, atomic_density::atomic_density_unless, projector_channels::projector_sides,
         projector_matrices::ProjectorMatrices,
     },
 };
@@ -22,7 +21,7 @@ impl Density {
     /// [`DftError::Cancelled`].
     pub(crate) fn of_atoms(
         basis: &PlaneWaveBasis,
-        terms: &FixedTerms,
+        terms: &Terms,
         cancellation: Cancellation<'_>,
     ) -> Result<Self, DftError> {
         let model = &basis.model;
@@ -44,7 +43,7 @@ impl Density {
     /// [`DftError::Cancelled`].
     pub(crate) fn of_bands(
         basis: &PlaneWaveBasis,
-        terms: &FixedTerms,
+        terms: &Terms,
         sums: BandSums,
         threads: NonZeroUsize,
         cancellation: Cancellation<'_>,

@@ -1,18 +1,18 @@
 //! The self-consistency loop.
 
-use super::{
-    EnergyParts, FixedTerms, ScfControl, ScfEnd, ScfOptions, energy::band_energy, mixing::Mixer,
-    state::State,
-};
+use super::{ScfControl, ScfEnd, ScfOptions, mixing::Mixer, state::State};
 use crate::{
-    bands::BandSolver, basis::PlaneWaveBasis, density::Density, occupation::fill_bands,
-    terms::hartree::hartree_energy,
+    bands::BandSolver,
+    basis::PlaneWaveBasis,
+    density::Density,
+    occupation::fill_bands,
+    terms::{EnergyParts, Terms, band_energy, hartree::hartree_energy},
 };
 
 /// Bands from a density, a density from bands, until both agree; what is found is in `state`.
 pub(super) fn iterate(
     basis: &PlaneWaveBasis,
-    terms: &FixedTerms,
+    terms: &Terms,
     solver: &mut dyn BandSolver,
     mixer: &mut Mixer,
     options: &ScfOptions,

@@ -6,7 +6,8 @@ use crate::{
     bands::KeptBands,
     basis::{KPoint, PlaneWaveBasis},
     density::Density,
-    scf::{EnergyParts, ScfEnd},
+    scf::ScfEnd,
+    terms::EnergyParts,
 };
 
 /// One round of the loop.

@@ -1,7 +1,7 @@
 //! The self-consistent field: where the loop begins, and what it leaves.
 
 use super::{
-    FixedTerms, ScfControl, ScfOptions, ScfResult, band_accuracy::BandAccuracy, iteration::iterate,
+    ScfControl, ScfOptions, ScfResult, band_accuracy::BandAccuracy, iteration::iterate,
     mixing::Mixer, starting_point::Neighbours, state::State,
 };
 use crate::{
@@ -9,6 +9,7 @@ use crate::{
     bands::{BandPlan, BandSolver, FirstBands, solver_on_cpu},
     basis::PlaneWaveBasis,
     density::Density,
+    terms::Terms,
 };
 
 /// Where the density on a coarser mesh of k-points is good enough to go on from: its own error is
@@ -74,7 +75,7 @@ pub(super) fn solve(
     control: ScfControl<'_>,
 ) -> Result<ScfResult, DftError> {
     let cancellation = control.cancellation();
-    let terms = FixedTerms::new(basis, cancellation)?;
+    let terms = Terms::new(basis, cancellation)?;
     let mut mixer = Mixer::new(options.mixing);
     let mut preparation = Vec::new();
     let mut density = match known {

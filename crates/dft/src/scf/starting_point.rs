@@ -12,7 +12,7 @@ use crate::{
     cancellation::Cancellation,
     density::Density,
     model::Model,
-    terms::local::{atomic_density, atomic_density_unless},
+    terms::atomic_density::{atomic_density, atomic_density_unless},
     terms::projector_matrices::ProjectorMatrices,
 };
 

@@ -1,13 +1,12 @@
 //! What the loop improves.
 
-use super::{
-    EnergyParts, ScfEnd, ScfIteration, ScfOptions, ScfResult, band_accuracy::BandAccuracy,
-};
+use super::{ScfEnd, ScfIteration, ScfOptions, ScfResult, band_accuracy::BandAccuracy};
 use crate::{
     bands::{Accuracy, BandSolver, Solved},
     basis::PlaneWaveBasis,
     density::Density,
     occupation::{Filling, Occupations},
+    terms::EnergyParts,
 };
 
 /// What is known after each iteration.

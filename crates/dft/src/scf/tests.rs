@@ -1,6 +1,6 @@
 //! Tests of the loop by identities and limits.
 
-use std::sync::Arc;
+use std::{num::NonZeroUsize, sync::Arc};
 
 use rustfft::num_complex::Complex64;
 
@@ -9,11 +9,17 @@ use super::{
     self_consistent_field::solve, self_consistent_field_near,
 };
 use crate::{
-    Atom, Cell, Discretisation, KMesh, Model, Occupations, PlaneWaveBasis, Smearing,
-    bands::{BandPlan, CpuSolver, FirstBands, KeptPrecision},
+    Atom, Cell, DftError, Discretisation, KMesh, Model, Occupations, PlaneWaveBasis, Smearing,
+    bands::{
+        Accuracy, BandPlan, BandSolver, BandSums, Bands, CpuSolver, Eigenproblem, FirstBands,
+        KeptBands, KeptPrecision, Solved, band_sums,
+    },
     cancellation::Cancellation,
-    hamiltonian::BandScalar,
+    eigensolver::dense_matrix,
+    hamiltonian::{BandScalar, Hamiltonian, Operators},
+    linear_algebra::Scalar,
     pseudo::Pseudopotential,
+    terms::nonlocal::Projectors,
 };
 
 /// An atom on a centre of inversion between a pair that inversion exchanges.
@@ -104,6 +110,87 @@ fn the_coarse_start_changes_nothing() {
     assert!(without.preparation.is_empty());
     let difference = with.total_energy_ha() - without.total_energy_ha();
     assert!(difference.abs() < 1e-9, "{difference} Ha");
+}
+
+/// All bands of norm-conserving potentials at once, by dense diagonalisation.
+struct DenseSolver {
+    sought: usize,
+    bands: Bands<Complex64>,
+}
+
+impl BandSolver for DenseSolver {
+    fn solve(&mut self, problem: &Eigenproblem<'_>, _: &Accuracy<'_>) -> Option<Solved> {
+        let (basis, coupling) = (problem.basis, problem.coupling);
+        let operators =
+            Operators::<f64>::new::<Complex64>(basis, problem.potential, coupling, None);
+        let lengths = basis.waves.iter().map(|waves| self.sought * waves.len());
+        self.bands = Bands::zeros(lengths, KeptPrecision::Double);
+        let mut eigenvalues_ha = Vec::new();
+        for (waves, mut place) in basis.waves.iter().zip(self.bands.iter_mut()) {
+            let projectors = Projectors::new(basis, waves);
+            let (grid, never) = (&basis.wave_grid, Cancellation::NEVER);
+            let mut hamiltonian = Hamiltonian::new(waves, grid, &operators, &projectors, never);
+            let matrix = dense_matrix(&mut hamiltonian);
+            let (mut values, vectors) = Complex64::hermitian_eigen(&matrix, waves.len())?;
+            values.truncate(self.sought);
+            eigenvalues_ha.push(values);
+            place.set(&vectors[..self.sought * waves.len()]);
+        }
+        Some(Solved {
+            eigenvalues_ha,
+            applications: 0,
+            unconverged: 0,
+            is_draft: false,
+        })
+    }
+
+    fn sums(&self, basis: &PlaneWaveBasis, occupations: &[Vec<f64>]) -> Result<BandSums, DftError> {
+        let (one, never) = (NonZeroUsize::MIN, Cancellation::NEVER);
+        band_sums::<_, f64>(basis, &self.bands, None, occupations, one, never)
+    }
+
+    fn leave_coarse_mesh(&mut self, _: PlaneWaveBasis) {}
+
+    fn into_bands(self: Box<Self>) -> Option<Arc<dyn KeptBands>> {
+        Some(Arc::new(self.bands))
+    }
+}
+
+/// Oracle: dense diagonalisation in place of the iterative solver, its precisions and its starts. Forces are
+/// of first order in what is left of the density's error, 1e-11 hartree.
+#[test]
+fn the_loop_knows_nothing_of_how_bands_are_found() {
+    let basis = basis(2);
+    let plan = BandPlan::new(&basis, None).unwrap();
+    let solver = Box::new(DenseSolver {
+        sought: plan.sought,
+        bands: Bands::default(),
+    });
+    let dense = solve(
+        &basis,
+        plan,
+        solver,
+        None,
+        &options(),
+        ScfControl::default(),
+    )
+    .unwrap();
+    let found = self_consistent_field(&basis, &options(), ScfControl::default()).unwrap();
+    assert!(dense.is_converged() && found.is_converged());
+    let difference = found.total_energy_ha() - dense.total_energy_ha();
+    assert!(difference.abs() < 1e-9, "{difference} Ha");
+    let pairs = found.eigenvalues_ha.iter().zip(&dense.eigenvalues_ha);
+    for (found, dense) in pairs.flat_map(|(a, b)| a.iter().zip(b)) {
+        assert!((found - dense).abs() < 1e-5, "{found} {dense}");
+    }
+    let forces = |result| {
+        crate::forces(&basis, result, options().threads)
+            .unwrap()
+            .concat()
+    };
+    for (found, dense) in forces(&found).into_iter().zip(forces(&dense)) {
+        assert!((found - dense).abs() < 1e-5, "{found} {dense}");
+    }
 }
 
 /// Identity: the coarse mesh's bands are only a start, for real bands and complex ones, but one from

@@ -20,8 +20,7 @@ use crate::{
     hamiltonian::{Hamiltonian, Operators},
     linear_algebra::{Scalar, ZERO, norm2},
     pseudo::Pseudopotential,
-    scf::FixedTerms,
-    terms::local::atomic_density,
+    terms::{Terms, atomic_density::atomic_density},
     xc::Functional,
 };
 
@@ -191,7 +190,7 @@ fn potentials_are_derivatives_of_energies() {
 #[test]
 fn single_precision_rounds_and_drafts_are_right_between_long_waves() {
     let basis = basis();
-    let terms = FixedTerms::new(&basis, Cancellation::NEVER).unwrap();
+    let terms = Terms::new(&basis, Cancellation::NEVER).unwrap();
     let density = Density::of_atoms(&basis, &terms, Cancellation::NEVER).unwrap();
     let kohn_sham = terms
         .evaluate(&basis, &density, ONE_THREAD, Cancellation::NEVER)
@@ -247,7 +246,7 @@ fn single_precision_rounds_and_drafts_are_right_between_long_waves() {
 #[test]
 fn davidson_agrees_with_dense_diagonalisation() {
     let basis = basis();
-    let terms = FixedTerms::new(&basis, Cancellation::NEVER).unwrap();
+    let terms = Terms::new(&basis, Cancellation::NEVER).unwrap();
     let density = Density::of_atoms(&basis, &terms, Cancellation::NEVER).unwrap();
     let kohn_sham = terms
         .evaluate(&basis, &density, ONE_THREAD, Cancellation::NEVER)

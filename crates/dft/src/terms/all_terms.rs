@@ -1,62 +1,32 @@
-//! The total energy by terms, and the potential that a density makes.
+//! All terms together: the energy of a density, and the operators that it makes.
 
 use std::num::NonZeroUsize;
 
 use rustfft::num_complex::Complex64;
 
+use super::{
+    augmentation::AugmentationCharges,
+    core_correction::core_density,
+    energy_parts::EnergyParts,
+    ewald::ewald_energy,
+    hartree::{hartree_energy, hartree_potential},
+    local::local_potential,
+    nonlocal::bare_coupling,
+    paw::OneCentreTerms,
+    projector_matrices::ProjectorMatrices,
+    xc::exchange_correlation,
+};
 use crate::{
     DftError,
     bands::Eigenproblem,
     basis::{DensityGrid, KPoint, PlaneWaveBasis, WaveBasis},
     cancellation::Cancellation,
     density::Density,
-    terms::{
-        augmentation::AugmentationCharges,
-        ewald::ewald_energy,
-        hartree::{hartree_energy, hartree_potential},
-        local::{core_density, local_potential},
-        nonlocal::bare_coupling,
-        paw::OneCentreTerms,
-        projector_matrices::ProjectorMatrices,
-        xc::exchange_correlation,
-    },
 };
 
-/// The total energy of the cell by terms, in hartree.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct EnergyParts {
-    /// Kinetic energy and the non-local pseudopotential together.
-    pub kinetic_and_nonlocal_ha: f64,
-    /// Local pseudopotential.
-    pub local_ha: f64,
-    /// Hartree energy.
-    pub hartree_ha: f64,
-    /// Exchange and correlation.
-    pub xc_ha: f64,
-    /// One-centre Hartree and exchange–correlation energies of PAW atoms.
-    pub one_centre_ha: f64,
-    /// Ions with each other.
-    pub ewald_ha: f64,
-    /// Smearing (−TS for Fermi–Dirac), 0 for fixed occupations.
-    pub smearing_ha: f64,
-}
-
-impl EnergyParts {
-    /// Their sum.
-    pub fn total_ha(&self) -> f64 {
-        self.kinetic_and_nonlocal_ha
-            + self.local_ha
-            + self.hartree_ha
-            + self.xc_ha
-            + self.one_centre_ha
-            + self.ewald_ha
-            + self.smearing_ha
-    }
-}
-
-/// All that depends on the crystal and the basis only, computed once.
+/// All terms of the energy: what of them depends on the crystal and the basis only, computed once.
 #[derive(Debug, Clone)]
-pub(crate) struct FixedTerms {
+pub(crate) struct Terms {
     pub(crate) local: Vec<Complex64>,
     pub(crate) core: Option<Vec<Complex64>>,
     /// D_ij of the pseudopotentials.
@@ -85,7 +55,7 @@ pub(crate) struct KohnShamPotential {
     pub(crate) one_centre_coupling: Option<ProjectorMatrices>,
 }
 
-impl FixedTerms {
+impl Terms {
     /// # Errors
     /// [`DftError::Cancelled`].
     pub(crate) fn new(
@@ -199,7 +169,7 @@ impl KohnShamPotential {
     pub(crate) fn eigenproblem<'a>(
         &'a self,
         basis: &'a PlaneWaveBasis,
-        terms: &'a FixedTerms,
+        terms: &'a Terms,
     ) -> Eigenproblem<'a> {
         Eigenproblem {
             basis,
@@ -211,7 +181,7 @@ impl KohnShamPotential {
 }
 
 /// `Σ w f ε`
-pub(super) fn band_energy(
+pub(crate) fn band_energy(
     k_points: &[KPoint],
     eigenvalues_ha: &[Vec<f64>],
     occupations: &[Vec<f64>],

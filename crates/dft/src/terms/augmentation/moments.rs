@@ -2,13 +2,14 @@
 
 use rustfft::num_complex::Complex64;
 
+use super::charges::sum_over_harmonics;
 use crate::{
     basis::DensityGrid,
     model::Model,
     structure_factor::StructurePhases,
     terms::{
-        augmentation::sum_over_harmonics, harmonic_table::HarmonicTable,
-        pair_expansion::PairExpansion, projector_matrices::ProjectorMatrices,
+        harmonic_table::HarmonicTable, pair_expansion::PairExpansion,
+        projector_matrices::ProjectorMatrices,
     },
 };
 
