@@ -7,7 +7,6 @@
 //! Hartree atomic units throughout; [`BOHR_ANG`], [`HARTREE_EV`] and the like convert at the
 //! border. Lattice vectors are the rows of a matrix. Fields are `f(r) = Σ_G f(G) e^{iGr}`.
 
-mod atom_symmetrizer;
 mod bands;
 mod basis;
 mod cancellation;
@@ -26,7 +25,6 @@ mod properties;
 pub mod pseudo;
 mod scf;
 mod structure_factor;
-mod symmetrizer;
 mod symmetry;
 mod terms;
 mod vector;
@@ -45,7 +43,8 @@ pub use properties::{
     pressure, stress, stress_unless,
 };
 pub use scf::{
-    EnergyParts, Mixing, Neighbours, ScfControl, ScfEnd, ScfIteration, ScfOptions, ScfResult,
-    StartingPoint, self_consistent_field, self_consistent_field_near,
+    Mixing, Neighbours, ScfControl, ScfEnd, ScfIteration, ScfOptions, ScfResult, StartingPoint,
+    self_consistent_field, self_consistent_field_near,
 };
 pub use symmetry::{SymmetryOperation, space_group_operations};
+pub use terms::EnergyParts;

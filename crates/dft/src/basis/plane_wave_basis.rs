@@ -9,11 +9,12 @@ use super::{
 };
 use crate::{
     DftError,
-    atom_symmetrizer::AtomSymmetrizer,
     cancellation::Cancellation,
     model::Model,
-    symmetrizer::Symmetrizer,
-    symmetry::{SymmetryOperation, image_of_atoms, space_group_operations_unless},
+    symmetry::{
+        AtomSymmetrizer, Symmetrizer, SymmetryOperation, image_of_atoms,
+        space_group_operations_unless,
+    },
 };
 
 /// A hair more than asked for, so that rounding never cuts a star of waves in two.

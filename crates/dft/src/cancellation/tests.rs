@@ -13,22 +13,16 @@ use super::{Cancellation, STEPS_BETWEEN};
 use crate::{
     Atom, Cell, DftError, Discretisation, KMesh, Model, Neighbours, Occupations, PlaneWaveBasis,
     ScfControl, ScfEnd, ScfOptions, ScfResult, SetUp, Smearing, StartingPoint,
-    atom_symmetrizer::AtomSymmetrizer,
     basis::{DensityGrid, PointOrbits, WaveBasis, irreducible_k_points_unless},
     density::Density,
     forces_and_stress_unless,
-    properties::{FORCE_TERMS, GroundState, STRESS_TERMS},
+    properties::ground_state_of,
     pseudo::Pseudopotential,
-    scf::FixedTerms,
     self_consistent_field, space_group_operations, stress_unless,
-    symmetrizer::Symmetrizer,
-    symmetry::space_group_operations_unless,
+    symmetry::{AtomSymmetrizer, Symmetrizer, space_group_operations_unless},
     terms::{
-        augmentation::AugmentationCharges,
-        ewald::ewald_energy,
-        local::{core_density, local_potential},
-        paw::OneCentreTerms,
-        xc::exchange_correlation,
+        TERMS, Terms, augmentation::AugmentationCharges, core_correction::core_density,
+        ewald::ewald_energy, local::local_potential, paw::OneCentreTerms, xc::exchange_correlation,
     },
     xc::Functional,
 };
@@ -155,7 +149,7 @@ fn each_stage_of_the_set_up_asks_and_ends() {
     let (model, grid) = (&basis.model, &basis.density_grid);
     let operations = space_group_operations(model);
     let (mesh, waves) = (basis.discretisation.k_mesh, &basis.waves[1]);
-    let terms = FixedTerms::new(&basis, Cancellation::NEVER).unwrap();
+    let terms = Terms::new(&basis, Cancellation::NEVER).unwrap();
     let density = Density::of_atoms(&basis, &terms, Cancellation::NEVER).unwrap();
     let known = StartingPoint::of(&basis, &solved(&basis));
     let xc = |functional| {
@@ -213,7 +207,7 @@ fn each_stage_of_a_tabulated_potential_asks_and_ends() {
     let Some(boron) = boron() else { return };
     let basis = basis(&boron);
     let (model, grid) = (&basis.model, &basis.density_grid);
-    let terms = FixedTerms::new(&basis, Cancellation::NEVER).unwrap();
+    let terms = Terms::new(&basis, Cancellation::NEVER).unwrap();
     let density = Density::of_atoms(&basis, &terms, Cancellation::NEVER).unwrap();
     let occupations = &density.projector_occupations;
     let (charges, spheres) = (
@@ -255,15 +249,17 @@ fn each_term_of_forces_and_stress_asks_and_ends() {
     let Some(boron) = boron() else { return };
     let basis = basis(&boron);
     let result = solved(&basis);
-    let state = GroundState::new(&basis, &result, ONE, Cancellation::NEVER).unwrap();
-    for (index, (term, least)) in FORCE_TERMS.iter().zip([1, 1, 16, 1, 2]).enumerate() {
-        let name = format!("term {index} of the forces");
-        check(&stage(&name, least, |c| term(&state.asking(c))));
-    }
-    let of_stress = STRESS_TERMS.iter().zip([4, 1, 1, 4, 28, 1, 2]);
-    for (index, (term, least)) in of_stress.enumerate() {
+    let state = ground_state_of(&basis, &result, ONE, Cancellation::NEVER).unwrap();
+    let least = [(0, 4), (0, 1), (1, 1), (1, 4), (16, 28), (1, 1), (2, 2)];
+    for (index, (term, (of_forces, of_stress))) in TERMS.iter().zip(least).enumerate() {
+        if let Some(forces) = term.forces {
+            let name = format!("term {index} of the forces");
+            check(&stage(&name, of_forces, |c| forces(&state.asking(c))));
+        }
         let name = format!("term {index} of the stress");
-        check(&stage(&name, least, |c| term(&state.asking(c))));
+        check(&stage(&name, of_stress, |c| {
+            (term.strain)(&state.asking(c))
+        }));
     }
     check(&stage("forces and stress", 80, |c| {
         forces_and_stress_unless(c, &basis, &result, ONE)

@@ -1,6 +1,5 @@
 //! What is read off a converged calculation, one file each.
 
-mod augmentation_moments;
 mod band_edges;
 mod band_energies;
 mod charge_density;
@@ -8,8 +7,6 @@ mod density_of_states;
 mod forces;
 mod ground_state;
 mod mesh_bands;
-mod nonlocal_weights;
-mod strain;
 mod stress;
 mod tetrahedra;
 mod variable_cell_step;
@@ -33,6 +30,8 @@ pub use mesh_bands::MeshBands;
 pub use stress::{pressure, stress, stress_unless};
 pub use variable_cell_step::{MovedCrystal, first_variable_cell_step};
 
+pub(crate) use ground_state::ground_state_of;
+
 /// [`forces`] and [`stress`] with what they share computed once.
 ///
 /// # Errors
@@ -55,14 +54,9 @@ pub fn forces_and_stress_unless(
     result: &ScfResult,
     threads: NonZeroUsize,
 ) -> Result<(Vec<Vector3>, Matrix3), DftError> {
-    let state = ground_state::GroundState::new(basis, result, threads, cancellation)?;
+    let state = ground_state_of(basis, result, threads, cancellation)?;
     Ok((forces::forces_of(&state)?, stress::stress_of(&state)?))
 }
-
-#[cfg(test)]
-pub(crate) use self::{
-    forces::TERMS as FORCE_TERMS, ground_state::GroundState, stress::TERMS as STRESS_TERMS,
-};
 
 #[cfg(test)]
 mod tests;

@@ -5,16 +5,19 @@ use std::{num::NonZeroUsize, path::Path, sync::Arc};
 
 use rustfft::num_complex::Complex64;
 
-use super::{forces, ground_state::GroundState, pressure, stress};
+use super::{ground_state_of, pressure, stress};
 use crate::{
     Atom, Cell, Discretisation, KMesh, Model, Occupations, PlaneWaveBasis, ScfControl, ScfOptions,
     ScfResult, Smearing,
+    bands::{Bands, KeptPrecision, band_sums},
     cancellation::Cancellation,
     density::Density,
     pseudo::Pseudopotential,
-    scf::FixedTerms,
     self_consistent_field,
-    terms::{hartree::hartree_energy, kinetic::kinetic_energy, nonlocal::Projectors},
+    terms::{
+        Terms, forces_of_terms, hartree::hartree_energy, kinetic::kinetic_energy,
+        nonlocal::Projectors,
+    },
     vector::{Matrix3, Vector3, combine_rows, dot},
 };
 
@@ -115,25 +118,28 @@ fn deformed(basis: &PlaneWaveBasis, strain: Matrix3, moves: &[Vector3]) -> Plane
 /// the overlap, which changes with cell and atoms, is held by the eigenvalues as Lagrange
 /// multipliers: `E − Σ f ε ⟨ψ|S|ψ⟩`.
 fn frozen_energy(basis: &PlaneWaveBasis, result: &ScfResult) -> f64 {
-    let terms = FixedTerms::new(basis, Cancellation::NEVER).unwrap();
-    let (bands, occupations) = (result.bands.as_ref().unwrap(), &result.occupations);
-    let bands_at = |k: usize| bands.first(k, occupations[k].len() * basis.waves[k].len());
+    let terms = Terms::new(basis, Cancellation::NEVER).unwrap();
+    let occupations = &result.occupations;
+    let bands_at = |k: usize| {
+        let mut bands = result.bands.as_ref().unwrap().columns(k);
+        bands.truncate(occupations[k].len() * basis.waves[k].len());
+        bands
+    };
+    let lengths = (0..basis.waves.len()).map(|k| bands_at(k).len());
+    let mut bands = Bands::<Complex64>::zeros(lengths, KeptPrecision::Double);
+    for (k, mut place) in bands.iter_mut().enumerate() {
+        place.set(&bands_at(k));
+    }
     let projectors: Vec<Projectors<Complex64>> = (basis.waves.iter())
         .map(|waves| Projectors::new(basis, waves))
         .collect();
     let projections: Vec<Vec<Complex64>> = (projectors.iter().enumerate())
         .map(|(k, projectors)| projectors.project(&bands_at(k)))
         .collect();
-    let density = Density::of_bands::<_, f64>(
-        basis,
-        &terms,
-        bands,
-        &projections,
-        occupations,
-        ONE,
-        Cancellation::NEVER,
-    )
-    .unwrap();
+    let never = Cancellation::NEVER;
+    let projections = terms.overlap.as_ref().map(|_| &projections[..]);
+    let sums = band_sums::<_, f64>(basis, &bands, projections, occupations, ONE, never).unwrap();
+    let density = Density::of_bands(basis, &terms, sums, ONE, never).unwrap();
     let kohn_sham = terms
         .evaluate(basis, &density, ONE, Cancellation::NEVER)
         .unwrap();
@@ -190,8 +196,8 @@ fn check(basis: &PlaneWaveBasis, result: &ScfResult, limit_ha: f64) {
             "the stress gives {found} Ha along {strain:?}, differences {expected}: {error:e}"
         );
     }
-    let state = GroundState::new(basis, result, ONE, Cancellation::NEVER).unwrap();
-    let found = forces::raw_forces(&state).unwrap();
+    let state = ground_state_of(basis, result, ONE, Cancellation::NEVER).unwrap();
+    let found = forces_of_terms(&state).unwrap();
     for moves in [
         [[0.6, -0.2, 0.3], [0.1, 0.5, -0.4]],
         [[-0.1, 0.4, 0.5], [0.7, 0.2, 0.3]],

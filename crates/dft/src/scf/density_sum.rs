@@ -2,27 +2,17 @@
 
 use std::num::NonZeroUsize;
 
-use rustfft::num_complex::Complex64;
-
 use crate::{
     DftError,
-    bands::Bands,
-    basis::{PlaneWaveBasis, Precision, WaveBasis},
+    bands::BandSums,
+    basis::PlaneWaveBasis,
     cancellation::Cancellation,
     density::Density,
-    hamiltonian::{BandScalar, RealSpace},
-    parallel::parallel_map,
-    scf::FixedTerms,
     terms::{
-        local::atomic_density_unless, nonlocal::add_occupations,
-        projector_channels::projector_sides, projector_matrices::ProjectorMatrices,
+        Terms, atomic_density::atomic_density_unless, projector_channels::projector_sides,
+        projector_matrices::ProjectorMatrices,
     },
 };
-
-/// Occupations below this add nothing to a density.
-const OCCUPATION_THRESHOLD: f64 = 1e-14;
-/// k-points per thread whose densities are held at once, each a field on the whole box.
-const DENSITIES_PER_THREAD: usize = 8;
 
 impl Density {
     /// The free atoms, one beside the other.
@@ -31,7 +21,7 @@ impl Density {
     /// [`DftError::Cancelled`].
     pub(crate) fn of_atoms(
         basis: &PlaneWaveBasis,
-        terms: &FixedTerms,
+        terms: &Terms,
         cancellation: Cancellation<'_>,
     ) -> Result<Self, DftError> {
         let model = &basis.model;
@@ -47,31 +37,23 @@ impl Density {
         })
     }
 
-    /// `ρ(r) = Σ_k w Σ_n f |ψ_nk(r)|² + Σ_ij ρ_ij Q_ij(r)`, symmetrised; `projections` are
-    /// `⟨β_i|ψ_nk⟩`, one column per band.
-    ///
-    /// Transforms are done in `T`. k-points are added up in their order, whatever the number of threads.
+    /// `ρ(r) = Σ_k w Σ_n f |ψ_nk(r)|² + Σ_ij ρ_ij Q_ij(r)`, symmetrised, from the sums over the bands.
     ///
     /// # Errors
     /// [`DftError::Cancelled`].
-    pub(crate) fn of_bands<S: BandScalar, T: Precision>(
+    pub(crate) fn of_bands(
         basis: &PlaneWaveBasis,
-        terms: &FixedTerms,
-        bands: &Bands<S>,
-        projections: &[Vec<S>],
-        occupations: &[Vec<f64>],
+        terms: &Terms,
+        sums: BandSums,
         threads: NonZeroUsize,
         cancellation: Cancellation<'_>,
     ) -> Result<Self, DftError> {
-        let mut field = smooth_density::<S, T>(basis, bands, occupations, threads, cancellation)?;
+        let BandSums {
+            density: mut field,
+            mut projector_occupations,
+        } = sums;
         basis.symmetrizer.symmetrize(&mut field, cancellation)?;
-        let mut projector_occupations = ProjectorMatrices::zeros(projector_sides(&basis.model));
         if let Some(augmentation) = &terms.augmentation {
-            let at_k_points = basis.waves.iter().zip(projections).zip(occupations);
-            for ((waves, projections), f) in at_k_points {
-                let weights: Vec<f64> = f.iter().map(|f| f * waves.k_point.weight).collect();
-                add_occupations(basis, projections, &weights, &mut projector_occupations);
-            }
             basis
                 .atom_symmetrizer
                 .symmetrize(&mut projector_occupations);
@@ -88,49 +70,4 @@ impl Density {
             projector_occupations,
         })
     }
-}
-
-/// `Σ_k w Σ_n f |ψ_nk|²`
-fn smooth_density<S: BandScalar, T: Precision>(
-    basis: &PlaneWaveBasis,
-    bands: &Bands<S>,
-    occupations: &[Vec<f64>],
-    threads: NonZeroUsize,
-    cancellation: Cancellation<'_>,
-) -> Result<Vec<Complex64>, DftError> {
-    let grid = &basis.wave_grid;
-    let volume = basis.model.cell.volume();
-    let density_at = |((k, waves), occupations): ((usize, &WaveBasis), &Vec<f64>)| {
-        let waves_in_box = waves.density_box::<T>(grid);
-        let mut density = vec![0.0; waves_in_box.fft.len()];
-        let mut space = RealSpace::new(waves_in_box.fft);
-        let weights: Vec<f64> = occupations
-            .iter()
-            .map(|&f| match f.abs() < OCCUPATION_THRESHOLD {
-                true => 0.0,
-                false => waves.k_point.weight * f / volume,
-            })
-            .collect();
-        let columns = bands.at(k);
-        S::add_density(
-            waves_in_box,
-            &mut space,
-            &columns,
-            &weights,
-            &mut density,
-            cancellation,
-        )?;
-        Ok::<_, DftError>(density)
-    };
-    let mut work = (basis.waves.iter().enumerate()).zip(occupations).peekable();
-    let mut sum = vec![0.0; grid.fft.len()];
-    while work.peek().is_some() {
-        let some = work.by_ref().take(DENSITIES_PER_THREAD * threads.get());
-        for density in parallel_map(threads, some, density_at) {
-            for (sum, rho) in sum.iter_mut().zip(density?) {
-                *sum += rho;
-            }
-        }
-    }
-    Ok(grid.field_to_reciprocal(&sum, &basis.density_grid))
 }

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use super::{Mixing, ScfIteration};
-use crate::cancellation::Cancellation;
+use crate::{DftError, cancellation::Cancellation};
 
 /// Choices of the loop.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +39,21 @@ impl Default for ScfOptions {
             coarse_start: true,
             threads: NonZeroUsize::MIN,
         }
+    }
+}
+
+impl ScfOptions {
+    /// # Errors
+    /// [`DftError::InvalidSetting`] for an accuracy out of range.
+    pub(super) fn check(&self) -> Result<(), DftError> {
+        if self.convergence_ha.is_nan() || self.convergence_ha <= 0.0 {
+            return Err(DftError::InvalidSetting {
+                setting: "convergence_ha",
+                found: self.convergence_ha.to_string(),
+                expected: "a positive energy in hartree",
+            });
+        }
+        Ok(())
     }
 }
 

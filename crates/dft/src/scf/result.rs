@@ -1,12 +1,13 @@
 //! What a self-consistency loop leaves.
 
-use rustfft::num_complex::Complex64;
+use std::sync::Arc;
 
 use crate::{
-    bands::Bands,
+    bands::KeptBands,
     basis::{KPoint, PlaneWaveBasis},
     density::Density,
-    scf::{EnergyParts, ScfEnd},
+    scf::ScfEnd,
+    terms::EnergyParts,
 };
 
 /// One round of the loop.
@@ -49,7 +50,7 @@ pub struct ScfResult {
     pub(crate) density: Density,
     /// Bands at each k-point, those with eigenvalues first, and unconverged ones beyond them, of use
     /// to start from; `None` where the loop was cancelled or a solver broke down.
-    pub(crate) bands: Option<Bands<Complex64>>,
+    pub(crate) bands: Option<Arc<dyn KeptBands>>,
 }
 
 impl ScfResult {

@@ -2,18 +2,17 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use rustfft::num_complex::{Complex32, Complex64};
+use rustfft::num_complex::Complex64;
 
 use super::ScfResult;
 use crate::{
     DftError,
-    basis::{PlaneWaveBasis, WaveBasis},
+    bands::KnownBands,
+    basis::PlaneWaveBasis,
     cancellation::Cancellation,
     density::Density,
-    hamiltonian::BandScalar,
-    linear_algebra::Scalar,
     model::Model,
-    terms::local::{atomic_density, atomic_density_unless},
+    terms::atomic_density::{atomic_density, atomic_density_unless},
     terms::projector_matrices::ProjectorMatrices,
 };
 
@@ -106,14 +105,7 @@ pub struct StartingPoint {
     miller: Vec<[i32; 3]>,
     bonding: Vec<Complex64>,
     projector_occupations: ProjectorMatrices,
-    bands: Vec<KnownBands>,
-}
-
-#[derive(Debug, Clone)]
-struct KnownBands {
-    miller: Vec<[i32; 3]>,
-    /// In single precision, whose rounding is far below what they are changed by.
-    coefficients: Vec<Complex32>,
+    bands: KnownBands,
 }
 
 impl StartingPoint {
@@ -130,15 +122,6 @@ impl StartingPoint {
         let grid = &basis.density_grid;
         let atoms = atomic_density(&basis.model, grid);
         let bonding = (result.density.field.iter().zip(&atoms)).map(|(a, b)| a - b);
-        let kept = (result.bands.as_ref())
-            .filter(|bands| bands.len() * size_of::<Complex32>() <= most_bytes);
-        let bands = kept.map_or(Vec::new(), |bands| {
-            let of = |(k, waves): (usize, &WaveBasis)| KnownBands {
-                miller: waves.miller.clone(),
-                coefficients: bands.at(k).iter().map(|c| c.narrowed()).collect(),
-            };
-            basis.waves.iter().enumerate().map(of).collect()
-        });
         Self {
             model: Arc::clone(&basis.model),
             inversion: basis.inversion.clone(),
@@ -146,7 +129,7 @@ impl StartingPoint {
             miller: grid.miller.clone(),
             bonding: bonding.collect(),
             projector_occupations: result.density.projector_occupations.clone(),
-            bands,
+            bands: KnownBands::of(basis, result.bands.as_deref(), most_bytes),
         }
     }
 
@@ -154,7 +137,7 @@ impl StartingPoint {
     #[must_use]
     pub fn without_bands(self) -> Self {
         Self {
-            bands: Vec::new(),
+            bands: KnownBands::default(),
             ..self
         }
     }
@@ -201,23 +184,9 @@ impl StartingPoint {
         Ok(())
     }
 
-    /// The known bands at the k-point of this index: coefficients of equal Miller indices. `None`
-    /// where none are kept.
-    pub(crate) fn bands<S: BandScalar>(&self, wanted: &PlaneWaveBasis, k: usize) -> Option<Vec<S>> {
-        let known = self.bands.get(k)?;
-        let index_of: HashMap<[i32; 3], usize> = (known.miller.iter().copied().zip(0..)).collect();
-        let places: Vec<Option<usize>> = (wanted.waves[k].miller.iter())
-            .map(|miller| index_of.get(miller).copied())
-            .collect();
-        let count = known.coefficients.len() / known.miller.len();
-        let mut bands = Vec::with_capacity(count * places.len());
-        for band in known.coefficients.chunks_exact(known.miller.len()) {
-            bands.extend(places.iter().map(|place| match place {
-                Some(place) => S::of_complex(Complex64::widened(band[*place])),
-                None => S::from_real(0.0),
-            }));
-        }
-        Some(bands)
+    /// What is known of the bands.
+    pub(super) fn bands(&self) -> &KnownBands {
+        &self.bands
     }
 }
 

@@ -1,17 +1,25 @@
 //! Tests of the loop by identities and limits.
 
-use std::sync::Arc;
+use std::{num::NonZeroUsize, sync::Arc};
 
 use rustfft::num_complex::Complex64;
 
 use super::{
-    Neighbours, ScfControl, ScfOptions, StartingPoint, self_consistent_field,
-    self_consistent_field::{plan_bands, solve},
-    self_consistent_field_near,
+    Neighbours, ScfControl, ScfOptions, ScfResult, StartingPoint, self_consistent_field,
+    self_consistent_field::solve, self_consistent_field_near,
 };
 use crate::{
-    Atom, Cell, Discretisation, KMesh, Model, Occupations, PlaneWaveBasis, Smearing,
-    bands::KeptPrecision, pseudo::Pseudopotential,
+    Atom, Cell, DftError, Discretisation, KMesh, Model, Occupations, PlaneWaveBasis, Smearing,
+    bands::{
+        Accuracy, BandPlan, BandSolver, BandSums, Bands, CpuSolver, Eigenproblem, FirstBands,
+        KeptBands, KeptPrecision, Solved, band_sums,
+    },
+    cancellation::Cancellation,
+    eigensolver::dense_matrix,
+    hamiltonian::{BandScalar, Hamiltonian, Operators},
+    linear_algebra::Scalar,
+    pseudo::Pseudopotential,
+    terms::nonlocal::Projectors,
 };
 
 /// An atom on a centre of inversion between a pair that inversion exchanges.
@@ -49,6 +57,18 @@ fn options() -> ScfOptions {
         max_iterations: 80,
         ..ScfOptions::default()
     }
+}
+
+/// The result with bands of one kind of number, whatever the symmetry would allow.
+fn solve_in<S: BandScalar>(
+    basis: &PlaneWaveBasis,
+    plan: BandPlan,
+    options: &ScfOptions,
+) -> ScfResult {
+    let never = Cancellation::NEVER;
+    let solver = CpuSolver::<S>::new(plan, FirstBands::Atoms, options.threads, never);
+    let control = ScfControl::default();
+    solve(basis, plan, Box::new(solver), None, options, control).unwrap()
 }
 
 /// Identity: inversion symmetry makes the coefficients real; the complex solver, which does not
@@ -92,6 +112,87 @@ fn the_coarse_start_changes_nothing() {
     assert!(difference.abs() < 1e-9, "{difference} Ha");
 }
 
+/// All bands of norm-conserving potentials at once, by dense diagonalisation.
+struct DenseSolver {
+    sought: usize,
+    bands: Bands<Complex64>,
+}
+
+impl BandSolver for DenseSolver {
+    fn solve(&mut self, problem: &Eigenproblem<'_>, _: &Accuracy<'_>) -> Option<Solved> {
+        let (basis, coupling) = (problem.basis, problem.coupling);
+        let operators =
+            Operators::<f64>::new::<Complex64>(basis, problem.potential, coupling, None);
+        let lengths = basis.waves.iter().map(|waves| self.sought * waves.len());
+        self.bands = Bands::zeros(lengths, KeptPrecision::Double);
+        let mut eigenvalues_ha = Vec::new();
+        for (waves, mut place) in basis.waves.iter().zip(self.bands.iter_mut()) {
+            let projectors = Projectors::new(basis, waves);
+            let (grid, never) = (&basis.wave_grid, Cancellation::NEVER);
+            let mut hamiltonian = Hamiltonian::new(waves, grid, &operators, &projectors, never);
+            let matrix = dense_matrix(&mut hamiltonian);
+            let (mut values, vectors) = Complex64::hermitian_eigen(&matrix, waves.len())?;
+            values.truncate(self.sought);
+            eigenvalues_ha.push(values);
+            place.set(&vectors[..self.sought * waves.len()]);
+        }
+        Some(Solved {
+            eigenvalues_ha,
+            applications: 0,
+            unconverged: 0,
+            is_draft: false,
+        })
+    }
+
+    fn sums(&self, basis: &PlaneWaveBasis, occupations: &[Vec<f64>]) -> Result<BandSums, DftError> {
+        let (one, never) = (NonZeroUsize::MIN, Cancellation::NEVER);
+        band_sums::<_, f64>(basis, &self.bands, None, occupations, one, never)
+    }
+
+    fn leave_coarse_mesh(&mut self, _: PlaneWaveBasis) {}
+
+    fn into_bands(self: Box<Self>) -> Option<Arc<dyn KeptBands>> {
+        Some(Arc::new(self.bands))
+    }
+}
+
+/// Oracle: dense diagonalisation in place of the iterative solver, its precisions and its starts. Forces are
+/// of first order in what is left of the density's error, 1e-11 hartree.
+#[test]
+fn the_loop_knows_nothing_of_how_bands_are_found() {
+    let basis = basis(2);
+    let plan = BandPlan::new(&basis, None).unwrap();
+    let solver = Box::new(DenseSolver {
+        sought: plan.sought,
+        bands: Bands::default(),
+    });
+    let dense = solve(
+        &basis,
+        plan,
+        solver,
+        None,
+        &options(),
+        ScfControl::default(),
+    )
+    .unwrap();
+    let found = self_consistent_field(&basis, &options(), ScfControl::default()).unwrap();
+    assert!(dense.is_converged() && found.is_converged());
+    let difference = found.total_energy_ha() - dense.total_energy_ha();
+    assert!(difference.abs() < 1e-9, "{difference} Ha");
+    let pairs = found.eigenvalues_ha.iter().zip(&dense.eigenvalues_ha);
+    for (found, dense) in pairs.flat_map(|(a, b)| a.iter().zip(b)) {
+        assert!((found - dense).abs() < 1e-5, "{found} {dense}");
+    }
+    let forces = |result| {
+        crate::forces(&basis, result, options().threads)
+            .unwrap()
+            .concat()
+    };
+    for (found, dense) in forces(&found).into_iter().zip(forces(&dense)) {
+        assert!((found - dense).abs() < 1e-5, "{found} {dense}");
+    }
+}
+
 /// Identity: the coarse mesh's bands are only a start, for real bands and complex ones, but one from
 /// which bands in the same potential are found sooner than from the atoms' orbitals.
 #[test]
@@ -102,18 +203,18 @@ fn the_coarse_bands_are_near_the_bands_between_them() {
         ..options()
     };
     let run = |keeps_coarse_bands| {
-        let mut plan = plan_bands(&basis, &options).unwrap();
+        let mut plan = BandPlan::new(&basis, options.bands).unwrap();
         plan.memory.keeps_coarse_bands = keeps_coarse_bands;
         [
-            solve::<Complex64>(&basis, plan, None, &options, ScfControl::default()).unwrap(),
-            solve::<f64>(&basis, plan, None, &options, ScfControl::default()).unwrap(),
+            solve_in::<Complex64>(&basis, plan, &options),
+            solve_in::<f64>(&basis, plan, &options),
         ]
     };
     for (with, without) in run(true).iter().zip(&run(false)) {
         assert!(with.is_converged() && without.is_converged());
         let difference = with.total_energy_ha() - without.total_energy_ha();
         assert!(difference.abs() < 1e-9, "{difference} Ha");
-        let work = |result: &super::ScfResult| result.history[0].hamiltonian_applications;
+        let work = |result: &ScfResult| result.history[0].hamiltonian_applications;
         let (with, without) = (work(with), work(without));
         assert!(with < without, "{with} {without}");
     }
@@ -135,14 +236,14 @@ fn a_neighbour_is_only_a_start() {
     // Bands are not kept.
     let from_density = from(&StartingPoint::with_limit(&known_basis, &known, 0));
     let from_atoms = self_consistent_field(&basis, &options(), ScfControl::default()).unwrap();
-    let first_error = |result: &super::ScfResult| result.history[0].estimated_error_ha;
+    let first_error = |result: &ScfResult| result.history[0].estimated_error_ha;
     for near in [&from_neighbour, &from_density] {
         assert!(near.is_converged() && from_atoms.is_converged());
         let difference = near.total_energy_ha() - from_atoms.total_energy_ha();
         assert!(difference.abs() < 1e-9, "{difference} Ha");
         assert!(first_error(near) < 0.1 * first_error(&from_atoms));
     }
-    let work = |result: &super::ScfResult| result.history[0].hamiltonian_applications;
+    let work = |result: &ScfResult| result.history[0].hamiltonian_applications;
     assert!(work(&from_neighbour) < work(&from_density));
 }
 
@@ -178,7 +279,7 @@ fn two_neighbours_are_a_better_start_than_one() {
             "{difference} Ha"
         );
     }
-    let first_error = |result: &super::ScfResult| result.history[0].estimated_error_ha;
+    let first_error = |result: &ScfResult| result.history[0].estimated_error_ha;
     let (one, two) = (first_error(&one), first_error(&two));
     assert!(two < one, "{two} {one}");
 }
@@ -193,11 +294,11 @@ fn rounded_bands_change_next_to_nothing() {
         ..options()
     };
     let run = |kept| {
-        let mut plan = plan_bands(&basis, &options).unwrap();
+        let mut plan = BandPlan::new(&basis, options.bands).unwrap();
         plan.memory.kept = kept;
         [
-            solve::<Complex64>(&basis, plan, None, &options, ScfControl::default()).unwrap(),
-            solve::<f64>(&basis, plan, None, &options, ScfControl::default()).unwrap(),
+            solve_in::<Complex64>(&basis, plan, &options),
+            solve_in::<f64>(&basis, plan, &options),
         ]
     };
     let pairs = run(KeptPrecision::Double)

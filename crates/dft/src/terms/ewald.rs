@@ -4,12 +4,13 @@ use std::f64::consts::PI;
 
 use rustfft::num_complex::Complex64;
 
+use super::strain::{add_diagonal, add_outer};
 use crate::{
     DftError,
     cancellation::Cancellation,
     cell::Cell,
     model::Model,
-    vector::{Vector3, dot, norm, subtract},
+    vector::{Matrix3, Vector3, dot, norm, subtract},
 };
 
 /// Exponent beyond which a Gaussian is below rounding: e^{−40} ≈ 4e-18.
@@ -23,29 +24,100 @@ pub(crate) fn ewald_energy(model: &Model, cancellation: Cancellation<'_>) -> Res
     PointCharges::of(model).energy(cancellation)
 }
 
+/// `F_i = Σ_j Z Z (df/dr) (r_j − r_i)/r − 4π/Ω Σ_{G≠0} g G Im(S* Zᵢ e^{−iG·τᵢ})`, with
+/// `f = erfc(√η r)/r` and `g = e^{−G²/4η}/G²`.
+///
+/// # Errors
+/// [`DftError::Cancelled`].
+pub(crate) fn ewald_forces(
+    model: &Model,
+    cancellation: Cancellation<'_>,
+) -> Result<Vec<Vector3>, DftError> {
+    let charges = PointCharges::of(model);
+    let mut forces = vec![[0.0; 3]; model.atoms.len()];
+    charges.visit_pairs(
+        cancellation,
+        |Pair {
+             home,
+             apart,
+             r,
+             product,
+         }| {
+            let factor = product * charges.slope(r) / r;
+            for (force, apart) in forces[home].iter_mut().zip(apart) {
+                *force += factor * apart;
+            }
+        },
+    )?;
+    let scale = 4.0 * PI / model.cell.volume();
+    charges.visit_reciprocal(cancellation, |m, g, _, damping, structure| {
+        for (atom, force) in forces.iter_mut().enumerate() {
+            let own = charges.phase(atom, m) * charges.charges[atom];
+            let factor = scale * damping * (structure.conj() * own).im;
+            for (force, g) in force.iter_mut().zip(g) {
+                *force -= factor * g;
+            }
+        }
+    })?;
+    Ok(forces)
+}
+
+/// `∂E/∂ε_ab = ½ Σ' Z Z (df/dr) r_a r_b / r + Ω⁻¹ Σ_{G≠0} 4π g |S|² (1/G² + 1/4η) G_a G_b
+/// − (E_G + E_0) δ_ab` with `f = erfc(√η r)/r`, `g = e^{−G²/4η}/G²` and the energies E_G, E_0 of the
+/// reciprocal sum and of the background.
+///
+/// # Errors
+/// [`DftError::Cancelled`].
+pub(crate) fn ewald_strain(
+    model: &Model,
+    cancellation: Cancellation<'_>,
+) -> Result<Matrix3, DftError> {
+    let charges = PointCharges::of(model);
+    let (eta, volume) = (charges.eta, model.cell.volume());
+    let mut sum = [[0.0; 3]; 3];
+    let mut reciprocal_energy = 0.0;
+    charges.visit_reciprocal(cancellation, |_, g, g2, damping, structure| {
+        let energy = 2.0 * PI / volume * damping * structure.norm_sqr();
+        reciprocal_energy += energy;
+        add_outer(&mut sum, 2.0 * energy * (1.0 / g2 + 0.25 / eta), g, g);
+    })?;
+    charges.visit_pairs(
+        cancellation,
+        |Pair {
+             apart, r, product, ..
+         }| {
+            add_outer(&mut sum, 0.5 * product * charges.slope(r) / r, apart, apart);
+        },
+    )?;
+    let total: f64 = charges.charges.iter().sum();
+    let background = -PI / (2.0 * volume * eta) * total * total;
+    add_diagonal(&mut sum, -reciprocal_energy - background);
+    Ok(sum)
+}
+
 /// Point charges in a neutralising background.
-pub(crate) struct PointCharges {
+struct PointCharges {
     cell: Cell,
     frac: Vec<Vector3>,
-    pub(crate) charges: Vec<f64>,
+    charges: Vec<f64>,
     /// Split η between both sums in bohr⁻²; nothing depends on it.
-    pub(crate) eta: f64,
+    eta: f64,
 }
 
 /// Two charges, one of them in any cell.
-pub(crate) struct Pair {
+struct Pair {
     /// Index of the charge in the home cell.
-    pub(crate) home: usize,
+    home: usize,
     /// From the first to the second, in bohr.
-    pub(crate) apart: Vector3,
+    apart: Vector3,
     /// Its length.
-    pub(crate) r: f64,
+    r: f64,
     /// Product of the charges.
-    pub(crate) product: f64,
+    product: f64,
 }
 
 impl PointCharges {
-    pub(crate) fn of(model: &Model) -> Self {
+    fn of(model: &Model) -> Self {
         Self {
             cell: model.cell,
             frac: model.atoms.iter().map(|atom| atom.frac).collect(),
@@ -60,7 +132,7 @@ impl PointCharges {
     ///
     /// # Errors
     /// [`DftError::Cancelled`].
-    pub(crate) fn energy(&self, cancellation: Cancellation<'_>) -> Result<f64, DftError> {
+    fn energy(&self, cancellation: Cancellation<'_>) -> Result<f64, DftError> {
         let (eta, volume) = (self.eta, self.cell.volume());
         let total: f64 = self.charges.iter().sum();
         let squares: f64 = self.charges.iter().map(|z| z * z).sum();
@@ -77,14 +149,14 @@ impl PointCharges {
     }
 
     /// `d/dr [erfc(√η r)/r]`
-    pub(crate) fn slope(&self, r: f64) -> f64 {
+    fn slope(&self, r: f64) -> f64 {
         let eta = self.eta;
         let gaussian = 2.0 * (eta / PI).sqrt() * (-eta * r * r).exp();
         -(libm::erfc(eta.sqrt() * r) / r + gaussian) / r
     }
 
     /// `e^{−iG·τ}` of one charge.
-    pub(crate) fn phase(&self, charge: usize, miller: [i32; 3]) -> Complex64 {
+    fn phase(&self, charge: usize, miller: [i32; 3]) -> Complex64 {
         Complex64::cis(-2.0 * PI * dot(self.frac[charge], miller.map(f64::from)))
     }
 
@@ -92,7 +164,7 @@ impl PointCharges {
     ///
     /// # Errors
     /// [`DftError::Cancelled`].
-    pub(crate) fn visit_reciprocal(
+    fn visit_reciprocal(
         &self,
         cancellation: Cancellation<'_>,
         mut visit: impl FnMut([i32; 3], Vector3, f64, f64, Complex64),
@@ -123,7 +195,7 @@ impl PointCharges {
     ///
     /// # Errors
     /// [`DftError::Cancelled`].
-    pub(crate) fn visit_pairs(
+    fn visit_pairs(
         &self,
         cancellation: Cancellation<'_>,
         mut visit: impl FnMut(Pair),

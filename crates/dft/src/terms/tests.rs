@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Atom, Cell, Discretisation, KMesh, Model, Occupations, PlaneWaveBasis,
-    bands::{Bands, KeptPrecision},
+    bands::{Bands, KeptPrecision, band_sums, starting_bands},
     basis::{DensityGrid, PointOrbits},
     cancellation::Cancellation,
     density::Density,
@@ -20,8 +20,7 @@ use crate::{
     hamiltonian::{Hamiltonian, Operators},
     linear_algebra::{Scalar, ZERO, norm2},
     pseudo::Pseudopotential,
-    scf::FixedTerms,
-    terms::local::atomic_density,
+    terms::{Terms, atomic_density::atomic_density},
     xc::Functional,
 };
 
@@ -191,7 +190,7 @@ fn potentials_are_derivatives_of_energies() {
 #[test]
 fn single_precision_rounds_and_drafts_are_right_between_long_waves() {
     let basis = basis();
-    let terms = FixedTerms::new(&basis, Cancellation::NEVER).unwrap();
+    let terms = Terms::new(&basis, Cancellation::NEVER).unwrap();
     let density = Density::of_atoms(&basis, &terms, Cancellation::NEVER).unwrap();
     let kohn_sham = terms
         .evaluate(&basis, &density, ONE_THREAD, Cancellation::NEVER)
@@ -210,7 +209,7 @@ fn single_precision_rounds_and_drafts_are_right_between_long_waves() {
         (norm2(&difference) / norm2(b)).sqrt()
     };
     // All the waves of each band, and the long ones: half the reach.
-    let whole: Vec<Complex64> = crate::scf::starting_bands(&basis, waves, 4, 0);
+    let whole: Vec<Complex64> = starting_bands(&basis, waves, 4, 0);
     let longest = waves
         .kinetic
         .partition_point(|&kinetic| kinetic < 0.24 * waves.kinetic[waves.len() - 1]);
@@ -247,7 +246,7 @@ fn single_precision_rounds_and_drafts_are_right_between_long_waves() {
 #[test]
 fn davidson_agrees_with_dense_diagonalisation() {
     let basis = basis();
-    let terms = FixedTerms::new(&basis, Cancellation::NEVER).unwrap();
+    let terms = Terms::new(&basis, Cancellation::NEVER).unwrap();
     let density = Density::of_atoms(&basis, &terms, Cancellation::NEVER).unwrap();
     let kohn_sham = terms
         .evaluate(&basis, &density, ONE_THREAD, Cancellation::NEVER)
@@ -276,7 +275,7 @@ fn davidson_agrees_with_dense_diagonalisation() {
     let (expected, _) = Complex64::hermitian_eigen(&matrix, n).unwrap();
 
     let bands = 6;
-    let mut psi = crate::scf::starting_bands(&basis, waves, bands, 0);
+    let mut psi = starting_bands(&basis, waves, bands, 0);
     let solution = solved_to_the_end(&mut hamiltonian, &mut psi, bands);
     for (found, expected) in solution.values.iter().zip(&expected) {
         assert!((found - expected).abs() < 1e-11, "{found} {expected}");
@@ -297,16 +296,9 @@ fn davidson_agrees_with_dense_diagonalisation() {
         for mut place in one_band.iter_mut() {
             place.set(psi);
         }
-        let density = Density::of_bands::<_, f64>(
-            &basis,
-            &terms,
-            &one_band,
-            &[projectors.project(psi)],
-            &density,
-            ONE_THREAD,
-            Cancellation::NEVER,
-        )
-        .unwrap();
+        let (one, never) = (ONE_THREAD, Cancellation::NEVER);
+        let sums = band_sums::<_, f64>(&basis, &one_band, None, &density, one, never).unwrap();
+        let density = Density::of_bands(&basis, &terms, sums, one, never).unwrap();
         let grid = &basis.density_grid;
         let local = grid.integrate_product(&kohn_sham.potential, &density.field);
         let sum = kinetic_energy(waves, psi) + local + nonlocal[band];
@@ -335,7 +327,7 @@ fn free_electrons() {
         &projectors,
         Cancellation::NEVER,
     );
-    let mut psi = crate::scf::starting_bands(&basis, waves, 5, 3);
+    let mut psi = starting_bands(&basis, waves, 5, 3);
     let solution = solved_to_the_end(&mut hamiltonian, &mut psi, 5);
     for (found, expected) in solution.values.iter().zip(&waves.kinetic) {
         assert!((found - expected).abs() < 1e-12, "{found} {expected}");

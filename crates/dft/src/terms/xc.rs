@@ -5,11 +5,16 @@ use std::num::NonZeroUsize;
 
 use rustfft::num_complex::Complex64;
 
+use super::{
+    core_correction::core_strain,
+    strain::{add_diagonal, add_outer},
+};
 use crate::{
     DftError,
-    basis::{DensityGrid, PointOrbits},
+    basis::{DensityGrid, PlaneWaveBasis, PointOrbits},
     cancellation::Cancellation,
     parallel::{parallel_map, parallel_pair},
+    vector::Matrix3,
     xc::Functional,
 };
 
@@ -94,6 +99,57 @@ pub(crate) fn exchange_correlation(
         energy: values.energy * energy_per_sum,
         potential,
     })
+}
+
+/// `∂E/∂ε_ab = (E − ∫ V ρ) δ_ab − 2 ∫ ∂f/∂σ ∂_aρ ∂_bρ − Ω Σ_G Re V* (dρ_core/d|G|) G_a G_b / |G|` in hartree, with
+/// what was found for a valence density and ρ with the core density, the electrons Ωρ(G) held.
+///
+/// # Errors
+/// [`DftError::Cancelled`].
+pub(crate) fn exchange_correlation_strain(
+    basis: &PlaneWaveBasis,
+    density: &[Complex64],
+    core: Option<&[Complex64]>,
+    found: (f64, &[Complex64]),
+    threads: NonZeroUsize,
+    cancellation: Cancellation<'_>,
+) -> Result<Matrix3, DftError> {
+    let (model, grid) = (&basis.model, &basis.density_grid);
+    let (energy, potential) = found;
+    let mut density = density.to_vec();
+    let mut sum = [[0.0; 3]; 3];
+    if let Some(core) = core {
+        for (rho, core) in density.iter_mut().zip(core) {
+            *rho += core;
+        }
+        sum = core_strain(model, grid, potential, cancellation)?;
+    }
+    add_diagonal(
+        &mut sum,
+        energy - grid.integrate_product(potential, &density),
+    );
+    if model.functional.needs_gradient() {
+        cancellation.check()?;
+        let values = grid.to_real(&density);
+        cancellation.check()?;
+        let slopes = gradient(grid, &density);
+        let orbits = &basis.point_orbits;
+        let found = OrbitValues::of(
+            model.functional,
+            orbits,
+            &values,
+            Some(&slopes),
+            threads,
+            cancellation,
+        )?;
+        let share = grid.cell.volume() / values.len() as f64;
+        for (r, &orbit) in orbits.orbit_of().iter().enumerate() {
+            let slope = [0, 1, 2].map(|axis| slopes[axis][r]);
+            let factor = -2.0 * share * found.v_sigma[orbit as usize];
+            add_outer(&mut sum, factor, slope, slope);
+        }
+    }
+    Ok(sum)
 }
 
 /// Real and imaginary parts.

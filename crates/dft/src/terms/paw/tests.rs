@@ -7,14 +7,16 @@ use rustfft::num_complex::Complex64;
 use super::OneCentreTerms;
 use crate::{
     Atom, Cell, Discretisation, KMesh, Model, Occupations, PlaneWaveBasis,
+    bands::starting_bands,
     cancellation::Cancellation,
     density::Density,
     eigensolver::{Operator, dense_matrix, dense_overlap, solved_to_the_end},
     hamiltonian::{Hamiltonian, Operators},
     linear_algebra::{Scalar, ZERO},
     pseudo::Pseudopotential,
-    scf::{FixedTerms, starting_bands},
-    terms::{hartree::hartree_energy, nonlocal::Projectors, projector_matrices::ProjectorMatrices},
+    terms::{
+        Terms, hartree::hartree_energy, nonlocal::Projectors, projector_matrices::ProjectorMatrices,
+    },
     xc::Functional,
 };
 
@@ -198,7 +200,7 @@ fn mirror_planes_may_lie_anywhere() {
 fn coupling_is_the_derivative_of_the_energy() {
     let Some(basis) = basis() else { return };
     let grid = &basis.density_grid;
-    let terms = FixedTerms::new(&basis, Cancellation::NEVER).unwrap();
+    let terms = Terms::new(&basis, Cancellation::NEVER).unwrap();
     let sides = terms.bare_coupling.sides().to_vec();
     let at = occupations(&sides);
     // A smooth background keeps the density positive.
@@ -253,7 +255,7 @@ fn coupling_is_the_derivative_of_the_energy() {
 #[test]
 fn davidson_agrees_with_dense_diagonalisation_under_an_overlap() {
     let Some(basis) = basis() else { return };
-    let terms = FixedTerms::new(&basis, Cancellation::NEVER).unwrap();
+    let terms = Terms::new(&basis, Cancellation::NEVER).unwrap();
     let density = Density::of_atoms(&basis, &terms, Cancellation::NEVER).unwrap();
     let input = terms
         .evaluate(&basis, &density, ONE_THREAD, Cancellation::NEVER)

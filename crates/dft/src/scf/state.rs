@@ -1,0 +1,141 @@
+//! What the loop improves.
+
+use super::{ScfEnd, ScfIteration, ScfOptions, ScfResult, band_accuracy::BandAccuracy};
+use crate::{
+    bands::{Accuracy, BandSolver, Solved},
+    basis::PlaneWaveBasis,
+    density::Density,
+    occupation::{Filling, Occupations},
+    terms::EnergyParts,
+};
+
+/// What is known after each iteration.
+pub(super) struct State {
+    /// Output density of the last iteration; before the first one, the input.
+    pub(super) density: Density,
+    /// What the next iteration's bands are solved to.
+    accuracy: BandAccuracy,
+    eigenvalues_ha: Vec<Vec<f64>>,
+    /// Before the first iteration a guess of which bands will hold electrons.
+    occupations: Vec<Vec<f64>>,
+    fermi_level_ha: Option<f64>,
+    energies: EnergyParts,
+    /// Whether the last iteration's bands are drafts.
+    pub(super) is_draft: bool,
+    pub(super) history: Vec<ScfIteration>,
+}
+
+impl State {
+    /// Before the first iteration, for so many bands.
+    pub(super) fn new(
+        basis: &PlaneWaveBasis,
+        bands: usize,
+        density: Density,
+        accuracy: BandAccuracy,
+    ) -> Self {
+        let mut occupations = vec![vec![2.0; bands]; basis.waves.len()];
+        if basis.model.occupations == Occupations::Fixed {
+            let pairs = (basis.model.electron_count() / 2.0).round() as usize;
+            for bands in &mut occupations {
+                bands[pairs..].fill(0.0);
+            }
+        }
+        Self {
+            density,
+            accuracy,
+            eigenvalues_ha: Vec::new(),
+            occupations,
+            fermi_level_ha: None,
+            energies: EnergyParts::default(),
+            is_draft: false,
+            history: Vec::new(),
+        }
+    }
+
+    /// What the next bands are asked for.
+    pub(super) fn wanted(&self, options: &ScfOptions) -> Accuracy<'_> {
+        let last = self.history.last();
+        Accuracy {
+            residual2: self.accuracy.residual2,
+            occupations: &self.occupations,
+            density_error_ha: last.map_or(f64::INFINITY, |last| last.estimated_error_ha),
+            wanted_error_ha: options.convergence_ha,
+        }
+    }
+
+    /// Takes what an iteration found.
+    pub(super) fn record(
+        &mut self,
+        solved: Solved,
+        filling: Filling,
+        density: Density,
+        energies: EnergyParts,
+        error_ha: f64,
+    ) -> ScfIteration {
+        let iteration = ScfIteration {
+            number: self.history.len() + 1,
+            total_energy_ha: energies.total_ha(),
+            estimated_error_ha: error_ha,
+            hamiltonian_applications: solved.applications,
+            unconverged_bands: solved.unconverged,
+        };
+        self.history.push(iteration);
+        self.density = density;
+        self.eigenvalues_ha = solved.eigenvalues_ha;
+        self.is_draft = solved.is_draft;
+        self.occupations = filling.occupation;
+        self.fermi_level_ha = filling.fermi_level;
+        self.energies = energies;
+        iteration
+    }
+
+    /// Whether the last iteration was the last one; if not, follows its error.
+    pub(super) fn end(&mut self, options: &ScfOptions) -> Option<ScfEnd> {
+        let error_ha = self.history.last()?.estimated_error_ha;
+        let bands_are_good = self.accuracy.is_enough() && !self.is_draft;
+        self.accuracy.follow(error_ha);
+        if error_ha < options.convergence_ha && bands_are_good {
+            return Some(ScfEnd::Converged);
+        }
+        has_stagnated(&self.history, options.stagnation_window).then_some(ScfEnd::Stagnated)
+    }
+
+    /// What the loop leaves: bands too, unless it was cancelled or broke down.
+    pub(super) fn into_result(
+        self,
+        basis: &PlaneWaveBasis,
+        end: ScfEnd,
+        preparation: Vec<ScfIteration>,
+        solver: Box<dyn BandSolver + '_>,
+    ) -> ScfResult {
+        ScfResult {
+            end,
+            energies: self.energies,
+            k_points: basis.k_points(),
+            eigenvalues_ha: self.eigenvalues_ha,
+            occupations: self.occupations,
+            fermi_level_ha: self.fermi_level_ha,
+            history: self.history,
+            preparation,
+            density: self.density,
+            bands: match end {
+                ScfEnd::Cancelled | ScfEnd::DiagonalizationFailed => None,
+                _ => solver.into_bands(),
+            },
+        }
+    }
+}
+
+/// Whether the error has not fallen by a tenth within the window.
+fn has_stagnated(history: &[ScfIteration], window: Option<usize>) -> bool {
+    let Some(split) = window.and_then(|window| history.len().checked_sub(window)) else {
+        return false;
+    };
+    let best = |iterations: &[ScfIteration]| {
+        let errors = iterations
+            .iter()
+            .map(|iteration| iteration.estimated_error_ha);
+        errors.fold(f64::INFINITY, f64::min)
+    };
+    split > 0 && best(&history[split..]) > 0.9 * best(&history[..split])
+}
