@@ -1,11 +1,16 @@
 //! Where an episode stands.
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 /// What an agent does in a step: an index into the actions of the process, which for filling and
 /// substitution are the elements, for improvement the elements of the first site, then those of the
 /// second, and so on.
 pub type Action = u16;
+
+/// The element of each site as an index into the elements, their number where it is empty. In place on
+/// all but large skeletons, since taking memory would be a good part of what an episode costs.
+pub type NodeTypes = SmallVec<[u8; 16]>;
 
 /// Where an episode stands: which skeleton, which traversal, and what is where.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -16,6 +21,6 @@ pub struct State {
     pub start: u16,
     /// Actions taken so far.
     pub step: u16,
-    /// Element of each site as an index into the elements, their number where it is empty.
-    pub node_types: Box<[u8]>,
+    /// What is on each site.
+    pub node_types: NodeTypes,
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{filling::Filling, improvement::Improvement, substitution::Substitution};
 
-use crate::{Action, Board, EnvironmentError, Observation, State};
+use crate::{Action, Actions, Board, EnvironmentError, NodeTypes, Observation, State};
 
 /// A Markov decision process on a [`Board`]. What searches, replay and relabelling may assume of it
 /// is said here, so that none of them asks which process it is.
@@ -23,7 +23,7 @@ use crate::{Action, Board, EnvironmentError, Observation, State};
 /// then the same for every order of the sites.
 pub trait Process: fmt::Debug + Send + Sync {
     /// What every site holds at the start of an episode, drawn where it is random.
-    fn initial_sites(&self, board: &Board, skeleton: usize, rng: &mut Pcg64) -> Box<[u8]>;
+    fn initial_sites(&self, board: &Board, skeleton: usize, rng: &mut Pcg64) -> NodeTypes;
 
     /// Whether the sites of a state, read from a file, can hold what they do at its step.
     fn can_hold(&self, board: &Board, state: &State) -> bool;
@@ -149,7 +149,7 @@ pub trait Process: fmt::Debug + Send + Sync {
 
     /// The actions that lead from the start of an episode to a filling, `None` if they are not
     /// allowed or too few. Two histories with the same start and end are worth the same.
-    fn history(&self, board: &Board, start: &State, filling: &[u8]) -> Option<Vec<Action>> {
+    fn history(&self, board: &Board, start: &State, filling: &[u8]) -> Option<Actions> {
         let order = board.traversal(start.skeleton.into(), start.start.into());
         let length = self.length(order.len());
         let out_of_reach = order.iter().skip(length).map(|&site| usize::from(site));
