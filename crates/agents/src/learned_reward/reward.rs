@@ -160,7 +160,7 @@ impl LearnedReward {
         let prediction = beliefs.first().map(|belief| self.prediction(belief));
         let prediction = prediction.unwrap_or_default();
         let (reward, target) = (self.task.objective().reward(), self.task.target());
-        let predicted_return = reward.of_appraisal(target, &Appraisal::Predicted(prediction));
+        let predicted_return = reward.of_prediction(target, &prediction);
         let config = &self.config;
         let is_known = || {
             let filling = canonical(&self.task, skeleton, &node_types);

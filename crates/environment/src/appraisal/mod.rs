@@ -20,7 +20,7 @@ pub enum Appraisal {
     /// A calculator computed it, now or earlier.
     Computed(Box<Evaluation>),
     /// A model guessed it. Never stored beside what was computed.
-    Predicted(Prediction),
+    Predicted(Box<Prediction>),
 }
 
 impl Appraisal {
