@@ -10,7 +10,7 @@ use crystalgym_crystal::Crystal;
 
 use crate::{
     Calculator, CancelToken, Evaluation, Failure, FailureCode, Outcome, Property, ResultStore,
-    Source, StoreError, StoreKey, WarningCode,
+    Source, StoreError, StoreKey, Values, WarningCode,
     identity::Identity,
     queue::{
         calculation::QueuedCalculation,
@@ -270,9 +270,6 @@ fn compute_guarded(
     cancel: &CancelToken,
 ) -> Outcome {
     let start = (!calculator.is_instant()).then(Instant::now);
-    let outcome = catch_unwind(AssertUnwindSafe(|| {
-        calculator.evaluate(crystal, property, cancel)
-    }));
     let internal = |message: String| {
         Outcome::Failure(Failure {
             code: FailureCode::Internal,
@@ -282,35 +279,43 @@ fn compute_guarded(
             terms: Vec::new(),
         })
     };
-    match outcome {
-        // No number is neither a value nor something that a file can hold.
-        Ok(Outcome::Success(values))
-            if ![
-                values.value,
-                values.volume_ang3,
-                values.rigid_density_g_cm3,
-                values.seconds,
-            ]
-            .iter()
-            .all(|x| x.is_finite()) =>
-        {
-            internal(format!(
-                "the calculator {} gave {} as {property}, expected a finite number",
-                calculator.name(),
-                values.value
-            ))
-        }
-        Ok(outcome) => outcome,
-        Err(panic) => {
-            let message = panic
-                .downcast_ref::<String>()
-                .map(String::as_str)
-                .or_else(|| panic.downcast_ref::<&str>().copied())
-                .unwrap_or("no message");
-            internal(format!(
-                "the calculator {} panicked: {message}",
-                calculator.name()
-            ))
-        }
+    // Written from within: what a guarded call hands back is copied on every layer of the guard.
+    let mut outcome = Outcome::Failure(Failure::new(FailureCode::Internal, ""));
+    let guarded = catch_unwind(AssertUnwindSafe(|| {
+        outcome = calculator.evaluate(crystal, property, cancel);
+    }));
+    if let Err(panic) = guarded {
+        let message = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("no message");
+        outcome = internal(format!(
+            "the calculator {} panicked: {message}",
+            calculator.name()
+        ));
+    } else if let Outcome::Success(values) = &outcome
+        && !all_finite(values)
+    {
+        outcome = internal(format!(
+            "the calculator {} gave {} as {property}, expected a finite number",
+            calculator.name(),
+            values.value
+        ));
     }
+    outcome
+}
+
+/// No number is neither a value nor something that a file can hold.
+fn all_finite(values: &Values) -> bool {
+    let Values {
+        value,
+        volume_ang3,
+        rigid_density_g_cm3,
+        seconds,
+        ..
+    } = values;
+    [value, volume_ang3, rigid_density_g_cm3, seconds]
+        .into_iter()
+        .all(|number| number.is_finite())
 }
