@@ -40,6 +40,14 @@ impl Appraisal {
             Self::Predicted(_) => None,
         }
     }
+
+    /// The same by itself.
+    pub fn into_evaluation(self) -> Option<Evaluation> {
+        match self {
+            Self::Computed(evaluation) => Some(*evaluation),
+            Self::Predicted(_) => None,
+        }
+    }
 }
 
 /// A guess with its uncertainty.

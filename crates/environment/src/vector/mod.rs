@@ -335,7 +335,8 @@ impl VectorEnvironment {
     /// The finished episode whose result has been there for longest; waits for one at most so long.
     /// `None` if the time ran out or nothing is open.
     pub fn next_ready(&mut self, timeout: Duration) -> Option<FinishedEpisode> {
-        let begun = Instant::now();
+        // Looked at only where there is something to wait for.
+        let mut begun = None;
         loop {
             let is_known = |open: &OpenEpisode| open.awaited().next().is_none();
             if let Some(place) = self.open.iter().position(is_known) {
@@ -344,6 +345,7 @@ impl VectorEnvironment {
             if self.open.is_empty() {
                 return None;
             }
+            let begun = *begun.get_or_insert_with(Instant::now);
             let left = timeout.saturating_sub(begun.elapsed());
             let (ticket, appraisal) = self.appraiser.receive(left)?;
             // The answer for an episode that a reset has given up belongs to nobody.
