@@ -56,7 +56,7 @@ pub fn evaluate(
     if calculator.is_instant() {
         let canonical = calculator.sees_sites().then(|| crystal.canonical());
         let crystal = canonical.as_ref().unwrap_or(crystal);
-        return evaluate_instantly(calculator, crystal, property, cancel);
+        return *evaluate_instantly(calculator, crystal, property, cancel);
     }
     let identity = Identity::of(crystal, calculator);
     let compute = || compute_to_store(calculator, &identity, crystal, property, cancel);
@@ -100,35 +100,56 @@ pub(crate) fn compute_to_store(
     property: Property,
     cancel: &CancelToken,
 ) -> Outcome {
-    let outcome = match identity.to_compute() {
-        Ok(crystal) => compute_guarded(calculator, &crystal, property, cancel),
-        Err(error) => Outcome::Failure(Failure::new(FailureCode::BadGeometry, error.to_string())),
-    };
+    let mut outcome = NOT_COMPUTED;
+    match identity.to_compute() {
+        Ok(crystal) => compute_guarded(calculator, &crystal, property, cancel, &mut outcome),
+        Err(error) => {
+            outcome = Outcome::Failure(Failure::new(FailureCode::BadGeometry, error.to_string()));
+        }
+    }
     note(outcome, calculator, identity, asked, property)
 }
 
 /// Computes a property by an instant calculator, of a crystal in the canonical order of its skeleton if the
-/// calculator [sees sites](Calculator::sees_sites).
+/// calculator [sees sites](Calculator::sees_sites). In a box, in which it is written once: an evaluation is
+/// large, and copies of it would take longer than the calculation.
 pub fn evaluate_instantly(
     calculator: &dyn Calculator,
     canonical: &Crystal,
     property: Property,
     cancel: &CancelToken,
-) -> Evaluation {
+) -> Box<Evaluation> {
     let mut each =
-        |part: &dyn Calculator, property| evaluate_instantly(part, canonical, property, cancel);
+        |part: &dyn Calculator, property| *evaluate_instantly(part, canonical, property, cancel);
     if let Some(evaluation) = calculator.evaluate_parts(property, &mut each) {
-        return evaluation;
+        return Box::new(evaluation);
     }
-    Evaluation {
-        outcome: compute_guarded(calculator, canonical, property, cancel),
+    let mut evaluation = Box::new(Evaluation {
+        outcome: NOT_COMPUTED,
         source: match calculator.looks_up() {
             true => Source::Store,
             false => Source::Computed,
         },
         store_error: None,
-    }
+    });
+    compute_guarded(
+        calculator,
+        canonical,
+        property,
+        cancel,
+        &mut evaluation.outcome,
+    );
+    evaluation
 }
+
+/// What stands where an outcome is to be written.
+const NOT_COMPUTED: Outcome = Outcome::Failure(Failure {
+    code: FailureCode::Internal,
+    message: String::new(),
+    scf_iterations: 0,
+    seconds: 0.0,
+    terms: Vec::new(),
+});
 
 /// A result that workers of a queue compute.
 pub(crate) struct Delegation {
@@ -263,12 +284,14 @@ fn note(
     Outcome::Success(values)
 }
 
+/// Writes what a calculator says, or that it failed at its own, to where it is to stand.
 fn compute_guarded(
     calculator: &dyn Calculator,
     crystal: &Crystal,
     property: Property,
     cancel: &CancelToken,
-) -> Outcome {
+    outcome: &mut Outcome,
+) {
     let start = (!calculator.is_instant()).then(Instant::now);
     let internal = |message: String| {
         Outcome::Failure(Failure {
@@ -279,10 +302,8 @@ fn compute_guarded(
             terms: Vec::new(),
         })
     };
-    // Written from within: what a guarded call hands back is copied on every layer of the guard.
-    let mut outcome = Outcome::Failure(Failure::new(FailureCode::Internal, ""));
     let guarded = catch_unwind(AssertUnwindSafe(|| {
-        outcome = calculator.evaluate(crystal, property, cancel);
+        *outcome = calculator.evaluate(crystal, property, cancel);
     }));
     if let Err(panic) = guarded {
         let message = panic
@@ -290,20 +311,19 @@ fn compute_guarded(
             .map(String::as_str)
             .or_else(|| panic.downcast_ref::<&str>().copied())
             .unwrap_or("no message");
-        outcome = internal(format!(
+        *outcome = internal(format!(
             "the calculator {} panicked: {message}",
             calculator.name()
         ));
-    } else if let Outcome::Success(values) = &outcome
+    } else if let Outcome::Success(values) = &*outcome
         && !all_finite(values)
     {
-        outcome = internal(format!(
+        *outcome = internal(format!(
             "the calculator {} gave {} as {property}, expected a finite number",
             calculator.name(),
             values.value
         ));
     }
-    outcome
 }
 
 /// No number is neither a value nor something that a file can hold.

@@ -40,12 +40,7 @@ impl Instant {
             }
             none => none.insert(crystal.canonical()),
         };
-        Box::new(evaluate_instantly(
-            calculator,
-            crystal,
-            property,
-            &self.never,
-        ))
+        evaluate_instantly(calculator, crystal, property, &self.never)
     }
 }
 

@@ -90,25 +90,35 @@ pub trait Process: fmt::Debug + Send + Sync {
         focus: usize,
         action: i64,
     ) -> Result<Action, EnvironmentError> {
-        if self.is_terminal(state) {
-            return Err(EnvironmentError::EpisodeEnded);
-        }
         let allowed = self.allowed(board, state.skeleton.into(), focus);
         let found = usize::try_from(action).ok();
-        match found.and_then(|action| Some((action, *allowed.get(action)?))) {
-            Some((action, true)) => Ok(action as Action),
-            Some((action, false)) => {
-                let (site, element) = self.placement(focus, action as Action);
-                Err(EnvironmentError::ForbiddenAction {
+        let is_allowed = found.and_then(|action| allowed.get(action)) == Some(&true);
+        match is_allowed && !self.is_terminal(state) {
+            true => Ok(action as Action),
+            false => Err(self.refusal(board, state, focus, action)),
+        }
+    }
+
+    /// Why an action cannot be taken.
+    #[cold]
+    fn refusal(&self, board: &Board, state: &State, focus: usize, action: i64) -> EnvironmentError {
+        if self.is_terminal(state) {
+            return EnvironmentError::EpisodeEnded;
+        }
+        let actions = self.allowed(board, state.skeleton.into(), focus).len();
+        match usize::try_from(action) {
+            Ok(known) if known < actions => {
+                let (site, element) = self.placement(focus, known as Action);
+                EnvironmentError::ForbiddenAction {
                     element: board.elements().elements()[usize::from(element)].to_string(),
                     site,
-                })
+                }
             }
-            None => Err(EnvironmentError::InvalidAction {
+            _ => EnvironmentError::InvalidAction {
                 action,
                 step: state.step.into(),
-                last: allowed.len() - 1,
-            }),
+                last: actions - 1,
+            },
         }
     }
 

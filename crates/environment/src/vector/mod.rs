@@ -318,18 +318,16 @@ impl VectorEnvironment {
         if self.open.len() <= in_flight {
             return Ok(None);
         }
-        let Some(mut open) = self.open.pop_front() else {
-            return Ok(None);
-        };
-        while let Some(ticket) = open.awaited().next() {
+        while let Some(open) = self.open.front_mut()
+            && let Some(ticket) = open.awaited().next()
+        {
             if let Some(appraisal) = self.appraiser.wait(ticket, LOOK_UP) {
                 open.take(ticket, appraisal);
             } else if interrupted() {
-                self.open.push_front(open);
                 return Err(Interrupted);
             }
         }
-        Ok(open.finished())
+        Ok(self.open.pop_front().and_then(OpenEpisode::finished))
     }
 
     /// The finished episode whose result has been there for longest; waits for one at most so long.
