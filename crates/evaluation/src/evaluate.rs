@@ -100,13 +100,10 @@ pub(crate) fn compute_to_store(
     property: Property,
     cancel: &CancelToken,
 ) -> Outcome {
-    let mut outcome = NOT_COMPUTED;
-    match identity.to_compute() {
-        Ok(crystal) => compute_guarded(calculator, &crystal, property, cancel, &mut outcome),
-        Err(error) => {
-            outcome = Outcome::Failure(Failure::new(FailureCode::BadGeometry, error.to_string()));
-        }
-    }
+    let outcome = match identity.to_compute() {
+        Ok(crystal) => evaluate_guarded(calculator, &crystal, property, cancel).outcome,
+        Err(error) => Outcome::Failure(Failure::new(FailureCode::BadGeometry, error.to_string())),
+    };
     note(outcome, calculator, identity, asked, property)
 }
 
@@ -124,32 +121,8 @@ pub fn evaluate_instantly(
     if let Some(evaluation) = calculator.evaluate_parts(property, &mut each) {
         return Box::new(evaluation);
     }
-    let mut evaluation = Box::new(Evaluation {
-        outcome: NOT_COMPUTED,
-        source: match calculator.looks_up() {
-            true => Source::Store,
-            false => Source::Computed,
-        },
-        store_error: None,
-    });
-    compute_guarded(
-        calculator,
-        canonical,
-        property,
-        cancel,
-        &mut evaluation.outcome,
-    );
-    evaluation
+    evaluate_guarded(calculator, canonical, property, cancel)
 }
-
-/// What stands where an outcome is to be written.
-const NOT_COMPUTED: Outcome = Outcome::Failure(Failure {
-    code: FailureCode::Internal,
-    message: String::new(),
-    scf_iterations: 0,
-    seconds: 0.0,
-    terms: Vec::new(),
-});
 
 /// A result that workers of a queue compute.
 pub(crate) struct Delegation {
@@ -284,46 +257,53 @@ fn note(
     Outcome::Success(values)
 }
 
-/// Writes what a calculator says, or that it failed at its own, to where it is to stand.
-fn compute_guarded(
+/// What a calculator says, or that it failed at its own. Boxed within the guard, which copies what
+/// passes through it.
+fn evaluate_guarded(
     calculator: &dyn Calculator,
     crystal: &Crystal,
     property: Property,
     cancel: &CancelToken,
-    outcome: &mut Outcome,
-) {
+) -> Box<Evaluation> {
     let start = (!calculator.is_instant()).then(Instant::now);
-    let internal = |message: String| {
-        Outcome::Failure(Failure {
-            code: FailureCode::Internal,
-            message,
-            scf_iterations: 0,
-            seconds: start.map_or(0.0, |start| start.elapsed().as_secs_f64()),
-            terms: Vec::new(),
+    let boxed = |outcome: Outcome| {
+        Box::new(Evaluation {
+            outcome,
+            source: match calculator.looks_up() {
+                true => Source::Store,
+                false => Source::Computed,
+            },
+            store_error: None,
         })
     };
     let guarded = catch_unwind(AssertUnwindSafe(|| {
-        *outcome = calculator.evaluate(crystal, property, cancel);
+        boxed(calculator.evaluate(crystal, property, cancel))
     }));
-    if let Err(panic) = guarded {
-        let message = panic
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or_else(|| panic.downcast_ref::<&str>().copied())
-            .unwrap_or("no message");
-        *outcome = internal(format!(
-            "the calculator {} panicked: {message}",
-            calculator.name()
-        ));
-    } else if let Outcome::Success(values) = &*outcome
-        && !all_finite(values)
-    {
-        *outcome = internal(format!(
-            "the calculator {} gave {} as {property}, expected a finite number",
-            calculator.name(),
-            values.value
-        ));
-    }
+    let message = match guarded {
+        Ok(evaluation) => match &evaluation.outcome {
+            Outcome::Success(values) if !all_finite(values) => format!(
+                "the calculator {} gave {} as {property}, expected a finite number",
+                calculator.name(),
+                values.value
+            ),
+            _ => return evaluation,
+        },
+        Err(panic) => {
+            let message = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied())
+                .unwrap_or("no message");
+            format!("the calculator {} panicked: {message}", calculator.name())
+        }
+    };
+    boxed(Outcome::Failure(Failure {
+        code: FailureCode::Internal,
+        message,
+        scf_iterations: 0,
+        seconds: start.map_or(0.0, |start| start.elapsed().as_secs_f64()),
+        terms: Vec::new(),
+    }))
 }
 
 /// No number is neither a value nor something that a file can hold.
