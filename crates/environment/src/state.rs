@@ -13,7 +13,7 @@ pub type Action = u16;
 pub type NodeTypes = SmallVec<[u8; 16]>;
 
 /// Where an episode stands: which skeleton, which traversal, and what is where.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct State {
     /// Index into [`Board::skeletons`](crate::Board::skeletons).
     pub skeleton: u16,
@@ -23,4 +23,14 @@ pub struct State {
     pub step: u16,
     /// What is on each site.
     pub node_types: NodeTypes,
+}
+
+impl Clone for State {
+    /// The sites at once, where their list would clone them one by one.
+    fn clone(&self) -> Self {
+        Self {
+            node_types: NodeTypes::from_slice(&self.node_types),
+            ..*self
+        }
+    }
 }
