@@ -1,8 +1,12 @@
 //! What happened in an episode: its start and the actions, recorded as they were taken.
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use crate::{Action, EnvironmentError, State, Task};
+
+/// Actions one after the other, in place where they are few.
+pub type Actions = SmallVec<[Action; 8]>;
 
 /// The start of an episode and the actions taken since. Every state between follows by taking them
 /// again.
@@ -11,14 +15,14 @@ pub struct Episode {
     /// The state before the first action.
     pub start: State,
     /// Actions in the order in which they were taken.
-    pub actions: Vec<Action>,
+    pub actions: Actions,
 }
 
 impl Episode {
     /// An episode in which nothing has happened, with room for so many actions.
     pub fn starting_from(start: State, length: usize) -> Self {
         Self {
-            actions: Vec::with_capacity(length),
+            actions: Actions::with_capacity(length),
             start,
         }
     }

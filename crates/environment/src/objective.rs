@@ -277,22 +277,19 @@ impl Reward {
         }
     }
 
-    /// The reward of an appraisal; of a prediction the expected one,
-    /// `(1 − f) r(value) + f r(failure)` with the predicted probability of failure `f`, less its penalty,
-    /// and no less than that of a failure.
+    /// The reward that a prediction lets expect, `(1 − f) r(value) + f r(failure)` with the predicted
+    /// probability of failure `f`, less its penalty, and no less than that of a failure.
+    pub fn of_prediction(&self, target: f64, prediction: &Prediction) -> f64 {
+        let success = self.of_value(target, prediction.value);
+        let expected = success + prediction.failure_probability * (self.of_failure() - success);
+        (expected - prediction.penalty).max(self.of_failure())
+    }
+
+    /// The reward of an appraisal.
     pub fn of_appraisal(&self, target: f64, appraisal: &Appraisal) -> f64 {
         match appraisal {
             Appraisal::Computed(evaluation) => self.of_outcome(target, &evaluation.outcome),
-            Appraisal::Predicted(Prediction {
-                value,
-                failure_probability,
-                penalty,
-                ..
-            }) => {
-                let success = self.of_value(target, *value);
-                let expected = success + failure_probability * (self.of_failure() - success);
-                (expected - penalty).max(self.of_failure())
-            }
+            Appraisal::Predicted(prediction) => self.of_prediction(target, prediction),
         }
     }
 }
@@ -415,21 +412,21 @@ mod tests {
 
     #[test]
     fn a_prediction_earns_what_is_expected() {
-        let prediction = Appraisal::Predicted(Prediction {
+        let prediction = Prediction {
             value: 3.0,
             spread: 0.1,
             failure_probability: 0.25,
             penalty: 0.1,
-        });
+        };
         let expected = 0.75 - 0.25 - 0.1;
-        let found = Reward::of(Property::Density).of_appraisal(3.0, &prediction);
+        let found = Reward::of(Property::Density).of_prediction(3.0, &prediction);
         assert!((found - expected).abs() < 1e-15);
-        let doubtful = Appraisal::Predicted(Prediction {
+        let doubtful = Prediction {
             value: 3.0,
             penalty: 7.0,
             ..Prediction::default()
-        });
-        let least = Reward::of(Property::Density).of_appraisal(3.0, &doubtful);
+        };
+        let least = Reward::of(Property::Density).of_prediction(3.0, &doubtful);
         assert_eq!(least, -1.0);
     }
 }

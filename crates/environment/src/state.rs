@@ -1,14 +1,19 @@
 //! Where an episode stands.
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 /// What an agent does in a step: an index into the actions of the process, which for filling and
 /// substitution are the elements, for improvement the elements of the first site, then those of the
 /// second, and so on.
 pub type Action = u16;
 
+/// The element of each site as an index into the elements, their number where it is empty. In place on
+/// all but large skeletons, since taking memory would be a good part of what an episode costs.
+pub type NodeTypes = SmallVec<[u8; 16]>;
+
 /// Where an episode stands: which skeleton, which traversal, and what is where.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct State {
     /// Index into [`Board::skeletons`](crate::Board::skeletons).
     pub skeleton: u16,
@@ -16,6 +21,16 @@ pub struct State {
     pub start: u16,
     /// Actions taken so far.
     pub step: u16,
-    /// Element of each site as an index into the elements, their number where it is empty.
-    pub node_types: Box<[u8]>,
+    /// What is on each site.
+    pub node_types: NodeTypes,
+}
+
+impl Clone for State {
+    /// The sites at once, where their list would clone them one by one.
+    fn clone(&self) -> Self {
+        Self {
+            node_types: NodeTypes::from_slice(&self.node_types),
+            ..*self
+        }
+    }
 }

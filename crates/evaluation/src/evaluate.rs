@@ -10,7 +10,7 @@ use crystalgym_crystal::Crystal;
 
 use crate::{
     Calculator, CancelToken, Evaluation, Failure, FailureCode, Outcome, Property, ResultStore,
-    Source, StoreError, StoreKey, WarningCode,
+    Source, StoreError, StoreKey, Values, WarningCode,
     identity::Identity,
     queue::{
         calculation::QueuedCalculation,
@@ -56,7 +56,7 @@ pub fn evaluate(
     if calculator.is_instant() {
         let canonical = calculator.sees_sites().then(|| crystal.canonical());
         let crystal = canonical.as_ref().unwrap_or(crystal);
-        return evaluate_instantly(calculator, crystal, property, cancel);
+        return *evaluate_instantly(calculator, crystal, property, cancel);
     }
     let identity = Identity::of(crystal, calculator);
     let compute = || compute_to_store(calculator, &identity, crystal, property, cancel);
@@ -101,33 +101,27 @@ pub(crate) fn compute_to_store(
     cancel: &CancelToken,
 ) -> Outcome {
     let outcome = match identity.to_compute() {
-        Ok(crystal) => compute_guarded(calculator, &crystal, property, cancel),
+        Ok(crystal) => evaluate_guarded(calculator, &crystal, property, cancel).outcome,
         Err(error) => Outcome::Failure(Failure::new(FailureCode::BadGeometry, error.to_string())),
     };
     note(outcome, calculator, identity, asked, property)
 }
 
 /// Computes a property by an instant calculator, of a crystal in the canonical order of its skeleton if the
-/// calculator [sees sites](Calculator::sees_sites).
+/// calculator [sees sites](Calculator::sees_sites). In a box, in which it is written once: an evaluation is
+/// large, and copies of it would take longer than the calculation.
 pub fn evaluate_instantly(
     calculator: &dyn Calculator,
     canonical: &Crystal,
     property: Property,
     cancel: &CancelToken,
-) -> Evaluation {
+) -> Box<Evaluation> {
     let mut each =
-        |part: &dyn Calculator, property| evaluate_instantly(part, canonical, property, cancel);
+        |part: &dyn Calculator, property| *evaluate_instantly(part, canonical, property, cancel);
     if let Some(evaluation) = calculator.evaluate_parts(property, &mut each) {
-        return evaluation;
+        return Box::new(evaluation);
     }
-    Evaluation {
-        outcome: compute_guarded(calculator, canonical, property, cancel),
-        source: match calculator.looks_up() {
-            true => Source::Store,
-            false => Source::Computed,
-        },
-        store_error: None,
-    }
+    evaluate_guarded(calculator, canonical, property, cancel)
 }
 
 /// A result that workers of a queue compute.
@@ -263,54 +257,65 @@ fn note(
     Outcome::Success(values)
 }
 
-fn compute_guarded(
+/// What a calculator says, or that it failed at its own. Boxed within the guard, which copies what
+/// passes through it.
+fn evaluate_guarded(
     calculator: &dyn Calculator,
     crystal: &Crystal,
     property: Property,
     cancel: &CancelToken,
-) -> Outcome {
+) -> Box<Evaluation> {
     let start = (!calculator.is_instant()).then(Instant::now);
-    let outcome = catch_unwind(AssertUnwindSafe(|| {
-        calculator.evaluate(crystal, property, cancel)
-    }));
-    let internal = |message: String| {
-        Outcome::Failure(Failure {
-            code: FailureCode::Internal,
-            message,
-            scf_iterations: 0,
-            seconds: start.map_or(0.0, |start| start.elapsed().as_secs_f64()),
-            terms: Vec::new(),
+    let boxed = |outcome: Outcome| {
+        Box::new(Evaluation {
+            outcome,
+            source: match calculator.looks_up() {
+                true => Source::Store,
+                false => Source::Computed,
+            },
+            store_error: None,
         })
     };
-    match outcome {
-        // No number is neither a value nor something that a file can hold.
-        Ok(Outcome::Success(values))
-            if ![
-                values.value,
-                values.volume_ang3,
-                values.rigid_density_g_cm3,
-                values.seconds,
-            ]
-            .iter()
-            .all(|x| x.is_finite()) =>
-        {
-            internal(format!(
+    let guarded = catch_unwind(AssertUnwindSafe(|| {
+        boxed(calculator.evaluate(crystal, property, cancel))
+    }));
+    let message = match guarded {
+        Ok(evaluation) => match &evaluation.outcome {
+            Outcome::Success(values) if !all_finite(values) => format!(
                 "the calculator {} gave {} as {property}, expected a finite number",
                 calculator.name(),
                 values.value
-            ))
-        }
-        Ok(outcome) => outcome,
+            ),
+            _ => return evaluation,
+        },
         Err(panic) => {
             let message = panic
                 .downcast_ref::<String>()
                 .map(String::as_str)
                 .or_else(|| panic.downcast_ref::<&str>().copied())
                 .unwrap_or("no message");
-            internal(format!(
-                "the calculator {} panicked: {message}",
-                calculator.name()
-            ))
+            format!("the calculator {} panicked: {message}", calculator.name())
         }
-    }
+    };
+    boxed(Outcome::Failure(Failure {
+        code: FailureCode::Internal,
+        message,
+        scf_iterations: 0,
+        seconds: start.map_or(0.0, |start| start.elapsed().as_secs_f64()),
+        terms: Vec::new(),
+    }))
+}
+
+/// No number is neither a value nor something that a file can hold.
+fn all_finite(values: &Values) -> bool {
+    let Values {
+        value,
+        volume_ang3,
+        rigid_density_g_cm3,
+        seconds,
+        ..
+    } = values;
+    [value, volume_ang3, rigid_density_g_cm3, seconds]
+        .into_iter()
+        .all(|number| number.is_finite())
 }

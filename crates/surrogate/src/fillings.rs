@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crystalgym_environment::Task;
+use crystalgym_environment::{NodeTypes, Task};
 
 /// A complete filling of a skeleton: one node type for each site.
-pub type Filling = Box<[u8]>;
+pub type Filling = NodeTypes;
 
 /// Fillings written down side by side.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crystalgym_environment::{
-    Action, Appraisal, Episode, FinishedEpisode, State, Task,
+    Action, Actions, Appraisal, Episode, FinishedEpisode, State, Task,
     random::{uniform_below, uniform_unit},
 };
 use crystalgym_evaluation::{FailureCode, Outcome};
@@ -37,7 +37,7 @@ struct Crystal {
     /// In canonical form.
     filling: Filling,
     start: State,
-    actions: Vec<Action>,
+    actions: Actions,
     target: f64,
     reward: f64,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -71,7 +71,7 @@ fn best_places(made: &VecDeque<Trajectory>, fraction: f64) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
-    use crystalgym_environment::State;
+    use crystalgym_environment::{Actions, NodeTypes, State};
     use rand::SeedableRng;
 
     use super::*;
@@ -81,12 +81,12 @@ mod tests {
             skeleton: 0,
             start: 0,
             step: 0,
-            node_types: Box::new([0]),
+            node_types: NodeTypes::from_slice(&[0]),
         };
         let of_reward = |&reward| Trajectory {
             episode: Episode {
                 start: start.clone(),
-                actions: Vec::new(),
+                actions: Actions::new(),
             },
             target: 3.0,
             reward,

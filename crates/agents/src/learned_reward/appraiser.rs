@@ -41,7 +41,7 @@ impl Appraiser for LearnedAppraiser {
     fn submit(&mut self, crystal: &Crystal, property: Property) -> Answer {
         let forecast = self.reward.get().decide(crystal);
         match forecast.is_calculated {
-            false => Answer::Known(Appraisal::Predicted(forecast.prediction)),
+            false => Answer::Known(Appraisal::Predicted(Box::new(forecast.prediction))),
             true => self.calculator.submit(crystal, property),
         }
     }

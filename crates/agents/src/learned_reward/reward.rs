@@ -10,7 +10,7 @@ use crystalgym_conservative::{
 };
 use crystalgym_crystal::Crystal;
 use crystalgym_environment::{Appraisal, FinishedEpisode, Prediction, RewardForm, Task};
-use crystalgym_surrogate::{Known, canonical};
+use crystalgym_surrogate::{Filling, Known, canonical};
 use serde::{Deserialize, Serialize};
 
 use super::{FineTuning, Forecast, LearnedRewardConfig};
@@ -32,7 +32,7 @@ pub struct LearnedReward {
     /// Decisions of before a restart, for the episodes that were under way.
     pub(super) again: VecDeque<Forecast>,
     /// The crystals that were calculated.
-    pub(super) known: BTreeSet<(usize, Box<[u8]>)>,
+    pub(super) known: BTreeSet<(usize, Filling)>,
     /// What went wrong where nobody could be told.
     error: Option<ObjectiveModelError>,
 }
@@ -160,7 +160,7 @@ impl LearnedReward {
         let prediction = beliefs.first().map(|belief| self.prediction(belief));
         let prediction = prediction.unwrap_or_default();
         let (reward, target) = (self.task.objective().reward(), self.task.target());
-        let predicted_return = reward.of_appraisal(target, &Appraisal::Predicted(prediction));
+        let predicted_return = reward.of_prediction(target, &prediction);
         let config = &self.config;
         let is_known = || {
             let filling = canonical(&self.task, skeleton, &node_types);
@@ -258,7 +258,7 @@ impl LearnedReward {
         let filling = canonical(&self.task, skeleton, &episode.state.node_types);
         let example = Example {
             skeleton,
-            node_types: filling.clone(),
+            node_types: filling.as_slice().into(),
             truth: match known {
                 Known::Value(value) => Truth::Value(value),
                 Known::Failure(_) => Truth::Failure,
@@ -319,7 +319,7 @@ impl LearnedReward {
     }
 
     /// The skeleton of a crystal and the element of each site.
-    fn place(&self, crystal: &Crystal) -> Option<(usize, Box<[u8]>)> {
+    fn place(&self, crystal: &Crystal) -> Option<(usize, Filling)> {
         let mut skeletons = self.task.skeletons().iter();
         let skeleton = skeletons.position(|one| Arc::ptr_eq(one, crystal.skeleton()))?;
         let elements = crystal.elements().iter();

@@ -1,10 +1,10 @@
 //! Complete fillings of skeletons, which searches work on.
 
-use crystalgym_environment::{Task, random::random_choice};
+use crystalgym_environment::{NodeTypes, Task, random::random_choice};
 use rand_pcg::Pcg64;
 
 /// A complete filling of a skeleton: one node type for each site.
-pub type Filling = Box<[u8]>;
+pub type Filling = NodeTypes;
 
 /// One of the elements allowed on a site, all equally likely.
 pub(super) fn random_element(task: &Task, skeleton: u16, site: usize, rng: &mut Pcg64) -> u8 {

@@ -14,12 +14,14 @@ use super::{Answer, Appraisal, Appraiser};
 pub struct PoolAppraiser {
     calculator: Arc<dyn Calculator>,
     pool: EvaluationPool,
-    instant: Instant,
+    /// For a calculator that is instant.
+    instant: Option<Instant>,
 }
 
 /// What instant calculations need, kept from one to the next: most of their time goes to memory.
-#[derive(Default)]
 struct Instant {
+    /// Whether the calculator sees sites.
+    sees_sites: bool,
     /// What they are told to stop by: never.
     never: CancelToken,
     canonical: Option<Crystal>,
@@ -33,19 +35,14 @@ impl Instant {
         property: Property,
     ) -> Box<Evaluation> {
         let crystal = match &mut self.canonical {
-            _ if !calculator.sees_sites() => crystal,
+            _ if !self.sees_sites => crystal,
             Some(canonical) => {
                 canonical.become_canonical(crystal);
                 canonical
             }
             none => none.insert(crystal.canonical()),
         };
-        Box::new(evaluate_instantly(
-            calculator,
-            crystal,
-            property,
-            &self.never,
-        ))
+        evaluate_instantly(calculator, crystal, property, &self.never)
     }
 }
 
@@ -58,10 +55,15 @@ impl PoolAppraiser {
     ) -> Self {
         // Whoever steps environments bounds what is in flight; a request never blocks.
         let pool = EvaluationPool::new(Arc::clone(&calculator), store, workers, usize::MAX);
+        let instant = calculator.is_instant().then(|| Instant {
+            sees_sites: calculator.sees_sites(),
+            never: CancelToken::default(),
+            canonical: None,
+        });
         Self {
             calculator,
             pool,
-            instant: Instant::default(),
+            instant,
         }
     }
 }
@@ -69,9 +71,8 @@ impl PoolAppraiser {
 impl Appraiser for PoolAppraiser {
     fn submit(&mut self, crystal: &Crystal, property: Property) -> Answer {
         // The pool would do the same, with its lock and its list of answers on every episode.
-        if self.calculator.is_instant() {
-            let calculator = self.calculator.as_ref();
-            let evaluation = self.instant.evaluation(calculator, crystal, property);
+        if let Some(instant) = &mut self.instant {
+            let evaluation = instant.evaluation(self.calculator.as_ref(), crystal, property);
             return Answer::Known(Appraisal::Computed(evaluation));
         }
         Answer::Pending(self.pool.submit(crystal, property))

@@ -20,7 +20,7 @@ pub enum Appraisal {
     /// A calculator computed it, now or earlier.
     Computed(Box<Evaluation>),
     /// A model guessed it. Never stored beside what was computed.
-    Predicted(Prediction),
+    Predicted(Box<Prediction>),
 }
 
 impl Appraisal {
@@ -37,6 +37,14 @@ impl Appraisal {
     pub fn evaluation(&self) -> Option<&Evaluation> {
         match self {
             Self::Computed(evaluation) => Some(evaluation),
+            Self::Predicted(_) => None,
+        }
+    }
+
+    /// The same by itself.
+    pub fn into_evaluation(self) -> Option<Evaluation> {
+        match self {
+            Self::Computed(evaluation) => Some(*evaluation),
             Self::Predicted(_) => None,
         }
     }

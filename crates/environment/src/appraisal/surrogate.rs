@@ -29,7 +29,7 @@ impl SurrogateAppraiser {
 impl Appraiser for SurrogateAppraiser {
     fn submit(&mut self, crystal: &Crystal, property: Property) -> Answer {
         let prediction = self.surrogate.predict(crystal, property);
-        Answer::Known(Appraisal::Predicted(prediction))
+        Answer::Known(Appraisal::Predicted(Box::new(prediction)))
     }
 
     fn wait(&mut self, _ticket: Ticket, _timeout: Duration) -> Option<Appraisal> {

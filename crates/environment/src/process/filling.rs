@@ -3,15 +3,15 @@
 use rand_pcg::Pcg64;
 
 use super::Process;
-use crate::{Board, Observation, State};
+use crate::{Board, NodeTypes, Observation, State};
 
 /// Every episode starts empty; each action fills the next site of the traversal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Filling;
 
 impl Process for Filling {
-    fn initial_sites(&self, board: &Board, skeleton: usize, _rng: &mut Pcg64) -> Box<[u8]> {
-        vec![board.elements().blank(); board.sites(skeleton)].into()
+    fn initial_sites(&self, board: &Board, skeleton: usize, _rng: &mut Pcg64) -> NodeTypes {
+        NodeTypes::from_elem(board.elements().blank(), board.sites(skeleton))
     }
 
     /// As many sites are filled as actions were taken, and the one in focus is not.

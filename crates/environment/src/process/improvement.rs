@@ -6,7 +6,7 @@ use super::{
     Process,
     substitution::{complete_start, shows_complete},
 };
-use crate::{Action, Board, Observation, State};
+use crate::{Action, Actions, Board, NodeTypes, Observation, State};
 
 /// Every episode starts from a complete crystal; action `site × elements + element` puts an element,
 /// the same one or another, on a site. An episode has so many steps; a site may have its turn more
@@ -53,7 +53,7 @@ impl Improvement {
 }
 
 impl Process for Improvement {
-    fn initial_sites(&self, board: &Board, skeleton: usize, rng: &mut Pcg64) -> Box<[u8]> {
+    fn initial_sites(&self, board: &Board, skeleton: usize, rng: &mut Pcg64) -> NodeTypes {
         complete_start(self.starts.get(skeleton), board, skeleton, rng)
     }
 
@@ -107,14 +107,14 @@ impl Process for Improvement {
 
     /// One action for each site that differs, in the order of the traversal, then the element that
     /// is on its first site for as long as the episode lasts.
-    fn history(&self, board: &Board, start: &State, filling: &[u8]) -> Option<Vec<Action>> {
+    fn history(&self, board: &Board, start: &State, filling: &[u8]) -> Option<Actions> {
         let order = board.traversal(start.skeleton.into(), start.start.into());
         let put = |&site: &u16| self.action(site.into(), filling[usize::from(site)]);
         let differs = |site: &&u16| {
             let site = usize::from(**site);
             start.node_types[site] != filling[site]
         };
-        let mut actions: Vec<Action> = order.iter().filter(differs).map(put).collect();
+        let mut actions: Actions = order.iter().filter(differs).map(put).collect();
         let length = self.length(order.len());
         if !board.obeys(start.skeleton.into(), filling) || actions.len() > length {
             return None;

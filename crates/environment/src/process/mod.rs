@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{filling::Filling, improvement::Improvement, substitution::Substitution};
 
-use crate::{Action, Board, EnvironmentError, Observation, State};
+use crate::{Action, Actions, Board, EnvironmentError, NodeTypes, Observation, State};
 
 /// A Markov decision process on a [`Board`]. What searches, replay and relabelling may assume of it
 /// is said here, so that none of them asks which process it is.
@@ -23,7 +23,7 @@ use crate::{Action, Board, EnvironmentError, Observation, State};
 /// then the same for every order of the sites.
 pub trait Process: fmt::Debug + Send + Sync {
     /// What every site holds at the start of an episode, drawn where it is random.
-    fn initial_sites(&self, board: &Board, skeleton: usize, rng: &mut Pcg64) -> Box<[u8]>;
+    fn initial_sites(&self, board: &Board, skeleton: usize, rng: &mut Pcg64) -> NodeTypes;
 
     /// Whether the sites of a state, read from a file, can hold what they do at its step.
     fn can_hold(&self, board: &Board, state: &State) -> bool;
@@ -90,25 +90,35 @@ pub trait Process: fmt::Debug + Send + Sync {
         focus: usize,
         action: i64,
     ) -> Result<Action, EnvironmentError> {
-        if self.is_terminal(state) {
-            return Err(EnvironmentError::EpisodeEnded);
-        }
         let allowed = self.allowed(board, state.skeleton.into(), focus);
         let found = usize::try_from(action).ok();
-        match found.and_then(|action| Some((action, *allowed.get(action)?))) {
-            Some((action, true)) => Ok(action as Action),
-            Some((action, false)) => {
-                let (site, element) = self.placement(focus, action as Action);
-                Err(EnvironmentError::ForbiddenAction {
+        let is_allowed = found.and_then(|action| allowed.get(action)) == Some(&true);
+        match is_allowed && !self.is_terminal(state) {
+            true => Ok(action as Action),
+            false => Err(self.refusal(board, state, focus, action)),
+        }
+    }
+
+    /// Why an action cannot be taken.
+    #[cold]
+    fn refusal(&self, board: &Board, state: &State, focus: usize, action: i64) -> EnvironmentError {
+        if self.is_terminal(state) {
+            return EnvironmentError::EpisodeEnded;
+        }
+        let actions = self.allowed(board, state.skeleton.into(), focus).len();
+        match usize::try_from(action) {
+            Ok(known) if known < actions => {
+                let (site, element) = self.placement(focus, known as Action);
+                EnvironmentError::ForbiddenAction {
                     element: board.elements().elements()[usize::from(element)].to_string(),
                     site,
-                })
+                }
             }
-            None => Err(EnvironmentError::InvalidAction {
+            _ => EnvironmentError::InvalidAction {
                 action,
                 step: state.step.into(),
-                last: allowed.len() - 1,
-            }),
+                last: actions - 1,
+            },
         }
     }
 
@@ -149,7 +159,7 @@ pub trait Process: fmt::Debug + Send + Sync {
 
     /// The actions that lead from the start of an episode to a filling, `None` if they are not
     /// allowed or too few. Two histories with the same start and end are worth the same.
-    fn history(&self, board: &Board, start: &State, filling: &[u8]) -> Option<Vec<Action>> {
+    fn history(&self, board: &Board, start: &State, filling: &[u8]) -> Option<Actions> {
         let order = board.traversal(start.skeleton.into(), start.start.into());
         let length = self.length(order.len());
         let out_of_reach = order.iter().skip(length).map(|&site| usize::from(site));

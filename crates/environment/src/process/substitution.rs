@@ -4,7 +4,7 @@
 use rand_pcg::Pcg64;
 
 use super::Process;
-use crate::{Board, Observation, State, random::random_choice};
+use crate::{Board, NodeTypes, Observation, State, random::random_choice};
 
 /// Every episode starts from a complete crystal; each action puts an element, the same one or
 /// another, on the next site of the traversal. One pass unless a number of steps is given, with
@@ -30,9 +30,9 @@ pub(super) fn complete_start(
     board: &Board,
     skeleton: usize,
     rng: &mut Pcg64,
-) -> Box<[u8]> {
+) -> NodeTypes {
     match start {
-        Some(Some(start)) => start.clone(),
+        Some(Some(start)) => NodeTypes::from_slice(start),
         _ => (0..board.sites(skeleton))
             .map(|site| random_choice(board.allowed_at(skeleton, site), rng) as u8)
             .collect(),
@@ -47,7 +47,7 @@ pub(super) fn shows_complete(seen: &Observation<'_>) -> bool {
 }
 
 impl Process for Substitution {
-    fn initial_sites(&self, board: &Board, skeleton: usize, rng: &mut Pcg64) -> Box<[u8]> {
+    fn initial_sites(&self, board: &Board, skeleton: usize, rng: &mut Pcg64) -> NodeTypes {
         complete_start(self.starts.get(skeleton), board, skeleton, rng)
     }
 

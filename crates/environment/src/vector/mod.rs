@@ -318,24 +318,23 @@ impl VectorEnvironment {
         if self.open.len() <= in_flight {
             return Ok(None);
         }
-        let Some(mut open) = self.open.pop_front() else {
-            return Ok(None);
-        };
-        while let Some(ticket) = open.awaited().next() {
+        while let Some(open) = self.open.front_mut()
+            && let Some(ticket) = open.awaited().next()
+        {
             if let Some(appraisal) = self.appraiser.wait(ticket, LOOK_UP) {
                 open.take(ticket, appraisal);
             } else if interrupted() {
-                self.open.push_front(open);
                 return Err(Interrupted);
             }
         }
-        Ok(open.finished())
+        Ok(self.open.pop_front().and_then(OpenEpisode::finished))
     }
 
     /// The finished episode whose result has been there for longest; waits for one at most so long.
     /// `None` if the time ran out or nothing is open.
     pub fn next_ready(&mut self, timeout: Duration) -> Option<FinishedEpisode> {
-        let begun = Instant::now();
+        // Looked at only where there is something to wait for.
+        let mut begun = None;
         loop {
             let is_known = |open: &OpenEpisode| open.awaited().next().is_none();
             if let Some(place) = self.open.iter().position(is_known) {
@@ -344,6 +343,7 @@ impl VectorEnvironment {
             if self.open.is_empty() {
                 return None;
             }
+            let begun = *begun.get_or_insert_with(Instant::now);
             let left = timeout.saturating_sub(begun.elapsed());
             let (ticket, appraisal) = self.appraiser.receive(left)?;
             // The answer for an episode that a reset has given up belongs to nobody.
