@@ -105,22 +105,22 @@ impl EnvironmentBatch {
             .into_iter()
             .filter_map(|(environment, episode)| {
                 let property = episode.task.property();
-                let evaluation = |appraisal: &Appraisal, crystal| {
+                let evaluation = |appraisal: Appraisal, crystal| {
                     Some(Evaluation {
                         // A calculator does not predict.
-                        inner: appraisal.evaluation()?.clone(),
+                        inner: appraisal.into_evaluation()?,
                         crystal,
                         property,
                         calculator: calculator.to_owned(),
                     })
                 };
                 let start = &episode.episode.start;
-                let start = episode.start_appraisal.as_ref().and_then(|appraisal| {
+                let start = episode.start_appraisal.and_then(|appraisal| {
                     let skeleton = start.skeleton.into();
                     let crystal = episode.task.crystal(skeleton, &start.node_types).ok()?;
                     evaluation(appraisal, crystal)
                 });
-                let end = evaluation(&episode.appraisal, episode.crystal)?;
+                let end = evaluation(episode.appraisal, episode.crystal)?;
                 Some((environment, end, episode.target, start))
             })
             .collect();

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crystalgym_crystal::{Crystal as InnerCrystal, SYMMETRY_TOLERANCE_ANG, Skeleton};
 use crystalgym_evaluation::{
-    Evaluation as Inner, EvaluationPool, Outcome, Property, ResultStore, Warning,
+    Evaluation as Inner, EvaluationPool, FailureCode, Outcome, Property, ResultStore, Warning,
     evaluate as evaluate_crystal,
 };
 use pyo3::{
@@ -68,8 +68,16 @@ impl Evaluation {
     /// `property`, `calculator`, `value` and `failure`. What was not computed is missing; empty for one
     /// property.
     #[getter]
-    fn terms<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        to_python(py, &json!(self.inner.outcome.terms()))
+    fn terms<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let terms = self.inner.outcome.terms().iter().map(|term| {
+            let said = PyDict::new(py);
+            said.set_item("property", term.property.name())?;
+            said.set_item("calculator", &term.calculator)?;
+            said.set_item("value", term.value)?;
+            said.set_item("failure", term.failure.map(FailureCode::name))?;
+            Ok(said)
+        });
+        PyList::new(py, terms.collect::<PyResult<Vec<_>>>()?)
     }
 
     /// `computed`, `store` or `coalesced`.
