@@ -376,19 +376,25 @@ def to_actions(actions: Any, count: int, *, single: bool = False) -> npt.NDArray
 def episode_info(end: Evaluation, start: Evaluation | None) -> dict[str, Any]:
     """What ``info`` says of a finished crystal, and of the one at the start if its evaluation is part
     of the reward; the same on every run."""
-    info: dict[str, Any] = {}
-    for prefix, evaluation in (("", end), ("start_", start)):
-        if evaluation is None:
-            continue
-        info[f"{prefix}formula"] = evaluation.crystal.formula
-        info[f"{prefix}value"] = math.nan if evaluation.value is None else evaluation.value
-        if evaluation.failure is not None:
-            info[f"{prefix}failure"] = evaluation.failure
-        if evaluation.terms:
-            info[f"{prefix}terms"] = {
-                term["property"]: term["failure"] if term["value"] is None else term["value"]
-                for term in evaluation.terms
-            }
+    info = _said_of(end)
+    if start is not None:
+        info |= {f"start_{key}": value for key, value in _said_of(start).items()}
+    return info
+
+
+def _said_of(evaluation: Evaluation) -> dict[str, Any]:
+    value = evaluation.value
+    info: dict[str, Any] = {
+        "formula": evaluation.crystal.formula,
+        "value": math.nan if value is None else value,
+    }
+    if value is None:
+        info["failure"] = evaluation.failure
+    if terms := evaluation.terms:
+        info["terms"] = {
+            term["property"]: term["failure"] if term["value"] is None else term["value"]
+            for term in terms
+        }
     return info
 
 

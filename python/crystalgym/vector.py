@@ -408,17 +408,17 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
         *,
         with_ids: bool = False,
     ) -> StepResult:
-        masks = padded["action_mask"]
+        masks, everywhere = padded["action_mask"], np.ones(len(ids), dtype=np.bool_)
         info: dict[str, Any] = {
             "action_mask": masks.copy(),
-            "_action_mask": np.ones(len(ids), dtype=np.bool_),
+            "_action_mask": everywhere,
             "start_site": self._batch.start_sites(ids),
-            "_start_site": np.ones(len(ids), dtype=np.bool_),
+            "_start_site": everywhere.copy(),
         }
         if with_ids:
             info["env_id"] = ids
         if last is not None:
-            rows = [i for i, *_ in finished]
+            rows = [ended[0] for ended in finished]
             if with_ids:
                 row_of = {i: row for row, i in enumerate(ids.tolist())}
                 rows = [row_of[i] for i in rows]
@@ -431,7 +431,7 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
             said = [episode_info(end, start) for _, end, _, start in finished]
             of_episodes = _episode_infos(rows, said, len(ids))
             if self._mode == AutoresetMode.SAME_STEP:
-                numbers = np.array([i for i, *_ in finished], dtype=np.int64)
+                numbers = np.array([ended[0] for ended in finished], dtype=np.int64)
                 info["final_obs"] = self._final(last, numbers, rows, len(ids))
                 info["final_info"] = of_episodes
                 info["_final_obs"] = info["_final_info"] = terminated.copy()
