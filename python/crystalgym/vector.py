@@ -408,12 +408,12 @@ class CrystalVectorEnv(VectorEnv[Observation, Actions, npt.NDArray[Any]]):
         *,
         with_ids: bool = False,
     ) -> StepResult:
-        masks = padded["action_mask"]
+        masks, everywhere = padded["action_mask"], np.ones(len(ids), dtype=np.bool_)
         info: dict[str, Any] = {
             "action_mask": masks.copy(),
-            "_action_mask": np.ones(len(ids), dtype=np.bool_),
+            "_action_mask": everywhere,
             "start_site": self._batch.start_sites(ids),
-            "_start_site": np.ones(len(ids), dtype=np.bool_),
+            "_start_site": everywhere.copy(),
         }
         if with_ids:
             info["env_id"] = ids

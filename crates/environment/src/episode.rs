@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use crate::{Action, EnvironmentError, State, Task};
+use crate::{Actions, EnvironmentError, State, Task};
 
 /// Actions one after the other, in place where they are few.
 pub type Actions = SmallVec<[Action; 8]>;

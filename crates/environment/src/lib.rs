@@ -30,14 +30,14 @@ pub use appraisal::{
     SurrogateAppraiser,
 };
 pub use board::Board;
-pub use episode::{Actions, Episode};
+pub use episode::Episode;
 pub use error::EnvironmentError;
 pub use objective::{CustomReward, Objective, Reward, RewardForm, target_text};
 pub use observation::{Observation, Traversal};
 pub use process::{NamedStart, ProcessName, StartCrystal};
 pub use published::{Difficulty, published_steps, published_target};
 pub use skeleton_identity::SkeletonIdentity;
-pub use state::{Action, NodeTypes, State};
+pub use state::{Action, Actions, NodeTypes, State};
 pub use task::{Task, TaskConfig, file_label, find_skeleton};
 pub use task_list::{NamedTask, named_tasks, paper_tasks, stability_tasks};
 pub use terms::{Aim, Combination, Term, Terms};

@@ -8,6 +8,9 @@ use smallvec::SmallVec;
 /// second, and so on.
 pub type Action = u16;
 
+/// Actions one after the other, in place where they are few.
+pub type Actions = SmallVec<[Action; 8]>;
+
 /// The element of each site as an index into the elements, their number where it is empty. In place on
 /// all but large skeletons, since taking memory would be a good part of what an episode costs.
 pub type NodeTypes = SmallVec<[u8; 16]>;

@@ -54,7 +54,7 @@ mod tests {
         Sample {
             episode: Episode {
                 start,
-                actions: vec![0],
+                actions: vec![0].into(),
             },
             target: 3.0,
             reward,

@@ -35,7 +35,7 @@ fn episode() -> (Task, FinishedEpisode, Vec<State>) {
         task: Arc::new(task.clone()),
         episode: Episode {
             start: states[0].clone(),
-            actions: vec![3, 1, 4, 1],
+            actions: vec![3, 1, 4, 1].into(),
         },
         state,
         crystal,

@@ -77,7 +77,7 @@ mod tests {
         let mut known = Known::default();
         let mut rng = Pcg64::seed_from_u64(1);
         let images: [[u8; 5]; 3] = [[0, 1, 2, 3, 4], [0, 1, 4, 2, 3], [1, 0, 2, 3, 4]];
-        let draw = |image: [u8; 5]| move |_: &mut Pcg64| Filling::from(image);
+        let draw = |image: [u8; 5]| move |_: &mut Pcg64| Filling::from_slice(&image);
         let first = known.first_new(&task, 0, &mut rng, draw(images[0]));
         assert_eq!(*first, images[0]);
         let second = known.first_new(&task, 0, &mut rng, draw(images[1]));
