@@ -1,12 +1,8 @@
 //! What happened in an episode: its start and the actions, recorded as they were taken.
 
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
 
 use crate::{Actions, EnvironmentError, State, Task};
-
-/// Actions one after the other, in place where they are few.
-pub type Actions = SmallVec<[Action; 8]>;
 
 /// The start of an episode and the actions taken since. Every state between follows by taking them
 /// again.
