@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::{
     CrystalError, Lattice,
-    matrix::{dot, subtract},
+    matrix::{add, dot, subtract},
     niggli_reduce,
 };
 
@@ -32,10 +32,19 @@ pub(crate) fn reject_coinciding_sites(
         )));
     }
     // Planes of the cell are 1/|b_i| apart.
-    let bins = reduced.reciprocal().map(|b| {
-        let across = (1.0 / (dot(b, b).sqrt() * CLOSEST_SITES_ANG)).floor();
-        across.clamp(1.0, 1e6) as i32
-    });
+    let apart_ang = reduced.reciprocal().map(|b| 1.0 / dot(b, b).sqrt());
+    let bins = apart_ang.map(|apart| (apart / CLOSEST_SITES_ANG).floor().clamp(1.0, 1e6) as i32);
+    // Where planes are less than 1 Å apart, the nearest image may lie one cell on from the rounded one; not two,
+    // since planes of a Niggli cell are at least 1/√2 of its shortest vector apart.
+    let is_tiny = apart_ang
+        .iter()
+        .any(|apart| *apart < 2.0 * CLOSEST_SITES_ANG);
+    let images: Vec<[f64; 3]> = match is_tiny {
+        true => (0..27)
+            .map(|n| [n / 9, n / 3 % 3, n % 3].map(|i| f64::from(i - 1)))
+            .collect(),
+        false => vec![[0.0; 3]],
+    };
     let mut sites_in = HashMap::<[i32; 3], Vec<usize>>::with_capacity(frac_coords.len());
     let mut places = Vec::<[f64; 3]>::with_capacity(frac_coords.len());
     for (site, &x) in frac_coords.iter().enumerate() {
@@ -47,8 +56,11 @@ pub(crate) fn reject_coinciding_sites(
         for near in neighbouring(bin, bins) {
             for &other in sites_in.get(&near).into_iter().flatten() {
                 let delta = subtract(place, places[other]).map(|d| d - d.round());
-                let cart = reduced.to_cart(delta);
-                let distance = dot(cart, cart).sqrt();
+                let distances = images.iter().map(|image| {
+                    let cart = reduced.to_cart(add(delta, *image));
+                    dot(cart, cart).sqrt()
+                });
+                let distance = distances.fold(f64::INFINITY, f64::min);
                 if distance < CLOSEST_SITES_ANG {
                     return Err(CrystalError::InvalidStructure(format!(
                         "sites {other} and {site} are {distance:.4} Å apart, expected at least \
@@ -114,6 +126,23 @@ mod tests {
         assert!(is_refused(&lattice, &[[0.0; 3]]));
     }
 
+    /// Oracle: 0.4506 Å by all images around. Half of this cell is less than 0.5 Å, so that rounding finds a further
+    /// image than the nearest.
+    #[test]
+    fn the_nearest_image_in_a_tiny_cell() {
+        let angles = [
+            113.360_203_257_925_46,
+            104.699_267_513_290_92,
+            81.785_283_332_848_5,
+        ];
+        let lattice = Lattice::from_parameters([1.313_139_565_438_335, 0.8, 0.8], angles).unwrap();
+        let sites = [
+            [0.0, -0.655_165_710_293_958_6, 0.802_573_956_868_084_5],
+            [0.0, -1.279_416_793_060_664, 0.396_773_851_520_157_5],
+        ];
+        assert!(is_refused(&lattice, &sites));
+    }
+
     proptest! {
         /// Oracle: all images in the 5 × 5 × 5 cells around, compared pair by pair.
         #[test]
@@ -130,7 +159,7 @@ mod tests {
                     let home = subtract(*x, *y).map(|d| d - d.round());
                     for cell in 0..125 {
                         let image = [cell % 5, cell / 5 % 5, cell / 25].map(|i| f64::from(i - 2));
-                        let cart = lattice.to_cart(crate::matrix::add(home, image));
+                        let cart = lattice.to_cart(add(home, image));
                         closest = closest.min(dot(cart, cart).sqrt());
                     }
                 }

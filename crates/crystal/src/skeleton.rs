@@ -170,7 +170,7 @@ impl Skeleton {
             material_id: None,
             formula: Some(structure.formula()),
             elements: Some(structure.elements.clone()),
-            space_group_number: *number,
+            space_group_number: number,
             published_lattice: structure.lattice,
             published_frac_coords: structure.frac_coords.clone(),
         };
@@ -256,7 +256,7 @@ impl Frame {
 }
 
 /// Space-group number of a filled structure, which hangs on where its elements are alike alone.
-fn space_group_number(structure: &Structure, tolerance_ang: f64) -> Result<Arc<u16>, CrystalError> {
+fn space_group_number(structure: &Structure, tolerance_ang: f64) -> Result<u16, CrystalError> {
     static KNOWN: Memo<u16> = Memo::new();
     let mut elements = Vec::new();
     let kinds: Vec<i32> = (structure.elements.iter())
@@ -273,7 +273,8 @@ fn space_group_number(structure: &Structure, tolerance_ang: f64) -> Result<Arc<u
     let others = others.chain([tolerance_ang.to_bits()]);
     let key = geometry_key(lattice, frac_coords, others);
     let find = || Ok(space_group(lattice, frac_coords, &kinds, tolerance_ang)?.0);
-    KNOWN.of(key, find, |_| kinds.len() <= MOST_SITES)
+    let found = KNOWN.of(key, find, |_| kinds.len() <= MOST_SITES)?;
+    Ok(*found)
 }
 
 #[cfg(test)]
