@@ -13,8 +13,10 @@ use crate::{
     symmetry::{space_group, symmetrize},
 };
 
-/// Most sites of a geometry of which is kept what was found.
+/// Most sites of a filling whose space group is kept.
 const MOST_SITES: usize = 64;
+/// Most sites times permutations of a frame that is kept.
+const MOST_IMAGES: usize = 4096;
 
 /// The empty frame of a crystal: a lattice and positions whose elements are still to be chosen.
 ///
@@ -251,7 +253,12 @@ impl Frame {
             })
         };
         let key = geometry_key(lattice, frac_coords, [tolerance_ang.to_bits()]);
-        KNOWN.of(key, find, |frame| frame.frac_coords.len() <= MOST_SITES)
+        // A supercell of equal sites has a megabyte of permutations, and there may be hundreds of them.
+        let is_small = |frame: &Self| {
+            let permutations = frame.symmetry.site_permutations.len();
+            permutations * frame.frac_coords.len() <= MOST_IMAGES
+        };
+        KNOWN.of(key, find, is_small)
     }
 }
 
