@@ -31,7 +31,8 @@ pub struct FindsConfig {
     /// of such actions; 0 for none.
     pub imitation: f64,
     /// Most gradient steps more, each time an episode has its reward, that a policy takes which does
-    /// not make the best crystal from all starts; ten times as many in the end. 0 for none.
+    /// not make the best crystal from all starts; a hundred times as many in the end, where nothing
+    /// comes after that could mend it. 0 for none.
     pub rehearsal: usize,
 }
 
@@ -54,7 +55,7 @@ impl FindsConfig {
     /// Most gradient steps of a rehearsal, in the end or before.
     pub(crate) fn rehearsals(&self, is_over: bool) -> usize {
         match is_over {
-            true => 10 * self.rehearsal,
+            true => 100 * self.rehearsal,
             false => self.rehearsal,
         }
     }
