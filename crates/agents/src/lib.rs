@@ -13,6 +13,7 @@ mod categorical;
 mod categorical_policy;
 mod check;
 mod checkpoint;
+mod chemistry_rule;
 mod collect;
 mod dqn;
 mod driver;
@@ -41,6 +42,7 @@ pub use advantage::generalized_advantages;
 pub use agent_config::AgentConfig;
 pub use categorical::MaskedCategorical;
 pub use checkpoint::{CheckpointFile, CheckpointInfo, Memory};
+pub use chemistry_rule::ChemistryRule;
 pub use collect::CollectConfig;
 pub use dqn::{AdvantageMean, Dqn, DqnConfig};
 pub use driver::{Agent, Progress};
@@ -67,7 +69,7 @@ pub use search::{
     RandomProposer, RandomSearchConfig, Search,
 };
 pub use support::Support;
-pub use surrogate::{Acquisition, ChemistryRule, SurrogateAgent, SurrogateConfig};
+pub use surrogate::{Acquisition, SurrogateAgent, SurrogateConfig};
 
 /// Seed of an agent's own draws: environments use `seed`, `seed + 1`, …, so that it has to lie
 /// elsewhere (the fractional part of the golden ratio, as in SplitMix64).

@@ -98,6 +98,7 @@ fn algorithms() -> Vec<AgentConfig> {
             seed,
             environments,
             in_flight,
+            ..RandomSearchConfig::default()
         }),
         AgentConfig::Genetic(GeneticConfig {
             total_steps,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AgentError, DqnConfig, check};
+use crate::{AgentError, ChemistryRule, DqnConfig, check};
 
 /// Settings of random search: every crystal drawn anew.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,8 @@ pub struct RandomSearchConfig {
     pub environments: usize,
     /// Finished episodes whose rewards may still be missing.
     pub in_flight: usize,
+    /// What it is told of chemistry: nothing, unless asked for.
+    pub rule: ChemistryRule,
 }
 
 impl Default for RandomSearchConfig {
@@ -32,6 +34,7 @@ impl Default for RandomSearchConfig {
             seed,
             environments,
             in_flight,
+            rule: ChemistryRule::None,
         }
     }
 }
@@ -56,6 +59,8 @@ pub struct LocalSearchConfig {
     pub environments: usize,
     /// Finished episodes whose rewards may still be missing.
     pub in_flight: usize,
+    /// What it is told of chemistry: nothing, unless asked for.
+    pub rule: ChemistryRule,
     /// Neighbours without improvement after which the search starts anew from a random filling.
     pub patience: usize,
 }
@@ -67,12 +72,14 @@ impl Default for LocalSearchConfig {
             seed,
             environments,
             in_flight,
+            rule,
         } = RandomSearchConfig::default();
         Self {
             total_steps,
             seed,
             environments,
             in_flight,
+            rule,
             patience: 60,
         }
     }
@@ -99,6 +106,8 @@ pub struct GeneticConfig {
     pub environments: usize,
     /// Finished episodes whose rewards may still be missing.
     pub in_flight: usize,
+    /// What it is told of chemistry: nothing, unless asked for.
+    pub rule: ChemistryRule,
     /// Fillings of each skeleton that are kept to breed from; the first ones are random.
     pub population: usize,
     /// Fillings among which the better one becomes a parent.
@@ -117,12 +126,14 @@ impl Default for GeneticConfig {
             seed,
             environments,
             in_flight,
+            rule,
         } = RandomSearchConfig::default();
         Self {
             total_steps,
             seed,
             environments,
             in_flight,
+            rule,
             population: 30,
             tournament: 3,
             crossover_probability: 0.7,

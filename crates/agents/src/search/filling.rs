@@ -3,6 +3,11 @@
 use crystalgym_environment::{NodeTypes, Task, random::random_choice};
 use rand_pcg::Pcg64;
 
+use crate::ChemistryRule;
+
+/// Draws until a rule of chemistry is taken to have nothing to prefer, or nothing to allow.
+const DRAWS: usize = 1000;
+
 /// A complete filling of a skeleton: one node type for each site.
 pub type Filling = NodeTypes;
 
@@ -16,6 +21,40 @@ pub(crate) fn random_filling(task: &Task, skeleton: u16, rng: &mut Pcg64) -> Fil
     (0..task.board().sites(skeleton.into()))
         .map(|site| random_element(task, skeleton, site, rng))
         .collect()
+}
+
+/// What is drawn until a rule of chemistry allows it; the last of [`DRAWS`] where it never does.
+pub(super) fn allowed_filling(
+    rule: ChemistryRule,
+    task: &Task,
+    rng: &mut Pcg64,
+    mut draw: impl FnMut(&mut Pcg64) -> Filling,
+) -> Filling {
+    let mut filling = draw(rng);
+    for _ in 1..DRAWS {
+        if rule.allows(task, &filling) {
+            break;
+        }
+        filling = draw(rng);
+    }
+    filling
+}
+
+/// A random filling that a rule of chemistry prefers; where none of [`DRAWS`] is such, one that it
+/// allows.
+pub(super) fn preferred_filling(
+    rule: ChemistryRule,
+    task: &Task,
+    skeleton: u16,
+    rng: &mut Pcg64,
+) -> Filling {
+    for _ in 0..DRAWS {
+        let filling = random_filling(task, skeleton, rng);
+        if rule.prefers(task, &filling) {
+            return filling;
+        }
+    }
+    allowed_filling(rule, task, rng, |rng| random_filling(task, skeleton, rng))
 }
 
 /// Whether a filling can be one of this skeleton.

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{
     config::GeneticConfig,
-    filling::{Filling, fits, random_element, random_filling},
+    filling::{Filling, allowed_filling, fits, preferred_filling, random_element},
     knowledge::{read, written},
     known::Known,
     proposer::Proposer,
@@ -88,11 +88,13 @@ impl Proposer for GeneticProposer {
         let Evolution { populations, known } = &mut self.progress;
         let population = populations.entry(skeleton).or_default();
         let config = &self.config;
-        Ok(known.first_new(task, skeleton, rng, |rng| {
+        Ok(known.first_new((task, skeleton), config.rule, rng, |rng| {
             if population.len() < config.population {
-                random_filling(task, skeleton, rng)
+                preferred_filling(config.rule, task, skeleton, rng)
             } else {
-                Self::child(config, (task, skeleton), population, rng)
+                allowed_filling(config.rule, task, rng, |rng| {
+                    Self::child(config, (task, skeleton), population, rng)
+                })
             }
         }))
     }

@@ -7,7 +7,8 @@ use crystalgym_environment::Task;
 use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
 
-use super::filling::{Filling, fits, random_filling};
+use super::filling::{Filling, allowed_filling, fits, random_filling};
+use crate::ChemistryRule;
 
 /// Proposals in a row that were known before a search gives up avoiding known ones.
 const ATTEMPTS: usize = 50;
@@ -21,11 +22,11 @@ pub(super) struct Known {
 
 impl Known {
     /// The first of many drawn fillings that has not been proposed before; if all were, a random
-    /// one.
+    /// one that the rule of chemistry allows.
     pub(super) fn first_new(
         &mut self,
-        task: &Task,
-        skeleton: u16,
+        (task, skeleton): (&Task, u16),
+        rule: ChemistryRule,
         rng: &mut Pcg64,
         mut draw: impl FnMut(&mut Pcg64) -> Filling,
     ) -> Filling {
@@ -36,7 +37,7 @@ impl Known {
                 return filling;
             }
         }
-        let filling = random_filling(task, skeleton, rng);
+        let filling = allowed_filling(rule, task, rng, |rng| random_filling(task, skeleton, rng));
         known.insert(canonical(task, skeleton, &filling));
         filling
     }
@@ -78,11 +79,11 @@ mod tests {
         let mut rng = Pcg64::seed_from_u64(1);
         let images: [[u8; 5]; 3] = [[0, 1, 2, 3, 4], [0, 1, 4, 2, 3], [1, 0, 2, 3, 4]];
         let draw = |image: [u8; 5]| move |_: &mut Pcg64| Filling::from_slice(&image);
-        let first = known.first_new(&task, 0, &mut rng, draw(images[0]));
+        let first = known.first_new((&task, 0), ChemistryRule::None, &mut rng, draw(images[0]));
         assert_eq!(*first, images[0]);
-        let second = known.first_new(&task, 0, &mut rng, draw(images[1]));
+        let second = known.first_new((&task, 0), ChemistryRule::None, &mut rng, draw(images[1]));
         assert_ne!(*second, images[1]);
-        let third = known.first_new(&task, 0, &mut rng, draw(images[2]));
+        let third = known.first_new((&task, 0), ChemistryRule::None, &mut rng, draw(images[2]));
         assert_eq!(*third, images[2]);
     }
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{
     best::BestBySkeleton,
     config::LocalSearchConfig,
-    filling::{Filling, fits, random_element, random_filling},
+    filling::{Filling, allowed_filling, fits, preferred_filling, random_element},
     knowledge::{read, written},
     known::Known,
     proposer::Proposer,
@@ -63,17 +63,18 @@ impl Proposer for LocalProposer {
         rng: &mut Pcg64,
     ) -> Result<Filling, AgentError> {
         let ClimbingProgress { climbs, known, .. } = &mut self.progress;
+        let rule = self.config.rule;
         let here = climbs.entry(skeleton).or_default().here.as_ref();
         let draw = |rng: &mut Pcg64| match here {
-            None => random_filling(task, skeleton, rng),
-            Some((_, filling)) => {
+            None => preferred_filling(rule, task, skeleton, rng),
+            Some((_, filling)) => allowed_filling(rule, task, rng, |rng| {
                 let mut neighbour = filling.clone();
                 let site = uniform_below(rng, neighbour.len());
                 neighbour[site] = random_element(task, skeleton, site, rng);
                 neighbour
-            }
+            }),
         };
-        Ok(known.first_new(task, skeleton, rng, draw))
+        Ok(known.first_new((task, skeleton), rule, rng, draw))
     }
 
     fn learn(&mut self, _task: &Task, episode: &FinishedEpisode) -> Result<(), AgentError> {

@@ -7,13 +7,13 @@ use serde_json::Value;
 use super::{
     best::BestBySkeleton,
     config::RandomSearchConfig,
-    filling::{Filling, random_filling},
+    filling::{Filling, preferred_filling},
     knowledge::{read, written},
     proposer::Proposer,
 };
 use crate::{AgentConfig, AgentError};
 
-/// Puts an allowed element on every site, all equally likely.
+/// Puts an allowed element on every site, all equally likely that a rule of chemistry prefers.
 #[derive(Debug, Clone)]
 pub struct RandomProposer {
     config: RandomSearchConfig,
@@ -41,7 +41,7 @@ impl Proposer for RandomProposer {
         skeleton: u16,
         rng: &mut Pcg64,
     ) -> Result<Filling, AgentError> {
-        Ok(random_filling(task, skeleton, rng))
+        Ok(preferred_filling(self.config.rule, task, skeleton, rng))
     }
 
     fn learn(&mut self, _task: &Task, episode: &FinishedEpisode) -> Result<(), AgentError> {

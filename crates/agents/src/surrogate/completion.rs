@@ -12,11 +12,10 @@ use super::{
     pool::MOST_FILLINGS,
     reach::{random_end, reachable_image},
     results::{Results, reward_of},
-    rule::ChemistryRule,
     sight::Sight,
 };
 use crate::{
-    AgentError, Policy, PolicyMode,
+    AgentError, ChemistryRule, Policy, PolicyMode,
     policy::state_of,
     search::{PlansUnderWay, random_filling},
 };
@@ -144,7 +143,7 @@ impl CompletionPolicy {
         let known = trained.and_then(|trained| self.results.known(trained, &filling));
         let (mean, spread) = match known {
             Some(known) => (reward_of(reward, target, known), 0.0),
-            None if !self.allows(&filling) => (reward.of_failure(), 0.0),
+            None if !self.rule.allows(&self.task, &filling) => (reward.of_failure(), 0.0),
             None => {
                 let features = self.sight.features(&self.task, skeleton, &filling);
                 let forecast = self.model.forecast(&features);
@@ -159,15 +158,6 @@ impl CompletionPolicy {
             spread,
             filling,
         }
-    }
-
-    fn allows(&self, filling: &[u8]) -> bool {
-        let elements = self.task.elements().elements();
-        let elements: Vec<_> = filling
-            .iter()
-            .map(|&place| elements[usize::from(place)])
-            .collect();
-        self.rule.allows(self.task.property(), &elements)
     }
 
     /// The best fillings of a skeleton, the best first.
@@ -224,7 +214,7 @@ impl CompletionPolicy {
         let mut rough: Vec<(f64, usize)> = all
             .iter()
             .enumerate()
-            .filter(|(_, filling)| self.allows(filling))
+            .filter(|(_, filling)| self.rule.allows(&self.task, filling))
             .map(|(place, filling)| {
                 let features = self.sight.features(&self.task, skeleton, filling);
                 (

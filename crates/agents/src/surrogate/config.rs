@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{acquisition::Acquisition, rule::ChemistryRule};
-use crate::{AgentError, check};
+use super::acquisition::Acquisition;
+use crate::{AgentError, ChemistryRule, check};
 
 /// Settings of the agent that models the property and calculates where that tells it most.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -9,9 +9,6 @@ mod pool;
 mod proposal;
 mod reach;
 mod results;
-mod rule;
 mod sight;
 
-pub use self::{
-    acquisition::Acquisition, config::SurrogateConfig, learner::SurrogateAgent, rule::ChemistryRule,
-};
+pub use self::{acquisition::Acquisition, config::SurrogateConfig, learner::SurrogateAgent};

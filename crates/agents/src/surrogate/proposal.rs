@@ -64,27 +64,17 @@ impl SurrogateAgent {
             |pending: &Pending| (pending.skeleton, &pending.filling) == (skeleton, filling);
         !self.progress.results.contains(skeleton, filling)
             && !self.progress.pending.iter().any(pending)
-            && self.is_allowed(filling, true)
-    }
-
-    fn is_allowed(&self, filling: &[u8], any: bool) -> bool {
-        let (rule, property) = (self.config.rule, self.task.property());
-        let elements = self.task.elements().elements();
-        let elements: Vec<_> = filling
-            .iter()
-            .map(|&place| elements[usize::from(place)])
-            .collect();
-        rule.allows(property, &elements) && (any || rule.prefers(property, &elements))
+            && self.config.rule.allows(&self.task, filling)
     }
 
     /// A new random filling that the rule of chemistry prefers, if there is one.
     fn random(&mut self, state: &State) -> Filling {
-        let task = Arc::clone(&self.task);
+        let (task, rule) = (Arc::clone(&self.task), self.config.rule);
         let mut second = None;
         for _ in 0..DRAWS {
             let drawn = random_filling(&task, state.skeleton, &mut self.progress.rng);
-            let is_wanted = self.is_allowed(&drawn, false);
-            if !is_wanted && (second.is_some() || !self.is_allowed(&drawn, true)) {
+            let is_wanted = rule.prefers(&task, &drawn);
+            if !is_wanted && (second.is_some() || !rule.allows(&task, &drawn)) {
                 continue;
             }
             let filling = canonical(&task, state.skeleton.into(), &drawn);

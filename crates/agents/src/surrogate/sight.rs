@@ -5,8 +5,7 @@ use crystalgym_surrogate::{FeatureMap, Standardiser};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
-use super::rule::ChemistryRule;
-use crate::search::random_filling;
+use crate::{ChemistryRule, search::random_filling};
 
 /// Random fillings that say what is typical; the same for every seed of a run.
 const TYPICAL: (usize, u64) = (600, 1);
