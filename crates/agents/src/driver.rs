@@ -92,11 +92,12 @@ impl<L: Learner + ?Sized> Agent<L> {
     }
 
     fn with_reward(
-        learner: Box<L>,
+        mut learner: Box<L>,
         reward: Option<LearnedReward>,
         task: Arc<Task>,
         evaluator: &Evaluator,
     ) -> Self {
+        learner.begin(evaluator);
         let collect = learner.settings().collect();
         let CollectConfig {
             seed, environments, ..

@@ -14,6 +14,8 @@ pub struct Evaluator {
     pub store: Option<Arc<ResultStore>>,
     /// Calculations at the same time.
     pub workers: usize,
+    /// Looks at crystals cheaply, for agents that choose by that what to calculate.
+    pub screening: Option<Arc<dyn Calculator>>,
 }
 
 impl Evaluator {
@@ -35,6 +37,7 @@ impl Evaluator {
             calculator,
             store,
             workers,
+            screening: _,
         } = self.clone();
         PoolAppraiser::new(calculator, store, workers)
     }

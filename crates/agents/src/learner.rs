@@ -5,17 +5,23 @@ use std::sync::Arc;
 use crystalgym_environment::{Action, FinishedEpisode, Observation, Task, VectorEnvironment};
 
 use crate::{
-    AgentConfig, AgentError, Observer, Policy, PolicyMode,
+    AgentConfig, AgentError, Evaluator, Observer, Policy, PolicyMode,
     checkpoint::{CheckpointFile, Memory},
 };
 
 /// What learns or searches.
 ///
-/// Nothing in here knows of environments or calculators, so that what was learned can be loaded and
+/// Nothing in here needs environments or calculators, so that what was learned can be loaded and
 /// used without either.
 pub trait Learner: Send {
     /// The algorithm with its settings.
     fn settings(&self) -> AgentConfig;
+
+    /// Is told what evaluates crystals before a run begins or goes on; of interest to what asks for cheap
+    /// results of its own.
+    fn begin(&mut self, evaluator: &Evaluator) {
+        let _ = evaluator;
+    }
 
     /// Takes an episode that has its reward.
     ///

@@ -40,6 +40,7 @@ fn evaluator() -> Evaluator {
         calculator: calculator.build().unwrap(),
         store: None,
         workers: 1,
+        screening: None,
     }
 }
 

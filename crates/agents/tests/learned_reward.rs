@@ -224,6 +224,7 @@ fn odd_electrons_are_known() {
         calculator: Arc::new(EmpiricalCalculator),
         store: None,
         workers: 1,
+        screening: None,
     };
     let mut seen = Seen::default();
     let mut dqn = short_run();

@@ -199,6 +199,7 @@ fn ppo_ends_with_the_best_crystal_that_it_met() {
         calculator: Arc::new(EmpiricalCalculator),
         store: None,
         workers: 1,
+        screening: None,
     };
     for seed in [2, 4] {
         let config = PpoConfig {
@@ -342,6 +343,7 @@ fn odd_electrons_fail_at_once_in_evaluations_too() {
         calculator: Arc::clone(&calculator) as Arc<dyn Calculator>,
         store: None,
         workers: 2,
+        screening: None,
     };
     let config = AgentConfig::RandomSearch(RandomSearchConfig::default());
     let search = Agent::new(&config, Arc::clone(&task), &evaluator).unwrap();

@@ -188,6 +188,7 @@ fn a_wait_can_be_interrupted_saved_and_resumed() {
         }),
         store: None,
         workers: 2,
+        screening: None,
     };
     let mut observer = Impatient::default();
     let mut agent = dqn(short_run(), task(mixed()), &stuck);

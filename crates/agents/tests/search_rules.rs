@@ -73,6 +73,7 @@ fn counts(search: &AgentConfig, of: TaskConfig) -> Counts {
         calculator: Arc::new(EmpiricalCalculator),
         store: None,
         workers: 1,
+        screening: None,
     };
     let mut agent = Agent::new(search, task(of), &textbook).unwrap();
     let mut counts = Counts::default();

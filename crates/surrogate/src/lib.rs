@@ -3,12 +3,14 @@
 //! A [`FeatureMap`] turns the filling of a skeleton into numbers that do not depend on the order of
 //! its sites or on symmetric images. A [`PropertyModel`] is an exact Gaussian process of the value
 //! on these, with one for the probability of each kind of failure. A [`Forecast`] of a crystal has
-//! its expected reward and improvement for any target in closed form.
+//! its expected reward and improvement for any target in closed form. A [`Correction`] turns what cheap
+//! calculations say into what dear ones are expected to.
 
 mod calibration;
 mod charge;
 mod cholesky;
 mod classification;
+mod correction;
 mod features;
 mod fillings;
 mod fit;
@@ -21,6 +23,7 @@ mod rewards;
 
 pub use calibration::Calibration;
 pub use charge::ChargeCount;
+pub use correction::{Correction, Pair};
 pub use features::{FEATURES, FeatureMap, GROUP_SIZES, Standardiser};
 pub use fillings::{Filling, Fillings, canonical, images};
 pub use kernel::Hyperparameters;

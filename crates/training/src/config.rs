@@ -9,7 +9,9 @@ use crystalgym_agents::{
 };
 use crystalgym_conservative::ObjectiveModelError;
 use crystalgym_environment::{ProcessName, TaskConfig, named_tasks};
-use crystalgym_evaluation::{CalculatorConfig, Decides, Property, check_store_name};
+use crystalgym_evaluation::{
+    CalculatorConfig, CalculatorName, Decides, Property, check_store_name,
+};
 use crystalgym_networks::{NetworkConfig, NetworkError};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
@@ -35,6 +37,10 @@ pub struct TrainingConfig {
     pub task: TaskConfig,
     /// What rewards come from.
     pub calculator: CalculatorConfig,
+    /// What looks at crystals cheaply, so that the agent `surrogate` calculates the promising ones alone;
+    /// absent: nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub screening: Option<CalculatorConfig>,
     /// A model in the place of most calculations; absent: every reward is calculated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learned_reward: Option<LearnedRewardConfig>,
@@ -295,6 +301,7 @@ impl TrainingConfig {
             algorithm,
             task,
             calculator: CalculatorConfig::default(),
+            screening: None,
             learned_reward: None,
             evaluation: EvaluationConfig::default(),
             output: OutputConfig::default(),
@@ -391,6 +398,9 @@ impl TrainingConfig {
                 message: error.to_string(),
             });
         }
+        if let Some(screening) = &self.screening {
+            self.check_screening(screening)?;
+        }
         if let Some(learned) = &self.learned_reward {
             let checked = learned.check();
             checked.map_err(|error| bad_setting("learned_reward", &error))?;
@@ -410,6 +420,31 @@ impl TrainingConfig {
             agent
                 .check()
                 .map_err(|error| bad_setting(agent.name(), &error))?;
+        }
+        Ok(())
+    }
+
+    fn check_screening(&self, screening: &CalculatorConfig) -> Result<(), BadField> {
+        let bad = |field: &str, message: String| {
+            Err(BadField {
+                field: field.to_owned(),
+                message,
+            })
+        };
+        if self.algorithm.name != Algorithm::Surrogate {
+            let found = self.agent().name();
+            let message = format!("is for algorithm.name = 'surrogate', found '{found}'");
+            return bad("screening", message);
+        }
+        if self.learned_reward.is_some() {
+            let message = "cannot be where there is a learned_reward: one of the two".to_owned();
+            return bad("screening", message);
+        }
+        let mut all = screening.for_property.values().chain([screening]);
+        if all.any(|calculator| calculator.name == CalculatorName::Qe) {
+            let message = "is 'qe', expected a calculator that starts no program: native, table, \
+                           chgnet, empirical or rigid";
+            return bad("screening.name", message.to_owned());
         }
         Ok(())
     }
@@ -448,11 +483,18 @@ impl TrainingConfig {
                 self.calculator.build_terms(&properties, Some(decides))?
             }
         };
-        let store = open_store(&self.evaluation.store, calculator.as_ref())?;
+        let screening = self.screening.as_ref();
+        let screening = screening
+            .map(|screening| screening.build_for(self.task.property))
+            .transpose()?;
+        let stored = screening.as_ref().filter(|_| calculator.is_instant());
+        let stored = stored.unwrap_or(&calculator).as_ref();
+        let store = open_store(&self.evaluation.store, stored)?;
         Ok(Evaluator {
             calculator,
             store: store.map(Arc::new),
             workers: self.evaluation.workers,
+            screening,
         })
     }
 

@@ -8,7 +8,7 @@ use crate::{RunFolder, TrainingConfig, TrainingError};
 
 /// What may be another when a run goes on: how its results are computed and kept, and when
 /// something is written, but nothing that decides what is learned.
-const MAY_CHANGE: [&str; 14] = [
+const MAY_CHANGE: [&str; 16] = [
     "calculator.native.threads",
     "calculator.native.time_limit_seconds",
     "calculator.qe.command",
@@ -23,6 +23,8 @@ const MAY_CHANGE: [&str; 14] = [
     "output.checkpoints_kept",
     "output.evaluation_rollouts",
     "output.look_every",
+    "screening.native.threads",
+    "screening.native.time_limit_seconds",
 ];
 
 /// Refuses a configuration that is no longer that of the run's checkpoint.

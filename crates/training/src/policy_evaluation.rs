@@ -66,6 +66,8 @@ impl TrainedAgent {
                 objective: task.terms().map(|terms| terms.as_ref().clone()),
                 ..other
             },
+            // A policy asks for no cheap results.
+            screening: None,
             ..self.config.clone()
         };
         let evaluator = config.evaluator()?;

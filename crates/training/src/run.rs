@@ -340,11 +340,14 @@ impl Ready {
             }
         };
         let task = Arc::new(task);
-        evaluator
-            .calculator
-            .check(&elements_of(&task), task.property())?;
-        for skeleton in task.skeletons() {
-            evaluator.calculator.check_skeleton(skeleton)?;
+        for calculator in [Some(&evaluator.calculator), evaluator.screening.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            calculator.check(&elements_of(&task), task.property())?;
+            for skeleton in task.skeletons() {
+                calculator.check_skeleton(skeleton)?;
+            }
         }
         Ok(Self {
             config,

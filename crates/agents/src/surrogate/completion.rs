@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use crystalgym_environment::{Action, Observation, SkeletonIdentity, State, Task};
-use crystalgym_surrogate::{Filling, Fillings, PropertyModel, canonical};
+use crystalgym_surrogate::{Filling, Fillings, canonical};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
 use super::{
     acquisition::standard_normal,
+    belief::Belief,
     pool::MOST_FILLINGS,
     reach::{random_end, reachable_image},
     results::{Results, reward_of},
@@ -36,7 +37,8 @@ pub(super) struct CompletionPolicy {
     trained: Arc<Task>,
     task: Arc<Task>,
     results: Results,
-    model: PropertyModel,
+    screened: Results,
+    belief: Belief,
     sight: Sight,
     rule: ChemistryRule,
     mode: PolicyMode,
@@ -59,7 +61,8 @@ impl CompletionPolicy {
         trained: Arc<Task>,
         task: Arc<Task>,
         results: Results,
-        model: PropertyModel,
+        screened: Results,
+        belief: Belief,
         sight: &Sight,
         rule: ChemistryRule,
         mode: PolicyMode,
@@ -73,7 +76,8 @@ impl CompletionPolicy {
             trained,
             task,
             results,
-            model,
+            screened,
+            belief,
             rule,
             mode,
             rng: Pcg64::seed_from_u64(seed),
@@ -146,7 +150,8 @@ impl CompletionPolicy {
             None if !self.rule.allows(&self.task, &filling) => (reward.of_failure(), 0.0),
             None => {
                 let features = self.sight.features(&self.task, skeleton, &filling);
-                let forecast = self.model.forecast(&features);
+                let cheap = trained.and_then(|trained| self.screened.known(trained, &filling));
+                let forecast = self.belief.forecast(&features, cheap);
                 let mean = forecast.reward(reward, target);
                 // Of what lies between the worst and the best with this mean, the widest.
                 let (low, high) = (reward.of_failure(), reward.best());
@@ -180,7 +185,7 @@ impl CompletionPolicy {
             .collect();
         match Fillings::all(&self.task, skeleton, MOST_FILLINGS) {
             Some(all) => {
-                for filling in self.most_promising(&all, skeleton, target) {
+                for filling in self.most_promising(&all, skeleton, trained, target) {
                     scored.push(self.score(skeleton, trained, target, &filling));
                 }
             }
@@ -206,7 +211,13 @@ impl CompletionPolicy {
 
     /// Those of all fillings that are worth a closer look: without their uncertainties, which take
     /// the longest.
-    fn most_promising(&self, all: &Fillings, skeleton: usize, target: f64) -> Vec<Filling> {
+    fn most_promising(
+        &self,
+        all: &Fillings,
+        skeleton: usize,
+        trained: Option<u16>,
+        target: f64,
+    ) -> Vec<Filling> {
         if all.len() <= LOOKED_AT {
             return all.iter().map(Filling::from).collect();
         }
@@ -217,12 +228,10 @@ impl CompletionPolicy {
             .filter(|(_, filling)| self.rule.allows(&self.task, filling))
             .map(|(place, filling)| {
                 let features = self.sight.features(&self.task, skeleton, filling);
-                (
-                    self.model
-                        .forecast_roughly(&features)
-                        .reward(reward, target),
-                    place,
-                )
+                let cheap =
+                    trained.and_then(|trained| self.screened.known(trained, &filling.into()));
+                let forecast = self.belief.forecast_roughly(&features, cheap);
+                (forecast.reward(reward, target), place)
             })
             .collect();
         rough.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));

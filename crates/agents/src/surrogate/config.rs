@@ -29,6 +29,12 @@ pub struct SurrogateConfig {
     pub hit_tolerance: Option<f64>,
     /// Fillings that are looked at for each choice, where there are more.
     pub candidates: usize,
+    /// With a calculator for screening: random crystals of each skeleton that are looked at cheaply to
+    /// begin with.
+    pub screened_first: usize,
+    /// With one: crystals that are looked at cheaply at a time, twice before each calculation at
+    /// most, while the best of all is none of those that were.
+    pub screened_at_once: usize,
 }
 
 impl Default for SurrogateConfig {
@@ -44,6 +50,8 @@ impl Default for SurrogateConfig {
             rule: ChemistryRule::ChargeBalance,
             hit_tolerance: None,
             candidates: 4096,
+            screened_first: 40,
+            screened_at_once: 8,
         }
     }
 }

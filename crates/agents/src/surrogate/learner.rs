@@ -1,26 +1,29 @@
 //! The agent: models all results of its run, and plays what the model says is to be calculated next.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
 use crystalgym_environment::{
     Action, Appraisal, FinishedEpisode, Observation, Task, VectorEnvironment,
 };
 use crystalgym_surrogate::{
-    Calibration, Filling, Forecast, Known, ModelHyperparameters, NEXT_FIT, PropertyModel, canonical,
+    Calibration, Filling, Forecast, Known, ModelHyperparameters, NEXT_FIT, Pair, canonical,
 };
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    belief::Belief,
     completion::CompletionPolicy,
     config::SurrogateConfig,
     pool::Pools,
-    results::{Results, reward_of},
+    results::{Finding, Results, reward_of},
+    screening::Screening,
     sight::Sight,
 };
 use crate::{
-    AgentConfig, AgentError, Learner, Observer, Policy, PolicyMode, Update, agent_seed, check,
+    AgentConfig, AgentError, Evaluator, Learner, Observer, Policy, PolicyMode, Update, agent_seed,
+    check,
     checkpoint::{CheckpointFile, Memory, invalid},
     search::{fits, planned_action},
 };
@@ -35,8 +38,12 @@ pub struct SurrogateAgent {
     pub(super) sight: Sight,
     /// Standardised features of each result.
     features: Vec<Box<[f64]>>,
+    /// What looks at crystals cheaply, if anything does.
+    pub(super) screening: Option<Screening>,
+    /// Standardised features of each cheap result.
+    pub(super) screened_features: Vec<Box<[f64]>>,
     /// As of all results and what is being calculated; none while there is something newer.
-    pub(super) model: Option<PropertyModel>,
+    pub(super) belief: Option<Belief>,
     pub(super) progress: Progress<'static>,
 }
 
@@ -49,6 +56,15 @@ pub(super) struct Progress<'a> {
     /// What each environment is being filled with; none at the start of an episode.
     plans: Cow<'a, [Option<Filling>]>,
     pub(super) pools: Cow<'a, Pools>,
+    /// What was found out cheaply.
+    #[serde(default)]
+    pub(super) screened: Cow<'a, Results>,
+    /// Skeletons of which the first crystals were looked at cheaply.
+    #[serde(default)]
+    pub(super) screened_skeletons: BTreeSet<u16>,
+    /// How long that took, in seconds.
+    #[serde(default)]
+    pub(super) screening_seconds: f64,
     hyperparameters: Cow<'a, ModelHyperparameters>,
     /// Results when these were found.
     fitted_at: usize,
@@ -88,12 +104,17 @@ impl SurrogateAgent {
         Ok(Self {
             sight: Sight::new(&task, config.rule),
             features: Vec::new(),
-            model: None,
+            screening: None,
+            screened_features: Vec::new(),
+            belief: None,
             progress: Progress {
                 results: Cow::default(),
                 pending: Cow::Owned(Vec::new()),
                 plans: Cow::Owned(vec![None; config.environments]),
                 pools: Cow::default(),
+                screened: Cow::default(),
+                screened_skeletons: BTreeSet::new(),
+                screening_seconds: 0.0,
                 hyperparameters: Cow::default(),
                 fitted_at: 0,
                 calibration: Calibration::default(),
@@ -111,19 +132,43 @@ impl SurrogateAgent {
         &self.progress.calibration
     }
 
+    /// Whether the model is one of cheap results.
+    fn is_of_cheap_results(&self) -> bool {
+        self.screening.is_some() || self.progress.screened.iter().len() > 0
+    }
+
+    /// What the model learns from: cheap results, or those of the run where there are no such.
     fn data(&self) -> Vec<(&[f64], Known)> {
-        let results = self.progress.results.iter().zip(&self.features);
+        let progress = &self.progress;
+        let (results, features) = match self.is_of_cheap_results() {
+            true => (&progress.screened, &self.screened_features),
+            false => (&progress.results, &self.features),
+        };
+        let results = results.iter().zip(features);
         results
             .filter_map(|(result, features)| Some((&**features, result.known?)))
             .collect()
     }
 
-    /// The model of all results, without what is being calculated.
-    pub(super) fn model_of_results(&self) -> PropertyModel {
-        PropertyModel::new(
+    /// What was calculated both ways.
+    fn pairs(&self) -> Vec<Pair<'_>> {
+        let results = self.progress.results.iter().zip(&self.features);
+        results
+            .filter_map(|(result, features)| {
+                let cheap = self.cheap(result.skeleton, &result.filling)?;
+                Some((&**features, cheap, result.known?))
+            })
+            .collect()
+    }
+
+    /// What all results say, without what is being calculated.
+    pub(super) fn belief_of_results(&self) -> Belief {
+        let pairs = self.is_of_cheap_results().then(|| self.pairs());
+        Belief::new(
             self.task.property(),
             &self.data(),
             &self.progress.hyperparameters,
+            pairs.as_deref(),
         )
     }
 
@@ -160,6 +205,12 @@ impl SurrogateAgent {
                 rewards.fold(reward.of_failure(), f64::max),
             ),
         ];
+        if self.is_of_cheap_results() {
+            let screened = self.progress.screened.iter().len() as f64;
+            scalars.push(("surrogate/screened", screened));
+            let seconds = self.progress.screening_seconds;
+            scalars.push(("surrogate/screening_seconds", seconds));
+        }
         let measured = [
             ("surrogate/coverage_50", calibration.coverage_50()),
             ("surrogate/coverage_90", calibration.coverage_90()),
@@ -189,6 +240,10 @@ impl Learner for SurrogateAgent {
         AgentConfig::Surrogate(self.config.clone())
     }
 
+    fn begin(&mut self, evaluator: &Evaluator) {
+        self.screening = Screening::of(evaluator);
+    }
+
     fn remember(&mut self, episode: &FinishedEpisode) -> Result<(), AgentError> {
         let skeleton = episode.state.skeleton;
         let pending = self.progress.pending.to_mut();
@@ -207,19 +262,23 @@ impl Learner for SurrogateAgent {
         if let Some(appraisal) = &episode.start_appraisal {
             self.take(skeleton, &episode.episode.start.node_types, appraisal);
         }
-        self.model = None;
+        self.belief = None;
         Ok(())
     }
 
     fn learn(&mut self, step: u64, observer: &mut dyn Observer) -> Result<(), AgentError> {
-        let count = self.progress.results.iter().len();
         let wanted = FIRST_FIT.max((NEXT_FIT * self.progress.fitted_at as f64) as usize);
+        let count = match self.is_of_cheap_results() {
+            true => self.progress.screened.iter().len(),
+            false => self.progress.results.iter().len(),
+        };
         if count >= wanted {
             let hyperparameters = ModelHyperparameters::fitted(self.task.property(), &self.data());
             self.progress.hyperparameters = Cow::Owned(hyperparameters);
             self.progress.fitted_at = count;
-            self.model = None;
+            self.belief = None;
         }
+        let count = self.progress.results.iter().len();
         if count > self.progress.reported {
             self.progress.reported = count;
             self.report(step, observer);
@@ -238,9 +297,9 @@ impl Learner for SurrogateAgent {
                     let skeleton = seen.skeleton as u16;
                     let (filling, forecast) = self.propose(seen)?;
                     let canonical = canonical(&self.task, seen.skeleton, &filling);
-                    if let Some(model) = &mut self.model {
+                    if let Some(belief) = &mut self.belief {
                         let sight = &self.sight;
-                        model.believe(&sight.features(&self.task, seen.skeleton, &canonical));
+                        belief.believe(&sight.features(&self.task, seen.skeleton, &canonical));
                     }
                     self.progress.pending.to_mut().push(Pending {
                         environment,
@@ -265,6 +324,8 @@ impl Learner for SurrogateAgent {
         let mut progress: Progress<'static> = file.memory()?;
         let task = &self.task;
         let fit = progress.results.to_mut().restored(task)
+            && progress.screened.to_mut().restored(task)
+            && progress.screening_seconds.is_finite()
             && progress.pools.belongs_to(task)
             && progress.hyperparameters.are_sane()
             && progress.calibration.is_sane()
@@ -277,14 +338,17 @@ impl Learner for SurrogateAgent {
             let message = "its fillings do not belong to this task";
             return Err(invalid(file.folder(), message));
         }
-        let results = progress.results.iter();
-        self.features = results
-            .map(|result| {
-                self.sight
-                    .features(task, result.skeleton.into(), &result.filling)
-            })
-            .collect();
-        self.model = None;
+        let features = |results: &Results| {
+            let results = results.iter();
+            let of = |result: &Finding| {
+                let skeleton = result.skeleton.into();
+                self.sight.features(task, skeleton, &result.filling)
+            };
+            results.map(of).collect()
+        };
+        let (features, screened) = (features(&progress.results), features(&progress.screened));
+        (self.features, self.screened_features) = (features, screened);
+        self.belief = None;
         self.progress = progress;
         Ok(())
     }
@@ -318,7 +382,8 @@ impl Learner for SurrogateAgent {
             Arc::clone(&self.task),
             Arc::clone(task),
             self.progress.results.clone().into_owned(),
-            self.model_of_results(),
+            self.progress.screened.clone().into_owned(),
+            self.belief_of_results(),
             &self.sight,
             self.config.rule,
             mode,

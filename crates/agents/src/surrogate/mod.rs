@@ -2,6 +2,7 @@
 //! target, every order of filling and every symmetric image.
 
 mod acquisition;
+mod belief;
 mod completion;
 mod config;
 mod learner;
@@ -9,6 +10,7 @@ mod pool;
 mod proposal;
 mod reach;
 mod results;
+mod screening;
 mod sight;
 
 pub use self::{acquisition::Acquisition, config::SurrogateConfig, learner::SurrogateAgent};

@@ -3,21 +3,24 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use crystalgym_environment::{Observation, State, random::uniform_unit};
-use crystalgym_surrogate::{Filling, Forecast, PropertyModel, canonical};
+use crystalgym_surrogate::{Filling, Forecast, canonical};
 
 use super::{
     acquisition::{Acquisition, Aim, standard_normal},
+    belief::Belief,
     learner::{Pending, SurrogateAgent, hit_tolerance},
     reach::{random_end, reachable_image},
 };
 use crate::{AgentError, policy::state_of, search::random_filling};
 
 /// Random crystals that are drawn to find one that the rule of chemistry prefers.
-const DRAWS: usize = 20_000;
+pub(super) const DRAWS: usize = 20_000;
 /// Of the best candidates, so many are tried for one that the episode can come to.
 const TRIED: usize = 300;
 /// Random ends of an episode that are looked at if there is none.
 const RANDOM_ENDS: usize = 400;
+/// Times that crystals are looked at cheaply before each calculation, at most.
+const SCREENINGS: usize = 2;
 /// Candidates whose values are drawn together.
 const DRAWN: usize = 128;
 
@@ -35,25 +38,32 @@ impl SurrogateAgent {
         seen: &Observation<'_>,
     ) -> Result<(Filling, Option<Forecast>), AgentError> {
         let state = state_of(seen)?;
+        self.screen_to_begin_with(&state);
         let progress = &self.progress;
-        if progress.results.iter().len() + progress.pending.len() < self.config.initial {
+        let begun = progress.results.iter().len() + progress.pending.len();
+        if self.screening.is_none() && begun < self.config.initial {
             return Ok((self.random(&state), None));
-        }
-        if self.model.is_none() {
-            let mut model = self.model_of_results();
-            for pending in progress.pending.iter() {
-                let filling = &pending.filling;
-                model.believe(
-                    &self
-                        .sight
-                        .features(&self.task, pending.skeleton.into(), filling),
-                );
-            }
-            self.model = Some(model);
         }
         Ok(match self.best_candidate(&state, seen.target) {
             Some((filling, forecast)) => (filling, Some(forecast)),
             None => (self.random(&state), None),
+        })
+    }
+
+    /// What is believed now: the results, and what is being calculated as if its expected value had
+    /// come.
+    fn believe_now(&mut self) -> Belief {
+        let known = self.belief.take();
+        known.unwrap_or_else(|| {
+            let mut belief = self.belief_of_results();
+            for Pending {
+                skeleton, filling, ..
+            } in self.progress.pending.iter()
+            {
+                let features = self.sight.features(&self.task, (*skeleton).into(), filling);
+                belief.believe(&features);
+            }
+            belief
         })
     }
 
@@ -106,7 +116,23 @@ impl SurrogateAgent {
         let parents: Vec<&Filling> = best.iter().take(30).map(|(_, filling)| *filling).collect();
         let pools = progress.pools.to_mut();
         let pool = pools.candidates(&task, skeleton, most, &parents, &mut progress.rng);
-        let ranked = self.scored(&aim, skeleton, pool.into_iter());
+        let mut ranked = self.scored(&aim, skeleton, pool.iter());
+        for _ in 0..SCREENINGS {
+            let is_screened = |best: &Candidate| self.is_screened(skeleton, &best.filling);
+            if ranked.first().is_none_or(is_screened) {
+                break;
+            }
+            let promising = ranked.iter().map(|candidate| &candidate.filling);
+            let promising = promising.filter(|filling| !self.is_screened(skeleton, filling));
+            let promising: Vec<Filling> = promising
+                .take(self.config.screened_at_once)
+                .cloned()
+                .collect();
+            self.screen(skeleton, &promising);
+            ranked = self.scored(&aim, skeleton, pool.iter());
+        }
+        // What was looked at goes before what was not, however promising that may be.
+        ranked.sort_by_key(|candidate| !self.is_screened(skeleton, &candidate.filling));
         self.progress
             .pools
             .to_mut()
@@ -129,7 +155,7 @@ impl SurrogateAgent {
                         canonical(&task, skeleton.into(), &end)
                     })
                     .collect();
-                reached(self.scored(&aim, skeleton, ends.into_iter()))
+                reached(self.scored(&aim, skeleton, ends.iter()))
             }
         };
         let found = found?;
@@ -138,23 +164,21 @@ impl SurrogateAgent {
     }
 
     /// New ones among canonical fillings with their scores, the best first.
-    fn scored(
+    fn scored<'a>(
         &mut self,
         aim: &Aim<'_>,
         skeleton: u16,
-        fillings: impl Iterator<Item = Filling>,
+        fillings: impl Iterator<Item = &'a Filling>,
     ) -> Vec<Candidate> {
-        let Some(model) = self.model.take() else {
-            return Vec::new();
-        };
+        let belief = self.believe_now();
         let mut candidates = Vec::new();
         for filling in fillings {
-            if self.is_new(skeleton, &filling) {
-                let features = self.sight.features(&self.task, skeleton.into(), &filling);
-                let forecast = model.forecast(&features);
+            if self.is_new(skeleton, filling) {
+                let features = self.sight.features(&self.task, skeleton.into(), filling);
+                let forecast = belief.forecast(&features, self.cheap(skeleton, filling));
                 candidates.push(Candidate {
                     score: self.config.acquisition.score(aim, &forecast),
-                    filling,
+                    filling: filling.clone(),
                     forecast,
                 });
             }
@@ -162,16 +186,16 @@ impl SurrogateAgent {
         // The order of the fillings decides between equals.
         candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
         if self.config.acquisition == Acquisition::Thompson {
-            self.draw(&model, aim, skeleton, &mut candidates);
+            self.draw(&belief, aim, skeleton, &mut candidates);
         }
-        self.model = Some(model);
+        self.belief = Some(belief);
         candidates
     }
 
     /// Gives the best of the candidates the rewards of one function drawn from what is believed.
     fn draw(
         &mut self,
-        model: &PropertyModel,
+        belief: &Belief,
         aim: &Aim<'_>,
         skeleton: u16,
         candidates: &mut [Candidate],
@@ -188,7 +212,8 @@ impl SurrogateAgent {
         let features: Vec<&[f64]> = features.iter().map(|features| &**features).collect();
         let rng = &mut self.progress.rng;
         let normals: Vec<f64> = (0..count).map(|_| standard_normal(rng)).collect();
-        let values = model.draw(&features, &normals);
+        let forecasts: Vec<&Forecast> = drawn.iter().map(|candidate| &candidate.forecast).collect();
+        let values = belief.draw(&features, &forecasts, &normals);
         for (candidate, value) in drawn.iter_mut().zip(values) {
             candidate.score = aim.drawn_reward(&candidate.forecast, value, uniform_unit(rng));
         }

@@ -42,6 +42,11 @@ impl Results {
             // What another model guessed is no result.
             Appraisal::Predicted(_) => None,
         };
+        self.note(skeleton, filling, known)
+    }
+
+    /// Takes what was found out of a canonical filling; false if that is nothing new.
+    pub(super) fn note(&mut self, skeleton: u16, filling: Filling, known: Option<Known>) -> bool {
         if let Some(&place) = self.places.get(&(skeleton, filling.clone())) {
             let result = &mut self.all[place];
             let is_news = result.known.is_none() && known.is_some();

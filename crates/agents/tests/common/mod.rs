@@ -21,6 +21,7 @@ pub(crate) fn rigid() -> Evaluator {
         calculator: Arc::new(RigidCalculator),
         store: None,
         workers: 1,
+        screening: None,
     }
 }
 
@@ -30,6 +31,7 @@ pub(crate) fn delayed() -> Evaluator {
         calculator: Arc::new(Delayed),
         store: None,
         workers: 3,
+        screening: None,
     }
 }
 

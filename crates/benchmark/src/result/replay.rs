@@ -38,6 +38,7 @@ pub(super) fn replay(
         calculator: Arc::clone(&calculator) as Arc<dyn Calculator>,
         store: None,
         workers: 1,
+        screening: None,
     };
     let task = Arc::new(Task::new(&config.task)?);
     let mut agent = Agent::new(&config.agent(), Arc::clone(&task), &evaluator)?;

@@ -27,7 +27,7 @@ pub(crate) struct TrainArguments {
     /// A task of the paper, such as density-C2-easy-small (`crystalgym list tasks`).
     #[arg(long, conflicts_with = "resume")]
     task: Option<String>,
-    /// What learns: dqn, rainbow, ppo, sac, surrogate, llm, or one of the searches random, genetic, local_search.
+    /// What learns: dqn, rainbow, ppo, sac, gflownet, surrogate, llm, or one of the searches random, genetic, local_search.
     #[arg(long, conflicts_with = "resume")]
     algorithm: Option<String>,
     /// Settings to start from: standard (ours) or paper (as the published runs).
@@ -73,9 +73,13 @@ pub(crate) fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     }
     let folder = run.folder().to_owned();
     let calculator = run.config().calculator.name.name();
+    let screening = run.config().screening.as_ref();
+    let screening = screening.map_or_else(String::new, |screening| {
+        format!(", crystals looked at by {} before", screening.name.name())
+    });
     let task = &run.config().task;
     eprintln!(
-        "training in {}: {} of {} with {} elements, target {} {}, rewards by {calculator}{}",
+        "training in {}: {} of {} with {} elements, target {} {}, rewards by {calculator}{}{screening}",
         folder.display(),
         task.property,
         task.skeletons.join(" "),

@@ -1,0 +1,126 @@
+//! Looking at crystals cheaply, to choose by that what to calculate.
+
+use std::{sync::Arc, thread};
+
+use crystalgym_environment::{State, Task};
+use crystalgym_evaluation::{
+    Calculator, CancelToken, Failure, FailureCode, Outcome, ResultStore, evaluate,
+};
+use crystalgym_surrogate::{Filling, Known, canonical};
+
+use super::{learner::SurrogateAgent, proposal::DRAWS};
+use crate::{Evaluator, search::random_filling};
+
+/// What looks at crystals cheaply.
+pub(super) struct Screening {
+    calculator: Arc<dyn Calculator>,
+    store: Option<Arc<ResultStore>>,
+    workers: usize,
+}
+
+impl Screening {
+    /// As an evaluator has it, if it has one.
+    pub(super) fn of(evaluator: &Evaluator) -> Option<Self> {
+        Some(Self {
+            calculator: Arc::clone(evaluator.screening.as_ref()?),
+            store: evaluator.store.clone(),
+            workers: evaluator.workers.max(1),
+        })
+    }
+
+    /// Evaluates fillings, as many at a time as there are workers, in their order.
+    fn evaluate(&self, task: &Task, skeleton: u16, fillings: &[Filling]) -> Vec<Outcome> {
+        let (calculator, store) = (self.calculator.as_ref(), self.store.as_deref());
+        let cancel = CancelToken::default();
+        let outcome = |filling: &Filling| match task.crystal(skeleton.into(), filling) {
+            Ok(crystal) => evaluate(calculator, store, &crystal, task.property(), &cancel).outcome,
+            Err(error) => not_evaluated(error.to_string()),
+        };
+        let mut all = Vec::with_capacity(fillings.len());
+        for some in fillings.chunks(self.workers) {
+            all.extend(thread::scope(|scope| {
+                let running: Vec<_> = some
+                    .iter()
+                    .map(|filling| scope.spawn(|| outcome(filling)))
+                    .collect();
+                let joined = running.into_iter().map(|running| {
+                    let died = |_| not_evaluated("the evaluation ended in a panic".to_owned());
+                    running.join().unwrap_or_else(died)
+                });
+                joined.collect::<Vec<_>>()
+            }));
+        }
+        all
+    }
+}
+
+fn not_evaluated(message: String) -> Outcome {
+    Outcome::Failure(Failure::new(FailureCode::Internal, message))
+}
+
+impl SurrogateAgent {
+    /// What was found out cheaply of a canonical filling.
+    pub(super) fn cheap(&self, skeleton: u16, filling: &Filling) -> Option<Known> {
+        self.progress.screened.known(skeleton, filling)
+    }
+
+    /// Whether a canonical filling need not be looked at cheaply, since it was, or since nobody can.
+    pub(super) fn is_screened(&self, skeleton: u16, filling: &Filling) -> bool {
+        self.screening.is_none() || self.progress.screened.contains(skeleton, filling)
+    }
+
+    /// Looks at canonical fillings cheaply.
+    pub(super) fn screen(&mut self, skeleton: u16, fillings: &[Filling]) {
+        let Some(screening) = &self.screening else {
+            return;
+        };
+        let outcomes = screening.evaluate(&self.task, skeleton, fillings);
+        for (filling, outcome) in fillings.iter().zip(&outcomes) {
+            let known = Known::of(outcome);
+            self.progress.screening_seconds += outcome.seconds();
+            let screened = self.progress.screened.to_mut();
+            screened.note(skeleton, filling.clone(), known);
+            let features = self.sight.features(&self.task, skeleton.into(), filling);
+            self.screened_features.push(features);
+        }
+        self.belief = None;
+    }
+
+    /// Looks at all that was calculated, so that both can be compared, and at the first random crystals.
+    pub(super) fn screen_to_begin_with(&mut self, state: &State) {
+        if self.screening.is_none() {
+            return;
+        }
+        let calculated = self.progress.results.iter();
+        let missing: Vec<(u16, Filling)> = calculated
+            .filter(|result| !self.is_screened(result.skeleton, &result.filling))
+            .map(|result| (result.skeleton, result.filling.clone()))
+            .collect();
+        for (skeleton, filling) in missing {
+            self.screen(skeleton, &[filling]);
+        }
+        let skeleton = state.skeleton;
+        if !self.progress.screened_skeletons.insert(skeleton) {
+            return;
+        }
+        let wanted = self.config.screened_first;
+        let mut first: Vec<Filling> = Vec::new();
+        let (task, rule) = (Arc::clone(&self.task), self.config.rule);
+        for draw in 0..DRAWS {
+            if first.len() >= wanted {
+                break;
+            }
+            let drawn = random_filling(&task, skeleton, &mut self.progress.rng);
+            // Half of the draws for what the rule prefers, the others for what it allows.
+            let is_wanted = match draw < DRAWS / 2 {
+                true => rule.prefers(&task, &drawn),
+                false => rule.allows(&task, &drawn),
+            };
+            let filling = canonical(&task, skeleton.into(), &drawn);
+            if is_wanted && !first.contains(&filling) && !self.is_screened(skeleton, &filling) {
+                first.push(filling);
+            }
+        }
+        self.screen(skeleton, &first);
+    }
+}
