@@ -50,7 +50,7 @@ impl Calculator for Dear {
     fn evaluate(&self, crystal: &Crystal, property: Property, cancel: &CancelToken) -> Outcome {
         self.asked.fetch_add(1, Ordering::Relaxed);
         let protons = protons(crystal);
-        if protons % 11 == 0 {
+        if protons.is_multiple_of(11) {
             let code = FailureCode::ScfNotConverged;
             return Outcome::Failure(Failure::new(code, "to be met"));
         }

@@ -13,6 +13,15 @@ pub(crate) type Settings = BTreeMap<String, String>;
 /// Sections that have no influence on what a run computes.
 const WITHOUT_INFLUENCE: [&str; 2] = ["evaluation", "output"];
 
+/// Sections that count whatever the algorithm is.
+const GENERAL: [&str; 5] = [
+    "algorithm",
+    "task",
+    "calculator",
+    "screening",
+    "learned_reward",
+];
+
 /// The settings of the run in a folder, which must be the run that the manifest speaks of.
 ///
 /// # Errors
@@ -36,8 +45,7 @@ pub(crate) fn run_settings(run: &Path, manifest: &JobManifest) -> Result<Setting
         return Ok(settings);
     };
     for (section, fields) in sections {
-        let general =
-            ["algorithm", "task", "calculator", "learned_reward"].contains(&section.as_str());
+        let general = GENERAL.contains(&section.as_str());
         if WITHOUT_INFLUENCE.contains(&section.as_str()) || !general && section != algorithm {
             continue;
         }

@@ -9,9 +9,7 @@ use crystalgym_agents::{
 };
 use crystalgym_conservative::ObjectiveModelError;
 use crystalgym_environment::{ProcessName, TaskConfig, named_tasks};
-use crystalgym_evaluation::{
-    CalculatorConfig, CalculatorName, Decides, Property, check_store_name,
-};
+use crystalgym_evaluation::{CalculatorConfig, Decides, Property, check_store_name};
 use crystalgym_networks::{NetworkConfig, NetworkError};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
@@ -20,6 +18,7 @@ use crate::{
     ConfigLayers, TrainingError,
     base_task::{first_task, without_what_belongs_to_other_settings},
     layers::BadField,
+    screening::check_screening,
     store_choice::open_store,
 };
 
@@ -399,7 +398,7 @@ impl TrainingConfig {
             });
         }
         if let Some(screening) = &self.screening {
-            self.check_screening(screening)?;
+            check_screening(screening, self)?;
         }
         if let Some(learned) = &self.learned_reward {
             let checked = learned.check();
@@ -420,31 +419,6 @@ impl TrainingConfig {
             agent
                 .check()
                 .map_err(|error| bad_setting(agent.name(), &error))?;
-        }
-        Ok(())
-    }
-
-    fn check_screening(&self, screening: &CalculatorConfig) -> Result<(), BadField> {
-        let bad = |field: &str, message: String| {
-            Err(BadField {
-                field: field.to_owned(),
-                message,
-            })
-        };
-        if self.algorithm.name != Algorithm::Surrogate {
-            let found = self.agent().name();
-            let message = format!("is for algorithm.name = 'surrogate', found '{found}'");
-            return bad("screening", message);
-        }
-        if self.learned_reward.is_some() {
-            let message = "cannot be where there is a learned_reward: one of the two".to_owned();
-            return bad("screening", message);
-        }
-        let mut all = screening.for_property.values().chain([screening]);
-        if all.any(|calculator| calculator.name == CalculatorName::Qe) {
-            let message = "is 'qe', expected a calculator that starts no program: native, table, \
-                           chgnet, empirical or rigid";
-            return bad("screening.name", message.to_owned());
         }
         Ok(())
     }

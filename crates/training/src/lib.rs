@@ -22,6 +22,7 @@ mod run;
 mod run_folder;
 mod run_log;
 mod run_state;
+mod screening;
 mod setting_names;
 mod statistics;
 mod store_choice;

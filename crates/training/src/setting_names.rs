@@ -11,7 +11,7 @@ const CALCULATOR_PARTS: [&str; 4] = ["native", "qe", "table", "pseudopotentials"
 const MOST_HINTS: usize = 3;
 
 /// Settings that are absent unless somebody gives them, so that no table of defaults has them.
-const ABSENT_BY_DEFAULT: [&str; 14] = [
+const ABSENT_BY_DEFAULT: [&str; 15] = [
     "calculator.native.ecutwfc_ry",
     "calculator.native.ecutrho_ry",
     "calculator.native.gth_cutoff_ry",
@@ -21,6 +21,7 @@ const ABSENT_BY_DEFAULT: [&str; 14] = [
     "calculator.pseudopotentials",
     "calculator.table.file",
     "llm.top_k",
+    "screening.name",
     "task.objective",
     "task.tolerance",
     "task.steps",

@@ -5,6 +5,17 @@ use crystalgym_surrogate::{
     Correction, Forecast, Known, ModelHyperparameters, Pair, PropertyModel,
 };
 
+use super::results::Results;
+
+/// What the agent knows of crystals, and what it believes of the others.
+pub(super) struct Knowledge {
+    /// What calculations said.
+    pub(super) results: Results,
+    /// What was found out cheaply.
+    pub(super) screened: Results,
+    pub(super) belief: Belief,
+}
+
 /// A model of what calculations say; where crystals are screened, a model of what cheap ones say
 /// with its correction.
 #[derive(Debug, Clone)]

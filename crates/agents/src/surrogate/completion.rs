@@ -9,10 +9,10 @@ use rand_pcg::Pcg64;
 
 use super::{
     acquisition::standard_normal,
-    belief::Belief,
+    belief::Knowledge,
     pool::MOST_FILLINGS,
     reach::{random_end, reachable_image},
-    results::{Results, reward_of},
+    results::reward_of,
     sight::Sight,
 };
 use crate::{
@@ -36,9 +36,7 @@ const SAMPLED: usize = 32;
 pub(super) struct CompletionPolicy {
     trained: Arc<Task>,
     task: Arc<Task>,
-    results: Results,
-    screened: Results,
-    belief: Belief,
+    known: Knowledge,
     sight: Sight,
     rule: ChemistryRule,
     mode: PolicyMode,
@@ -60,9 +58,7 @@ impl CompletionPolicy {
     pub(super) fn new(
         trained: Arc<Task>,
         task: Arc<Task>,
-        results: Results,
-        screened: Results,
-        belief: Belief,
+        known: Knowledge,
         sight: &Sight,
         rule: ChemistryRule,
         mode: PolicyMode,
@@ -75,9 +71,7 @@ impl CompletionPolicy {
             sight: sight.of_other(&task, rule),
             trained,
             task,
-            results,
-            screened,
-            belief,
+            known,
             rule,
             mode,
             rng: Pcg64::seed_from_u64(seed),
@@ -144,14 +138,15 @@ impl CompletionPolicy {
     fn score(&self, skeleton: usize, trained: Option<u16>, target: f64, filling: &[u8]) -> Scored {
         let reward = self.task.objective().reward();
         let filling = canonical(&self.task, skeleton, filling);
-        let known = trained.and_then(|trained| self.results.known(trained, &filling));
+        let known = trained.and_then(|trained| self.known.results.known(trained, &filling));
         let (mean, spread) = match known {
             Some(known) => (reward_of(reward, target, known), 0.0),
             None if !self.rule.allows(&self.task, &filling) => (reward.of_failure(), 0.0),
             None => {
                 let features = self.sight.features(&self.task, skeleton, &filling);
-                let cheap = trained.and_then(|trained| self.screened.known(trained, &filling));
-                let forecast = self.belief.forecast(&features, cheap);
+                let cheap =
+                    trained.and_then(|trained| self.known.screened.known(trained, &filling));
+                let forecast = self.known.belief.forecast(&features, cheap);
                 let mean = forecast.reward(reward, target);
                 // Of what lies between the worst and the best with this mean, the widest.
                 let (low, high) = (reward.of_failure(), reward.best());
@@ -171,7 +166,7 @@ impl CompletionPolicy {
         let reward = self.task.objective().reward();
         let known: Vec<Filling> = match trained {
             Some(trained) => {
-                let ranked = self.results.ranked(trained, reward, target);
+                let ranked = self.known.results.ranked(trained, reward, target);
                 ranked
                     .into_iter()
                     .map(|(_, filling)| filling.clone())
@@ -229,8 +224,8 @@ impl CompletionPolicy {
             .map(|(place, filling)| {
                 let features = self.sight.features(&self.task, skeleton, filling);
                 let cheap =
-                    trained.and_then(|trained| self.screened.known(trained, &filling.into()));
-                let forecast = self.belief.forecast_roughly(&features, cheap);
+                    trained.and_then(|trained| self.known.screened.known(trained, &filling.into()));
+                let forecast = self.known.belief.forecast_roughly(&features, cheap);
                 (forecast.reward(reward, target), place)
             })
             .collect();

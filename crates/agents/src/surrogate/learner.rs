@@ -13,7 +13,7 @@ use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    belief::Belief,
+    belief::{Belief, Knowledge},
     completion::CompletionPolicy,
     config::SurrogateConfig,
     pool::Pools,
@@ -381,9 +381,11 @@ impl Learner for SurrogateAgent {
         Ok(Box::new(CompletionPolicy::new(
             Arc::clone(&self.task),
             Arc::clone(task),
-            self.progress.results.clone().into_owned(),
-            self.progress.screened.clone().into_owned(),
-            self.belief_of_results(),
+            Knowledge {
+                results: self.progress.results.clone().into_owned(),
+                screened: self.progress.screened.clone().into_owned(),
+                belief: self.belief_of_results(),
+            },
             &self.sight,
             self.config.rule,
             mode,

@@ -168,6 +168,11 @@ impl JobWriter {
                            files of results are of one property by one calculator";
             return Err(bad(message.to_owned()));
         }
+        if config.screening.is_some() {
+            let message = "its agent looked at crystals by another calculator before: whoever verifies \
+                           files of results trains it again from the results in them alone";
+            return Err(bad(message.to_owned()));
+        }
         let all = serde_json::to_value(&config).map_err(|error| bad(error.to_string()))?;
         let hyperparameters = all[manifest.algorithm.name()].as_object().cloned();
 
