@@ -1,7 +1,7 @@
 //! What is expected of a crystal: which failure, a value at the property's floor, or a value with
 //! its uncertainty.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, f64::consts::PI};
 
 use crystalgym_environment::{Prediction, Reward};
 use crystalgym_evaluation::{FailureCode, Outcome, Property};
@@ -324,6 +324,24 @@ impl Forecast {
             + self.value_probability * self.value.between(target - tolerance, target + tolerance)
     }
 
+    /// The logarithm of the probability (of a value: the density) that it gave to what came; of a failure
+    /// to any. At least that of one in a million.
+    pub fn log_score(&self, property: Property, known: Known) -> f64 {
+        let least = 1e-6;
+        match known {
+            Known::Failure(_) => self.failure_probability().max(least).ln(),
+            Known::Value(value) if floor_below(property).is_some_and(|floor| value < floor) => {
+                self.floor.max(least).ln()
+            }
+            Known::Value(value) => {
+                let Normal { mean, spread } = self.value;
+                let z = (value - mean) / spread;
+                let density = -0.5 * z * z - (spread * (2.0 * PI).sqrt()).ln();
+                (self.value_probability.ln() + density).max(least.ln())
+            }
+        }
+    }
+
     /// Value and spread of what does not fail, whatever its distribution, and the probability that
     /// it does.
     pub fn prediction(&self) -> Prediction {
@@ -341,5 +359,37 @@ impl Forecast {
             failure_probability: self.failure_probability(),
             penalty: 0.0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Oracle: the probabilities of all that can come sum to one, values by a sum over a fine mesh.
+    #[test]
+    fn scores_are_logarithms_of_probabilities() {
+        let forecast = Forecast {
+            failures: vec![
+                (FailureCode::ScfNotConverged, 0.2),
+                (FailureCode::OddElectronCount, 0.1),
+            ],
+            floor: 0.3,
+            value_probability: 0.4,
+            value: Normal {
+                mean: 3.0,
+                spread: 0.5,
+            },
+        };
+        let score = |known| forecast.log_score(Property::BandGap, known).exp();
+        let failure = score(Known::Failure(FailureCode::BadGeometry));
+        let floor = score(Known::Value(0.0));
+        let step = 1e-3;
+        let values: f64 = (20..6000)
+            .map(|i| step * score(Known::Value(step * f64::from(i))))
+            .sum();
+        assert!((failure - 0.3).abs() < 1e-12 && (floor - 0.3).abs() < 1e-12);
+        // Far away each value has at least one in a million.
+        assert!((values - 0.4).abs() < 1e-5, "{values}");
     }
 }

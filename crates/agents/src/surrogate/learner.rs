@@ -20,6 +20,7 @@ use super::{
     results::{Finding, Results, reward_of},
     screening::Screening,
     sight::Sight,
+    trust::Trust,
 };
 use crate::{
     AgentConfig, AgentError, Evaluator, Learner, Observer, Policy, PolicyMode, Update, agent_seed,
@@ -65,6 +66,9 @@ pub(super) struct Progress<'a> {
     /// How long that took, in seconds.
     #[serde(default)]
     pub(super) screening_seconds: f64,
+    /// Whether that foretells what calculations give.
+    #[serde(default)]
+    trust: Trust,
     hyperparameters: Cow<'a, ModelHyperparameters>,
     /// Results when these were found.
     fitted_at: usize,
@@ -84,6 +88,10 @@ pub(super) struct Pending {
     pub(super) filling: Filling,
     /// Before its result is there; none of a random one.
     forecast: Option<Forecast>,
+    /// The same by cheap results with their correction, and by calculations alone, where crystals are
+    /// screened.
+    #[serde(default)]
+    rivals: Option<Box<[Forecast; 2]>>,
 }
 
 impl SurrogateAgent {
@@ -115,6 +123,7 @@ impl SurrogateAgent {
                 screened: Cow::default(),
                 screened_skeletons: BTreeSet::new(),
                 screening_seconds: 0.0,
+                trust: Trust::default(),
                 hyperparameters: Cow::default(),
                 fitted_at: 0,
                 calibration: Calibration::default(),
@@ -132,15 +141,17 @@ impl SurrogateAgent {
         &self.progress.calibration
     }
 
-    /// Whether the model is one of cheap results.
-    fn is_of_cheap_results(&self) -> bool {
-        self.screening.is_some() || self.progress.screened.iter().len() > 0
+    /// Whether crystals are chosen by cheap results: where there are such, and they tell more than
+    /// calculations alone.
+    pub(super) fn goes_by_cheap_results(&self) -> bool {
+        let there_are = self.screening.is_some() || self.progress.screened.iter().len() > 0;
+        there_are && self.progress.trust.is_deserved()
     }
 
-    /// What the model learns from: cheap results, or those of the run where there are no such.
-    fn data(&self) -> Vec<(&[f64], Known)> {
+    /// What is known, in the order of its features: cheap results or calculations.
+    fn data(&self, cheap: bool) -> Vec<(&[f64], Known)> {
         let progress = &self.progress;
-        let (results, features) = match self.is_of_cheap_results() {
+        let (results, features) = match cheap {
             true => (&progress.screened, &self.screened_features),
             false => (&progress.results, &self.features),
         };
@@ -163,13 +174,34 @@ impl SurrogateAgent {
 
     /// What all results say, without what is being calculated.
     pub(super) fn belief_of_results(&self) -> Belief {
-        let pairs = self.is_of_cheap_results().then(|| self.pairs());
+        self.belief_by(self.goes_by_cheap_results())
+    }
+
+    fn belief_by(&self, cheap: bool) -> Belief {
+        // Hyperparameters are those of the model that crystals are chosen by.
+        let expected = ModelHyperparameters::default();
+        let hyperparameters = match cheap == self.goes_by_cheap_results() {
+            true => &self.progress.hyperparameters,
+            false => &expected,
+        };
+        let pairs = cheap.then(|| self.pairs());
         Belief::new(
             self.task.property(),
-            &self.data(),
-            &self.progress.hyperparameters,
+            &self.data(cheap),
+            hyperparameters,
             pairs.as_deref(),
         )
+    }
+
+    /// What cheap results and calculations alone say of a canonical filling that is to be calculated, where
+    /// crystals are screened.
+    fn rivals(&self, skeleton: u16, filling: &Filling) -> Option<Box<[Forecast; 2]>> {
+        self.screening.as_ref()?;
+        let features = self.sight.features(&self.task, skeleton.into(), filling);
+        let by_cheap = self.belief_by(true);
+        let by_cheap = by_cheap.forecast(&features, self.cheap(skeleton, filling));
+        let alone = self.belief_by(false).forecast(&features, None);
+        Some(Box::new([by_cheap, alone]))
     }
 
     fn take(&mut self, skeleton: u16, filling: &[u8], appraisal: &Appraisal) {
@@ -181,6 +213,23 @@ impl SurrogateAgent {
             let filling = canonical(&self.task, skeleton.into(), filling);
             let features = self.sight.features(&self.task, skeleton.into(), &filling);
             self.features.push(features);
+        }
+    }
+
+    /// Takes note of how well a result was foreseen.
+    fn compare(&mut self, expected: &Pending, known: Known) {
+        let property = self.task.property();
+        if let Some(forecast) = &expected.forecast {
+            self.progress.calibration.take(property, forecast, known);
+        }
+        if let Some(rivals) = &expected.rivals {
+            let [by_cheap, alone] = rivals.each_ref().map(|of| of.log_score(property, known));
+            let before = self.goes_by_cheap_results();
+            self.progress.trust.take(by_cheap - alone);
+            if self.goes_by_cheap_results() != before {
+                self.progress.hyperparameters = Cow::default();
+                self.progress.fitted_at = 0;
+            }
         }
     }
 
@@ -205,7 +254,11 @@ impl SurrogateAgent {
                 rewards.fold(reward.of_failure(), f64::max),
             ),
         ];
-        if self.is_of_cheap_results() {
+        if self.screening.is_some() {
+            scalars.push((
+                "surrogate/screening_advantage",
+                self.progress.trust.advantage(),
+            ));
             let screened = self.progress.screened.iter().len() as f64;
             scalars.push(("surrogate/screened", screened));
             let seconds = self.progress.screening_seconds;
@@ -249,14 +302,12 @@ impl Learner for SurrogateAgent {
         let pending = self.progress.pending.to_mut();
         let environment = |pending: &Pending| pending.environment == episode.environment;
         let place = pending.iter().position(environment);
-        let forecast = place.and_then(|place| pending.remove(place).forecast);
+        let expected = place.map(|place| pending.remove(place));
         self.take(skeleton, &episode.state.node_types, &episode.appraisal);
-        if let Some(forecast) = forecast {
-            let filling = canonical(&self.task, skeleton.into(), &episode.state.node_types);
-            if let Some(known) = self.progress.results.known(skeleton, &filling) {
-                let property = self.task.property();
-                self.progress.calibration.take(property, &forecast, known);
-            }
+        let filling = canonical(&self.task, skeleton.into(), &episode.state.node_types);
+        let known = self.progress.results.known(skeleton, &filling);
+        if let (Some(expected), Some(known)) = (expected, known) {
+            self.compare(&expected, known);
         }
         // What the episode started from was calculated too, where the reward is a difference.
         if let Some(appraisal) = &episode.start_appraisal {
@@ -268,12 +319,14 @@ impl Learner for SurrogateAgent {
 
     fn learn(&mut self, step: u64, observer: &mut dyn Observer) -> Result<(), AgentError> {
         let wanted = FIRST_FIT.max((NEXT_FIT * self.progress.fitted_at as f64) as usize);
-        let count = match self.is_of_cheap_results() {
+        let cheap = self.goes_by_cheap_results();
+        let count = match cheap {
             true => self.progress.screened.iter().len(),
             false => self.progress.results.iter().len(),
         };
         if count >= wanted {
-            let hyperparameters = ModelHyperparameters::fitted(self.task.property(), &self.data());
+            let data = self.data(cheap);
+            let hyperparameters = ModelHyperparameters::fitted(self.task.property(), &data);
             self.progress.hyperparameters = Cow::Owned(hyperparameters);
             self.progress.fitted_at = count;
             self.belief = None;
@@ -297,6 +350,7 @@ impl Learner for SurrogateAgent {
                     let skeleton = seen.skeleton as u16;
                     let (filling, forecast) = self.propose(seen)?;
                     let canonical = canonical(&self.task, seen.skeleton, &filling);
+                    let rivals = self.rivals(skeleton, &canonical);
                     if let Some(belief) = &mut self.belief {
                         let sight = &self.sight;
                         belief.believe(&sight.features(&self.task, seen.skeleton, &canonical));
@@ -304,6 +358,7 @@ impl Learner for SurrogateAgent {
                     self.progress.pending.to_mut().push(Pending {
                         environment,
                         skeleton,
+                        rivals,
                         filling: canonical,
                         forecast,
                     });
@@ -326,6 +381,7 @@ impl Learner for SurrogateAgent {
         let fit = progress.results.to_mut().restored(task)
             && progress.screened.to_mut().restored(task)
             && progress.screening_seconds.is_finite()
+            && progress.trust.is_sane()
             && progress.pools.belongs_to(task)
             && progress.hyperparameters.are_sane()
             && progress.calibration.is_sane()

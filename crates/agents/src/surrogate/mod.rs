@@ -12,5 +12,6 @@ mod reach;
 mod results;
 mod screening;
 mod sight;
+mod trust;
 
 pub use self::{acquisition::Acquisition, config::SurrogateConfig, learner::SurrogateAgent};

@@ -64,9 +64,11 @@ impl SurrogateAgent {
         self.progress.screened.known(skeleton, filling)
     }
 
-    /// Whether a canonical filling need not be looked at cheaply, since it was, or since nobody can.
+    /// Whether a canonical filling need not be looked at cheaply: it was, or nobody can, or that is not
+    /// believed any more.
     pub(super) fn is_screened(&self, skeleton: u16, filling: &Filling) -> bool {
-        self.screening.is_none() || self.progress.screened.contains(skeleton, filling)
+        let is_asked = self.screening.is_some() && self.goes_by_cheap_results();
+        !is_asked || self.progress.screened.contains(skeleton, filling)
     }
 
     /// Looks at canonical fillings cheaply.
@@ -88,7 +90,7 @@ impl SurrogateAgent {
 
     /// Looks at all that was calculated, so that both can be compared, and at the first random crystals.
     pub(super) fn screen_to_begin_with(&mut self, state: &State) {
-        if self.screening.is_none() {
+        if self.screening.is_none() || !self.goes_by_cheap_results() {
             return;
         }
         let calculated = self.progress.results.iter();
