@@ -14,30 +14,44 @@ pub enum ChemistryRule {
     /// An odd number of electrons fills no bands in pairs, so that such crystals are left out where
     /// the property asks for that.
     Parity,
-    /// The same, and which common oxidation states there are: the first crystals are some whose
-    /// charges can balance, and a model counts electrons.
+    /// The same, and which common oxidation states there are: the first crystals are salts, and a
+    /// model counts electrons.
     #[default]
     ChargeBalance,
 }
 
 impl ChemistryRule {
+    /// The highest [preference](Self::preference).
+    pub(crate) const BEST: u8 = 3;
+
     /// Whether a model's features tell it of oxidation states.
     pub(crate) fn counts_electrons(self) -> bool {
         self == Self::ChargeBalance
     }
 
     /// Whether a filling of a task's skeleton may be calculated.
-    pub(crate) fn allows(self, task: &Task, filling: &[u8]) -> bool {
+    pub(crate) fn allows(self, task: &Task, skeleton: usize, filling: &[u8]) -> bool {
         let of_pairs = task.needs_pairs() && self != Self::None;
-        let protons = elements_of(task, filling).map(|e| u32::from(e.atomic_number()));
-        !of_pairs || protons.sum::<u32>().is_multiple_of(2)
+        !of_pairs || !task.has_odd_electrons(skeleton, filling)
     }
 
-    /// Whether a filling is one to begin with, if there are such.
-    pub(crate) fn prefers(self, task: &Task, filling: &[u8]) -> bool {
-        let salts = task.needs_pairs() && self == Self::ChargeBalance;
+    /// How much a filling is one to begin with: the higher the better, [`Self::BEST`] at most. Salts go
+    /// before what balances with positive nonmetals alone, and that before all others that are
+    /// allowed.
+    pub(crate) fn preference(self, task: &Task, skeleton: usize, filling: &[u8]) -> u8 {
+        if !self.allows(task, skeleton, filling) {
+            return 0;
+        }
+        if !task.needs_pairs() || self != Self::ChargeBalance {
+            return Self::BEST;
+        }
         let elements: Vec<Element> = elements_of(task, filling).collect();
-        self.allows(task, filling) && (!salts || ChargeCount::of(&elements).is_balanced())
+        let count = ChargeCount::of(&elements);
+        match (count.is_salt, count.is_balanced()) {
+            (true, _) => Self::BEST,
+            (false, true) => 2,
+            (false, false) => 1,
+        }
     }
 }
 

@@ -10,24 +10,41 @@ pub struct SkeletonSymmetry {
     /// Distinct permutations that its operations cause: site `i` goes to site `permutation[i]`.
     /// Sorted, the identity first; a group under composition.
     pub site_permutations: Vec<Vec<usize>>,
+    /// Those of its translations within the cell, the identity included: more than one where the empty
+    /// skeleton repeats itself in the cell.
+    translations: Vec<Vec<usize>>,
     /// Sites that the permutations turn into each other, each orbit ascending, if they do so in
     /// every order and independently of the other orbits.
     interchangeable_sites: Option<Vec<Vec<usize>>>,
 }
 
 impl SkeletonSymmetry {
-    /// From a group's sorted permutations.
+    /// From a group's sorted permutations, and those of its translations.
     pub(crate) fn new(
         space_group_number: u16,
         space_group_symbol: String,
         site_permutations: Vec<Vec<usize>>,
+        translations: Vec<Vec<usize>>,
     ) -> Self {
         Self {
             space_group_number,
             space_group_symbol,
             interchangeable_sites: interchangeable_sites(&site_permutations),
             site_permutations,
+            translations,
         }
+    }
+
+    /// How many primitive cells of the filled crystal are in the skeleton's cell: the translations within
+    /// it that leave the labels of all sites as they are, at least one.
+    pub fn primitive_cells<T: PartialEq>(&self, labels: &[T]) -> usize {
+        let keeps = |translation: &&Vec<usize>| {
+            let sites = translation.iter().enumerate();
+            sites
+                .into_iter()
+                .all(|(from, &to)| labels[from] == labels[to])
+        };
+        self.translations.iter().filter(keeps).count().max(1)
     }
 
     /// The sites of a labelling in the order in which they stand in [`Self::least_image`]: label `k` of
@@ -147,5 +164,30 @@ mod tests {
             }
         }
         assert!(kinds[0] > 0 && kinds[1] > 0, "{kinds:?}");
+    }
+
+    /// Oracle: the canonical writing of the filled crystal, which looks for its primitive cell in the
+    /// positions.
+    #[test]
+    fn primitive_cells_are_those_of_the_canonical_writing() {
+        use crate::{CanonicalCrystal, Crystal, Element};
+        let mut rng = proptest::test_runner::TestRunner::deterministic();
+        let mut several = 0;
+        for label in ["C1", "C2", "C3", "C4", "C5", "C6", "C7"] {
+            let skeleton = Skeleton::builtin(label).unwrap();
+            for _ in 0..60 {
+                let labels = proptest::collection::vec(1u8..3, skeleton.sites());
+                let labels = labels.new_tree(&mut rng).unwrap().current();
+                let elements = labels
+                    .iter()
+                    .map(|z| Element::from_atomic_number(*z).unwrap());
+                let crystal = Crystal::new(skeleton.clone(), elements.collect()).unwrap();
+                let canonical = CanonicalCrystal::of(&crystal.structure()).unwrap();
+                let cells = skeleton.symmetry.primitive_cells(&labels);
+                assert_eq!(cells, canonical.cells(), "{label} {labels:?}");
+                several += usize::from(cells > 1);
+            }
+        }
+        assert!(several > 10, "{several}");
     }
 }

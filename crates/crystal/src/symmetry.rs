@@ -159,8 +159,16 @@ pub(crate) fn symmetrize(
         .collect();
     site_permutations.sort_unstable();
     site_permutations.dedup();
-    let symmetry =
-        SkeletonSymmetry::new(dataset.number as u16, dataset.hm_symbol, site_permutations);
+    let translations = translations
+        .into_iter()
+        .map(|translation| translation.permutation)
+        .collect();
+    let symmetry = SkeletonSymmetry::new(
+        dataset.number as u16,
+        dataset.hm_symbol,
+        site_permutations,
+        translations,
+    );
     Ok((exact_lattice, exact_coords, symmetry))
 }
 

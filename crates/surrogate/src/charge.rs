@@ -9,6 +9,8 @@ pub struct ChargeCount {
     /// common oxidation states and every cation less electronegative than every anion; `None` if
     /// there is no such choice.
     pub imbalance: Option<u32>,
+    /// Whether the charges cancel with every anion in its lowest state, that is with a closed shell.
+    pub is_salt: bool,
     /// Electrons that elements whose common states are all positive give away, less those that the
     /// others lack to a closed shell.
     pub surplus: i32,
@@ -30,11 +32,15 @@ impl ChargeCount {
             .iter()
             .map(|&(element, count)| count * given(element));
         let protons: u32 = elements.iter().map(|e| u32::from(e.atomic_number())).sum();
-        let mut chosen = Vec::with_capacity(counts.len());
-        let mut least = None;
-        balance(&counts, 0, &mut chosen, &mut least);
+        let least = |states: fn(Element) -> &'static [i8]| {
+            let mut least = None;
+            let mut chosen = Vec::with_capacity(counts.len());
+            balance(&counts, states, 0, &mut chosen, &mut least);
+            least
+        };
         Self {
-            imbalance: least,
+            imbalance: least(common_states),
+            is_salt: least(states_in_salts) == Some(0),
             surplus: surplus.sum(),
             is_odd: protons % 2 == 1,
         }
@@ -56,8 +62,21 @@ fn given(element: Element) -> i32 {
     }
 }
 
+fn common_states(element: Element) -> &'static [i8] {
+    element.data().oxidation_states
+}
+
+/// The lowest state of what can be an anion, all of what cannot.
+fn states_in_salts(element: Element) -> &'static [i8] {
+    match common_states(element) {
+        states @ [lowest, ..] if *lowest < 0 => &states[..1],
+        states => states,
+    }
+}
+
 fn balance(
     counts: &[(Element, i32)],
+    states: fn(Element) -> &'static [i8],
     charge: i32,
     chosen: &mut Vec<(f64, i8)>,
     least: &mut Option<u32>,
@@ -73,7 +92,7 @@ fn balance(
     let Some(electronegativity) = element.data().electronegativity_pauling else {
         return;
     };
-    for &state in element.data().oxidation_states {
+    for &state in states(element) {
         let fits = chosen.iter().all(|&(other, other_state)| {
             match (state.signum(), other_state.signum()) {
                 (1, -1) => electronegativity < other,
@@ -83,7 +102,8 @@ fn balance(
         });
         if fits {
             chosen.push((electronegativity, state));
-            balance(rest, charge + count * i32::from(state), chosen, least);
+            let charge = charge + count * i32::from(state);
+            balance(rest, states, charge, chosen, least);
             chosen.pop();
         }
     }
@@ -112,6 +132,33 @@ mod tests {
         for symbols in ["Li Na K K", "Be Be Be Be", "O O O O"] {
             assert_eq!(count(symbols).imbalance, None, "{symbols}");
         }
+    }
+
+    /// Oracle: textbook salts, among them one whose metal has several states, beside what balances with
+    /// positive nonmetals alone.
+    #[test]
+    fn anions_of_salts_have_closed_shells() {
+        for symbols in [
+            "Na Cl",
+            "Rb Ca H H H",
+            "Mg O",
+            "Fe O",
+            "Fe Fe O O O",
+            "Cs Pb Br Br Br",
+        ] {
+            assert!(count(symbols).is_salt, "{symbols}");
+        }
+        for symbols in [
+            "Rb C N S",
+            "C H H H H",
+            "Rb N O S",
+            "Na Cl Cl",
+            "Li Na K K",
+            "H Cl",
+        ] {
+            assert!(!count(symbols).is_salt, "{symbols}");
+        }
+        assert!(count("Rb C N S").is_balanced());
     }
 
     #[test]

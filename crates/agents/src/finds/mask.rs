@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crystalgym_environment::{Observation, Task};
+use crystalgym_environment::{NodeTypes, Observation, Task};
 
 /// The allowed actions without those that end an episode with an odd number of electrons; all of
 /// them where the property does not need filled bands, where the episode goes on, or where nothing
@@ -11,21 +11,14 @@ pub(crate) fn even_actions<'a>(task: &Task, seen: &Observation<'a>) -> Cow<'a, [
     if !task.needs_pairs() || seen.step + 1 != seen.steps {
         return Cow::Borrowed(seen.allowed);
     }
-    // An empty site has no electrons yet.
-    let protons = |node_type: u8| {
-        let element = seen.elements.get(usize::from(node_type));
-        element.map_or(0, |element| u32::from(element.atomic_number()))
-    };
-    let before: u32 = seen
-        .node_types
-        .iter()
-        .map(|&node_type| protons(node_type))
-        .sum();
     let even: Vec<bool> = (seen.allowed.iter().enumerate())
         .map(|(action, allowed)| {
+            let mut filled = NodeTypes::from(seen.node_types);
             let (site, put) = task.process().placement(seen.focus, action as u16);
-            let taken = seen.node_types.get(site).map_or(0, |&old| protons(old));
-            *allowed && (before - taken + protons(put)).is_multiple_of(2)
+            if let Some(here) = filled.get_mut(site) {
+                *here = put;
+            }
+            *allowed && !task.has_odd_electrons(seen.skeleton, &filled)
         })
         .collect();
     match even.contains(&true) {

@@ -26,13 +26,13 @@ pub(crate) fn random_filling(task: &Task, skeleton: u16, rng: &mut Pcg64) -> Fil
 /// What is drawn until a rule of chemistry allows it; the last of [`DRAWS`] where it never does.
 pub(super) fn allowed_filling(
     rule: ChemistryRule,
-    task: &Task,
+    (task, skeleton): (&Task, u16),
     rng: &mut Pcg64,
     mut draw: impl FnMut(&mut Pcg64) -> Filling,
 ) -> Filling {
     let mut filling = draw(rng);
     for _ in 1..DRAWS {
-        if rule.allows(task, &filling) {
+        if rule.allows(task, skeleton.into(), &filling) {
             break;
         }
         filling = draw(rng);
@@ -40,21 +40,26 @@ pub(super) fn allowed_filling(
     filling
 }
 
-/// A random filling that a rule of chemistry prefers; where none of [`DRAWS`] is such, one that it
-/// allows.
+/// The first of [`DRAWS`] random fillings that a rule of chemistry prefers most.
 pub(super) fn preferred_filling(
     rule: ChemistryRule,
     task: &Task,
     skeleton: u16,
     rng: &mut Pcg64,
 ) -> Filling {
-    for _ in 0..DRAWS {
-        let filling = random_filling(task, skeleton, rng);
-        if rule.prefers(task, &filling) {
-            return filling;
+    let mut filling = random_filling(task, skeleton, rng);
+    let mut best = rule.preference(task, skeleton.into(), &filling);
+    for _ in 1..DRAWS {
+        if best == ChemistryRule::BEST {
+            break;
+        }
+        let drawn = random_filling(task, skeleton, rng);
+        let preference = rule.preference(task, skeleton.into(), &drawn);
+        if preference > best {
+            (best, filling) = (preference, drawn);
         }
     }
-    allowed_filling(rule, task, rng, |rng| random_filling(task, skeleton, rng))
+    filling
 }
 
 /// Whether a filling can be one of this skeleton.

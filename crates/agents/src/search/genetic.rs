@@ -92,7 +92,7 @@ impl Proposer for GeneticProposer {
             if population.len() < config.population {
                 preferred_filling(config.rule, task, skeleton, rng)
             } else {
-                allowed_filling(config.rule, task, rng, |rng| {
+                allowed_filling(config.rule, (task, skeleton), rng, |rng| {
                     Self::child(config, (task, skeleton), population, rng)
                 })
             }

@@ -37,7 +37,9 @@ impl Known {
                 return filling;
             }
         }
-        let filling = allowed_filling(rule, task, rng, |rng| random_filling(task, skeleton, rng));
+        let filling = allowed_filling(rule, (task, skeleton), rng, |rng| {
+            random_filling(task, skeleton, rng)
+        });
         known.insert(canonical(task, skeleton, &filling));
         filling
     }

@@ -67,7 +67,7 @@ impl Proposer for LocalProposer {
         let here = climbs.entry(skeleton).or_default().here.as_ref();
         let draw = |rng: &mut Pcg64| match here {
             None => preferred_filling(rule, task, skeleton, rng),
-            Some((_, filling)) => allowed_filling(rule, task, rng, |rng| {
+            Some((_, filling)) => allowed_filling(rule, (task, skeleton), rng, |rng| {
                 let mut neighbour = filling.clone();
                 let site = uniform_below(rng, neighbour.len());
                 neighbour[site] = random_element(task, skeleton, site, rng);

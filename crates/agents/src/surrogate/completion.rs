@@ -141,7 +141,7 @@ impl CompletionPolicy {
         let known = trained.and_then(|trained| self.known.results.known(trained, &filling));
         let (mean, spread) = match known {
             Some(known) => (reward_of(reward, target, known), 0.0),
-            None if !self.rule.allows(&self.task, &filling) => (reward.of_failure(), 0.0),
+            None if !self.rule.allows(&self.task, skeleton, &filling) => (reward.of_failure(), 0.0),
             None => {
                 let features = self.sight.features(&self.task, skeleton, &filling);
                 let cheap =
@@ -220,7 +220,7 @@ impl CompletionPolicy {
         let mut rough: Vec<(f64, usize)> = all
             .iter()
             .enumerate()
-            .filter(|(_, filling)| self.rule.allows(&self.task, filling))
+            .filter(|(_, filling)| self.rule.allows(&self.task, skeleton, filling))
             .map(|(place, filling)| {
                 let features = self.sight.features(&self.task, skeleton, filling);
                 let cheap =

@@ -11,7 +11,7 @@ use super::{
     learner::{Pending, SurrogateAgent, hit_tolerance},
     reach::{random_end, reachable_image},
 };
-use crate::{AgentError, policy::state_of, search::random_filling};
+use crate::{AgentError, ChemistryRule, policy::state_of, search::random_filling};
 
 /// Random crystals that are drawn to find one that the rule of chemistry prefers.
 pub(super) const DRAWS: usize = 20_000;
@@ -74,17 +74,20 @@ impl SurrogateAgent {
             |pending: &Pending| (pending.skeleton, &pending.filling) == (skeleton, filling);
         !self.progress.results.contains(skeleton, filling)
             && !self.progress.pending.iter().any(pending)
-            && self.config.rule.allows(&self.task, filling)
+            && self
+                .config
+                .rule
+                .allows(&self.task, skeleton.into(), filling)
     }
 
     /// A new random filling that the rule of chemistry prefers, if there is one.
     fn random(&mut self, state: &State) -> Filling {
         let (task, rule) = (Arc::clone(&self.task), self.config.rule);
-        let mut second = None;
+        let mut best: (u8, Option<Filling>) = (0, None);
         for _ in 0..DRAWS {
             let drawn = random_filling(&task, state.skeleton, &mut self.progress.rng);
-            let is_wanted = rule.prefers(&task, &drawn);
-            if !is_wanted && (second.is_some() || !rule.allows(&task, &drawn)) {
+            let preference = rule.preference(&task, state.skeleton.into(), &drawn);
+            if preference <= best.0 {
                 continue;
             }
             let filling = canonical(&task, state.skeleton.into(), &drawn);
@@ -92,13 +95,14 @@ impl SurrogateAgent {
                 continue;
             }
             if let Some(image) = reachable_image(&task, state, &filling) {
-                if is_wanted {
-                    return image;
+                best = (preference, Some(image));
+                if preference == ChemistryRule::BEST {
+                    break;
                 }
-                second = Some(image);
             }
         }
-        second.unwrap_or_else(|| random_end(&task, state, &mut self.progress.rng))
+        let end = || random_end(&task, state, &mut self.progress.rng);
+        best.1.unwrap_or_else(end)
     }
 
     fn best_candidate(&mut self, state: &State, target: f64) -> Option<(Filling, Forecast)> {

@@ -9,7 +9,7 @@ use crystalgym_evaluation::{
 use crystalgym_surrogate::{Filling, Known, canonical};
 
 use super::{learner::SurrogateAgent, proposal::DRAWS};
-use crate::{Evaluator, search::random_filling};
+use crate::{ChemistryRule, Evaluator, search::random_filling};
 
 /// What looks at crystals cheaply.
 pub(super) struct Screening {
@@ -113,11 +113,10 @@ impl SurrogateAgent {
                 break;
             }
             let drawn = random_filling(&task, skeleton, &mut self.progress.rng);
-            // Half of the draws for what the rule prefers, the others for what it allows.
-            let is_wanted = match draw < DRAWS / 2 {
-                true => rule.prefers(&task, &drawn),
-                false => rule.allows(&task, &drawn),
-            };
+            // Equal numbers of draws for the best, and for less and less where there are too few.
+            let least = (draw * usize::from(ChemistryRule::BEST) / DRAWS) as u8;
+            let is_wanted =
+                rule.preference(&task, skeleton.into(), &drawn) >= ChemistryRule::BEST - least;
             let filling = canonical(&task, skeleton.into(), &drawn);
             if is_wanted && !first.contains(&filling) && !self.is_screened(skeleton, &filling) {
                 first.push(filling);

@@ -168,6 +168,21 @@ impl Task {
         }
     }
 
+    /// Whether the primitive cell of a skeleton's complete filling has an odd number of electrons, which
+    /// fill no bands in pairs. Elements are those of node types; protons tell, since crystals are
+    /// neutral.
+    pub fn has_odd_electrons(&self, skeleton: usize, node_types: &[u8]) -> bool {
+        let elements = self.elements().elements();
+        let protons = node_types.iter().map(|&node_type| {
+            let element = elements.get(usize::from(node_type));
+            element.map_or(0, |element| usize::from(element.atomic_number()))
+        });
+        let cells = self.skeletons()[skeleton]
+            .symmetry
+            .primitive_cells(node_types);
+        protons.sum::<usize>() / cells % 2 == 1
+    }
+
     /// Skeletons that episodes are drawn from.
     pub fn skeletons(&self) -> &[Arc<Skeleton>] {
         self.board.skeletons()
