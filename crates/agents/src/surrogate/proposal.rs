@@ -19,6 +19,8 @@ pub(super) const DRAWS: usize = 20_000;
 const TRIED: usize = 300;
 /// Random ends of an episode that are looked at if there is none.
 const RANDOM_ENDS: usize = 400;
+/// What the probability of a hit is multiplied with where the rule of chemistry doubts it.
+const DOUBT: f64 = 0.2;
 /// Times that crystals are looked at cheaply before each calculation, at most.
 const SCREENINGS: usize = 2;
 /// Candidates whose values are drawn together.
@@ -167,6 +169,14 @@ impl SurrogateAgent {
         Some((found.filling, found.forecast))
     }
 
+    /// Whether the rule of chemistry says that a hit is less likely than the model believes, which knows
+    /// next to nothing at first: of what is no salt, most are metals or do not converge.
+    fn is_doubted(&self, skeleton: u16, filling: &Filling) -> bool {
+        let rule = self.config.rule;
+        self.config.acquisition == Acquisition::Hit
+            && rule.preference(&self.task, skeleton.into(), filling) < ChemistryRule::BEST
+    }
+
     /// New ones among canonical fillings with their scores, the best first.
     fn scored<'a>(
         &mut self,
@@ -180,8 +190,13 @@ impl SurrogateAgent {
             if self.is_new(skeleton, filling) {
                 let features = self.sight.features(&self.task, skeleton.into(), filling);
                 let forecast = belief.forecast(&features, self.cheap(skeleton, filling));
+                let score = self.config.acquisition.score(aim, &forecast);
+                let doubt = match self.is_doubted(skeleton, filling) {
+                    true => DOUBT,
+                    false => 1.0,
+                };
                 candidates.push(Candidate {
-                    score: self.config.acquisition.score(aim, &forecast),
+                    score: score * doubt,
                     filling: filling.clone(),
                     forecast,
                 });
