@@ -22,8 +22,19 @@ impl<'p> BenchmarkFolder<'p> {
     }
 
     /// The store of results, unless another one is named.
-    pub fn store(self) -> PathBuf {
-        self.0.join(Self::STORE)
+    ///
+    /// # Errors
+    /// [`BenchmarkError::Folder`] for a link, pipe or device in its place, which a folder of somebody else
+    /// can bring along.
+    pub fn store(self) -> Result<PathBuf, BenchmarkError> {
+        let path = self.0.join(Self::STORE);
+        match EnclosedFolder::at(self.0).kind(Self::STORE) {
+            Ok(EntryKind::Other | EntryKind::Folder) => {
+                let message = "is no regular file: no store is opened there".to_owned();
+                Err(BenchmarkError::folder(path, message))
+            }
+            _ => Ok(path),
+        }
     }
 
     /// The folder of the jobs.
@@ -61,5 +72,26 @@ impl<'p> BenchmarkFolder<'p> {
                 Err(BenchmarkError::folder(self.0, message))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_store_that_a_link_leads_to_is_none() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("benchmark");
+        let benchmark = BenchmarkFolder::at(&folder);
+        let store = benchmark.store().unwrap();
+        fs::create_dir(&folder).unwrap();
+        symlink(root.path().join("elsewhere.sqlite"), &store).unwrap();
+        assert!(benchmark.store().is_err());
+        fs::remove_file(&store).unwrap();
+        fs::write(&store, "").unwrap();
+        assert_eq!(benchmark.store().unwrap(), store);
     }
 }

@@ -33,9 +33,9 @@ mod solving;
 mod statistics;
 mod table;
 mod tables;
-mod text;
 mod verdict;
 
+pub use crystalgym_evaluation::{csv_row, markdown, visible, visible_lines};
 pub use curve::{CurveAxis, LearningCurve};
 pub use error::BenchmarkError;
 pub use exact::ExactMeasure;
@@ -70,5 +70,4 @@ pub use solving::SolvingMeasure;
 pub use statistics::{interquartile_mean, interquartile_mean_interval};
 pub use table::{Table, are_numbers, shown_number};
 pub use tables::Tables;
-pub use text::{csv_row, markdown, visible, visible_lines};
 pub use verdict::{Certainty, Standing, TaskVerdict, task_verdicts};

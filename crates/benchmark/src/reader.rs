@@ -74,6 +74,11 @@ pub fn read_jobs_of(benchmarks: &[&Path]) -> Result<JobsRead, BenchmarkError> {
     }
     for folder in folders {
         let checked = read_job(&folder).and_then(|job| {
+            // Its rows are looked for under this name, which must lead nowhere else.
+            let id = &job.manifest.id;
+            if folder.file_name().is_none_or(|name| name != id.as_str()) {
+                return Err(format!("its manifest is that of the job {id:?}"));
+            }
             let found = run_settings(&folder.join(RUN_FOLDER), &job.manifest)?;
             settings.check(&job.manifest, &found)?;
             is_like_the_others(&job.manifest, &folder, &mut firsts)?;

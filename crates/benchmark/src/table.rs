@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::text::{self, csv_row};
+use crystalgym_evaluation::{csv_row, latex, markdown};
 
 /// A table in plain strings, to be written in any format.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,10 +23,10 @@ impl Table {
     /// GitHub's Markdown.
     pub fn markdown(&self) -> String {
         let line = |cells: &mut dyn Iterator<Item = String>| {
-            let cells: Vec<String> = cells.map(|cell| text::markdown(&cell)).collect();
+            let cells: Vec<String> = cells.map(|cell| markdown(&cell)).collect();
             format!("| {} |\n", cells.join(" | "))
         };
-        let title = text::markdown(&self.title);
+        let title = markdown(&self.title);
         let mut text = format!("### {title}\n\n{}\n\n", self.note);
         text += &line(&mut self.columns.iter().map(|&column| column.to_owned()));
         let numeric = self.numeric_columns();
@@ -56,20 +56,15 @@ impl Table {
             .iter()
             .map(|&numeric| if numeric { 'r' } else { 'l' }))
         .collect();
-        let title = text::latex(&self.title);
+        let title = latex(&self.title);
         let _ = write!(
             table,
             "\\begin{{table}}\n\\caption{{{title}}}\n\\begin{{tabular}}{{{columns}}}\n\\hline\n"
         );
-        table += &line(
-            self.columns
-                .iter()
-                .map(|column| text::latex(column))
-                .collect(),
-        );
+        table += &line(self.columns.iter().map(|column| latex(column)).collect());
         table += "\\hline\n";
         for row in &self.rows {
-            table += &line(row.iter().map(|cell| text::latex(cell)).collect());
+            table += &line(row.iter().map(|cell| latex(cell)).collect());
         }
         table + "\\hline\n\\end{tabular}\n\\end{table}\n"
     }

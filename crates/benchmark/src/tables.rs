@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
+use crystalgym_evaluation::csv_row;
+
 use crate::{
     ExactMeasure, JobMeasure, JobsRead, RolloutKind, Table, interquartile_mean,
     interquartile_mean_interval,
@@ -9,7 +11,6 @@ use crate::{
     published_cost, shown_number,
     solved::{best_known, solved},
     statistics::mean,
-    text::csv_row,
 };
 
 /// The tables of a benchmark.

@@ -227,6 +227,11 @@ fn bad_jobs_are_left_out_with_a_reason() {
     change(4, &|manifest| manifest.seed = 3);
     let again = folder.path().join("jobs/zz-again");
     copy_folder(&path(2), &again);
+    let renamed = folder.path().join("jobs/zz-renamed");
+    copy_folder(&path(2), &renamed);
+    let mut manifest = JobManifest::read(&again.join(JobManifest::FILE)).unwrap();
+    manifest.id = "zz-again".to_owned();
+    manifest.write(&again).unwrap();
     let read = read_jobs(folder.path()).unwrap();
     let reasons: Vec<&str> = read
         .left_out
@@ -239,6 +244,7 @@ fn bad_jobs_are_left_out_with_a_reason() {
         "9.9.9",
         "seed is 5, its manifest says 3",
         "same seed",
+        "its manifest is that of the job",
     ];
     assert_eq!(reasons.len(), expected.len(), "{reasons:?}");
     for (reason, expected) in reasons.iter().zip(expected) {

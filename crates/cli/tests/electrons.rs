@@ -73,6 +73,20 @@ fn bands_as_table_csv_json_and_plot() {
     assert!(text(&wrong.stderr).contains("bands is 2"));
 }
 
+#[test]
+fn a_window_is_two_energies_the_lower_one_first() {
+    let folder = silicon();
+    for command in ["bands", "dos"] {
+        for window in [["nan", "1"], ["5", "-5"], ["0", "0"], ["0", "inf"]] {
+            let arguments = [command, "si.vasp", "--svg", "x.svg", "--window"];
+            let found = run(folder.path(), &[&arguments[..], &window].concat());
+            assert_eq!(found.status.code(), Some(2), "{command} {window:?}");
+            assert!(text(&found.stderr).contains("--window is"));
+        }
+    }
+    assert!(!folder.path().join("x.svg").exists());
+}
+
 /// By definition: eight electrons below the gap, and four bands hold eight.
 #[test]
 fn states_hold_the_electrons() {

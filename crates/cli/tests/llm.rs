@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    os::unix::fs::symlink,
     path::Path,
     process::{Command, Output},
 };
@@ -195,6 +196,109 @@ fn a_model_is_made_fine_tuned_and_trained_on_rewards() {
     let output = run(folder, &none);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("--set llm.model=PATH"), "{said}");
+}
+
+/// A run of somebody else, and folders that are no runs.
+#[test]
+fn a_folder_of_fine_tuning_is_not_trusted() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path();
+    let tiny = ["--hidden", "16", "--inner", "16", "--layers", "1"];
+    let new = [&["llm", "new", "--output", "model"], &tiny[..]].concat();
+    done(folder, &new);
+    let refused = |arguments: &[&str], expected: &str| {
+        let output = run(folder, arguments);
+        let said = String::from_utf8(output.stderr).unwrap();
+        let status = output.status.code();
+        assert!(matches!(status, Some(1 | 2)), "{status:?} {said}");
+        assert!(said.contains(expected), "{said}");
+    };
+    // Files of a person's own are not replaced.
+    refused(&new, "holds files");
+    fs::create_dir(folder.join("mine")).unwrap();
+    fs::write(folder.join("mine/settings.toml"), "precious").unwrap();
+    fs::create_dir(folder.join("mine/checkpoint-7")).unwrap();
+    crystals(&folder.join("crystals.csv"));
+    let sft = [
+        "llm",
+        "sft",
+        "--model",
+        "model",
+        "--data",
+        "crystals.csv",
+        "--validation",
+        "4",
+    ];
+    let into = |output| [&sft[..], &["--output", output]].concat();
+    refused(&into("mine"), "holds other files");
+    let absurd = u64::MAX.to_string();
+    refused(
+        &[&into("x")[..], &["--micro-batch-tokens", &absurd]].concat(),
+        "micro_batch_tokens is",
+    );
+
+    tuned(folder, "run", &["--stop-after", "2"]);
+    let saved = fs::read_to_string(folder.join("run/latest.json")).unwrap();
+    let settings = fs::read_to_string(folder.join("run/settings.toml")).unwrap();
+    let resume = ["llm", "sft", "--resume", "run"];
+    for (from, to, expected) in [
+        ("threads = 2", "threads = 1000000", "threads is 1000000"),
+        (
+            "validate_every = 4",
+            "validate_every = 0",
+            "validate_every is 0",
+        ),
+        (
+            "checkpoint_every = 3",
+            "checkpoint_every = 0",
+            "checkpoint_every is 0",
+        ),
+    ] {
+        assert!(settings.contains(from), "{settings}");
+        fs::write(folder.join("run/settings.toml"), settings.replace(from, to)).unwrap();
+        refused(&resume, expected);
+    }
+    fs::write(folder.join("run/settings.toml"), &settings).unwrap();
+    for name in ["..", "/", "checkpoint-2/..", "elsewhere"] {
+        let text = saved.replace("checkpoint-2", name);
+        fs::write(folder.join("run/latest.json"), text).unwrap();
+        refused(&resume, "latest.json");
+    }
+    fs::write(folder.join("run/latest.json"), &saved).unwrap();
+    // Links that the folder brought along.
+    let victim = folder.join("victim");
+    fs::write(&victim, "precious").unwrap();
+    for name in ["settings.toml", "latest.json", "adapter/tokenizer.json"] {
+        let place = folder.join("run").join(name);
+        let before = fs::read(&place).unwrap();
+        fs::remove_file(&place).unwrap();
+        symlink(&victim, &place).unwrap();
+        refused(&resume, "run/");
+        fs::remove_file(&place).unwrap();
+        fs::write(&place, before).unwrap();
+    }
+    let elsewhere = folder.join("elsewhere");
+    for name in ["checkpoint-2", "adapter"] {
+        let place = folder.join("run").join(name);
+        fs::rename(&place, &elsewhere).unwrap();
+        symlink(&elsewhere, &place).unwrap();
+        refused(&resume, name);
+        fs::remove_file(&place).unwrap();
+        fs::rename(&elsewhere, &place).unwrap();
+    }
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+    done(folder, &resume);
+    // What has ended is not written again: a kill now leaves its checkpoint whole.
+    let last: serde_json::Value =
+        serde_json::from_slice(&fs::read(folder.join("run/latest.json")).unwrap()).unwrap();
+    let last = folder.join("run").join(last["folder"].as_str().unwrap());
+    let written = fs::metadata(&last).unwrap().modified().unwrap();
+    done(folder, &resume);
+    assert_eq!(fs::metadata(&last).unwrap().modified().unwrap(), written);
+    assert_eq!(
+        fs::read_to_string(folder.join("mine/settings.toml")).unwrap(),
+        "precious"
+    );
 }
 
 /// Where there is a GPU nothing is said of it.

@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeMap,
     fs,
+    os::unix::fs::PermissionsExt as _,
     path::Path,
     process::{Command, Output, Stdio},
     thread,
@@ -279,6 +280,36 @@ fn bad_commands_are_refused_before_anything_is_made() {
     .unwrap();
     let error = refused(folder.path(), &["table", "build", "evil"], 2);
     assert!(error.contains("a program to run"), "{error}");
+    // Nor is it asked for its version to look at the table, whatever property it is for.
+    fs::write(folder.path().join("s.sqlite"), "").unwrap();
+    let program = folder.path().join("evil.sh");
+    fs::write(&program, "#!/bin/sh\ntouch \"$(dirname \"$0\")/ran\"\n").unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let qe = format!(
+        "name='qe'\n[calculator.AT.qe]\ncommand=['{}']\n",
+        program.display()
+    );
+    for at in ["calculator", "calculator.for_property.band_gap"] {
+        let recipe = folder.path().join("tables/evil/table.toml");
+        let qe = qe.replace("calculator.AT", at);
+        let text =
+            "skeleton='C6'\nactions='small'\nproperty='band_gap'\nseed=1\nstore='s.sqlite'\n";
+        let main = match at {
+            "calculator" => String::new(),
+            _ => "[calculator]\nname='native'\n".to_owned(),
+        };
+        fs::write(recipe, format!("{text}{main}[{at}]\n{qe}")).unwrap();
+        for command in ["build", "show", "export", "verify"] {
+            let error = refused(folder.path(), &["table", command, "evil"], 2);
+            assert!(error.contains("not given"), "{error}");
+        }
+    }
+    let recipe = "skeleton='C6'\nactions='small'\nproperty='band_gap'\nseed=1\n\
+                  store='postgres://127.0.0.1:1/d'\n[calculator]\nname='native'\n";
+    fs::write(folder.path().join("tables/evil/table.toml"), recipe).unwrap();
+    let error = refused(folder.path(), &["table", "show", "evil"], 2);
+    assert!(error.contains("a server that is to be asked"), "{error}");
+    assert!(!folder.path().join("ran").exists());
 
     // A run on a table that does not hold its fillings.
     let train = [

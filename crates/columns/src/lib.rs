@@ -2,6 +2,7 @@
 
 mod cell;
 mod error;
+mod pages;
 mod read;
 mod write;
 

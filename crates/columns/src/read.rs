@@ -11,10 +11,15 @@ use parquet::{
     record::{Field as Value, ListAccessor as _, Row},
 };
 
-use crate::{Cell, ColumnsError};
+use crate::{Cell, ColumnsError, pages::check_pages};
 
 /// Rows that a file may say it has.
 const MOST_ROWS: i64 = 10_000_000;
+
+/// What a file may take in memory: this much, in bytes, …
+const BUDGET_OF_ANY: u64 = 64 << 20;
+/// … and this many bytes for each of its own. Tables of results need 20 to 40.
+const BUDGET_OF_A_BYTE: u64 = 64;
 
 /// A parquet file that was read.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -27,7 +32,8 @@ pub struct Columns {
     pub rows: Vec<Vec<Cell>>,
 }
 
-/// Reads a parquet file of texts, doubles, 32-bit integers and lists of these.
+/// Reads a parquet file of texts, doubles, 32-bit integers and lists of these, as long as it takes
+/// no more than 64 MiB and 64 times its own size.
 ///
 /// # Errors
 /// [`ColumnsError`] for what is no such file, whatever was done to it.
@@ -38,7 +44,9 @@ pub fn read_columns(data: Bytes) -> Result<Columns, ColumnsError> {
 }
 
 fn read(data: Bytes) -> Result<Columns, ColumnsError> {
-    let reader = SerializedFileReader::new(data)?;
+    let budget = BUDGET_OF_ANY + BUDGET_OF_A_BYTE * data.len() as u64;
+    let reader = SerializedFileReader::new(data.clone())?;
+    check_pages(&data, reader.metadata(), budget)?;
     let file = reader.metadata().file_metadata();
     let rows = file.num_rows();
     if !(0..=MOST_ROWS).contains(&rows) {
@@ -56,10 +64,27 @@ fn read(data: Bytes) -> Result<Columns, ColumnsError> {
             .collect(),
         rows: Vec::new(),
     };
+    let mut taken: u64 = 0;
     for row in reader.get_row_iter(None)? {
-        read.rows.push(cells(row?)?);
+        let row = cells(row?)?;
+        taken += size_of::<Vec<Cell>>() as u64 + row.iter().map(bytes_of).sum::<u64>();
+        if taken > budget {
+            let message = format!("it takes more than {budget} bytes of memory");
+            return Err(ColumnsError::Unexpected(message));
+        }
+        read.rows.push(row);
     }
     Ok(read)
+}
+
+fn bytes_of(cell: &Cell) -> u64 {
+    let beside = match cell {
+        Cell::Missing | Cell::Number(_) | Cell::Integer(_) => 0,
+        Cell::Text(text) => text.len(),
+        Cell::Numbers(numbers) => size_of_val(numbers.as_slice()),
+        Cell::Integers(integers) => size_of_val(integers.as_slice()),
+    };
+    (size_of::<Cell>() + beside) as u64
 }
 
 fn cells(row: Row) -> Result<Vec<Cell>, ColumnsError> {
@@ -145,6 +170,32 @@ mod tests {
             assert_eq!(found, column(place));
         }
         assert!(read_columns(Bytes::from_static(b"PAR1 no more PAR1")).is_err());
+    }
+
+    /// A text that stands once in the file and is meant by all rows.
+    #[test]
+    fn a_small_file_does_not_fill_the_memory() {
+        let long = "x".repeat(100_000);
+        let fields = [Field {
+            name: "text",
+            kind: Kind::Text,
+        }];
+        for (rows, expected) in [(100, true), (3000, false)] {
+            let mut out = Vec::new();
+            let mut writer = ColumnWriter::new(&mut out, "a test", fields.to_vec(), []).unwrap();
+            writer
+                .write_group(|_| vec![Cell::Text(long.clone()); rows])
+                .unwrap();
+            writer.close().unwrap();
+            assert!(out.len() < 1 << 18, "{}", out.len());
+            match read_columns(out.into()) {
+                Ok(read) => assert!(expected && read.rows.len() == rows),
+                Err(error) => {
+                    assert!(!expected);
+                    assert!(error.to_string().contains("bytes"), "{error}");
+                }
+            }
+        }
     }
 
     proptest! {

@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 use crate::{Example, Examples, ObjectiveModelError, Truth};
 
 /// Most bytes of a file once unpacked.
-const MOST_BYTES: u64 = 1 << 30;
+const MOST_BYTES: u64 = 1 << 28;
 /// Columns of formulas.
 const FORMULAS: [&str; 3] = ["formula", "pretty_formula", "composition"];
 

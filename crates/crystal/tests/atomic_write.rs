@@ -48,6 +48,9 @@ fn a_pipe_and_a_device_are_written_into() {
     write_atomically(&pipe, b"through").unwrap();
     assert_eq!(reader.join().unwrap(), "through");
     assert!(fs::metadata(&pipe).unwrap().file_type().is_fifo());
+    // Nobody reads: an error, and no wait for ever.
+    let error = write_atomically(&pipe, b"to nobody").unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::NotConnected);
 
     let null = folder.path().join("null");
     symlink("/dev/null", &null).unwrap();

@@ -5,7 +5,9 @@ use std::{
     fmt::Write as _,
 };
 
-use crystalgym_evaluation::{Outcome, Property, StoredResult, WarningCode};
+use crystalgym_evaluation::{
+    Outcome, Property, StoredResult, WarningCode, markdown, markdown_code,
+};
 use serde_json::Value;
 
 use crate::{
@@ -62,7 +64,11 @@ pub(crate) fn card(
         results.len(),
         crystals.len(),
         skeletons.len(),
-        skeletons.into_iter().collect::<Vec<_>>().join(", "),
+        skeletons
+            .into_iter()
+            .map(markdown)
+            .collect::<Vec<_>>()
+            .join(", "),
     );
     text += &properties(results);
     text += &calculators(results);
@@ -160,12 +166,15 @@ fn calculators(results: &[StoredResult]) -> String {
     {
         let _ = writeln!(
             text,
-            "- `{calculator}`, {property}, {count} results: `{settings}`"
+            "- {}, {}, {count} results: {}",
+            markdown_code(&calculator),
+            markdown(&property),
+            markdown_code(&settings)
         );
         if !pseudopotentials.is_empty() {
             let list: Vec<String> = pseudopotentials
                 .iter()
-                .map(|(element, identity)| format!("{element} {identity}"))
+                .map(|(element, identity)| markdown(&format!("{element} {identity}")))
                 .collect();
             let _ = writeln!(text, "  Pseudopotentials: {}.", list.join(", "));
         }
@@ -215,6 +224,7 @@ fn counts(results: &[StoredResult]) -> String {
         "## Counts\n\n| calculator | property | outcome | results |\n|---|---|---|---|\n",
     );
     for ((calculator, property, outcome), count) in counts {
+        let (calculator, property) = (markdown(calculator), markdown(property));
         let _ = writeln!(text, "| {calculator} | {property} | {outcome} | {count} |");
     }
     text + "\n"

@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use crystalgym_crystal::{read_text, write_atomically};
+use crystalgym_crystal::{EnclosedFolder, EntryKind};
 use crystalgym_evaluation::{ExportFormat, StoredResult};
 use sha2::{Digest, Sha256};
 
@@ -53,35 +53,51 @@ pub fn write_dataset(
     sums.push((STRUCTURES, structures));
     let text = card(results, description, &sums);
     let path = folder.join(CARD);
-    write_atomically(&path, text.as_bytes()).map_err(DatasetError::io(path))?;
+    let inside = EnclosedFolder::at(folder);
+    inside
+        .write(CARD, text.as_bytes())
+        .map_err(DatasetError::io(path))?;
     sums.push((CARD, hex(&Sha256::digest(&text))));
     let text: String = sums
         .iter()
         .map(|(name, sum)| format!("{sum}  {name}\n"))
         .collect();
     let path = folder.join(CHECKSUMS);
-    write_atomically(&path, text.as_bytes()).map_err(DatasetError::io(path))
+    inside
+        .write(CHECKSUMS, text.as_bytes())
+        .map_err(DatasetError::io(path))
 }
+
+/// Most bytes of a data card.
+const MOST_BYTES_OF_A_CARD: u64 = 16 << 20;
 
 /// Makes the folder one of ours, or refuses it: a file under a name of ours that lies there without
 /// our card may be a person's own. The card comes first, in a form that says so, so that a writing
 /// that was interrupted can be repeated.
 fn claim(folder: &Path) -> Result<(), DatasetError> {
     let card = folder.join(CARD);
-    match read_text(&card) {
+    let inside = EnclosedFolder::at(folder);
+    match inside.read_text(CARD, MOST_BYTES_OF_A_CARD) {
         Ok(text) if text.contains(MADE_BY) => return Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) if error.kind() != io::ErrorKind::InvalidData => {
+        Err(error)
+            if ![io::ErrorKind::InvalidData, io::ErrorKind::InvalidInput]
+                .contains(&error.kind()) =>
+        {
             return Err(DatasetError::io(card)(error));
         }
         _ => return Err(DatasetError::NotOurs { path: card }),
     }
-    let names = [TABLE, STRUCTURES, CHECKSUMS].map(|name| folder.join(name));
-    if let Some(path) = names.into_iter().find(|path| path.exists()) {
-        return Err(DatasetError::NotOurs { path });
+    for name in [TABLE, STRUCTURES, CHECKSUMS] {
+        let path = folder.join(name);
+        if inside.kind(name).map_err(DatasetError::io(&path))? != EntryKind::Missing {
+            return Err(DatasetError::NotOurs { path });
+        }
     }
     let text = format!("A data set that is being written, {MADE_BY}.\n");
-    write_atomically(&card, text.as_bytes()).map_err(DatasetError::io(card))
+    inside
+        .write(CARD, text.as_bytes())
+        .map_err(DatasetError::io(card))
 }
 
 /// Writes a file whole or not at all, and returns its SHA-256.

@@ -78,6 +78,30 @@ fn real_readers_find_what_the_store_has() {
     fs::remove_file(folder.path().join("SHA256SUMS")).unwrap();
     write().unwrap();
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4);
+    // A data set of somebody else brings a link along.
+    let victim = tempfile::NamedTempFile::new().unwrap();
+    fs::write(victim.path(), "precious").unwrap();
+    for name in ["README.md", "SHA256SUMS"] {
+        let path = folder.path().join(name);
+        let text = fs::read(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink(victim.path(), &path).unwrap();
+        write().unwrap_err();
+        assert_eq!(fs::read_to_string(victim.path()).unwrap(), "precious");
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, text).unwrap();
+    }
+    write().unwrap();
+
+    // Rows of a stranger's store are words in the card, and no markup.
+    let mut theirs = results.clone();
+    theirs[0].skeleton = "<script>alert(1)</script>".to_owned();
+    theirs[1].calculator = "`<script>alert(2)</script>`\n# Heading".to_owned();
+    let other = tempfile::tempdir().unwrap();
+    write_dataset(&theirs, &DatasetDescription::default(), other.path()).unwrap();
+    let card = fs::read_to_string(other.path().join("README.md")).unwrap();
+    assert!(!card.contains("<script>alert(1)"), "{card}");
+    assert!(!card.contains("\n# Heading"), "{card}");
 
     let card = fs::read_to_string(folder.path().join("README.md")).unwrap();
     assert!(card.starts_with("---\npretty_name:"), "{card}");

@@ -150,6 +150,9 @@ macro_rules! matrix_operations {
         }
 
         fn hermitian_eigen(matrix: &[Self], n: usize) -> Option<(Vec<f64>, Vec<Self>)> {
+            if n == 0 {
+                return Some((Vec::new(), Vec::new()));
+            }
             let decomposition = MatRef::from_column_major_slice(matrix, n, n)
                 .self_adjoint_eigen(Side::Lower)
                 .ok()?;

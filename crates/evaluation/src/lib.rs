@@ -26,6 +26,7 @@ mod queue;
 mod source;
 mod store;
 mod table;
+mod text;
 mod warning;
 mod warnings;
 
@@ -83,5 +84,6 @@ pub use table::{
     ResultTable, SHIPPED_TABLES, ShippedTable, TABLE_COLUMNS, TableColumn, TableDescription,
     TableFileError, TableRow, TableSkeleton, TableSource,
 };
+pub use text::{csv_row, latex, markdown, markdown_code, visible, visible_lines};
 pub use warning::{UnknownWarningCode, Warning, WarningCode};
 pub use warnings::{COARSE_SPACING_PER_ANG, REST_PRESSURE_GPA, symmetry_snapped, warnings};

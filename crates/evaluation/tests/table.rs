@@ -184,6 +184,22 @@ fn what_a_table_does_not_hold_is_refused() {
         calculator: maker.as_ref(),
         fillings: 15,
     };
+    // What the file of somebody else names for a machine is left out.
+    let mut named = config.clone();
+    named.name = crystalgym_evaluation::CalculatorName::Qe;
+    named.qe.command = vec!["./evil".to_owned()];
+    named.pseudopotentials = Some("/somewhere/evil".to_owned());
+    named.for_property.insert(Property::BandGap, named.clone());
+    let settings = serde_json::to_value(&named).unwrap();
+    let theirs = TableSource {
+        settings: &settings,
+        ..source
+    };
+    let theirs = ResultTable::new("theirs", &theirs, made.rows().to_vec()).unwrap();
+    let read = ResultTable::from_bytes("theirs", theirs.to_bytes().unwrap()).unwrap();
+    let kept = CalculatorConfig::of_table(&read).unwrap();
+    assert_eq!(kept, named.portable());
+    assert_eq!(kept.of(Property::BandGap).qe, Default::default());
     let part = ResultTable::new("part", &source, made.rows()[..9].to_vec()).unwrap();
     assert!(!part.is_whole());
     let part = TableCalculator::new(Arc::new(part));

@@ -12,9 +12,21 @@ pub(crate) struct Axis {
     logarithmic: bool,
 }
 
+/// The largest value of an axis; a difference of two such is a number.
+const LARGEST: f64 = 1e300;
+/// The smallest value of a logarithmic axis.
+const SMALLEST: f64 = 1e-30;
+
 impl Axis {
-    /// A linear axis; a range without extent is widened.
+    /// A linear axis; a range without extent is widened, one that is no range is [`LARGEST`]'s or 0 to 1.
     pub(crate) fn linear(low: f64, high: f64, from: f64, to: f64) -> Self {
+        let (low, high) = match low.is_nan() || high.is_nan() {
+            true => (0.0, 1.0),
+            false => (
+                low.min(high).clamp(-LARGEST, LARGEST),
+                low.max(high).clamp(-LARGEST, LARGEST),
+            ),
+        };
         let (low, high) = match high - low {
             extent if extent > 1e-12 * low.abs().max(high.abs()) && extent > 0.0 => (low, high),
             _ => (low - 0.5, high + 0.5),
@@ -30,8 +42,8 @@ impl Axis {
 
     /// An axis of whole decades around positive values.
     pub(crate) fn decades(low: f64, high: f64, from: f64, to: f64) -> Self {
-        let low = low.max(1e-30).log10().floor();
-        let high = high.max(1e-30).log10().ceil();
+        let low = low.max(SMALLEST).min(LARGEST).log10().floor();
+        let high = high.max(SMALLEST).min(LARGEST).log10().ceil();
         Self {
             low,
             high: if high > low { high } else { low + 1.0 },
@@ -41,12 +53,14 @@ impl Axis {
         }
     }
 
+    /// The pixel of a value, a little outside of the axis for one that is not on it or no number.
     pub(crate) fn at(&self, value: f64) -> f64 {
         let value = match self.logarithmic {
-            true => value.max(1e-30).log10(),
+            true => value.max(SMALLEST).log10(),
             false => value,
         };
-        let share = ((value - self.low) / (self.high - self.low)).clamp(-0.02, 1.02);
+        let share = (value - self.low) / (self.high - self.low);
+        let share = share.max(-0.02).min(1.02);
         self.from + share * (self.to - self.from)
     }
 
@@ -180,5 +194,41 @@ mod tests {
         let decades = Axis::decades(0.02, 70.0, 0.0, 1.0);
         assert_eq!(labels(decades), ["0.01", "0.1", "1", "10", "100"]);
         assert!(Axis::linear(2.0, 2.0, 0.0, 1.0).at(2.0).is_finite());
+    }
+
+    /// Whatever the ends are, there are few ticks, all labels are numbers and all places are finite.
+    #[test]
+    fn every_range_makes_an_axis() {
+        let ends = [
+            f64::NAN,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+            f64::MAX,
+            f64::MIN,
+            f64::MIN_POSITIVE,
+            5e-324,
+            1e300,
+            -1e20,
+            0.0,
+            5.0,
+            5.0 + 1e-15,
+        ];
+        for (low, high) in ends.iter().flat_map(|a| ends.map(|b| (*a, b))) {
+            for axis in [
+                Axis::linear(low, high, 10.0, 110.0),
+                Axis::decades(low, high, 10.0, 110.0),
+            ] {
+                let ticks = axis.ticks(6);
+                assert!(ticks.len() <= 14, "{low} {high}: {}", ticks.len());
+                for (value, label) in &ticks {
+                    assert!(!label.contains("NaN") && !label.contains("inf"), "{label}");
+                    assert!((7.9..=112.1).contains(&axis.at(*value)));
+                }
+                for value in ends {
+                    let at = axis.at(value);
+                    assert!((7.9..=112.1).contains(&at), "{low} {high} {value}: {at}");
+                }
+            }
+        }
     }
 }

@@ -64,6 +64,7 @@ impl LinePlot {
             let found = extent(points().map(|point| point.1)).unwrap_or((0.0, 1.0));
             padded(found, 0.05)
         });
+        let y_range = (y_range.0.min(y_range.1), y_range.0.max(y_range.1));
         let frame = Frame {
             x: Axis::linear(x_range.0, x_range.1, LEFT, WIDTH - RIGHT),
             y: Axis::linear(y_range.0, y_range.1, HEIGHT - BOTTOM, TOP),
@@ -91,7 +92,8 @@ impl LinePlot {
                 canvas.polyline(&at, &format!("l-{key}"));
             }
             if self.has_dots {
-                for &(x, y) in &line.points {
+                let is_point = |(x, y): &&(f64, f64)| x.is_finite() && y.is_finite();
+                for &(x, y) in line.points.iter().filter(is_point) {
                     let at = (frame.x.at(x), frame.y.at(y));
                     canvas.circle(at, 4.0, &format!(r#"class="m-{key}""#));
                 }
@@ -233,5 +235,20 @@ mod tests {
         assert!(svg.contains("Bands of &lt;Si&gt;") && svg.contains(">Γ<"));
         assert_eq!(svg.matches("class=\"l-ppo\"").count(), 1);
         assert!(LinePlot::default().svg().contains("</svg>"));
+        // Whatever is asked for, what is drawn are numbers.
+        for y_range in [
+            (f64::NAN, 1.0),
+            (5.0, -5.0),
+            (f64::MIN, f64::MAX),
+            (1.0, f64::INFINITY),
+        ] {
+            let svg = LinePlot {
+                y_range: Some(y_range),
+                has_dots: true,
+                ..plot.clone()
+            }
+            .svg();
+            assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+        }
     }
 }

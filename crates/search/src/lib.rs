@@ -25,7 +25,7 @@ mod volume_scan;
 
 pub use algorithm::{SearchAlgorithm, strategy};
 pub use error::SearchError;
-pub use files::write_findings;
+pub use files::{check_findings_folder, write_findings};
 pub use findings::{Finding, SearchResult};
 pub use geometry::{Geometry, UnknownGeometry};
 pub use goal::Goal;

@@ -1,11 +1,8 @@
 //! Relaxed cells, each computed once and kept in a folder.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
-use crystalgym_crystal::{Crystal, Structure, StructureFormat, write_atomically};
+use crystalgym_crystal::{Crystal, EnclosedFolder, Structure, StructureFormat};
 use crystalgym_evaluation::{Failure, FailureCode, Property, StoreKey};
 
 use crate::{
@@ -17,8 +14,11 @@ use crate::{
 /// calculator and all its settings.
 #[derive(Debug, Default)]
 pub(crate) struct RelaxedCells {
-    folder: Option<PathBuf>,
+    folder: Option<EnclosedFolder>,
 }
+
+/// Most bytes of a relaxed cell.
+const MOST_BYTES: u64 = 16 << 20;
 
 impl RelaxedCells {
     /// Cells in a folder, which is made if it is not there; without one nothing is kept.
@@ -33,7 +33,7 @@ impl RelaxedCells {
             })?;
         }
         Ok(Self {
-            folder: folder.map(Path::to_owned),
+            folder: folder.map(EnclosedFolder::at),
         })
     }
 
@@ -43,23 +43,20 @@ impl RelaxedCells {
     /// The failure of the relaxation.
     pub(crate) fn get(&self, laboratory: &Laboratory<'_>, crystal: &Crystal) -> Placed {
         let key = StoreKey::new(crystal, Property::Density, laboratory.calculator);
-        let file = self
-            .folder
-            .as_ref()
-            .map(|folder| folder.join(format!("{}.json", key.hash())));
+        let name = format!("{}.json", key.hash());
         let label = &crystal.skeleton().label;
         // A file that was damaged is computed again.
-        let known = file
-            .as_deref()
-            .and_then(|file| Structure::from_file(file).ok());
+        let known = (self.folder.as_ref())
+            .and_then(|folder| folder.read_text(&name, MOST_BYTES).ok())
+            .and_then(|text| Structure::from_text(&text, StructureFormat::Json).ok());
         let structure = match known.filter(|known| known.elements == crystal.elements()) {
             Some(known) => known,
             None => {
                 let relaxed = laboratory.calculator.relax(crystal, laboratory.cancel)?;
-                if let Some(file) = &file {
+                if let Some(folder) = &self.folder {
                     // A full disk costs the sharing, not the result.
                     let text = relaxed.to_text(StructureFormat::Json);
-                    let _ = write_atomically(file, text.as_bytes());
+                    let _ = folder.write(&name, text.as_bytes());
                 }
                 relaxed
             }

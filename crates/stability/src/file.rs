@@ -1,6 +1,10 @@
 //! Reference sets in CSV files.
 
-use std::{fmt::Write, io::Read, path::Path};
+use std::{
+    fmt::Write,
+    io::{self, Read},
+    path::Path,
+};
 
 use crystalgym_crystal::{read_bytes, write_atomically};
 use crystalgym_metrics::Composition;
@@ -24,7 +28,26 @@ const ENERGIES: [(&str, f64, EnergyScale); 4] = [
 /// Name of the column of total energies.
 const TOTAL_ENERGY: &str = "energy_ev_per_atom";
 /// Most bytes of a file once unpacked.
-const MOST_BYTES: u64 = 1 << 30;
+const MOST_BYTES: u64 = 1 << 28;
+/// Most phases of a set, some ten times as many as the largest databases have.
+const MOST_PHASES: usize = 4_000_000;
+
+/// A reader that fails where it goes on beyond a number of bytes.
+struct UpTo<R> {
+    inner: R,
+    left: u64,
+}
+
+impl<R: Read> Read for UpTo<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.left = self.left.checked_sub(read as u64).ok_or_else(|| {
+            let message = format!("it unpacks to more than {MOST_BYTES} bytes");
+            io::Error::new(io::ErrorKind::FileTooLarge, message)
+        })?;
+        Ok(read)
+    }
+}
 
 impl ReferenceSet {
     /// Reads a CSV file, packed by gzip or not: a column `formula` (or `pretty_formula`) and one of
@@ -46,19 +69,15 @@ impl ReferenceSet {
             path: path.to_owned(),
             source,
         };
-        let mut bytes = read_bytes(path).map_err(io)?;
-        if bytes.starts_with(b"\x1f\x8b") {
-            let mut unpacked = Vec::new();
-            MultiGzDecoder::new(bytes.as_slice())
-                .take(MOST_BYTES + 1)
-                .read_to_end(&mut unpacked)
-                .map_err(io)?;
-            if unpacked.len() as u64 > MOST_BYTES {
-                return Err(wrong(format!("it unpacks to more than {MOST_BYTES} bytes")));
-            }
-            bytes = unpacked;
-        }
-        let mut reader = csv::Reader::from_reader(bytes.as_slice());
+        let bytes = read_bytes(path).map_err(io)?;
+        let unpacked: Box<dyn Read> = match bytes.starts_with(b"\x1f\x8b") {
+            false => Box::new(bytes.as_slice()),
+            true => Box::new(UpTo {
+                inner: MultiGzDecoder::new(bytes.as_slice()),
+                left: MOST_BYTES,
+            }),
+        };
+        let mut reader = csv::Reader::from_reader(unpacked);
         let headers = reader
             .headers()
             .map_err(|error| wrong(error.to_string()))?
@@ -96,6 +115,9 @@ impl ReferenceSet {
             })?;
             set.add(composition, energy * unit_ev)
                 .map_err(|error| wrong(format!("line {line}: {error}")))?;
+            if set.phases().len() > MOST_PHASES {
+                return Err(wrong(format!("it has more than {MOST_PHASES} phases")));
+            }
         }
         if set.phases().is_empty() {
             return Err(wrong("no line of data, expected at least one".to_owned()));
@@ -124,5 +146,22 @@ impl ReferenceSet {
             path: path.to_owned(),
             source,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_ends_where_too_much_comes() {
+        for (left, is_read) in [(4, true), (3, false), (0, false)] {
+            let mut reader = UpTo {
+                inner: &b"four"[..],
+                left,
+            };
+            let mut text = Vec::new();
+            assert_eq!(reader.read_to_end(&mut text).is_ok(), is_read, "{left}");
+        }
     }
 }

@@ -48,6 +48,12 @@ pub enum TableError {
         /// Fillings of the table.
         fillings: usize,
     },
+    /// A file that is no data card of ours would be replaced.
+    #[error("{}: it is no data card of a table; choose another name for the table", path.display())]
+    NotOurs {
+        /// The file.
+        path: PathBuf,
+    },
     /// Another calculator than the one that made a table.
     #[error(
         "the calculator is not the one that made the table (another version of the program or of \

@@ -2,13 +2,14 @@
 
 use std::{
     fmt::Write as _,
+    io,
     path::{Path, PathBuf},
 };
 
-use crystalgym_crystal::write_atomically;
+use crystalgym_crystal::{read_text, write_atomically};
 use crystalgym_evaluation::{
     Calculator, CalculatorConfig, CancelToken, ResultStore, ResultTable, Source, StoreKey,
-    TABLE_COLUMNS, TableRow, TableSource, evaluate,
+    TABLE_COLUMNS, TableRow, TableSource, evaluate, markdown, markdown_code,
 };
 
 use crate::{TableError, TablePlan, summary::Summary};
@@ -71,11 +72,15 @@ impl TablePlan {
     }
 }
 
+/// What every data card says.
+const MADE_BY: &str = "The table was made with the Rust implementation of CrystalGym";
+
 /// Writes a whole table as a parquet file, and its data card beside it: `NAME.parquet`, `NAME.md`.
 /// Each file appears whole or not at all. Returns the card's path.
 ///
 /// # Errors
-/// [`TableError::Incomplete`] if fillings are missing; [`TableError::Io`].
+/// [`TableError::Incomplete`] if fillings are missing; [`TableError::NotOurs`] if something else than a
+/// card stands where the card goes; [`TableError::Io`].
 pub fn write_table(table: &ResultTable, file: &Path) -> Result<PathBuf, TableError> {
     let (found, fillings) = (table.rows().len(), table.description().fillings);
     if !table.is_whole() {
@@ -84,8 +89,15 @@ pub fn write_table(table: &ResultTable, file: &Path) -> Result<PathBuf, TableErr
             fillings,
         });
     }
-    write_atomically(file, &table.to_bytes()?).map_err(TableError::io(file))?;
     let path = file.with_extension("md");
+    let is_free = match read_text(&path) {
+        Ok(text) => text.contains(MADE_BY),
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    };
+    if !is_free {
+        return Err(TableError::NotOurs { path });
+    }
+    write_atomically(file, &table.to_bytes()?).map_err(TableError::io(file))?;
     write_atomically(&path, card(table, file).as_bytes()).map_err(TableError::io(&path))?;
     Ok(path)
 }
@@ -95,7 +107,9 @@ fn card(table: &ResultTable, file: &Path) -> String {
     let of = table.description();
     let facts = of.property.facts();
     let symbols: Vec<&str> = of.elements.iter().map(|e| e.symbol()).collect();
-    let name = file.file_stem().unwrap_or_default().to_string_lossy();
+    // What the table says of itself may be somebody else's words.
+    let name = markdown(&file.file_stem().unwrap_or_default().to_string_lossy());
+    let label = markdown(&of.skeleton.label);
     let mut text = format!(
         "# {name}\n\n\
          {} of every filling of the skeleton {} with {} elements ({}): {} rows, one for each filling \
@@ -103,7 +117,7 @@ fn card(table: &ResultTable, file: &Path) -> String {
          Nothing is relaxed: lattice and positions are those of the skeleton, and most fillings are \
          not stable.\n\n",
         facts.title,
-        of.skeleton.label,
+        label,
         of.elements.len(),
         symbols.join(" "),
         of.fillings,
@@ -116,7 +130,7 @@ fn card(table: &ResultTable, file: &Path) -> String {
         of.counts
             .iter()
             .fold(String::new(), |mut rows, (outcome, count)| {
-                let _ = writeln!(rows, "| {outcome} | {count} |");
+                let _ = writeln!(rows, "| {} | {count} |", markdown(outcome));
                 rows
             })
     );
@@ -131,14 +145,15 @@ fn card(table: &ResultTable, file: &Path) -> String {
     }
     let _ = write!(
         text,
-        "## How it was computed\n\nBy `{}`, with these settings: `{}`\n\n",
-        of.calculator_name, of.calculator
+        "## How it was computed\n\nBy {}, with these settings: {}\n\n",
+        markdown_code(&of.calculator_name),
+        markdown_code(&of.calculator.to_string())
     );
     let potentials = of.pseudopotentials();
     if !potentials.is_empty() {
         let list: Vec<String> = potentials
             .iter()
-            .map(|(element, identity)| format!("{element} {identity}"))
+            .map(|(element, identity)| markdown(&format!("{element} {identity}")))
             .collect();
         let _ = writeln!(text, "Pseudopotentials: {}.\n", list.join(", "));
     }
@@ -154,9 +169,8 @@ fn card(table: &ResultTable, file: &Path) -> String {
     let _ = write!(
         text,
         "\n## Licence\n\nThe lattices of C1 to C7 are from the Materials Project (CC BY 4.0; A. Jain et \
-         al., APL Materials 1, 011002 (2013), doi:10.1063/1.4812323). The table was made with the Rust \
-         implementation of CrystalGym, version {}.\n",
-        of.crystalgym_version
+         al., APL Materials 1, 011002 (2013), doi:10.1063/1.4812323). {MADE_BY}, version {}.\n",
+        markdown(&of.crystalgym_version)
     );
     text
 }

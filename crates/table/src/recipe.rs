@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crystalgym_crystal::{Element, read_text, write_atomically};
+use crystalgym_crystal::{Element, EnclosedFolder};
 use crystalgym_environment::ActionSet;
 use crystalgym_evaluation::{CalculatorConfig, Property};
 use serde::{Deserialize, Serialize};
@@ -46,6 +46,9 @@ impl TableRecipe {
     }
 }
 
+/// Most bytes of a recipe.
+const MOST_BYTES: u64 = 1 << 20;
+
 /// The folder of a table that is being made: `table.toml` with its recipe.
 #[derive(Debug, Clone)]
 pub struct TableFolder {
@@ -70,6 +73,10 @@ impl TableFolder {
         self.path.join(Self::RECIPE)
     }
 
+    fn inside(&self) -> EnclosedFolder {
+        EnclosedFolder::at(&self.path)
+    }
+
     /// Whether there is a recipe.
     pub fn exists(&self) -> bool {
         self.file().is_file()
@@ -81,7 +88,10 @@ impl TableFolder {
     /// [`TableError::Io`] if there is none, [`TableError::Recipe`] if it cannot be read.
     pub fn recipe(&self) -> Result<TableRecipe, TableError> {
         let path = self.file();
-        let text = read_text(&path).map_err(TableError::io(&path))?;
+        let text = self
+            .inside()
+            .read_text(Self::RECIPE, MOST_BYTES)
+            .map_err(TableError::io(&path))?;
         toml::from_str(&text).map_err(|error| TableError::Recipe {
             path,
             message: error.to_string().trim_end().to_owned(),
@@ -112,6 +122,8 @@ impl TableFolder {
         }
         let text = toml::to_string_pretty(recipe).map_err(|error| refuse(error.to_string()))?;
         fs::create_dir_all(&self.path).map_err(TableError::io(&self.path))?;
-        write_atomically(&path, text.as_bytes()).map_err(TableError::io(&path))
+        self.inside()
+            .write(Self::RECIPE, text.as_bytes())
+            .map_err(TableError::io(&path))
     }
 }

@@ -7,7 +7,7 @@ use crystalgym_environment::Appraisal;
 use crystalgym_evaluation::{FailureCode, Property, Source};
 use serde::{Deserialize, Serialize};
 
-use crate::TrainingError;
+use crate::{TrainingError, short_lines::ShortLines};
 
 /// One finished episode, a row of `episodes.csv`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -169,13 +169,19 @@ pub fn episode_rows(
     Ok(rows_of(file, path))
 }
 
+/// Most bytes of a row, …
+const MOST_LINE_BYTES: u64 = 1 << 20;
+/// … and of a table.
+const MOST_BYTES: u64 = 4 << 30;
+
 /// The rows of an open table, whose path is for messages.
 pub(crate) fn rows_of(
     file: File,
     path: &Path,
 ) -> impl Iterator<Item = Result<EpisodeRow, TrainingError>> + use<> {
     let path = path.to_owned();
-    let rows = csv::Reader::from_reader(file).into_deserialize();
+    let lines = ShortLines::new(file, MOST_LINE_BYTES, MOST_BYTES);
+    let rows = csv::Reader::from_reader(lines).into_deserialize();
     rows.map(move |row| row.map_err(|error| no_table(&path, error)))
 }
 

@@ -59,16 +59,7 @@ impl Trust<'_> {
         };
         let mut named = Vec::new();
         let given_calculator = given.map(|given| &given.calculator);
-        named.extend(programs_of(
-            "calculator",
-            &config.calculator,
-            given_calculator,
-        ));
-        for (property, other) in &config.calculator.for_property {
-            let given = given_calculator.and_then(|given| given.for_property.get(property));
-            let place = format!("calculator.for_property.{property}");
-            named.extend(programs_of(&place, other, given));
-        }
+        named.extend(programs_named(&config.calculator, given_calculator));
         let store = config.evaluation.store.as_str();
         let others = config.calculator.for_property.values();
         let takes_long = |calculator: &CalculatorConfig| {
@@ -86,6 +77,21 @@ impl Trust<'_> {
         }
         named
     }
+}
+
+/// The programs, variables and folders that the settings of a calculator and of those for single properties
+/// name, each as a line; innocent ones and those that are `given` are left out.
+pub fn programs_named(
+    calculator: &CalculatorConfig,
+    given: Option<&CalculatorConfig>,
+) -> Vec<String> {
+    let mut named = programs_of("calculator", calculator, given);
+    for (property, other) in &calculator.for_property {
+        let given = given.and_then(|given| given.for_property.get(property));
+        let place = format!("calculator.for_property.{property}");
+        named.extend(programs_of(&place, other, given));
+    }
+    named
 }
 
 /// What the settings of a calculator, found at `place`, may start and set that was not given.

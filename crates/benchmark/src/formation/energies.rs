@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use crystalgym_crystal::{Element, write_atomically};
+use crystalgym_crystal::{Element, EnclosedFolder};
 use crystalgym_evaluation::{
     CancelToken, ElementalReferences, Outcome, ResultStore, StoreKey, formation_energy_ev_per_atom,
     is_on_a_server,
@@ -133,7 +133,9 @@ pub fn formation_energies(
             }
         }
         let path = folder.join(FORMATION_FILE);
-        write_atomically(&path, text.as_bytes()).map_err(BenchmarkError::io(path))?;
+        EnclosedFolder::at(&folder)
+            .write(FORMATION_FILE, text.as_bytes())
+            .map_err(BenchmarkError::io(path))?;
         summary.jobs += 1;
         summary.crystals += count;
         (options.report)(&job.manifest.id, count);
@@ -147,7 +149,7 @@ fn open_store(
     chosen: Option<&Path>,
 ) -> Result<ResultStore, BenchmarkError> {
     let named = PathBuf::from(&config.evaluation.store);
-    let beside = BenchmarkFolder::at(benchmark).store();
+    let beside = BenchmarkFolder::at(benchmark).store()?;
     let candidates = match chosen {
         // What was asked for, and nothing else.
         Some(path) => vec![path.to_owned()],

@@ -46,6 +46,12 @@ impl ResultFile {
         if !metadata.is_file() {
             return Err(refused("is no regular file, expected a result".to_owned()));
         }
+        if metadata.len() > LARGEST_BYTES {
+            return Err(refused(format!(
+                "has {} bytes, expected at most {LARGEST_BYTES}",
+                metadata.len()
+            )));
+        }
         let file = File::open(path).map_err(BenchmarkError::io(path))?;
         let text = match is_gzip(path) {
             false => read_up_to(file, LARGEST_BYTES),

@@ -40,6 +40,7 @@ pub(crate) struct BandsArguments {
 }
 
 pub(crate) fn run(arguments: &BandsArguments) -> anyhow::Result<ExitCode> {
+    let window = electrons::window_ev(&arguments.window)?;
     let electrons = match electrons::converge(&arguments.crystal, &arguments.calculator)? {
         Ok(electrons) => electrons,
         Err(status) => return Ok(status),
@@ -54,11 +55,14 @@ pub(crate) fn run(arguments: &BandsArguments) -> anyhow::Result<ExitCode> {
         )
         .map_err(|error| levels_failed(error, &electrons.cancel))?;
     if let Some(path) = &arguments.svg {
-        let window = (arguments.window[0], arguments.window[1]);
         electrons::write_svg(
             path,
             &electrons
-                .with_note(band_plot(&electrons.crystal.formula(), &bands, window))
+                .with_note(band_plot(
+                    &electrons.crystal.formula(),
+                    &bands,
+                    window.into(),
+                ))
                 .svg(),
         )?;
     }

@@ -131,7 +131,10 @@ fn options(arguments: &DosArguments) -> anyhow::Result<StatesOptions> {
         k_mesh,
         spacing_per_ang: arguments.spacing,
         step_ev: arguments.step,
-        window_ev: arguments.window.as_ref().map(|ends| [ends[0], ends[1]]),
+        window_ev: match &arguments.window {
+            Some(ends) => Some(electrons::window_ev(ends)?),
+            None => None,
+        },
         gaussian_ev: arguments.gaussian,
     })
 }

@@ -13,7 +13,7 @@ use crystalgym_report::LinePlot;
 use serde_json::{Value, json};
 
 use super::{crystal_arguments::CrystalArguments, evaluate::CalculatorArguments};
-use crate::signals::StopFlag;
+use crate::{hint::UsageError, signals::StopFlag};
 
 /// How an answer is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -102,6 +102,19 @@ pub(crate) fn gap_line(edges: Option<&GapEdges>) -> String {
         || "no band gap: an odd number of electrons".to_owned(),
         ToString::to_string,
     )
+}
+
+/// The two ends of `--window`.
+pub(crate) fn window_ev(ends: &[f64]) -> anyhow::Result<[f64; 2]> {
+    match *ends {
+        [from, to] if from < to && from.is_finite() && to.is_finite() => Ok([from, to]),
+        _ => {
+            let ends: Vec<String> = ends.iter().map(f64::to_string).collect();
+            let expected = "expected two energies in eV, the lower one first";
+            let message = format!("--window is {}, {expected}", ends.join(" "));
+            Err(UsageError(message).into())
+        }
+    }
 }
 
 /// Writes a plot, whole or not at all.

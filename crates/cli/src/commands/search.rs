@@ -11,7 +11,7 @@ use crystalgym_environment::{EnvironmentError, find_skeleton};
 use crystalgym_evaluation::{Accuracy, Evaluation, Property, Source};
 use crystalgym_search::{
     Finding, Geometry, Goal, SearchAlgorithm, SearchOptions, SearchProblem, SearchResult,
-    SiteChoice, confirm, search, smaller_cell, write_findings,
+    SiteChoice, check_findings_folder, confirm, search, smaller_cell, write_findings,
 };
 use crystalgym_training::open_store;
 
@@ -105,6 +105,7 @@ pub(crate) fn run(arguments: &SearchArguments) -> anyhow::Result<ExitCode> {
         .output
         .clone()
         .unwrap_or_else(|| PathBuf::from("searches").join(format!("{label}-{}", goal.property)));
+    check_findings_folder(&folder)?;
     let relaxed = folder.join("relaxed");
     let workers = match arguments.workers {
         Some(workers) => workers.get(),

@@ -3,10 +3,16 @@
 use std::{
     fs::{self, File, Metadata, OpenOptions, Permissions},
     io::{self, Seek, Write},
-    os::unix::fs::{MetadataExt, PermissionsExt, fchown},
+    os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown},
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
+use nix::{
+    errno::Errno,
+    fcntl::{FcntlArg, OFlag, fcntl},
+};
 use tempfile::NamedTempFile;
 use xattr::FileExt;
 
@@ -32,7 +38,7 @@ pub fn write_atomically(path: &Path, data: &[u8]) -> io::Result<()> {
 /// the old contents. A file that may not be written is not replaced.
 ///
 /// Where a rename would do harm or is not allowed, the file itself is written: what is no regular
-/// file (a pipe, a device, a terminal) at once, as it comes; a file whose folder may not be written,
+/// file (a pipe that a program reads from, a device, a terminal) at once, as it comes; a file whose folder may not be written,
 /// or whose owner or attributes could not be kept, at the end, and its old contents are put back
 /// should that fail.
 #[derive(Debug)]
@@ -87,7 +93,10 @@ impl AtomicFile {
         }
         // What the process has open (/dev/stdout) is nobody's to replace: others write there too.
         if !old.is_file() || last_link.starts_with("/proc") {
-            let file = OpenOptions::new().append(true).open(path)?;
+            let file = match old.file_type().is_fifo() && !last_link.starts_with("/proc") {
+                true => open_pipe(path, WAIT_FOR_A_READER)?,
+                false => OpenOptions::new().append(true).open(path)?,
+            };
             return Ok(Self(Target::Stream(file)));
         }
         // Fails where the file may not be written, although its folder would allow a rename.
@@ -162,6 +171,30 @@ impl Write for AtomicFile {
             Target::Stream(file) => file.flush(),
         }
     }
+}
+
+/// How long a pipe may be without a program that reads it.
+const WAIT_FOR_A_READER: Duration = Duration::from_secs(5);
+
+/// Opens a pipe to write. Without a reader that would never end.
+fn open_pipe(path: &Path, wait: Duration) -> io::Result<File> {
+    let begun = Instant::now();
+    let file = loop {
+        let mut options = OpenOptions::new();
+        options.append(true).custom_flags(OFlag::O_NONBLOCK.bits());
+        match options.open(path) {
+            Err(error) if error.raw_os_error() == Some(Errno::ENXIO as i32) => {
+                if begun.elapsed() >= wait {
+                    let message = "no program reads from this pipe";
+                    return Err(io::Error::new(io::ErrorKind::NotConnected, message));
+                }
+                thread::sleep(Duration::from_millis(20));
+            }
+            opened => break opened?,
+        }
+    };
+    fcntl(&file, FcntlArg::F_SETFL(OFlag::O_APPEND))?;
+    Ok(file)
 }
 
 fn overwrite(file: &mut File, data: &[u8]) -> io::Result<()> {

@@ -127,6 +127,10 @@ mod tests {
             let mut block = columns(&[3, 4, 3, 5, 1]);
             orthonormalize_against(&operator, &basis, &mut block).unwrap();
             assert_eq!(block.count(), 3);
+            // Nothing is left of nothing.
+            let mut nothing = Columns::new(&operator, vec![Complex64::new(0.0, 0.0); N]);
+            orthonormalize_against(&operator, &basis, &mut nothing).unwrap();
+            assert_eq!(nothing.count(), 0);
             basis.append(&block);
             for (kept, projected) in
                 (basis.projections.iter()).zip(operator.project(&basis.vectors))

@@ -133,16 +133,20 @@ impl CalculatorConfig {
         Self::of_table(opened.table())
     }
 
-    /// The calculator that made a table.
+    /// The [portable](Self::portable) settings of the calculator that made a table, whatever else its file
+    /// says.
     ///
     /// # Errors
     /// [`CalculatorError`] for settings that this version does not know.
     pub fn of_table(table: &ResultTable) -> Result<Self, CalculatorError> {
         let of = table.description();
-        serde_json::from_value(of.calculator.clone()).map_err(|cause| CalculatorError {
-            calculator: of.calculator_name.clone(),
-            message: format!("the settings in the table {}: {cause}", table.name()),
-        })
+        let settings: Result<Self, _> = serde_json::from_value(of.calculator.clone());
+        settings
+            .map(|settings| settings.portable())
+            .map_err(|cause| CalculatorError {
+                calculator: of.calculator_name.clone(),
+                message: format!("the settings in the table {}: {cause}", table.name()),
+            })
     }
 
     /// The [portable](Self::portable) settings, as a table's file holds them.

@@ -102,6 +102,7 @@ impl Llama {
             found: message,
             expected: "a Llama model".to_owned(),
         })?;
+        crate::memory::check_weights(&config, Precision::Full)?;
         let mut stream = 0;
         let mut draw = |rows: usize, columns: usize, deviation: f32| {
             stream += 1;

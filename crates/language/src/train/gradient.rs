@@ -39,15 +39,17 @@ impl Work {
     /// [`LanguageError::Memory`] if the activations of a micro-batch on each thread do not fit what is
     /// available.
     pub fn check_memory(&self, model: &Llama, trainable: &Trainable) -> Result<(), LanguageError> {
-        let rows = self.threads * self.micro_batch_tokens;
-        let activations = rows * memory::bytes_per_row(model.config(), self.checkpointing);
+        // As doubles: settings of somebody else may ask for more than an integer holds.
+        let threads = self.threads as f64;
+        let rows = threads * self.micro_batch_tokens as f64;
+        let per_row = memory::bytes_per_row(model.config(), self.checkpointing);
         // A layer unpacked on each thread, gradients on each thread, gradient and moments.
         let layer = memory::weight_count(model.config()) / model.config().num_hidden_layers;
-        let unpacked = self.threads * 4 * layer.min(1 << 30);
-        let trained = (self.threads + 3) * 4 * trainable.values().len();
+        let unpacked = threads * 4.0 * layer.min(1 << 30) as f64;
+        let trained = (threads + 3.0) * 4.0 * trainable.values().len() as f64;
         memory::check(
             "a training step",
-            (activations + unpacked + trained) as f64,
+            rows * per_row as f64 + unpacked + trained,
             "checkpointing, fewer threads, or smaller micro-batches need less",
         )
     }

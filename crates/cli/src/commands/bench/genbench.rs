@@ -5,7 +5,7 @@ use std::{io::Write, path::PathBuf, process::ExitCode};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use crystalgym_benchmark::{BenchmarkFolder, GenBench, GenBenchOptions, genbench};
-use crystalgym_crystal::write_atomically;
+use crystalgym_crystal::EnclosedFolder;
 use crystalgym_evaluation::{CalculatorConfig, CalculatorName, ResultStore};
 use crystalgym_stability::ReferenceSet;
 use crystalgym_training::ConfigLayers;
@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &GenBenchArguments) -> anyhow::Result<ExitCode> {
     layers.set("calculator.stability.references", path.as_ref());
     let config = layers.resolve_table("calculator", &CalculatorConfig::default())?;
     let calculator = config.build()?;
-    let store = ResultStore::open(&BenchmarkFolder::at(&arguments.folder).store())?;
+    let store = ResultStore::open(&BenchmarkFolder::at(&arguments.folder).store()?)?;
     let options = GenBenchOptions {
         training: arguments.training,
         calculator: calculator.as_ref(),
@@ -53,9 +53,10 @@ pub(crate) fn run(arguments: &GenBenchArguments) -> anyhow::Result<ExitCode> {
         (GenBench::CRYSTALS_FILE, table.to_csv()),
         (GenBench::TABLE_FILE, table.to_markdown()),
     ] {
-        let path = arguments.folder.join(name);
-        write_atomically(&path, text.as_bytes())
-            .with_context(|| format!("file {}", path.display()))?;
+        let folder = EnclosedFolder::at(&arguments.folder);
+        folder
+            .write(name, text.as_bytes())
+            .with_context(|| format!("file {}", folder.join(name).display()))?;
     }
     write!(terminal::stdout(), "{}", table.to_markdown())?;
     Ok(ExitCode::SUCCESS)

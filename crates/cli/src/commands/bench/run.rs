@@ -90,7 +90,7 @@ pub(crate) fn run(names: &[String], arguments: &RunOptionArguments) -> anyhow::R
     let selection = selection(names, arguments)?;
     let store = match &arguments.store {
         Some(store) => store.clone(),
-        None => BenchmarkFolder::at(&arguments.output).store(),
+        None => BenchmarkFolder::at(&arguments.output).store()?,
     };
     check_store_name(&store)?;
     let jobs = selection.jobs(&store)?;

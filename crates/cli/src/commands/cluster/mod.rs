@@ -3,7 +3,6 @@
 mod script;
 
 use std::{
-    fs,
     io::Write as _,
     path::PathBuf,
     process::{Command, ExitCode, Stdio},
@@ -11,6 +10,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
+use crystalgym_crystal::read_text;
 use crystalgym_evaluation::{check_store_name, is_on_a_server};
 
 use crate::hint::UsageError;
@@ -100,7 +100,7 @@ fn submit(arguments: &SubmitArguments) -> anyhow::Result<ExitCode> {
     }
     check_store_name(arguments.store.as_ref())?;
     let template = match &arguments.template {
-        Some(file) => fs::read_to_string(file)
+        Some(file) => read_text(file)
             .with_context(|| format!("cannot read the template {}", file.display()))?,
         None => String::new(),
     };

@@ -3,7 +3,11 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
+use crystalgym_crystal::EnclosedFolder;
 use crystalgym_language::{CrystalTokenizer, Llama, LlamaConfig, memory, write_model};
+
+use super::names_in;
+use crate::hint::UsageError;
 
 /// Arguments of `crystalgym llm new`.
 #[derive(Debug, Args)]
@@ -32,6 +36,11 @@ pub(crate) struct NewArguments {
 }
 
 pub(crate) fn run(arguments: &NewArguments) -> anyhow::Result<ExitCode> {
+    if !names_in(&EnclosedFolder::at(&arguments.output))?.is_empty() {
+        let folder = arguments.output.display();
+        let message = format!("{folder} holds files, expected a new or empty folder");
+        return Err(UsageError(message).into());
+    }
     let tokenizer = CrystalTokenizer::of_bytes()?;
     let config = LlamaConfig {
         hidden_size: arguments.hidden,

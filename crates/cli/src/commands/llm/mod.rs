@@ -4,9 +4,10 @@ mod make;
 mod settings;
 mod sft;
 
-use std::process::ExitCode;
+use std::{io, process::ExitCode};
 
 use clap::{Args, Subcommand};
+use crystalgym_crystal::EnclosedFolder;
 
 /// Arguments of `crystalgym llm`.
 #[derive(Debug, Args)]
@@ -27,5 +28,13 @@ pub(crate) fn run(arguments: &LlmArguments) -> anyhow::Result<ExitCode> {
     match &arguments.command {
         LlmCommand::Sft(arguments) => sft::run(arguments),
         LlmCommand::New(arguments) => make::run(arguments),
+    }
+}
+
+/// What lies in a folder, which may not be there yet.
+fn names_in(folder: &EnclosedFolder) -> io::Result<Vec<String>> {
+    match folder.names() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        names => names,
     }
 }

@@ -1,10 +1,10 @@
 //! What decides a fine-tuning run, as `settings.toml` keeps it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
-use crystalgym_crystal::write_atomically;
+use crystalgym_crystal::EnclosedFolder;
 use crystalgym_language::{
     Accelerator, CrystalFile, CrystalRow, CrystalTokenizer, LanguageError, Llama, Precision, Sft,
     SftConfig, Trainable, Work,
@@ -51,23 +51,29 @@ pub(super) struct SftSettings {
     pub(super) sft: SftConfig,
 }
 
-const FILE: &str = "settings.toml";
+/// Most bytes of a file of settings.
+const MOST_BYTES: u64 = 1 << 20;
 
 impl SftSettings {
-    pub(super) fn read(run: &Path) -> anyhow::Result<Self> {
-        let path = run.join(FILE);
-        let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        toml::from_str(&text).with_context(|| path.display().to_string())
+    /// The file in a run's folder.
+    pub(super) const FILE: &'static str = "settings.toml";
+
+    pub(super) fn read(run: &EnclosedFolder) -> anyhow::Result<Self> {
+        let shown = || run.join(Self::FILE).display().to_string();
+        let text = run.read_text(Self::FILE, MOST_BYTES).with_context(shown)?;
+        toml::from_str(&text).with_context(shown)
     }
 
-    pub(super) fn write(&self, run: &Path) -> anyhow::Result<String> {
+    pub(super) fn write(&self, run: &EnclosedFolder) -> anyhow::Result<String> {
         let text = toml::to_string_pretty(self)?;
-        write_atomically(&run.join(FILE), text.as_bytes())?;
+        run.write(Self::FILE, text.as_bytes())
+            .with_context(|| run.join(Self::FILE).display().to_string())?;
         Ok(text)
     }
 
     /// The fine-tuning at its beginning; tells what was read.
     pub(super) fn begin(&self) -> anyhow::Result<Sft> {
+        self.check()?;
         let model = Llama::read(&self.model, self.precision)?;
         let tokenizer = CrystalTokenizer::read(&self.model, model.config())?;
         let mut rows: Vec<CrystalRow> = Vec::new();
@@ -105,6 +111,26 @@ impl SftSettings {
                 Sft::on_device(model, tokenizer, rows, config, open)?
             }
         })
+    }
+
+    /// Ranges of what [`SftConfig`] does not know of.
+    fn check(&self) -> Result<(), LanguageError> {
+        let whole = |field, found: u64, most: u64| match (1..=most).contains(&found) {
+            true => Ok(()),
+            false => Err(LanguageError::Setting {
+                field,
+                found: found.to_string(),
+                expected: format!("1 to {most}"),
+            }),
+        };
+        whole("threads", self.threads as u64, 1024)?;
+        whole(
+            "micro_batch_tokens",
+            self.micro_batch_tokens as u64,
+            1 << 24,
+        )?;
+        whole("validate_every", self.validate_every, u64::MAX)?;
+        whole("checkpoint_every", self.checkpoint_every, u64::MAX)
     }
 
     fn open_gpu(

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
-use crystalgym_crystal::write_atomically;
+use crystalgym_crystal::{EnclosedFolder, EntryKind, is_unfinished_write};
 use crystalgym_language::{
     Baselines, Condition, LoraConfig, Precision, Sft, SftConfig, SftStep, TokenLosses, TrainedPart,
     Writing, write_trained,
@@ -17,8 +17,11 @@ use crystalgym_language::{
 use crystalgym_training::{EventWriter, RunFolder};
 use serde::{Deserialize, Serialize};
 
-use super::settings::{DeviceName, SftSettings};
-use crate::{progress::CountBar, signals::StopFlag, terminal};
+use super::{
+    names_in,
+    settings::{DeviceName, SftSettings},
+};
+use crate::{hint::UsageError, progress::CountBar, signals::StopFlag, terminal};
 
 /// Arguments of `crystalgym llm sft`.
 #[derive(Debug, Args)]
@@ -179,9 +182,18 @@ struct Latest {
 }
 
 const LATEST: &str = "latest.json";
+/// What the names of checkpoints begin with.
+const CHECKPOINT: &str = "checkpoint-";
+/// The subfolder of what was trained.
+const ADAPTER: &str = "adapter";
+
+/// Most bytes of the files beside a run's numbers.
+const MOST_BYTES: u64 = 1 << 20;
 
 struct Run {
-    folder: PathBuf,
+    folder: EnclosedFolder,
+    /// The checkpoint that was gone on from.
+    begun_from: Option<String>,
     settings: SftSettings,
     sft: Sft,
     events: EventWriter,
@@ -241,27 +253,24 @@ pub(crate) fn run(arguments: &SftArguments) -> anyhow::Result<ExitCode> {
     }
     bar.finish();
     run.save()?;
-    let folder = run.folder.display();
+    let folder = run.folder.path().display();
     match run.sft.steps() == total {
-        true => eprintln!("done; what was trained is in {folder}/adapter"),
+        true => eprintln!("done; what was trained is in {folder}/{ADAPTER}"),
         false => eprintln!("stopped; go on with: crystalgym llm sft --resume {folder}"),
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn start(settings: SftSettings, folder: &Path) -> anyhow::Result<Run> {
-    if folder.join(LATEST).exists() {
-        bail!(
-            "{} holds a run: go on with --resume, or name another",
-            folder.display()
-        );
-    }
+    check_free(&EnclosedFolder::at(folder))?;
     let sft = settings.begin()?;
     std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-    let text = settings.write(folder)?;
+    let folder = EnclosedFolder::at(folder);
+    let text = settings.write(&folder)?;
     let mut run = Run {
-        events: EventWriter::create(&RunFolder::at(folder), &text)?,
-        folder: folder.to_owned(),
+        events: EventWriter::create(&RunFolder::at(folder.path()), &text)?,
+        folder,
+        begun_from: None,
         settings,
         sft,
     };
@@ -269,30 +278,83 @@ fn start(settings: SftSettings, folder: &Path) -> anyhow::Result<Run> {
     Ok(run)
 }
 
-/// Goes on with a run, on another device if one is named.
+/// Refuses a folder that holds a run, or anything but what a run leaves that was killed before its first
+/// checkpoint.
+fn check_free(folder: &EnclosedFolder) -> anyhow::Result<()> {
+    let names = names_in(folder)?;
+    if names.is_empty() {
+        return Ok(());
+    }
+    let path = folder.path().display();
+    if folder.kind(LATEST)? != EntryKind::Missing {
+        bail!("{path} holds a run: go on with --resume, or name another");
+    }
+    let first = format!("{CHECKPOINT}0");
+    let is_left = |name: &String| {
+        let is_file = matches!(folder.kind(name), Ok(EntryKind::File));
+        (is_file && (name == SftSettings::FILE || name.starts_with(RunFolder::EVENTS_PREFIX)))
+            || (is_file
+                && [SftSettings::FILE, LATEST]
+                    .iter()
+                    .any(|to| is_unfinished_write(name, to)))
+            || (*name == first && matches!(folder.kind(name), Ok(EntryKind::Folder)))
+    };
+    match names.iter().all(is_left) {
+        true => Ok(()),
+        false => {
+            let message = format!("{path} holds other files, expected a new or empty folder");
+            Err(UsageError(message).into())
+        }
+    }
+}
+
+/// Goes on with a run, on another device if one is named. What lies in the folder is reached by names and
+/// never through links: it may come from somebody else.
 fn resume(folder: &Path, device: Option<DeviceName>) -> anyhow::Result<Run> {
+    let folder = EnclosedFolder::at(folder);
     let path = folder.join(LATEST);
-    let text = std::fs::read(&path).with_context(|| path.display().to_string())?;
-    let latest: Latest =
-        serde_json::from_slice(&text).with_context(|| path.display().to_string())?;
-    // A name that leaves the folder is none of a checkpoint.
-    if Path::new(&latest.folder).components().count() != 1 {
+    let shown = || path.display().to_string();
+    let text = folder.read(LATEST, MOST_BYTES).with_context(shown)?;
+    let latest: Latest = serde_json::from_slice(&text).with_context(shown)?;
+    if !latest.folder.starts_with(CHECKPOINT) {
         bail!("{}: {:?} is no checkpoint", path.display(), latest.folder);
     }
-    let mut settings = SftSettings::read(folder)?;
+    let checkpoint = plain_folder(&folder, &latest.folder)?
+        .with_context(|| format!("{}: there is no {}", path.display(), latest.folder))?;
+    plain_folder(&folder, ADAPTER)?;
+    let mut settings = SftSettings::read(&folder)?;
     if let Some(device) = device.filter(|device| *device != settings.device) {
         settings.device = device;
         settings.micro_batch_tokens = device.micro_batch_tokens();
-        settings.write(folder)?;
+        settings.write(&folder)?;
     }
     let mut sft = settings.begin()?;
-    sft.restore(&folder.join(&latest.folder))?;
+    sft.restore(checkpoint.path())?;
     Ok(Run {
-        events: EventWriter::reopen(&RunFolder::at(folder), &latest.events, latest.events_bytes)?,
-        folder: folder.to_owned(),
+        events: EventWriter::reopen(
+            &RunFolder::at(folder.path()),
+            &latest.events,
+            latest.events_bytes,
+        )?,
+        folder,
+        begun_from: Some(latest.folder),
         settings,
         sft,
     })
+}
+
+/// The folder of this name in a run, if there is one; it and what it holds are no links.
+fn plain_folder(run: &EnclosedFolder, name: &str) -> anyhow::Result<Option<EnclosedFolder>> {
+    let shown = || run.join(name).display().to_string();
+    let Some(found) = run.subfolder(name).with_context(shown)? else {
+        return Ok(None);
+    };
+    for inner in found.names().with_context(shown)? {
+        if found.kind(&inner)? != EntryKind::File {
+            bail!("{}: no regular file", found.join(&inner).display());
+        }
+    }
+    Ok(Some(found))
 }
 
 impl Run {
@@ -331,31 +393,34 @@ impl Run {
 
     /// Writes a checkpoint beside the last one, makes it the newest in one step, and removes the last.
     fn save(&mut self) -> anyhow::Result<()> {
-        let name = format!("checkpoint-{}", self.sft.steps());
-        self.sft.save(&self.folder.join(&name))?;
+        let name = format!("{CHECKPOINT}{}", self.sft.steps());
+        // What the run was gone on from is whole, and would not be while it is written again.
+        if self.begun_from.as_ref() != Some(&name) {
+            self.folder.remove(&name)?;
+            self.sft.save(&self.folder.join(&name))?;
+        }
         let latest = Latest {
             folder: name.clone(),
             events: self.events.name().to_owned(),
             events_bytes: self.events.sync()?,
         };
         let text = serde_json::to_vec_pretty(&latest)?;
-        write_atomically(&self.folder.join(LATEST), &text)?;
+        self.folder.write(LATEST, &text)?;
         let base = self.settings.model.display().to_string();
         write_trained(
-            &self.folder.join("adapter"),
+            &self.folder.join(ADAPTER),
             self.sft.model(),
             self.sft.tokenizer(),
             self.sft.trainable(),
             self.settings.sft.writing,
             &base,
         )?;
-        for entry in std::fs::read_dir(&self.folder)? {
-            let entry = entry?;
-            let old = entry.file_name().to_string_lossy().into_owned();
-            if old.starts_with("checkpoint-") && old != name {
-                std::fs::remove_dir_all(entry.path())?;
+        for old in self.folder.names()? {
+            if old.starts_with(CHECKPOINT) && old != name {
+                self.folder.remove(&old)?;
             }
         }
+        self.begun_from = Some(name);
         Ok(())
     }
 }

@@ -12,11 +12,9 @@ use std::{
 
 use clap::Args;
 use crystalgym_crystal::Element;
-use crystalgym_evaluation::{
-    CalculatorName, Property, QeSettings, check_store_name, is_on_a_server,
-};
+use crystalgym_evaluation::{Property, check_store_name, is_on_a_server};
 use crystalgym_table::{BuildOptions, BuildProgress, TableFolder, TablePlan, TableRecipe, build};
-use crystalgym_training::open_store;
+use crystalgym_training::{open_store, programs_named};
 
 use super::names::folder;
 use crate::{
@@ -171,12 +169,7 @@ fn recipe(arguments: &BuildArguments, place: &TableFolder) -> anyhow::Result<(Ta
 /// A recipe that lies in a folder may be somebody else's: programs that it names are not run, and no
 /// store is made where it says, unless the user says the same.
 fn refuse_what_was_not_given(recipe: &TableRecipe, place: &TableFolder) -> anyhow::Result<()> {
-    let (qe, usual) = (&recipe.calculator.qe, QeSettings::default());
-    let is_usual = qe.command == usual.command
-        && qe.ev_command == usual.ev_command
-        && qe.environment == usual.environment
-        && qe.scratch == usual.scratch;
-    let names_program = recipe.calculator.name == CalculatorName::Qe && !is_usual;
+    let names_program = !programs_named(&recipe.calculator, None).is_empty();
     let store = Path::new(&recipe.store);
     let makes_store = recipe.store != "default" && (is_on_a_server(store) || !store.exists());
     let named = match (names_program, makes_store) {

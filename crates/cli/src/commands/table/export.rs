@@ -7,6 +7,7 @@ use clap::Args;
 use crystalgym_table::write_table;
 
 use super::names::open;
+use crate::trust::TrustArguments;
 
 /// Arguments of `crystalgym table export`.
 #[derive(Debug, Args)]
@@ -16,10 +17,12 @@ pub(crate) struct ExportArguments {
     /// The parquet file to write, with a data card (.md) beside it; NAME.parquet by default.
     #[arg(long)]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    trust: TrustArguments,
 }
 
 pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
-    let table = open(&arguments.name)?;
+    let table = open(&arguments.name, &arguments.trust)?;
     let file = match &arguments.output {
         Some(file) => file.clone(),
         None => {

@@ -8,7 +8,7 @@ use crystalgym_evaluation::{ResultTable, SHIPPED_TABLES};
 use crystalgym_table::{Summary, hit_tolerance};
 
 use super::names::open;
-use crate::terminal;
+use crate::{terminal, trust::TrustArguments};
 
 /// Fillings that are listed for each target.
 const LISTED: usize = 5;
@@ -31,6 +31,8 @@ pub(crate) struct ShowArguments {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    trust: TrustArguments,
 }
 
 pub(crate) fn run(arguments: &ShowArguments) -> anyhow::Result<ExitCode> {
@@ -41,7 +43,7 @@ pub(crate) fn run(arguments: &ShowArguments) -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     };
-    let table = open(name)?;
+    let table = open(name, &arguments.trust)?;
     let of = table.description();
     let summary = Summary::of(table.rows());
     let targets = match arguments.target.is_empty() {

@@ -10,7 +10,7 @@ use crystalgym_table::{RowCheck, RowVerdict, VerifyOptions, verify_rows};
 use crystalgym_training::ConfigLayers;
 
 use super::names::open;
-use crate::{hint::UsageError, signals::StopFlag, terminal};
+use crate::{hint::UsageError, signals::StopFlag, terminal, trust::TrustArguments};
 
 /// Arguments of `crystalgym table verify`.
 #[derive(Debug, Args)]
@@ -36,10 +36,12 @@ pub(crate) struct VerifyArguments {
     /// A setting of this machine, such as calculator.qe.command=["mpirun","pw.x"].
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    #[command(flatten)]
+    trust: TrustArguments,
 }
 
 pub(crate) fn run(arguments: &VerifyArguments) -> anyhow::Result<ExitCode> {
-    let table = open(&arguments.name)?;
+    let table = open(&arguments.name, &arguments.trust)?;
     let of = table.description();
     let skeleton: Arc<Skeleton> = match &arguments.skeleton {
         Some(name) => find_skeleton(name)?,

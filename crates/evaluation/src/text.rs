@@ -2,7 +2,7 @@
 //!
 //! Names, reasons and labels come from files that anybody can write. Each medium has one function
 //! that all of its text goes through where it leaves: [`visible`] for what has no markup of its own,
-//! [`markdown`], [`latex`], [`csv_row`]; the page has its own for HTML.
+//! [`markdown`] and [`markdown_code`], [`latex`], [`csv_row`]; the page of a report has its own for HTML.
 
 use std::borrow::Cow;
 
@@ -58,8 +58,13 @@ pub fn markdown(text: &str) -> String {
     written
 }
 
+/// The text as code in Markdown, in which nothing but the end of it has a meaning.
+pub fn markdown_code(text: &str) -> String {
+    format!("`{}`", visible(text).replace('`', "'"))
+}
+
 /// The text for LaTeX: no character of it is a command.
-pub(crate) fn latex(text: &str) -> String {
+pub fn latex(text: &str) -> String {
     let mut written = String::with_capacity(text.len() + 16);
     for c in visible(text).chars() {
         match c {
@@ -114,6 +119,7 @@ mod tests {
             markdown("<script>a|b</script> [x](y) `c` \\"),
             "&lt;script&gt;a\\|b&lt;/script&gt; \\[x\\](y) \\`c\\` \\\\"
         );
+        assert_eq!(markdown_code("a`<b>`\u{1b}|"), "`a'<b>'\\u{1b}|`");
         assert_eq!(
             latex("\\input{x} 5% a_b^2~#$&"),
             "\\textbackslash{}input\\{x\\} 5\\% a\\_b\\textasciicircum{}2\\textasciitilde{}\\#\\$\\&"
