@@ -57,7 +57,8 @@ pub(super) fn iterate(
             smearing_ha: filling.smearing_energy,
             ..terms.energy_of_output(basis, &input, &output, &residual, bands_ha)
         };
-        let iteration = state.record(solved, filling, output, energies, error_ha);
+        let turn = mixer.turn(grid, &residual);
+        let iteration = state.record(solved, filling, output, energies, error_ha, turn);
         if let Some(progress) = &mut control.progress {
             progress(&iteration);
         }

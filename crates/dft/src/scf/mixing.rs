@@ -5,7 +5,10 @@ use std::collections::VecDeque;
 use faer::{MatRef, Side, prelude::Solve};
 use rustfft::num_complex::{Complex32, Complex64};
 
-use crate::{basis::DensityGrid, density::Density, linear_algebra::Scalar};
+use super::stagnation::Turn;
+use crate::{
+    basis::DensityGrid, density::Density, linear_algebra::Scalar, terms::hartree::hartree_energy,
+};
 
 /// How the next density is made from the ones before.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -49,6 +52,8 @@ impl Default for Mixing {
 pub(crate) struct Mixer {
     mixing: Mixing,
     last: Option<(Density, Density)>,
+    /// Error in hartree that the next residual should have.
+    expected_ha: f64,
     steps: VecDeque<Step>,
 }
 
@@ -98,6 +103,7 @@ impl Mixer {
         Self {
             mixing,
             last: None,
+            expected_ha: f64::INFINITY,
             steps: VecDeque::new(),
         }
     }
@@ -135,6 +141,7 @@ impl Mixer {
             step.input.take_from(&mut next, gamma);
             step.residual.take_from(&mut best, gamma);
         }
+        self.expected_ha = hartree_energy(grid, &best.field);
         let q2 = self.mixing.kerker_wave_number.powi(2);
         for (best, g2) in best.field.iter_mut().zip(&grid.g2).skip(1) {
             *best *= g2 / (g2 + q2);
@@ -146,6 +153,23 @@ impl Mixer {
         };
         next.add_scaled(damping, &best);
         next
+    }
+
+    /// How a residual lies to the one that [`next`](Self::next) took last; `None` where it took none of this
+    /// mesh.
+    pub(crate) fn turn(&self, grid: &DensityGrid, residual: &Density) -> Option<Turn> {
+        let (_, last) = self.last.as_ref()?;
+        let product = |a: &Density, b: &Density| -> f64 {
+            let pairs = a.field.iter().zip(&b.field).zip(&grid.g2).skip(1);
+            pairs
+                .map(|((&a, &b), g2)| Complex64::real_product(a, b) / g2)
+                .sum()
+        };
+        let lengths2 = product(residual, residual) * product(last, last);
+        Some(Turn {
+            cosine: product(residual, last) / lengths2.sqrt().max(f64::MIN_POSITIVE),
+            expected_ha: self.expected_ha,
+        })
     }
 
     fn coefficients(&self, grid: &DensityGrid, residual: &[Complex64]) -> Vec<f64> {

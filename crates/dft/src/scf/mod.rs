@@ -8,6 +8,7 @@ mod mixing;
 mod options;
 mod result;
 mod self_consistent_field;
+mod stagnation;
 mod starting_point;
 mod state;
 

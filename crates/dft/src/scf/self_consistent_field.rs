@@ -95,6 +95,7 @@ pub(super) fn solve(
         let options = ScfOptions {
             convergence_ha: COARSE_CONVERGENCE_HA.max(options.convergence_ha),
             max_iterations: COARSE_ITERATIONS,
+            stagnation_window: None,
             ..options.clone()
         };
         let quiet = ScfControl {
@@ -102,7 +103,7 @@ pub(super) fn solve(
             progress: None,
         };
         let accuracy_there = BandAccuracy::from_atoms(&coarse, &options).of_preparation();
-        let mut state = State::new(&coarse, plan.sought, density, accuracy_there);
+        let mut state = State::new(&coarse, plan.sought, density, accuracy_there, None);
         iterate(
             &coarse,
             &terms,
@@ -116,7 +117,13 @@ pub(super) fn solve(
         solver.leave_coarse_mesh(coarse);
         mixer.restart();
     }
-    let mut state = State::new(basis, plan.sought, density, accuracy);
+    let mut state = State::new(
+        basis,
+        plan.sought,
+        density,
+        accuracy,
+        options.stagnation_window,
+    );
     let end = iterate(
         basis,
         &terms,

@@ -1,6 +1,10 @@
 //! What the loop improves.
 
-use super::{ScfEnd, ScfIteration, ScfOptions, ScfResult, band_accuracy::BandAccuracy};
+use super::{
+    ScfEnd, ScfIteration, ScfOptions, ScfResult,
+    band_accuracy::BandAccuracy,
+    stagnation::{Stagnation, Turn},
+};
 use crate::{
     bands::{Accuracy, BandSolver, Solved},
     basis::PlaneWaveBasis,
@@ -23,15 +27,17 @@ pub(super) struct State {
     /// Whether the last iteration's bands are drafts.
     pub(super) is_draft: bool,
     pub(super) history: Vec<ScfIteration>,
+    stagnation: Stagnation,
 }
 
 impl State {
-    /// Before the first iteration, for so many bands.
+    /// Before the first iteration, for so many bands; see [`ScfOptions::stagnation_window`].
     pub(super) fn new(
         basis: &PlaneWaveBasis,
         bands: usize,
         density: Density,
         accuracy: BandAccuracy,
+        stagnation_window: Option<usize>,
     ) -> Self {
         let mut occupations = vec![vec![2.0; bands]; basis.waves.len()];
         if basis.model.occupations == Occupations::Fixed {
@@ -49,6 +55,7 @@ impl State {
             energies: EnergyParts::default(),
             is_draft: false,
             history: Vec::new(),
+            stagnation: Stagnation::new(stagnation_window, basis.model.occupations),
         }
     }
 
@@ -71,6 +78,7 @@ impl State {
         density: Density,
         energies: EnergyParts,
         error_ha: f64,
+        turn: Option<Turn>,
     ) -> ScfIteration {
         let iteration = ScfIteration {
             number: self.history.len() + 1,
@@ -80,6 +88,7 @@ impl State {
             unconverged_bands: solved.unconverged,
         };
         self.history.push(iteration);
+        self.stagnation.record(&self.history, turn);
         self.density = density;
         self.eigenvalues_ha = solved.eigenvalues_ha;
         self.is_draft = solved.is_draft;
@@ -97,7 +106,8 @@ impl State {
         if error_ha < options.convergence_ha && bands_are_good {
             return Some(ScfEnd::Converged);
         }
-        has_stagnated(&self.history, options.stagnation_window).then_some(ScfEnd::Stagnated)
+        let has_stagnated = self.stagnation.is_reached(&self.history);
+        has_stagnated.then_some(ScfEnd::Stagnated)
     }
 
     /// What the loop leaves: bands too, unless it was cancelled or broke down.
@@ -124,18 +134,4 @@ impl State {
             },
         }
     }
-}
-
-/// Whether the error has not fallen by a tenth within the window.
-fn has_stagnated(history: &[ScfIteration], window: Option<usize>) -> bool {
-    let Some(split) = window.and_then(|window| history.len().checked_sub(window)) else {
-        return false;
-    };
-    let best = |iterations: &[ScfIteration]| {
-        let errors = iterations
-            .iter()
-            .map(|iteration| iteration.estimated_error_ha);
-        errors.fold(f64::INFINITY, f64::min)
-    };
-    split > 0 && best(&history[split..]) > 0.9 * best(&history[..split])
 }
