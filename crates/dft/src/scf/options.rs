@@ -16,7 +16,8 @@ pub struct ScfOptions {
     /// Largest number of iterations.
     pub max_iterations: usize,
     /// Within how many iterations the estimated error has to fall by a tenth, lest the loop be given
-    /// up as [`Stagnated`](super::ScfEnd::Stagnated); `None` for no such limit.
+    /// up as [`Stagnated`](super::ScfEnd::Stagnated); `None` for no such limit. With one, and fixed occupations,
+    /// a loop is also given up whose density jumps to and fro between two fillings of the bands.
     pub stagnation_window: Option<usize>,
     /// How densities are mixed.
     pub mixing: Mixing,
