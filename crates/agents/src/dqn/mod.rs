@@ -175,11 +175,11 @@ impl<N: GraphNetwork> Dqn<N> {
 
     /// Learns on until the policy makes the best crystals.
     fn rehearse(&mut self, step: u64, observer: &mut dyn Observer) -> Result<(), AgentError> {
-        let is_over = step >= self.config.total_steps;
+        let ended_after = (step >= self.config.total_steps).then_some(step);
         if step <= self.config.learning_starts {
             return Ok(());
         }
-        for _ in 0..self.finds.rehearsals(is_over) {
+        for _ in 0..self.finds.rehearsals(ended_after) {
             let (task, networks) = (&self.task, &mut self.networks);
             let act = |seen: &[Observation<'_>]| networks.greedy_actions(seen);
             let astray = self.finds.astray(task, act)?;

@@ -31,8 +31,8 @@ pub struct FindsConfig {
     /// of such actions; 0 for none.
     pub imitation: f64,
     /// Most gradient steps more, each time an episode has its reward, that a policy takes which does
-    /// not make the best crystal from all starts; a hundred times as many in the end, where nothing
-    /// comes after that could mend it. 0 for none.
+    /// not make the best crystal from all starts; in the end a hundred times as many (a tenth of the
+    /// run's environment steps times, in short runs, but ten times at least). 0 for none.
     pub rehearsal: usize,
 }
 
@@ -52,12 +52,10 @@ impl FindsConfig {
         }
     }
 
-    /// Most gradient steps of a rehearsal, in the end or before.
-    pub(crate) fn rehearsals(&self, is_over: bool) -> usize {
-        match is_over {
-            true => 100 * self.rehearsal,
-            false => self.rehearsal,
-        }
+    /// Most gradient steps of a rehearsal; in the end of a run of so many environment steps, or before.
+    pub(crate) fn rehearsals(&self, ended_after: Option<u64>) -> usize {
+        let times = ended_after.map_or(1, |steps| (steps / 10).clamp(10, 100));
+        times as usize * self.rehearsal
     }
 
     /// # Errors

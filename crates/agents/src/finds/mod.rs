@@ -119,11 +119,12 @@ impl Finds {
 
     /// Most gradient steps of the rehearsal that is due: one after news, and one in the end, so that a run that
     /// is taken up after its end stays what it was.
-    pub(crate) fn rehearsals(&mut self, is_over: bool) -> usize {
+    pub(crate) fn rehearsals(&mut self, ended_after: Option<u64>) -> usize {
+        let is_over = ended_after.is_some();
         let is_due = mem::take(&mut self.has_news) || (is_over && !self.has_ended);
         self.has_ended = is_over;
         match is_due {
-            true => self.config.rehearsals(is_over),
+            true => self.config.rehearsals(ended_after),
             false => 0,
         }
     }

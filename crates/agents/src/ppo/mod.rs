@@ -153,9 +153,9 @@ impl<N: GraphNetwork> Ppo<N> {
     /// Imitates until the policy makes the best crystals.
     fn rehearse(&mut self, step: u64) -> Result<(), AgentError> {
         let config = &self.config;
-        let is_over = step >= config.total_steps;
+        let ended_after = (step >= config.total_steps).then_some(step);
         let minibatch = config.rollout_steps.div_ceil(config.minibatches);
-        for _ in 0..self.finds.rehearsals(is_over) {
+        for _ in 0..self.finds.rehearsals(ended_after) {
             let (task, networks, finds) = (&self.task, &mut self.networks, &self.finds);
             let astray = finds.astray(task, |seen| modes(networks.policies(seen)?))?;
             if astray.is_empty() {

@@ -78,7 +78,7 @@ impl<N: GraphNetwork> Sac<N> {
             self.learned_until,
             self.updates,
             // A rehearsal comes after an episode, which takes a step at least.
-            self.config.gradient_steps + self.config.finds.rehearsals(true) as u64,
+            self.config.gradient_steps + self.config.finds.rehearsals(Some(u64::MAX)) as u64,
         )
         .map_err(bad)
     }
