@@ -262,7 +262,7 @@ fn a_folder_of_fine_tuning_is_not_trusted() {
     for name in ["..", "/", "checkpoint-2/..", "elsewhere"] {
         let text = saved.replace("checkpoint-2", name);
         fs::write(folder.join("run/latest.json"), text).unwrap();
-        refused(&resume, "latest.json");
+        refused(&resume, "run/");
     }
     fs::write(folder.join("run/latest.json"), &saved).unwrap();
     // Links that the folder brought along.
@@ -287,7 +287,17 @@ fn a_folder_of_fine_tuning_is_not_trusted() {
         fs::rename(&elsewhere, &place).unwrap();
     }
     assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+    let left = [
+        "run/.latest.json.AAAAAA.tmp",
+        "run/adapter/.tokenizer.json.AAAAAA.tmp",
+    ];
+    for name in left {
+        fs::write(folder.join(name), "{").unwrap();
+    }
     done(folder, &resume);
+    for name in left {
+        assert!(!folder.join(name).exists(), "{name}");
+    }
     // What has ended is not written again: a kill now leaves its checkpoint whole.
     let last: serde_json::Value =
         serde_json::from_slice(&fs::read(folder.join("run/latest.json")).unwrap()).unwrap();

@@ -6,7 +6,7 @@ use clap::Args;
 use crystalgym_crystal::EnclosedFolder;
 use crystalgym_language::{CrystalTokenizer, Llama, LlamaConfig, memory, write_model};
 
-use super::names_in;
+use super::contents::names_in;
 use crate::hint::UsageError;
 
 /// Arguments of `crystalgym llm new`.

@@ -1,13 +1,13 @@
 //! `crystalgym llm`: language models that learn to name the elements of crystals.
 
+mod contents;
 mod make;
 mod settings;
 mod sft;
 
-use std::{io, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use crystalgym_crystal::EnclosedFolder;
 
 /// Arguments of `crystalgym llm`.
 #[derive(Debug, Args)]
@@ -28,13 +28,5 @@ pub(crate) fn run(arguments: &LlmArguments) -> anyhow::Result<ExitCode> {
     match &arguments.command {
         LlmCommand::Sft(arguments) => sft::run(arguments),
         LlmCommand::New(arguments) => make::run(arguments),
-    }
-}
-
-/// What lies in a folder, which may not be there yet.
-fn names_in(folder: &EnclosedFolder) -> io::Result<Vec<String>> {
-    match folder.names() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        names => names,
     }
 }

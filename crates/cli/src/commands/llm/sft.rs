@@ -18,7 +18,7 @@ use crystalgym_training::{EventWriter, RunFolder};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    names_in,
+    contents::names_in,
     settings::{DeviceName, SftSettings},
 };
 use crate::{hint::UsageError, progress::CountBar, signals::StopFlag, terminal};
@@ -419,6 +419,13 @@ impl Run {
             if old.starts_with(CHECKPOINT) && old != name {
                 self.folder.remove(&old)?;
             }
+        }
+        // What processes that were killed have left half written.
+        self.folder.sweep(SftSettings::FILE)?;
+        self.folder.sweep(LATEST)?;
+        let adapter = EnclosedFolder::at(self.folder.join(ADAPTER));
+        for written in adapter.names()? {
+            adapter.sweep(&written)?;
         }
         self.begun_from = Some(name);
         Ok(())
