@@ -398,7 +398,7 @@ impl TrainingConfig {
             });
         }
         if let Some(screening) = &self.screening {
-            check_screening(screening, self)?;
+            check_screening(screening, &self.agent(), self.learned_reward.is_some())?;
         }
         if let Some(learned) = &self.learned_reward {
             let checked = learned.check();

@@ -1,16 +1,19 @@
 //! What may look at crystals cheaply.
 
+use crystalgym_agents::AgentConfig;
 use crystalgym_evaluation::{CalculatorConfig, CalculatorName};
 
-use crate::{Algorithm, TrainingConfig, layers::BadField};
+use crate::layers::BadField;
 
-/// Whether a run can have crystals looked at by this calculator before it calculates them.
+/// Whether an agent can have crystals looked at by this calculator before it has them calculated, or learns on a
+/// learned reward.
 ///
 /// # Errors
 /// Which setting cannot be, and what would be right.
 pub(crate) fn check_screening(
     screening: &CalculatorConfig,
-    run: &TrainingConfig,
+    agent: &AgentConfig,
+    has_learned_reward: bool,
 ) -> Result<(), BadField> {
     let bad = |field: &str, message: String| {
         Err(BadField {
@@ -18,12 +21,14 @@ pub(crate) fn check_screening(
             message,
         })
     };
-    if run.algorithm.name != Algorithm::Surrogate {
-        let found = run.algorithm.name.name();
-        let message = format!("is for algorithm.name = 'surrogate', found '{found}'");
+    if !matches!(agent, AgentConfig::Surrogate(_)) {
+        let message = format!(
+            "is for algorithm.name = 'surrogate', found '{}'",
+            agent.name()
+        );
         return bad("screening", message);
     }
-    if run.learned_reward.is_some() {
+    if has_learned_reward {
         let message = "cannot be beside a learned_reward, expected one of the two".to_owned();
         return bad("screening", message);
     }

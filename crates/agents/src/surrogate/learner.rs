@@ -14,11 +14,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     belief::{Belief, Knowledge},
+    cheap_calculator::Screening,
     completion::CompletionPolicy,
     config::SurrogateConfig,
     pool::Pools,
     results::{Finding, Results, reward_of},
-    screening::Screening,
     sight::Sight,
     trust::Trust,
 };

@@ -3,6 +3,7 @@
 
 mod acquisition;
 mod belief;
+mod cheap_calculator;
 mod completion;
 mod config;
 mod learner;
