@@ -42,8 +42,8 @@ impl Axis {
 
     /// An axis of whole decades around positive values.
     pub(crate) fn decades(low: f64, high: f64, from: f64, to: f64) -> Self {
-        let low = low.max(SMALLEST).min(LARGEST).log10().floor();
-        let high = high.max(SMALLEST).min(LARGEST).log10().ceil();
+        let low = within(low, SMALLEST, LARGEST).log10().floor();
+        let high = within(high, SMALLEST, LARGEST).log10().ceil();
         Self {
             low,
             high: if high > low { high } else { low + 1.0 },
@@ -60,7 +60,7 @@ impl Axis {
             false => value,
         };
         let share = (value - self.low) / (self.high - self.low);
-        let share = share.max(-0.02).min(1.02);
+        let share = within(share, -0.02, 1.02);
         self.from + share * (self.to - self.from)
     }
 
@@ -87,6 +87,14 @@ impl Axis {
                 (value, compact(value))
             })
             .collect()
+    }
+}
+
+/// The nearest number between two others; the lower one of what is no number.
+fn within(value: f64, low: f64, high: f64) -> f64 {
+    match value.is_nan() {
+        true => low,
+        false => value.clamp(low, high),
     }
 }
 

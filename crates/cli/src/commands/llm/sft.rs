@@ -290,14 +290,15 @@ fn check_free(folder: &EnclosedFolder) -> anyhow::Result<()> {
         bail!("{path} holds a run: go on with --resume, or name another");
     }
     let first = format!("{CHECKPOINT}0");
-    let is_left = |name: &String| {
-        let is_file = matches!(folder.kind(name), Ok(EntryKind::File));
-        (is_file && (name == SftSettings::FILE || name.starts_with(RunFolder::EVENTS_PREFIX)))
-            || (is_file
-                && [SftSettings::FILE, LATEST]
-                    .iter()
-                    .any(|to| is_unfinished_write(name, to)))
-            || (*name == first && matches!(folder.kind(name), Ok(EntryKind::Folder)))
+    let is_left = |name: &String| match folder.kind(name) {
+        Ok(EntryKind::File) => {
+            let mut written = [SftSettings::FILE, LATEST].into_iter();
+            name == SftSettings::FILE
+                || name.starts_with(RunFolder::EVENTS_PREFIX)
+                || written.any(|file| is_unfinished_write(name, file))
+        }
+        Ok(EntryKind::Folder) => *name == first,
+        _ => false,
     };
     match names.iter().all(is_left) {
         true => Ok(()),
