@@ -63,6 +63,11 @@ impl SurrogateConfig {
         check::counts(&[
             ("initial", (self.initial as u64, 1..=1_000_000)),
             ("candidates", (self.candidates as u64, 16..=1_000_000)),
+            ("screened_first", (self.screened_first as u64, 0..=10_000)),
+            (
+                "screened_at_once",
+                (self.screened_at_once as u64, 1..=10_000),
+            ),
         ])?;
         let tolerance = self.hit_tolerance.unwrap_or(1.0);
         check::positive(&[("hit_tolerance", tolerance)])

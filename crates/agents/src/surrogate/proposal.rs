@@ -170,10 +170,12 @@ impl SurrogateAgent {
     }
 
     /// Whether the rule of chemistry says that a hit is less likely than the model believes, which knows
-    /// next to nothing at first: of what is no salt, most are metals or do not converge.
+    /// next to nothing at first: of what is no salt, most are metals or do not converge. What was looked at
+    /// cheaply speaks for itself.
     fn is_doubted(&self, skeleton: u16, filling: &Filling) -> bool {
         let rule = self.config.rule;
         self.config.acquisition == Acquisition::Hit
+            && self.cheap(skeleton, filling).is_none()
             && rule.preference(&self.task, skeleton.into(), filling) < ChemistryRule::BEST
     }
 
