@@ -18,20 +18,20 @@ use crate::{
     DftError,
     basis::{PlaneWaveBasis, Precision, WaveBasis},
     cancellation::Cancellation,
-    eigensolver::{DavidsonSettings, EigenSolution, Workspace, davidson},
+    eigensolver::{DavidsonSettings, EigenSolution, Exactness, Workspace, davidson},
     hamiltonian::{BandScalar, Hamiltonian, Operators},
     linear_algebra::Scalar,
     parallel::parallel_map_with,
     terms::nonlocal::Projectors,
 };
 
-/// Bands are transformed in single precision as long as they are solved to more than this, in
-/// hartree² (its rounding leaves 1e-12), and the density's error exceeds the one asked for by this
-/// factor: the energy, which single precision moves by 1e-5 hartree, is never taken from them.
+/// H acts in single precision as long as bands are solved to more than this, in hartree² (its rounding leaves
+/// 1e-12), and the density's error exceeds the one asked for by this factor: the energy, which single
+/// precision moves by 1e-5 hartree, is never taken from them.
 const SINGLE_PRECISION_RESIDUAL2: f64 = 1e-10;
 const SINGLE_PRECISION_ERROR: f64 = 30.0;
-/// Where the density is better than this, drafts no longer do: in their smaller box it ends up elsewhere, by
-/// 5e-7 hartree at 12 Ry and 1e-8 at 50.
+/// Where the density is better than this, drafts no longer do, single precision in the whole box does: in their
+/// smaller box it ends up elsewhere, by 5e-7 hartree at 12 Ry and 1e-8 at 50.
 const DRAFT_ERROR_HA: f64 = 1e-5;
 /// Bands with no more electrons than this count as empty.
 const EMPTY_BAND: f64 = 0.01;
@@ -77,8 +77,8 @@ pub(crate) struct CpuSolver<'a, S: Scalar> {
     /// Whether drafts may do; not where what the loop begins with is better than they are, nor once they
     /// did no longer: what H finds wrong with the last draft's density must not lead back to drafts.
     takes_drafts: bool,
-    /// Whether the bands are drafts.
-    is_draft: bool,
+    /// What H was in the last solve.
+    exactness: Exactness,
     /// Made when they are first needed.
     projectors: Option<ProjectorSet<S>>,
     /// The spare ones behind those that are sought.
@@ -119,7 +119,7 @@ impl<'a, S: BandScalar> CpuSolver<'a, S> {
                 FirstBands::Atoms => Start::Atoms,
                 FirstBands::Known(known) => Start::Known(known),
             },
-            is_draft: false,
+            exactness: Exactness::Full,
             projectors: None,
             bands: None,
             projections: None,
@@ -134,6 +134,7 @@ impl<'a, S: BandScalar> CpuSolver<'a, S> {
     ) -> Option<Vec<EigenSolution<S>>> {
         let (plan, basis) = (self.plan, problem.basis);
         let (threads, cancellation) = (self.threads, self.cancellation);
+        let exactness = self.exactness;
         let projectors = match self.projectors.take() {
             Some(made) => made,
             None => {
@@ -174,6 +175,7 @@ impl<'a, S: BandScalar> CpuSolver<'a, S> {
                 let settings = DavidsonSettings {
                     bands: plan.total(),
                     residual2_limits: &limits,
+                    exactness,
                     max_iterations: MAX_ITERATIONS,
                     subspace_factor: plan.memory.subspace_factor,
                     cancellation,
@@ -207,14 +209,18 @@ impl<S: BandScalar> BandSolver for CpuSolver<'_, S> {
     fn solve(&mut self, problem: &Eigenproblem<'_>, accuracy: &Accuracy<'_>) -> Option<Solved> {
         self.projections = None;
         self.plan.memory.give_back_free_memory();
-        let least_error = DRAFT_ERROR_HA.max(SINGLE_PRECISION_ERROR * accuracy.wanted_error_ha);
-        self.takes_drafts = self.takes_drafts
-            && accuracy.residual2 > SINGLE_PRECISION_RESIDUAL2
-            && accuracy.density_error_ha > least_error;
-        self.is_draft = self.takes_drafts;
-        let solutions = match self.is_draft {
-            true => self.improve::<f32>(problem, accuracy)?,
-            false => self.improve::<f64>(problem, accuracy)?,
+        let may_round = accuracy.residual2 > SINGLE_PRECISION_RESIDUAL2
+            && accuracy.density_error_ha > SINGLE_PRECISION_ERROR * accuracy.wanted_error_ha;
+        self.takes_drafts =
+            self.takes_drafts && may_round && accuracy.density_error_ha > DRAFT_ERROR_HA;
+        self.exactness = match (self.takes_drafts, may_round) {
+            (true, _) => Exactness::Draft,
+            (false, true) => Exactness::Rounded,
+            (false, false) => Exactness::Full,
+        };
+        let solutions = match self.exactness {
+            Exactness::Draft => self.improve::<f32>(problem, accuracy)?,
+            Exactness::Rounded | Exactness::Full => self.improve::<f64>(problem, accuracy)?,
         };
         let (applications, unconverged) = (
             solutions.iter().map(|s| s.applications).sum(),
@@ -231,7 +237,7 @@ impl<S: BandScalar> BandSolver for CpuSolver<'_, S> {
             eigenvalues_ha,
             applications,
             unconverged,
-            is_draft: self.is_draft,
+            exactness: self.exactness,
         })
     }
 
@@ -241,9 +247,9 @@ impl<S: BandScalar> BandSolver for CpuSolver<'_, S> {
             Some(bands) => (bands, occupations),
             None => (&none, &[][..]),
         };
-        let sums = match self.is_draft {
-            true => band_sums::<S, f32>,
-            false => band_sums::<S, f64>,
+        let sums = match self.exactness {
+            Exactness::Draft | Exactness::Rounded => band_sums::<S, f32>,
+            Exactness::Full => band_sums::<S, f64>,
         };
         let projections = self.projections.as_deref();
         let (threads, cancellation) = (self.threads, self.cancellation);

@@ -16,6 +16,7 @@ mod solver;
 mod start;
 mod storage;
 
+pub(crate) use crate::eigensolver::Exactness;
 pub(crate) use cpu_solver::{FirstBands, solver_on_cpu};
 pub(crate) use known_bands::KnownBands;
 pub(crate) use other_k_points::energies_at_k_points;

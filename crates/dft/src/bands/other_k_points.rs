@@ -9,7 +9,7 @@ use crate::{
     DftError,
     basis::{KPoint, PlaneWaveBasis, Precision},
     cancellation::Cancellation,
-    eigensolver::{DavidsonSettings, EigenSolution, Workspace, davidson},
+    eigensolver::{DavidsonSettings, EigenSolution, Exactness, Workspace, davidson},
     hamiltonian::{BandScalar, Hamiltonian, Operators},
     parallel::parallel_map,
     terms::nonlocal::Projectors,
@@ -120,6 +120,7 @@ impl<S: BandScalar> AtPoint<S> {
         let mut limits = vec![residual2; self.sought];
         limits.resize(self.total, f64::INFINITY);
         let settings = DavidsonSettings {
+            exactness: Exactness::Full,
             bands: self.total,
             residual2_limits: &limits,
             max_iterations: MAX_ITERATIONS,

@@ -8,6 +8,7 @@ use crate::{
     DftError,
     basis::PlaneWaveBasis,
     cancellation::Cancellation,
+    eigensolver::Exactness,
     terms::projector_matrices::ProjectorMatrices,
     vector::{Matrix3, Vector3},
 };
@@ -71,9 +72,9 @@ pub(crate) struct Solved {
     pub(crate) applications: usize,
     /// Bands that were not as accurate as wished.
     pub(crate) unconverged: usize,
-    /// Whether the operators were replaced by others near by: energies and densities are then good enough to
-    /// go on from, not to end with, and no answers of the same function as the others.
-    pub(crate) is_draft: bool,
+    /// What H was. Unless it was applied in full, energies and densities are good enough to go on from, not to end
+    /// with; those of drafts are no answers of the same function as the others.
+    pub(crate) exactness: Exactness,
 }
 
 /// Sums over the bands of the irreducible k-points, without symmetry.

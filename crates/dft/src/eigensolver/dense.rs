@@ -1,6 +1,6 @@
 use rustfft::num_complex::Complex64;
 
-use super::{DavidsonSettings, EigenSolution, Operator, Workspace, davidson};
+use super::{DavidsonSettings, EigenSolution, Exactness, Operator, Workspace, davidson};
 use crate::{
     cancellation::Cancellation,
     linear_algebra::{ONE, ZERO},
@@ -13,6 +13,7 @@ pub(crate) fn solved_to_the_end(
     bands: usize,
 ) -> EigenSolution<Complex64> {
     let settings = DavidsonSettings {
+        exactness: Exactness::Full,
         bands,
         residual2_limits: &vec![1e-20; bands],
         max_iterations: 60,

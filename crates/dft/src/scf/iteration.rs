@@ -2,7 +2,7 @@
 
 use super::{ScfControl, ScfEnd, ScfOptions, mixing::Mixer, state::State};
 use crate::{
-    bands::BandSolver,
+    bands::{BandSolver, Exactness},
     basis::PlaneWaveBasis,
     density::Density,
     occupation::fill_bands,
@@ -37,7 +37,7 @@ pub(super) fn iterate(
             };
         };
         // The answers of drafts and of H are not those of one function.
-        if state.is_draft && !solved.is_draft {
+        if state.exactness == Exactness::Draft && solved.exactness != Exactness::Draft {
             mixer.restart();
         }
         // ε → f

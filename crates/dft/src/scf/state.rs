@@ -6,7 +6,7 @@ use super::{
     stagnation::{Stagnation, Turn},
 };
 use crate::{
-    bands::{Accuracy, BandSolver, Solved},
+    bands::{Accuracy, BandSolver, Exactness, Solved},
     basis::PlaneWaveBasis,
     density::Density,
     occupation::{Filling, Occupations},
@@ -24,8 +24,8 @@ pub(super) struct State {
     occupations: Vec<Vec<f64>>,
     fermi_level_ha: Option<f64>,
     energies: EnergyParts,
-    /// Whether the last iteration's bands are drafts.
-    pub(super) is_draft: bool,
+    /// What H was in the last iteration.
+    pub(super) exactness: Exactness,
     pub(super) history: Vec<ScfIteration>,
     stagnation: Stagnation,
 }
@@ -53,7 +53,7 @@ impl State {
             occupations,
             fermi_level_ha: None,
             energies: EnergyParts::default(),
-            is_draft: false,
+            exactness: Exactness::Full,
             history: Vec::new(),
             stagnation: Stagnation::new(stagnation_window, basis.model.occupations),
         }
@@ -91,7 +91,7 @@ impl State {
         self.stagnation.record(&self.history, turn);
         self.density = density;
         self.eigenvalues_ha = solved.eigenvalues_ha;
-        self.is_draft = solved.is_draft;
+        self.exactness = solved.exactness;
         self.occupations = filling.occupation;
         self.fermi_level_ha = filling.fermi_level;
         self.energies = energies;
@@ -101,7 +101,7 @@ impl State {
     /// Whether the last iteration was the last one; if not, follows its error.
     pub(super) fn end(&mut self, options: &ScfOptions) -> Option<ScfEnd> {
         let error_ha = self.history.last()?.estimated_error_ha;
-        let bands_are_good = self.accuracy.is_enough() && !self.is_draft;
+        let bands_are_good = self.accuracy.is_enough() && self.exactness == Exactness::Full;
         self.accuracy.follow(error_ha);
         if error_ha < options.convergence_ha && bands_are_good {
             return Some(ScfEnd::Converged);

@@ -11,8 +11,8 @@ use super::{
 use crate::{
     Atom, Cell, DftError, Discretisation, KMesh, Model, Occupations, PlaneWaveBasis, Smearing,
     bands::{
-        Accuracy, BandPlan, BandSolver, BandSums, Bands, CpuSolver, Eigenproblem, FirstBands,
-        KeptBands, KeptPrecision, Solved, band_sums,
+        Accuracy, BandPlan, BandSolver, BandSums, Bands, CpuSolver, Eigenproblem, Exactness,
+        FirstBands, KeptBands, KeptPrecision, Solved, band_sums,
     },
     cancellation::Cancellation,
     eigensolver::dense_matrix,
@@ -140,7 +140,7 @@ impl BandSolver for DenseSolver {
             eigenvalues_ha,
             applications: 0,
             unconverged: 0,
-            is_draft: false,
+            exactness: Exactness::Full,
         })
     }
 

@@ -1,5 +1,7 @@
 //! The projectors of all atoms at one k-point, and what couples them.
 
+use pulp::{Arch, Simd, WithSimd};
+
 use crate::{
     basis::{PlaneWaveBasis, WaveBasis},
     model::Model,
@@ -112,26 +114,53 @@ impl<S: AtomicScalar> Projectors<S> {
 
     /// `Σ_ij M_ij β_i(G) β_j*(G)` of each plane wave: the diagonal of the operator.
     pub(crate) fn diagonal(&self, matrices: &ProjectorMatrices) -> Vec<f64> {
-        let n = self.n;
-        let column = |index: usize| &self.matrix[index * n..(index + 1) * n];
-        let mut diagonal = vec![0.0; n];
-        let mut first = 0;
-        for (&side, block) in matrices.sides().iter().zip(matrices.blocks()) {
-            for row in 0..side {
-                for other in 0..=row {
-                    // Symmetric: both halves at once.
-                    let weight = if other == row { 1.0 } else { 2.0 };
-                    let d = weight * block[row * side + other];
-                    if d == 0.0 {
-                        continue;
+        Arch::new().dispatch(Diagonal {
+            projectors: self,
+            matrices,
+        })
+    }
+}
+
+struct Diagonal<'a, S> {
+    projectors: &'a Projectors<S>,
+    matrices: &'a ProjectorMatrices,
+}
+
+/// Plane waves that are looked at together: as much of all projectors of an atom stays in cache.
+const WAVES_AT_ONCE: usize = 64;
+
+impl<S: AtomicScalar> WithSimd for Diagonal<'_, S> {
+    type Output = Vec<f64>;
+
+    /// One copy of the loops for each instruction set, with the same bits.
+    #[inline(always)]
+    fn with_simd<I: Simd>(self, _: I) -> Vec<f64> {
+        let Projectors { n, matrix } = self.projectors;
+        let mut diagonal = vec![0.0; *n];
+        for (index, sums) in diagonal.chunks_mut(WAVES_AT_ONCE).enumerate() {
+            let part = index * WAVES_AT_ONCE..index * WAVES_AT_ONCE + sums.len();
+            let column = |index: usize| &matrix[index * n..(index + 1) * n][part.clone()];
+            let mut first = 0;
+            for (&side, block) in self.matrices.sides().iter().zip(self.matrices.blocks()) {
+                for row in 0..side {
+                    let mut coupled = [S::from_real(0.0); WAVES_AT_ONCE];
+                    for other in 0..=row {
+                        // Symmetric: both halves at once.
+                        let weight = if other == row { 1.0 } else { 2.0 };
+                        let d = weight * block[row * side + other];
+                        if d != 0.0 {
+                            for (sum, b) in coupled.iter_mut().zip(column(first + other)) {
+                                *sum += *b * d;
+                            }
+                        }
                     }
-                    let pairs = column(first + row).iter().zip(column(first + other));
-                    for (sum, (&a, &b)) in diagonal.iter_mut().zip(pairs) {
-                        *sum += d * S::real_product(a, b);
+                    let pairs = column(first + row).iter().zip(coupled);
+                    for (sum, (&a, b)) in sums.iter_mut().zip(pairs) {
+                        *sum += S::real_product(a, b);
                     }
                 }
+                first += side;
             }
-            first += side;
         }
         diagonal
     }
