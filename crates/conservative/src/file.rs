@@ -40,6 +40,8 @@ impl Examples {
     /// - `formula`, `pretty_formula` or `composition`: every skeleton of the task that a whole number of
     ///   formula units fills, in one arrangement, drawn by the seed.
     ///
+    /// An export of a store is refused: its atoms are not in the order of a skeleton's sites.
+    ///
     /// Lines with elements that the task does not have are left out and counted, unless `all_elements` are to
     /// be taken. Of more than `most`
     /// crystals so many are drawn by the seed; 0 takes all.
@@ -203,6 +205,12 @@ impl Reader<'_> {
             let message = format!("no column '{expected}'; found {}", listed());
             return Err(self.wrong(None, message));
         };
+        if column("key").is_some() && column("calculator").is_some() {
+            let message = "it is an export of a store, whose rows name the atoms of structures and not the sites of a \
+                           skeleton, for properties and settings of all kinds; expected a run's episodes.csv, \
+                           a table (`crystalgym table export`), structures or formulas";
+            return Err(self.wrong(None, message.to_owned()));
+        }
         let failures = column("failure");
         let form = match (column("skeleton"), column("elements"), column("cif")) {
             (Some(skeleton), Some(elements), _) => Form::Filling { skeleton, elements },

@@ -76,6 +76,19 @@ fn other_elements_are_taken_where_they_are_asked_for() {
     assert_eq!(found.elements, ["Cs".parse().unwrap()]);
 }
 
+/// Rows of an export name the atoms of a stored structure, whatever site of the skeleton they stand for.
+#[test]
+fn an_export_of_a_store_is_refused() {
+    for elements in ["structure_elements", "elements"] {
+        let text = format!(
+            "skeleton,{elements},formula,property,value,failure,calculator,key\n\
+             C2,H H H Mg Na,NaMgH3,band_gap,2.5,,native,abc\n"
+        );
+        let error = read(&text, "value", 0).unwrap_err().to_string();
+        assert!(error.contains("export of a store"), "{error}");
+    }
+}
+
 #[test]
 fn rows_of_a_run_are_fillings_and_failures() {
     let text = "skeleton,elements,value,failure\n\

@@ -105,13 +105,13 @@ pub static COLUMNS: &[Column] = &[
     column(
         "elements",
         Kind::Text,
-        "symbols in site order, separated by blanks",
+        "symbols in the order of frac_coords, not of the skeleton's sites, separated by blanks",
         |row| text(&row.result.elements),
     ),
     column(
         "atomic_numbers",
         Kind::Integers,
-        "atomic numbers in site order",
+        "atomic numbers in the order of frac_coords",
         |row| {
             let elements = row.structure.elements.iter();
             Cell::Integers(

@@ -3,12 +3,15 @@
 use std::{
     fs::{self, File},
     io::Read,
-    process::{Command, Stdio},
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
 
-use crate::{EV_PER_RY, PwFailure, PwFailureKind, session::Session};
+use crate::{
+    EV_PER_RY, PwFailure, PwFailureKind,
+    session::{Session, run_alone_in},
+};
 
 /// A Murnaghan fit as QE's `ev.x` prints it.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +33,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(30);
 const ROWS_FILE: &str = "rows";
 const FIT_FILE: &str = "fit";
 const LOG_FILE: &str = "log";
+const ERROR_FILE: &str = "errors";
 
 impl EvFit {
     /// Runs `ev.x` on rows of lattice parameter (Å) and energy (Ry), six decimals each, with a
@@ -62,6 +66,7 @@ impl EvFit {
         fs::write(path("answers"), answers).map_err(unavailable)?;
         let answers = File::open(path("answers")).map_err(unavailable)?;
         let log = File::create(path(LOG_FILE)).map_err(unavailable)?;
+        let errors = File::create(path(ERROR_FILE)).map_err(unavailable)?;
 
         let (program, arguments) = command.split_first().ok_or_else(|| {
             PwFailure::new(PwFailureKind::ProgramNotFound, "the ev.x command is empty")
@@ -69,10 +74,10 @@ impl EvFit {
         let mut command = Command::new(program);
         command
             .args(arguments)
-            .current_dir(scratch.path())
             .stdin(answers)
             .stdout(log)
-            .stderr(Stdio::null());
+            .stderr(errors);
+        run_alone_in(&mut command, scratch.path());
         let not_started = |error: std::io::Error| {
             PwFailure::new(
                 PwFailureKind::ProgramNotFound,
@@ -84,14 +89,28 @@ impl EvFit {
         while !session.leader_has_ended() && start.elapsed() < TIME_LIMIT {
             thread::sleep(Duration::from_millis(2));
         }
-        session.end().map_err(not_started)?;
+        let is_late = !session.leader_has_ended();
+        let status = session.end().map_err(not_started)?;
 
-        let [fit, log] = [FIT_FILE, LOG_FILE].map(|name| read_start(&path(name)));
-        Self::parse(&fit, &log).ok_or_else(|| {
-            PwFailure::new(
+        let [fit, log, errors] =
+            [FIT_FILE, LOG_FILE, ERROR_FILE].map(|name| read_start(&path(name)));
+        Self::parse(&fit, &log).ok_or_else(|| match (is_late, status.success()) {
+            (true, _) => PwFailure::new(
+                PwFailureKind::TimeLimit,
+                format!("ev.x had not ended after {} s", TIME_LIMIT.as_secs()),
+            ),
+            (false, false) => {
+                let last = errors.lines().rfind(|line| !line.trim().is_empty());
+                let last = last.map_or(String::new(), |line| format!(": {}", line.trim()));
+                PwFailure::new(
+                    PwFailureKind::Crashed,
+                    format!("ev.x ended with {status}{last}"),
+                )
+            }
+            (false, true) => PwFailure::new(
                 PwFailureKind::UnreadableOutput,
                 "ev.x wrote no bulk modulus that can be read",
-            )
+            ),
         })
     }
 

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use crate::{
     Calculation, ErrorBox, PwFailure, PwFailureKind, PwInput, PwOutput, PwOutputParser,
-    session::{Session, ending_signal},
+    session::{Session, ending_signal, run_alone_in},
 };
 
 /// Runs the user's pw.x command on decks.
@@ -225,23 +225,10 @@ impl PwRunner {
         command
             .args(arguments)
             .args(["-in", INPUT_FILE])
-            .current_dir(scratch)
-            .env("OMP_NUM_THREADS", "1")
-            // Open MPI keeps its session folder in there. In a shared one, a job that ends removes
-            // folders that another has just made, which then fails in MPI_Init.
-            .env("TMPDIR", scratch)
-            // A pw.x without mpirun would start Open MPI's daemon in another session (0.1 s); when
-            // pw.x is ended, the daemon can deadlock in its clean-up and stay for good.
-            .env("OMPI_MCA_ess_singleton_isolated", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        if nix::unistd::geteuid().is_root() {
-            // Open MPI refuses to run as root, as in containers, without these.
-            command
-                .env("OMPI_ALLOW_RUN_AS_ROOT", "1")
-                .env("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");
-        }
+        run_alone_in(&mut command, scratch);
         command.envs(&self.environment);
         Ok(command)
     }

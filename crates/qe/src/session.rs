@@ -6,6 +6,7 @@
 use std::{
     io,
     os::unix::process::{CommandExt, ExitStatusExt},
+    path::Path,
     process::{Child, Command, ExitStatus},
     thread,
     time::{Duration, Instant},
@@ -152,4 +153,23 @@ pub(crate) fn ending_signal(status: ExitStatus) -> Option<i32> {
         let code = status.code()?;
         (129..=192).contains(&code).then_some(code - 128)
     })
+}
+
+/// Lets a program of QE work in a folder of its own, beside others that start and end meanwhile.
+pub(crate) fn run_alone_in(command: &mut Command, scratch: &Path) {
+    command
+        .current_dir(scratch)
+        .env("OMP_NUM_THREADS", "1")
+        // Open MPI keeps its session folder in there. In a shared one, a job that ends removes
+        // folders that another has just made, which then fails in MPI_Init.
+        .env("TMPDIR", scratch)
+        // A program without mpirun would start Open MPI's daemon in another session (0.1 s); when it
+        // is ended, the daemon can deadlock in its clean-up and stay for good.
+        .env("OMPI_MCA_ess_singleton_isolated", "1");
+    if nix::unistd::geteuid().is_root() {
+        // Open MPI refuses to run as root, as in containers, without these.
+        command
+            .env("OMPI_ALLOW_RUN_AS_ROOT", "1")
+            .env("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");
+    }
 }

@@ -57,10 +57,12 @@ impl StoredResult {
     }
 }
 
+/// The atoms come in the order of the stored structure, which has its own origin and cell and is no filling of
+/// the skeleton's sites: their column is not called `elements`, as those of fillings are.
 fn write_csv(results: &[StoredResult], out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
-        "skeleton,elements,formula,property,value,failure,total_energy_ev,homo_ev,lumo_ev,\
+        "skeleton,structure_elements,formula,property,value,failure,total_energy_ev,homo_ev,lumo_ev,\
          pressure_gpa,volume_ang3,scf_iterations,seconds,calculator,pseudopotentials,accuracy,\
          ecutwfc_ry,ecutrho_ry,k_mesh,warnings,version,created,key"
     )?;
