@@ -151,6 +151,13 @@ fn coverage_counts_outcomes_and_goes_on_from_the_store() {
         "{}",
         text(&first.stdout)
     );
+    // What numbers are worth depends on what they were computed with.
+    let settings = "the first success computed with GTH-PBE, fast, 8/32 Ry, 1×1×1 k-points";
+    assert!(
+        text(&first.stdout).contains(settings),
+        "{}",
+        text(&first.stdout)
+    );
     let second = run(folder.path(), &arguments);
     assert!(
         !text(&second.stderr).contains("computed"),

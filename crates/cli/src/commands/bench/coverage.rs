@@ -270,6 +270,13 @@ fn write_summary(out: &mut dyn Write, rows: &[Row]) -> io::Result<()> {
             quantile(&iterations, 1.0),
         )?;
     }
+    let settings = rows.iter().find_map(|row| match &row.evaluation.outcome {
+        Outcome::Success(values) => values.settings.as_ref(),
+        Outcome::Failure(_) => None,
+    });
+    if let Some(settings) = settings {
+        writeln!(out, "\nthe first success computed with {settings}")?;
+    }
     Ok(())
 }
 
