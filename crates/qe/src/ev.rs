@@ -194,4 +194,18 @@ mod tests {
         let missing = EvFit::run(&["no-such-ev.x".to_owned()], "sc", &rows).unwrap_err();
         assert_eq!(missing.kind, PwFailureKind::ProgramNotFound);
     }
+
+    /// A program that breaks down says nothing about the crystal, one that ends without a result does.
+    #[test]
+    fn a_crash_is_no_fit_that_failed() {
+        let run = |program: &str| EvFit::run(&[program.to_owned()], "sc", &[]).unwrap_err();
+        let crash = run("false");
+        assert_eq!(crash.kind, PwFailureKind::Crashed);
+        assert!(
+            crash.message.contains("exit status: 1"),
+            "{}",
+            crash.message
+        );
+        assert_eq!(run("true").kind, PwFailureKind::UnreadableOutput);
+    }
 }
