@@ -3,7 +3,7 @@
 use crate::{
     basis::{PlaneWaveBasis, WaveBasis},
     hamiltonian::BandScalar,
-    pseudo::Pseudopotential,
+    pseudo::{Pseudopotential, RadialTable},
     terms::atomic_columns::{RadialFunction, atomic_columns},
 };
 
@@ -74,12 +74,13 @@ fn long_waves<S: BandScalar>(waves: &WaveBasis, random: &mut SplitMix) -> impl I
 /// χ(|k+G|) of the orbitals that are bound in the free atom.
 fn radial_orbitals(species: &Pseudopotential, lengths: &[f64], q_max: f64) -> Vec<RadialFunction> {
     let tables = species.wave_tables(q_max);
-    let orbitals = species.orbitals().iter().zip(&tables.orbitals);
-    orbitals
+    let (orbitals, tables): (Vec<_>, Vec<_>) = (species.orbitals().iter().zip(&tables.orbitals))
         .filter(|(orbital, _)| orbital.occupation >= 0.0)
-        .map(|(orbital, table)| RadialFunction {
+        .unzip();
+    (orbitals.iter().zip(RadialTable::values_of(tables, lengths)))
+        .map(|(orbital, values)| RadialFunction {
             l: orbital.l,
-            values: lengths.iter().map(|&q| table.value(q)).collect(),
+            values,
         })
         .collect()
 }

@@ -8,6 +8,7 @@
 
 use std::{fmt, ops::Range, sync::Arc};
 
+use pulp::{Arch, Simd, WithSimd};
 use rustfft::{Fft, FftNum, FftPlanner, num_complex::Complex};
 
 /// Rows along x that are transformed together: 16 rows of 48 points are 12 KiB.
@@ -252,10 +253,10 @@ impl<T: Precision> FftBox<T> {
             let chunk = &mut scratch.rows[..rows * nx];
             self.gather_rows(field, occupied, first_row, chunk);
             self.to_real[0].process_with_scratch(chunk, &mut scratch.fft);
-            let values = &potential[first_row * nx..][..rows * nx];
-            for (psi, v) in chunk.iter_mut().zip(values) {
-                *psi = psi.scale(*v);
-            }
+            Arch::new().dispatch(Multiplication {
+                psi: &mut *chunk,
+                potential: &potential[first_row * nx..][..rows * nx],
+            });
             self.to_reciprocal[0].process_with_scratch(chunk, &mut scratch.fft);
             self.scatter_rows(chunk, occupied, first_row, field);
         }
@@ -391,6 +392,24 @@ impl<T: Precision> FftBox<T> {
             for (row, value) in column.iter_mut().enumerate() {
                 *value = chunk[row * nx + x];
             }
+        }
+    }
+}
+
+/// `ψ(r) ← V(r) ψ(r)`
+struct Multiplication<'a, T> {
+    psi: &'a mut [Complex<T>],
+    potential: &'a [T],
+}
+
+impl<T: Precision> WithSimd for Multiplication<'_, T> {
+    type Output = ();
+
+    /// One copy of the loop for each instruction set, with the same bits.
+    #[inline(always)]
+    fn with_simd<I: Simd>(self, _: I) {
+        for (psi, v) in self.psi.iter_mut().zip(self.potential) {
+            *psi = psi.scale(*v);
         }
     }
 }

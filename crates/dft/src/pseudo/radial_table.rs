@@ -123,6 +123,28 @@ impl RadialTable {
         self.combined(cubic.first, cubic.value_weights())
     }
 
+    /// f(q) of several tables at the same places, one vector each: places are looked up once for tables
+    /// of one length.
+    pub(crate) fn values_of<'a>(
+        tables: impl IntoIterator<Item = &'a Self>,
+        q: &[f64],
+    ) -> Vec<Vec<f64>> {
+        let mut nodes = 0;
+        let mut places: Vec<(usize, [f64; Cubic::NODES])> = Vec::new();
+        let values = |table: &Self| {
+            if table.values.len() != nodes {
+                nodes = table.values.len();
+                let cubics = q.iter().map(|&q| Cubic::new(q, nodes));
+                places = cubics.map(|c| (c.first, c.value_weights())).collect();
+            }
+            let places = places.iter();
+            places
+                .map(|&(first, weights)| table.combined(first, weights))
+                .collect()
+        };
+        tables.into_iter().map(values).collect()
+    }
+
     /// df/dq of the interpolating cubic.
     pub fn derivative(&self, q: f64) -> f64 {
         let cubic = Cubic::new(q, self.values.len());

@@ -36,8 +36,14 @@ pub(crate) trait AtomicScalar: Scalar {
     /// The atom whose function, and the part of it, that stands in the place of atom `atom`.
     fn place(inversion: Option<&[usize]>, atom: usize) -> (usize, Part);
 
-    /// `(−i)^l value e^{−iG·τ}`, or its part.
-    fn atomic_value(l: usize, value: f64, phase: Complex64, part: Part) -> Self;
+    /// Appends `(−i)^l value e^{−iG·τ}`, or its part, of each plane wave.
+    fn append_column(
+        l: usize,
+        values: &[f64],
+        phases: &[Complex64],
+        part: Part,
+        matrix: &mut Vec<Self>,
+    );
 }
 
 impl AtomicScalar for Complex64 {
@@ -45,8 +51,16 @@ impl AtomicScalar for Complex64 {
         (atom, Part::Whole)
     }
 
-    fn atomic_value(l: usize, value: f64, phase: Complex64, _: Part) -> Self {
-        minus_i_to_the(l) * phase * value
+    fn append_column(
+        l: usize,
+        values: &[f64],
+        phases: &[Complex64],
+        _: Part,
+        matrix: &mut Vec<Self>,
+    ) {
+        let factor = minus_i_to_the(l);
+        let pairs = values.iter().zip(phases);
+        matrix.extend(pairs.map(|(&value, phase)| factor * phase * value));
     }
 }
 
@@ -60,13 +74,26 @@ impl AtomicScalar for f64 {
         }
     }
 
-    fn atomic_value(l: usize, value: f64, phase: Complex64, part: Part) -> Self {
-        let z = minus_i_to_the(l) * phase * value;
-        match part {
-            Part::Real => SQRT_2 * z.re,
-            Part::Imaginary => SQRT_2 * z.im,
-            Part::Whole if l.is_multiple_of(2) => z.re,
-            Part::Whole => -z.im,
+    fn append_column(
+        l: usize,
+        values: &[f64],
+        phases: &[Complex64],
+        part: Part,
+        matrix: &mut Vec<Self>,
+    ) {
+        // With z = (−i)^l e^{−iG·τ}: √2 Re z, √2 Im z, and z but for the constant phase i^(l mod 2).
+        let (scale, quarter_turns) = match part {
+            Part::Real => (SQRT_2, l),
+            Part::Imaginary => (SQRT_2, l + 1),
+            Part::Whole => (1.0, l - l % 2),
+        };
+        // Re [(−i)^n e^{iφ}] is cos φ, sin φ, −cos φ, −sin φ, …
+        let signed = if quarter_turns % 4 < 2 { scale } else { -scale };
+        let pairs = values.iter().zip(phases);
+        if quarter_turns.is_multiple_of(2) {
+            matrix.extend(pairs.map(|(value, phase)| signed * (phase.re * value)));
+        } else {
+            matrix.extend(pairs.map(|(value, phase)| signed * (phase.im * value)));
         }
     }
 }
@@ -124,8 +151,7 @@ pub(crate) fn atomic_columns<S: AtomicScalar>(
         let phases = StructurePhases::new(atom.frac, &waves.miller);
         let phases: Vec<Complex64> = waves.miller.iter().map(|&m| phases.phase(m)).collect();
         for (l, column) in &by_species[atom.species] {
-            let values = column.iter().zip(&phases);
-            matrix.extend(values.map(|(&value, &phase)| S::atomic_value(*l, value, phase, part)));
+            S::append_column(*l, column, &phases, part, matrix);
         }
     }
 }

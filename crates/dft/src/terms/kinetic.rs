@@ -1,5 +1,6 @@
 //! Kinetic energy: `E = Σ f ½|k+G|² |c(G)|²`, operator `½|k+G|²`.
 
+use pulp::{Arch, Simd, WithSimd};
 use rustfft::num_complex::Complex64;
 
 use super::strain::add_outer;
@@ -7,10 +8,26 @@ use crate::{basis::WaveBasis, cell::Cell, linear_algebra::Scalar, vector::Matrix
 
 /// `out ← ½|k+G|² ψ` for a block of bands.
 pub(crate) fn apply_kinetic<S: Scalar>(basis: &WaveBasis, psi: &[S], out: &mut [S]) {
-    let n = basis.len();
-    for (psi, out) in psi.chunks_exact(n).zip(out.chunks_exact_mut(n)) {
-        for ((out, &psi), &kinetic) in out.iter_mut().zip(psi).zip(&basis.kinetic) {
-            *out = psi * kinetic;
+    Arch::new().dispatch(Kinetic { basis, psi, out });
+}
+
+struct Kinetic<'a, S> {
+    basis: &'a WaveBasis,
+    psi: &'a [S],
+    out: &'a mut [S],
+}
+
+impl<S: Scalar> WithSimd for Kinetic<'_, S> {
+    type Output = ();
+
+    /// One copy of the loops for each instruction set, with the same bits.
+    #[inline(always)]
+    fn with_simd<I: Simd>(self, _: I) {
+        let n = self.basis.len();
+        for (psi, out) in (self.psi.chunks_exact(n)).zip(self.out.chunks_exact_mut(n)) {
+            for ((out, &psi), &kinetic) in out.iter_mut().zip(psi).zip(&self.basis.kinetic) {
+                *out = psi * kinetic;
+            }
         }
     }
 }

@@ -156,6 +156,7 @@ impl AugmentationCharges {
             };
             let mut pace = cancellation.pace();
             let (expansion, tables) = (&charges.expansion, &charges.tables);
+            let l_max = expansion.l_max();
             let mut table = HarmonicTable::zeros(expansion, tables);
             let mut of_shell = vec![0.0; self.harmonic_count];
             let waves = self.half.iter();
@@ -166,7 +167,7 @@ impl AugmentationCharges {
                 let weight = if opposite == g { 1.0 } else { 2.0 };
                 let g = g as usize;
                 let z = potential[g].conj() * phases.phase(grid.miller[g]) * weight;
-                add_harmonics(expansion.l_max(), y, z, &mut of_shell);
+                add_harmonics(l_max, y, z, &mut of_shell);
                 let shell = grid.shell[g];
                 let next = points
                     .peek()

@@ -5,7 +5,7 @@ use pulp::{Arch, Simd, WithSimd};
 use crate::{
     basis::{PlaneWaveBasis, WaveBasis},
     model::Model,
-    pseudo::Pseudopotential,
+    pseudo::{Pseudopotential, RadialTable},
     terms::{
         atomic_columns::{AtomicScalar, RadialFunction, atomic_columns},
         projector_channels::{projector_channels, projector_sides},
@@ -211,17 +211,24 @@ fn radial_projectors(
     scale: f64,
 ) -> Vec<RadialFunction> {
     let tables = (species.radial_functions()).map(|_| species.wave_tables(q_max));
-    let functions = species.projector_l().iter().enumerate();
-    functions
-        .map(|(index, &l)| {
-            let form = |&q: &f64| match &tables {
-                Some(tables) => tables.projectors[index].value(q),
-                None => species.projector(index, q),
-            };
-            RadialFunction {
-                l,
-                values: lengths.iter().map(|q| scale * form(q)).collect(),
-            }
+    let closed_form = |index| {
+        lengths
+            .iter()
+            .map(|&q| species.projector(index, q))
+            .collect()
+    };
+    let functions: Vec<Vec<f64>> = match &tables {
+        Some(tables) => RadialTable::values_of(&tables.projectors, lengths),
+        None => (0..species.projector_l().len()).map(closed_form).collect(),
+    };
+    let scaled = |mut values: Vec<f64>| {
+        values.iter_mut().for_each(|value| *value *= scale);
+        values
+    };
+    (species.projector_l().iter().zip(functions))
+        .map(|(&l, values)| RadialFunction {
+            l,
+            values: scaled(values),
         })
         .collect()
 }
