@@ -110,6 +110,13 @@ pub(crate) fn run(arguments: &DftArguments) -> anyhow::Result<ExitCode> {
         comparison.pw_x()?.program_version()?,
         blas_of(&arguments.program).unwrap_or_else(|| "a BLAS that it does not name".to_owned()),
     )?;
+    if cfg!(debug_assertions) {
+        writeln!(
+            out,
+            "This program is built without the optimisations of a release (cargo build --release): its times \
+             are some 1.4 times as long as a user's.\n"
+        )?;
+    }
     writeln!(
         out,
         "| property | crystal | engine | pw.x | engine s | pw.x s | ratio | engine CPU s | pw.x CPU s | CPU ratio |\n\
