@@ -268,6 +268,15 @@ pub(crate) fn norm2<S: Scalar>(v: &[S]) -> f64 {
 mod tests {
     use super::*;
 
+    /// Identity: Σ n² = n (n + 1) (2n + 1) / 6, with and without numbers beyond the last whole block.
+    #[test]
+    fn a_norm_is_the_sum_of_all_squares() {
+        for n in 0_u32..40 {
+            let numbers: Vec<f64> = (1..=n).map(f64::from).collect();
+            assert_eq!(norm2(&numbers), f64::from(n * (n + 1) * (2 * n + 1) / 6));
+        }
+    }
+
     /// Identity: the product that is made elsewhere; 512 rows are multiplied at once.
     #[test]
     fn a_product_in_place_is_the_product() {

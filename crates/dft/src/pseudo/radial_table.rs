@@ -248,4 +248,16 @@ mod tests {
         }
         assert!(table.q_max() >= 3.0);
     }
+
+    /// Identity: each table on its own, of one length and of another.
+    #[test]
+    fn several_tables_are_looked_up_alike() {
+        let tables = [(3.0, 1.0), (3.0, 2.0), (5.0, 3.0)]
+            .map(|(q_max, turn)| RadialTable::new(q_max, |q| (turn * q).sin()));
+        let q: Vec<f64> = (0..300).map(|step| 1e-2 * f64::from(step)).collect();
+        for (table, values) in tables.iter().zip(RadialTable::values_of(&tables, &q)) {
+            let alone: Vec<f64> = q.iter().map(|&q| table.value(q)).collect();
+            assert_eq!(values, alone);
+        }
+    }
 }
