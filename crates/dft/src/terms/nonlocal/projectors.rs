@@ -221,14 +221,10 @@ fn radial_projectors(
         Some(tables) => RadialTable::values_of(&tables.projectors, lengths),
         None => (0..species.projector_l().len()).map(closed_form).collect(),
     };
-    let scaled = |mut values: Vec<f64>| {
-        values.iter_mut().for_each(|value| *value *= scale);
-        values
-    };
     (species.projector_l().iter().zip(functions))
         .map(|(&l, values)| RadialFunction {
             l,
-            values: scaled(values),
+            values: values.into_iter().map(|value| scale * value).collect(),
         })
         .collect()
 }
