@@ -1,13 +1,14 @@
 //! Where the time of one band gap goes, iteration by iteration.
 //!
 //! `cargo bench -p crystalgym-dft --bench self_consistent_field -- [crystal] [potentials] [ecutwfc_ry]
-//! [kppa] [conv_thr_ry] [threads]`, by default `C6:Na-Cl-F-Li sssp 50 1000 1e-6 1`. The potentials
+//! [mesh] [conv_thr_ry] [threads]`, by default `C6:Na-Cl-F-Li sssp 50 1000 1e-6 1`. The crystal is a filling
+//! or the file of a structure, the mesh k-points per reciprocal atom or `2x2x2`. The potentials
 //! are `gth`, or `sssp` (density cutoff eight times the other) where the data folder is at hand.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
 
-use std::{env, num::NonZeroUsize, sync::Arc, time::Instant};
+use std::{env, num::NonZeroUsize, path::Path, sync::Arc, time::Instant};
 
-use crystalgym_crystal::{Element, Skeleton, automatic_density};
+use crystalgym_crystal::{Crystal, Element, Skeleton, Structure, automatic_density};
 use crystalgym_dft::{
     Atom, BOHR_ANG, BandEdges, Cell, Discretisation, HARTREE_EV, KMesh, Model, Occupations,
     PlaneWaveBasis, ScfControl, ScfIteration, ScfOptions, pseudo::Pseudopotential,
@@ -25,15 +26,20 @@ fn main() {
     let crystal = argument(0, "C6:Na-Cl-F-Li");
     let potentials = argument(1, "sssp");
     let ecutwfc_ry = number(2, "50");
-    let kppa = number(3, "1000");
+    let mesh = argument(3, "1000");
     let convergence_ry = number(4, "1e-6");
     let threads = number(5, "1") as usize;
 
     let started = Instant::now();
-    let (skeleton, symbols) = crystal.split_once(':').unwrap();
-    let skeleton = Skeleton::builtin(skeleton).unwrap();
-    let filling: Vec<Element> = symbols.split('-').map(|s| s.parse().unwrap()).collect();
-    let mut elements = filling.clone();
+    let structure = match crystal.split_once(':') {
+        Some((skeleton, symbols)) => {
+            let filling: Vec<Element> = symbols.split('-').map(|s| s.parse().unwrap()).collect();
+            let skeleton = Skeleton::builtin(skeleton).unwrap();
+            Crystal::new(skeleton, filling).unwrap().structure()
+        }
+        None => Structure::from_file(Path::new(&crystal)).unwrap(),
+    };
+    let mut elements = structure.elements.clone();
     elements.sort_unstable();
     elements.dedup();
     let sssp = (potentials == "sssp")
@@ -49,8 +55,8 @@ fn main() {
             None => Arc::new(Pseudopotential::gth_pbe(element).unwrap()),
         })
         .collect();
-    let vectors = skeleton.lattice.vectors();
-    let atoms = filling.iter().zip(&skeleton.frac_coords);
+    let vectors = structure.lattice.vectors();
+    let atoms = structure.elements.iter().zip(&structure.frac_coords);
     let model = Model {
         cell: Cell::new(vectors.map(|row| row.map(|x| x / BOHR_ANG))).unwrap(),
         functional: species[0].functional(),
@@ -63,7 +69,15 @@ fn main() {
         species,
         occupations: Occupations::Fixed,
     };
-    let k_mesh = KMesh::gamma_centred(automatic_density(&skeleton.lattice, filling.len(), kppa));
+    let divisions: Vec<u32> = mesh.split('x').filter_map(|n| n.parse().ok()).collect();
+    let k_mesh = KMesh::gamma_centred(match divisions[..] {
+        [a, b, c] => [a, b, c],
+        _ => automatic_density(
+            &structure.lattice,
+            structure.elements.len(),
+            mesh.parse().unwrap(),
+        ),
+    });
     println!("files {:.2} s", started.elapsed().as_secs_f64());
 
     // The second run finds the tables of the potentials made.

@@ -1,16 +1,16 @@
 //! The Kohn–Sham Hamiltonian and its application to bands.
 
-use rustfft::num_complex::{Complex, Complex64};
+use std::num::NonZeroUsize;
+
+use rustfft::num_complex::Complex64;
 
 use crate::{
-    DftError,
-    basis::{FftBox, FftScratch, PlaneWaveBasis, Precision, WaveBasis, WaveBox, WaveGrid},
+    band_scalar::{BandScalar, RealSpace},
+    basis::{PlaneWaveBasis, Precision, WaveBasis, WaveBox, WaveGrid},
     cancellation::Cancellation,
     eigensolver::{Exactness, Operator},
-    terms::{
-        atomic_columns::AtomicScalar, kinetic::apply_kinetic, nonlocal::Projectors,
-        projector_matrices::ProjectorMatrices,
-    },
+    parallel::parallel_map_in,
+    terms::{kinetic::apply_kinetic, nonlocal::Projectors, projector_matrices::ProjectorMatrices},
 };
 
 /// The operators that a density makes, for all k-points; the local one in precision `T`, single on a
@@ -80,7 +80,9 @@ pub(crate) struct Hamiltonian<'a, S, T = f64> {
     projectors: &'a Projectors<S>,
     diagonal: Vec<f64>,
     overlap_diagonal: Option<Vec<f64>>,
-    space: RealSpace<T>,
+    /// What each thread transforms bands in.
+    spaces: Vec<RealSpace<T>>,
+    threads: NonZeroUsize,
     /// Cheaper local operators for corrections.
     inexact: Option<[SinglePotential<'a>; 2]>,
     cancellation: Cancellation<'a>,
@@ -98,188 +100,11 @@ pub(crate) struct InexactPotential {
 struct SinglePotential<'a> {
     in_box: WaveBox<'a, f32>,
     potential: &'a [f32],
-    space: RealSpace<f32>,
+    spaces: Vec<RealSpace<f32>>,
 }
 
-/// Bands that the local operator is applied to between two questions: real ones go in pairs.
+/// Bands that a thread applies the local operator to between two questions: real ones go in pairs.
 const BANDS_AT_ONCE: usize = 2;
-
-/// The box in which products are formed, and what its transforms need.
-pub(crate) struct RealSpace<T> {
-    field: Vec<Complex<T>>,
-    scratch: FftScratch<T>,
-}
-
-impl<T: Precision> RealSpace<T> {
-    pub(crate) fn new(fft: &FftBox<T>) -> Self {
-        Self {
-            field: vec![Complex::new(T::zero(), T::zero()); fft.len()],
-            scratch: fft.scratch(),
-        }
-    }
-}
-
-/// A number that bands can be made of: how they meet the real-space box.
-pub(crate) trait BandScalar: AtomicScalar {
-    /// `out += V ψ` for a block of bands.
-    fn add_local<T: Precision>(
-        waves: WaveBox<'_, T>,
-        potential: &[T],
-        space: &mut RealSpace<T>,
-        psi: &[Self],
-        out: &mut [Self],
-    );
-
-    /// `ρ(r) += Σ_n w_n |ψ_n(r)|²` for a block of bands; what is odd under the inversion that
-    /// makes bands real may be wrong, and goes when the density is symmetrised.
-    ///
-    /// # Errors
-    /// [`DftError::Cancelled`].
-    fn add_density<T: Precision>(
-        waves: WaveBox<'_, T>,
-        space: &mut RealSpace<T>,
-        psi: &[Self],
-        weights: &[f64],
-        density: &mut [f64],
-        cancellation: Cancellation<'_>,
-    ) -> Result<(), DftError>;
-
-    /// A number with an amplitude in [0, 1) and, if it has one, a phase in turns.
-    fn from_random(amplitude: f64, turns: f64) -> Self;
-}
-
-impl BandScalar for Complex64 {
-    fn add_local<T: Precision>(
-        waves: WaveBox<'_, T>,
-        potential: &[T],
-        space: &mut RealSpace<T>,
-        psi: &[Self],
-        out: &mut [Self],
-    ) {
-        let n = waves.len();
-        for (psi, out) in psi.chunks_exact(n).zip(out.chunks_exact_mut(n)) {
-            waves.scatter(psi.iter().copied(), &mut space.field);
-            multiply(waves, potential, space);
-            for (out, &position) in out.iter_mut().zip(&waves.places.positions) {
-                let value = space.field[position as usize];
-                *out += Complex64::new(value.re.widened(), value.im.widened());
-            }
-        }
-    }
-
-    fn add_density<T: Precision>(
-        waves: WaveBox<'_, T>,
-        space: &mut RealSpace<T>,
-        psi: &[Self],
-        weights: &[f64],
-        density: &mut [f64],
-        cancellation: Cancellation<'_>,
-    ) -> Result<(), DftError> {
-        for (psi, &weight) in psi.chunks_exact(waves.len()).zip(weights) {
-            if weight != 0.0 {
-                cancellation.check()?;
-                waves.scatter(psi.iter().copied(), &mut space.field);
-                add_square(waves, space, weight, density);
-            }
-        }
-        Ok(())
-    }
-
-    fn from_random(amplitude: f64, turns: f64) -> Self {
-        Self::from_polar(amplitude, std::f64::consts::TAU * turns)
-    }
-}
-
-/// Two real bands pass through one transform: `V (a + i b)` has `V a` as real part and `V b` as
-/// imaginary part, since V(G) is real too.
-impl BandScalar for f64 {
-    fn add_local<T: Precision>(
-        waves: WaveBox<'_, T>,
-        potential: &[T],
-        space: &mut RealSpace<T>,
-        psi: &[Self],
-        out: &mut [Self],
-    ) {
-        let n = waves.len();
-        for (psi, out) in psi.chunks(2 * n).zip(out.chunks_mut(2 * n)) {
-            let (first, second) = psi.split_at(n);
-            scatter_pair(waves, space, [first, second], [1.0, 1.0]);
-            multiply(waves, potential, space);
-            let (first, second) = out.split_at_mut(n);
-            for (out, &position) in first.iter_mut().zip(&waves.places.positions) {
-                *out += space.field[position as usize].re.widened();
-            }
-            for (out, &position) in second.iter_mut().zip(&waves.places.positions) {
-                *out += space.field[position as usize].im.widened();
-            }
-        }
-    }
-
-    fn add_density<T: Precision>(
-        waves: WaveBox<'_, T>,
-        space: &mut RealSpace<T>,
-        psi: &[Self],
-        weights: &[f64],
-        density: &mut [f64],
-        cancellation: Cancellation<'_>,
-    ) -> Result<(), DftError> {
-        let n = waves.len();
-        for sign in [1.0, -1.0] {
-            // |√w₁ a + i √w₂ b|² = w₁|a|² + w₂|b|² and a part that is odd under inversion.
-            let chosen: Vec<(&[f64], f64)> = (psi.chunks_exact(n).zip(weights))
-                .filter(|(_, weight)| *weight * sign > 0.0)
-                .map(|(band, weight)| (band, weight.abs().sqrt()))
-                .collect();
-            for pair in chosen.chunks(2) {
-                cancellation.check()?;
-                let (second, root) = pair.get(1).copied().unwrap_or((&[], 0.0));
-                scatter_pair(waves, space, [pair[0].0, second], [pair[0].1, root]);
-                add_square(waves, space, sign, density);
-            }
-        }
-        Ok(())
-    }
-
-    fn from_random(amplitude: f64, turns: f64) -> Self {
-        amplitude * (2.0 * turns - 1.0)
-    }
-}
-
-/// `c₁ a + i c₂ b` in the box; b may be empty.
-fn scatter_pair<T: Precision>(
-    waves: WaveBox<'_, T>,
-    space: &mut RealSpace<T>,
-    [first, second]: [&[f64]; 2],
-    [c1, c2]: [f64; 2],
-) {
-    let imaginary = second.iter().copied().chain(std::iter::repeat(0.0));
-    let pairs = first.iter().zip(imaginary);
-    let values = pairs.map(|(a, b)| Complex64::new(c1 * a, c2 * b));
-    waves.scatter(values, &mut space.field);
-}
-
-/// The local operator on what is in the box.
-fn multiply<T: Precision>(waves: WaveBox<'_, T>, potential: &[T], space: &mut RealSpace<T>) {
-    let (field, scratch) = (&mut space.field, &mut space.scratch);
-    let WaveBox { fft, places } = waves;
-    fft.multiply_in_real_space(field, &places.occupied, scratch, potential);
-}
-
-/// `ρ += w |ψ|²` of what is in the box.
-fn add_square<T: Precision>(
-    waves: WaveBox<'_, T>,
-    space: &mut RealSpace<T>,
-    weight: f64,
-    density: &mut [f64],
-) {
-    let (field, scratch) = (&mut space.field, &mut space.scratch);
-    let WaveBox { fft, places } = waves;
-    fft.visit_real_rows(field, &places.occupied, scratch, |first, chunk| {
-        for (rho, psi) in density[first..].iter_mut().zip(chunk.iter()) {
-            *rho += weight * psi.norm_sqr().widened();
-        }
-    });
-}
 
 impl<'a, S: BandScalar, T: Precision> Hamiltonian<'a, S, T> {
     pub(crate) fn new(
@@ -303,18 +128,29 @@ impl<'a, S: BandScalar, T: Precision> Hamiltonian<'a, S, T> {
                 diagonal.into_iter().map(|q| 1.0 + q).collect()
             }),
             diagonal: diagonal.map(|(kinetic, d)| kinetic + mean + d).collect(),
-            space: RealSpace::new(in_box.fft),
+            spaces: vec![RealSpace::new(in_box.fft)],
+            threads: NonZeroUsize::MIN,
             inexact: None,
             cancellation,
         }
     }
 
+    /// The same, by so many threads.
+    pub(crate) fn on_threads(mut self, threads: NonZeroUsize) -> Self {
+        self.threads = threads;
+        let fft = self.in_box.fft;
+        self.spaces
+            .resize_with(threads.get(), || RealSpace::new(fft));
+        self
+    }
+
     /// The same, with cheaper operators for the eigensolver's corrections.
     pub(crate) fn with_inexact(self, grid: &'a WaveGrid, potential: &'a InexactPotential) -> Self {
+        let threads = self.threads.get();
         let single = |in_box: WaveBox<'a, f32>, potential| SinglePotential {
             in_box,
             potential,
-            space: RealSpace::new(in_box.fft),
+            spaces: (0..threads).map(|_| RealSpace::new(in_box.fft)).collect(),
         };
         let draft = single(self.basis.operator_box(grid), &potential.draft[..]);
         let rounded = single(self.basis.density_box(grid), &potential.rounded[..]);
@@ -379,6 +215,10 @@ impl<S: BandScalar, T: Precision> Operator for Hamiltonian<'_, S, T> {
         self.projectors.count()
     }
 
+    fn threads(&self) -> NonZeroUsize {
+        self.threads
+    }
+
     fn diagonal(&self) -> &[f64] {
         &self.diagonal
     }
@@ -388,13 +228,13 @@ impl<S: BandScalar, T: Precision> Operator for Hamiltonian<'_, S, T> {
     }
 
     fn project(&self, psi: &[S]) -> Vec<S> {
-        self.projectors.project(psi)
+        self.projectors.project_on(self.threads(), psi)
     }
 
     fn apply(&mut self, psi: &[S], projections: &[S], out: &mut [S]) -> Option<()> {
         apply_kinetic(self.basis, psi, out);
-        let (potential, space) = (&self.operators.potential, &mut self.space);
-        add_local_to_all(self.cancellation, self.in_box, potential, space, psi, out)?;
+        let (potential, spaces) = (&self.operators.potential, &mut self.spaces);
+        add_local_to_all(self.cancellation, self.in_box, potential, spaces, psi, out)?;
         self.add_combination(&self.operators.coupling.apply(projections), out);
         Some(())
     }
@@ -412,8 +252,8 @@ impl<S: BandScalar, T: Precision> Operator for Hamiltonian<'_, S, T> {
             (Some([_, rounded]), Exactness::Rounded) => rounded,
         };
         apply_kinetic(self.basis, psi, out);
-        let (in_box, potential, space) = (single.in_box, single.potential, &mut single.space);
-        add_local_to_all(self.cancellation, in_box, potential, space, psi, out)?;
+        let (in_box, potential, spaces) = (single.in_box, single.potential, &mut single.spaces);
+        add_local_to_all(self.cancellation, in_box, potential, spaces, psi, out)?;
         self.add_combination(&self.operators.coupling.apply(projections), out);
         Some(())
     }
@@ -424,7 +264,8 @@ impl<S: BandScalar, T: Precision> Operator for Hamiltonian<'_, S, T> {
     }
 
     fn add_combination(&self, coefficients: &[S], out: &mut [S]) {
-        self.projectors.add_combination(coefficients, out);
+        let threads = self.threads();
+        self.projectors.add_combination(threads, coefficients, out);
     }
 }
 
@@ -433,16 +274,18 @@ fn add_local_to_all<S: BandScalar, T: Precision>(
     cancellation: Cancellation<'_>,
     waves: WaveBox<'_, T>,
     potential: &[T],
-    space: &mut RealSpace<T>,
+    spaces: &mut [RealSpace<T>],
     psi: &[S],
     out: &mut [S],
 ) -> Option<()> {
     let some = BANDS_AT_ONCE * waves.len();
-    for (psi, out) in psi.chunks(some).zip(out.chunks_mut(some)) {
+    let blocks = psi.chunks(some).zip(out.chunks_mut(some));
+    let done = parallel_map_in(spaces, blocks, |space, (psi, out)| {
         if cancellation.is_requested() {
             return None;
         }
         S::add_local(waves, potential, space, psi, out);
-    }
-    Some(())
+        Some(())
+    });
+    done.into_iter().collect()
 }

@@ -7,6 +7,7 @@
 //! Hartree atomic units throughout; [`BOHR_ANG`], [`HARTREE_EV`] and the like convert at the
 //! border. Lattice vectors are the rows of a matrix. Fields are `f(r) = Σ_G f(G) e^{iGr}`.
 
+mod band_scalar;
 mod bands;
 mod basis;
 mod cancellation;
@@ -24,6 +25,7 @@ mod parallel;
 mod properties;
 pub mod pseudo;
 mod scf;
+mod shared_products;
 mod structure_factor;
 mod symmetry;
 mod terms;

@@ -1,9 +1,14 @@
 //! Dense complex matrices, column by column, over `faer`.
 
-use std::ops::{Add, AddAssign, DivAssign, Mul, MulAssign, Sub};
+use std::{
+    num::NonZeroUsize,
+    ops::{Add, AddAssign, DivAssign, Mul, MulAssign, Sub},
+};
 
-use faer::{Accum, MatMut, MatRef, Par, Side, linalg::matmul::matmul};
+use faer::{Accum, MatMut, MatRef, Par, Side, linalg::matmul::matmul, reborrow::ReborrowMut};
 use rustfft::num_complex::{Complex32, Complex64};
+
+use crate::parallel::parallel_map_with;
 
 pub(crate) const ZERO: Complex64 = Complex64::new(0.0, 0.0);
 #[cfg(test)]
@@ -57,7 +62,7 @@ pub(crate) trait Scalar:
 
     /// `A ← A B` for an `n × m` and an `m × columns` matrix with no more columns than A has, some rows
     /// at a time: the memory of another A is not needed.
-    fn multiply_in_place(a: &mut Vec<Self>, b: &[Self], n: usize);
+    fn multiply_in_place(a: &mut Vec<Self>, b: &[Self], n: usize, threads: NonZeroUsize);
 
     /// Eigenvalues (ascending) and eigenvectors (columns) of a Hermitian matrix; `None` if the
     /// iteration breaks down.
@@ -66,6 +71,19 @@ pub(crate) trait Scalar:
 
 /// Rows of a product that is made in place.
 const ROWS_AT_ONCE: usize = 512;
+
+/// A matrix in pieces of so many rows.
+fn pieces<S>(matrix: MatMut<'_, S>) -> Vec<MatMut<'_, S>> {
+    let mut pieces = Vec::new();
+    let mut rest = matrix;
+    while rest.nrows() > ROWS_AT_ONCE {
+        let (piece, left) = rest.split_at_row_mut(ROWS_AT_ONCE);
+        pieces.push(piece);
+        rest = left;
+    }
+    pieces.push(rest);
+    pieces
+}
 
 /// The matrix operations over `faer`, the same for both kinds of numbers.
 macro_rules! matrix_operations {
@@ -120,31 +138,25 @@ macro_rules! matrix_operations {
             );
         }
 
-        fn multiply_in_place(a: &mut Vec<Self>, b: &[Self], n: usize) {
+        fn multiply_in_place(a: &mut Vec<Self>, b: &[Self], n: usize, threads: NonZeroUsize) {
             let inner = a.len() / n.max(1);
             if inner == 0 {
                 return;
             }
             let columns = b.len() / inner;
             debug_assert!(columns <= inner);
-            let mut product = vec![Self::from_real(0.0); ROWS_AT_ONCE.min(n) * columns];
-            for first in (0..n).step_by(ROWS_AT_ONCE) {
-                let rows = ROWS_AT_ONCE.min(n - first);
-                let product = &mut product[..rows * columns];
-                if !product.is_empty() {
-                    matmul(
-                        MatMut::from_column_major_slice_mut(product, rows, columns),
-                        Accum::Replace,
-                        MatRef::from_column_major_slice(a, n, inner).subrows(first, rows),
-                        MatRef::from_column_major_slice(b, inner, columns),
-                        Self::from_real(1.0),
-                        Par::Seq,
-                    );
-                }
-                let to = a.chunks_exact_mut(n);
-                for (to, from) in to.zip(product.chunks_exact(rows)) {
-                    to[first..first + rows].copy_from_slice(from);
-                }
+            if columns > 0 {
+                let b = MatRef::from_column_major_slice(b, inner, columns);
+                let pieces = pieces(MatMut::from_column_major_slice_mut(a, n, inner));
+                let multiply = |memory: &mut Vec<Self>, mut rows: MatMut<'_, Self>| {
+                    memory.resize(rows.nrows() * columns, Self::from_real(0.0));
+                    let mut product =
+                        MatMut::from_column_major_slice_mut(memory, rows.nrows(), columns);
+                    let one = Self::from_real(1.0);
+                    matmul(&mut product, Accum::Replace, &rows, b, one, Par::Seq);
+                    rows.rb_mut().subcols_mut(0, columns).copy_from(&product);
+                };
+                parallel_map_with(threads, pieces, Vec::new, multiply);
             }
             a.truncate(columns * n);
         }
@@ -293,12 +305,13 @@ mod tests {
                 }
             }
             let mut product = a;
-            Complex64::multiply_in_place(&mut product, &b, n);
+            let threads = NonZeroUsize::new(2).unwrap();
+            Complex64::multiply_in_place(&mut product, &b, n, threads);
             assert_eq!(product.len(), expected.len());
             for (found, expected) in product.iter().zip(&expected) {
                 assert!((found - expected).norm() < 1e-14);
             }
-            Complex64::multiply_in_place(&mut product, &[], n);
+            Complex64::multiply_in_place(&mut product, &[], n, threads);
             assert!(product.is_empty());
         }
     }

@@ -14,35 +14,48 @@ pub(crate) fn parallel_map<T: Send, R: Send>(
 
 /// As [`parallel_map`], with memory that each thread makes once and uses for one item after another;
 /// no result may depend on what it held before.
-pub(crate) fn parallel_map_with<M, T: Send, R: Send>(
+pub(crate) fn parallel_map_with<M: Send, T: Send, R: Send>(
     threads: NonZeroUsize,
     items: impl IntoIterator<Item = T>,
-    memory: impl Fn() -> M + Sync,
+    memory: impl Fn() -> M,
+    f: impl Fn(&mut M, T) -> R + Sync,
+) -> Vec<R> {
+    let items: Vec<T> = items.into_iter().collect();
+    let threads = threads.get().min(items.len());
+    let mut memories: Vec<M> = (0..threads).map(|_| memory()).collect();
+    parallel_map_in(&mut memories, items, f)
+}
+
+/// As [`parallel_map_with`], on as many threads as there are memories.
+pub(crate) fn parallel_map_in<M: Send, T: Send, R: Send>(
+    memories: &mut [M],
+    items: impl IntoIterator<Item = T>,
     f: impl Fn(&mut M, T) -> R + Sync,
 ) -> Vec<R> {
     let items: Vec<T> = items.into_iter().collect();
     let count = items.len();
-    let threads = threads.get().min(count);
-    if threads <= 1 {
-        let mut memory = memory();
-        return items.into_iter().map(|item| f(&mut memory, item)).collect();
+    let threads = memories.len().min(count);
+    let memories = &mut memories[..threads];
+    if let [memory] = memories {
+        return items.into_iter().map(|item| f(memory, item)).collect();
     }
     let queue = Mutex::new(items.into_iter().enumerate());
     let next = || match queue.lock() {
         Ok(mut queue) => queue.next(),
         Err(_) => None,
     };
+    let work = |memory: &mut M| {
+        let mut done = Vec::new();
+        while let Some((index, item)) = next() {
+            done.push((index, f(memory, item)));
+        }
+        done
+    };
     let mut results: Vec<(usize, R)> = Vec::with_capacity(count);
     thread::scope(|scope| {
-        let work = || {
-            let mut memory = memory();
-            let mut done = Vec::new();
-            while let Some((index, item)) = next() {
-                done.push((index, f(&mut memory, item)));
-            }
-            done
-        };
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let workers: Vec<_> = (memories.iter_mut())
+            .map(|memory| scope.spawn(|| work(memory)))
+            .collect();
         for worker in workers {
             match worker.join() {
                 Ok(done) => results.extend(done),

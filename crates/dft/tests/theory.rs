@@ -106,6 +106,42 @@ fn threads_change_no_bit() {
     assert_eq!(one.history, two.history);
 }
 
+/// Identity: the same bits where several threads share the bands of a k-point, real ones (at Γ alone) and complex
+/// ones.
+#[test]
+fn threads_that_share_a_k_point_change_no_bit() {
+    let sites = [[0.0; 3], [0.0, 0.5, 0.5], [0.5, 0.0, 0.5], [0.5, 0.5, 0.0]];
+    let both = sites
+        .iter()
+        .flat_map(|&site| [site, site.map(|x| x + 0.25)]);
+    for (divisions, more_threads) in [([1, 1, 1], 3), ([3, 1, 1], 5)] {
+        let case = Case {
+            lattice_ang: [[5.43, 0.0, 0.0], [0.0, 5.43, 0.0], [0.0, 0.0, 5.43]],
+            atoms: both.clone().map(|frac| ("Si", frac)).collect(),
+            ecutwfc_ry: 24.0,
+            ecutrho_ry: 96.0,
+            divisions,
+            bands: 50,
+            use_symmetry: false,
+            ..silicon()
+        };
+        let basis = case.basis(analytic);
+        assert_eq!(basis.k_points().len(), (divisions[0] as usize).div_ceil(2));
+        let run = |threads| {
+            let options = ScfOptions {
+                threads: NonZeroUsize::new(threads).unwrap(),
+                max_iterations: 4,
+                ..case.options()
+            };
+            self_consistent_field(&basis, &options, ScfControl::default()).unwrap()
+        };
+        let (one, more) = (run(1), run(more_threads));
+        assert_eq!(one.energies, more.energies);
+        assert_eq!(one.eigenvalues_ha, more.eigenvalues_ha);
+        assert_eq!(one.history, more.history);
+    }
+}
+
 /// A set flag stops the loop; the result says so.
 #[test]
 fn cancellation_is_a_result() {

@@ -6,8 +6,9 @@ use rustfft::num_complex::Complex64;
 
 use super::{start::add_noise, storage::Bands};
 use crate::{
+    band_scalar::BandScalar,
     basis::{KMesh, PlaneWaveBasis, Precision, WaveBasis},
-    hamiltonian::{BandScalar, Hamiltonian, Operators},
+    hamiltonian::{Hamiltonian, Operators},
     linear_algebra::Scalar,
     parallel::parallel_map,
     symmetry::SymmetryOperation,

@@ -11,9 +11,9 @@ use super::{
 };
 use crate::{
     DftError,
+    band_scalar::BandScalar,
     basis::PlaneWaveBasis,
     cancellation::Cancellation,
-    hamiltonian::BandScalar,
     parallel::parallel_map,
     terms::{
         kinetic::kinetic_strain,
@@ -32,8 +32,8 @@ impl<S: BandScalar> KeptBands for Bands<S> {
         self.len()
     }
 
-    fn columns(&self, k: usize) -> Vec<Complex64> {
-        self.at(k).iter().map(|c| c.to_complex()).collect()
+    fn columns(&self, basis: &PlaneWaveBasis, k: usize) -> Vec<Complex64> {
+        S::coefficients(&basis.waves[k], &self.at(k))
     }
 
     fn contractions<'a>(
@@ -69,8 +69,8 @@ struct AtKPoint<'a> {
 impl<S: BandScalar> Contractions<'_, S> {
     /// So many bands at the k-point of this index.
     fn bands_at(&self, k: usize, count: usize) -> Vec<Complex64> {
-        let bands = self.bands.first(k, count * self.basis.waves[k].len());
-        bands.iter().map(|c| c.to_complex()).collect()
+        let waves = &self.basis.waves[k];
+        S::coefficients(waves, &self.bands.part(k, 0..count * waves.len()))
     }
 
     /// `f` at each k-point, in their order.

@@ -1,4 +1,5 @@
-//! Bands in this process' memory, found by its processors, one k-point a thread.
+//! Bands in this process' memory, found by its processors: one k-point per thread, or several threads for each
+//! where there are fewer k-points.
 
 use std::{num::NonZeroUsize, sync::Arc};
 
@@ -16,10 +17,11 @@ use super::{
 };
 use crate::{
     DftError,
+    band_scalar::BandScalar,
     basis::{PlaneWaveBasis, Precision, WaveBasis},
     cancellation::Cancellation,
     eigensolver::{DavidsonSettings, EigenSolution, Exactness, Workspace, davidson},
-    hamiltonian::{BandScalar, Hamiltonian, Operators},
+    hamiltonian::{Hamiltonian, Operators},
     linear_algebra::Scalar,
     parallel::parallel_map_with,
     terms::nonlocal::Projectors,
@@ -37,6 +39,8 @@ const DRAFT_ERROR_HA: f64 = 1e-5;
 const EMPTY_BAND: f64 = 0.01;
 /// Empty bands are never asked for more: the eigenvalue is then good to about 1e-6 hartree.
 const EMPTY_BAND_RESIDUAL2: f64 = 1e-7;
+/// Coefficients of the bands at a k-point from which on threads share the work on them.
+const WORTH_SHARING: usize = 1 << 16;
 /// Times that the eigensolver's subspace is extended at most.
 const MAX_ITERATIONS: usize = 30;
 
@@ -56,9 +60,9 @@ pub(crate) fn solver_on_cpu<'a>(
     threads: NonZeroUsize,
     cancellation: Cancellation<'a>,
 ) -> Box<dyn BandSolver + 'a> {
-    match basis.inversion {
-        Some(_) => Box::new(CpuSolver::<f64>::new(plan, first, threads, cancellation)),
-        None => Box::new(CpuSolver::<Complex64>::new(
+    match basis.inversion.is_some() || basis.is_real_by_time_reversal() {
+        true => Box::new(CpuSolver::<f64>::new(plan, first, threads, cancellation)),
+        false => Box::new(CpuSolver::<Complex64>::new(
             plan,
             first,
             threads,
@@ -67,7 +71,7 @@ pub(crate) fn solver_on_cpu<'a>(
     }
 }
 
-/// Davidson's iteration at each k-point, the k-points shared by threads; results do not depend on how many.
+/// Davidson's iteration at each k-point, the work shared by threads; results do not depend on how many.
 pub(crate) struct CpuSolver<'a, S: Scalar> {
     plan: BandPlan,
     threads: NonZeroUsize,
@@ -161,6 +165,7 @@ impl<'a, S: BandScalar> CpuSolver<'a, S> {
         let most = plan.total() * basis.most_waves();
         // Made once per thread: given back and taken again at each k-point, pieces of different sizes would
         // leave holes.
+        let (threads, inside) = shared(threads, basis, plan.total());
         let memory = || Memory {
             psi: Vec::with_capacity(most),
             projectors: projectors.spare(basis),
@@ -184,7 +189,8 @@ impl<'a, S: BandScalar> CpuSolver<'a, S> {
                 plan.memory.give_back_free_memory();
                 let grid = &basis.wave_grid;
                 let mut hamiltonian =
-                    Hamiltonian::new(waves, grid, &operators, projectors, cancellation);
+                    Hamiltonian::new(waves, grid, &operators, projectors, cancellation)
+                        .on_threads(inside);
                 if let Some(potential) = &inexact {
                     hamiltonian = hamiltonian.with_inexact(grid, potential);
                 }
@@ -266,10 +272,9 @@ impl<S: BandScalar> BandSolver for CpuSolver<'_, S> {
     fn leave_coarse_mesh(&mut self, coarse: PlaneWaveBasis) {
         // What else there is goes before the larger mesh needs the memory.
         (self.projectors, self.projections) = (None, None);
-        let bands = self
-            .bands
-            .take()
-            .filter(|_| self.plan.memory.keeps_coarse_bands);
+        // The periodic parts of bands that time reversal makes real are not real.
+        let serve = self.plan.memory.keeps_coarse_bands && !coarse.is_real_by_time_reversal();
+        let bands = self.bands.take().filter(|_| serve);
         self.start = match bands {
             Some(bands) => Start::CoarseMesh(CoarseBands::new(coarse, &bands)),
             None => Start::Atoms,
@@ -298,6 +303,22 @@ impl<S: BandScalar> Start<'_, S> {
         };
         found.unwrap_or_else(|| starting_bands(basis, &basis.waves[k], bands, k))
     }
+}
+
+/// Threads for k-points, and for the bands at each: those that k-points have no use for, where there is enough
+/// to do.
+fn shared(
+    threads: NonZeroUsize,
+    basis: &PlaneWaveBasis,
+    bands: usize,
+) -> (NonZeroUsize, NonZeroUsize) {
+    let k_points = NonZeroUsize::new(basis.waves.len()).unwrap_or(NonZeroUsize::MIN);
+    let outside = threads.min(k_points);
+    let inside = match bands * basis.most_waves() >= WORTH_SHARING {
+        true => NonZeroUsize::new(threads.get() / outside.get()),
+        false => None,
+    };
+    (outside, inside.unwrap_or(NonZeroUsize::MIN))
 }
 
 /// What `|Hψ − εψ|²` of each band may be, in hartree²; the spare ones only come along.

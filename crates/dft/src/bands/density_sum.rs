@@ -7,10 +7,11 @@ use rustfft::num_complex::Complex64;
 use super::{solver::BandSums, storage::Bands};
 use crate::{
     DftError,
-    basis::{PlaneWaveBasis, Precision, WaveBasis},
+    band_scalar::{BandScalar, RealSpace},
+    basis::{PlaneWaveBasis, Precision},
     cancellation::Cancellation,
-    hamiltonian::{BandScalar, RealSpace},
     parallel::parallel_map,
+    shared_products::columns_of_part,
     terms::{
         nonlocal::add_occupations, projector_channels::projector_sides,
         projector_matrices::ProjectorMatrices,
@@ -19,13 +20,14 @@ use crate::{
 
 /// Occupations below this add nothing to a density.
 const OCCUPATION_THRESHOLD: f64 = 1e-14;
-/// k-points per thread whose densities are held at once, each a field on the whole box.
+/// Densities held at once per thread, each a field on the whole box.
 const DENSITIES_PER_THREAD: usize = 8;
 
 /// Sums over bands with these occupations; `projections` are `⟨β_i|ψ_nk⟩`, one column per band, where
 /// those of the projectors are wanted.
 ///
-/// Transforms are done in `T`. k-points are added up in their order, whatever the number of threads.
+/// Transforms are done in `T`. k-points, and parts of the bands of one, are added up in their order, whatever the
+/// number of threads.
 ///
 /// # Errors
 /// [`DftError::Cancelled`].
@@ -60,18 +62,19 @@ fn smooth_density<S: BandScalar, T: Precision>(
 ) -> Result<Vec<Complex64>, DftError> {
     let grid = &basis.wave_grid;
     let volume = basis.model.cell.volume();
-    let density_at = |((k, waves), occupations): ((usize, &WaveBasis), &Vec<f64>)| {
+    let density_of = |part: BandsOfPart<'_>| {
+        let waves = &basis.waves[part.k];
         let waves_in_box = waves.density_box::<T>(grid);
         let mut density = vec![0.0; waves_in_box.fft.len()];
         let mut space = RealSpace::new(waves_in_box.fft);
-        let weights: Vec<f64> = occupations
-            .iter()
+        let weights: Vec<f64> = (part.occupations.iter())
             .map(|&f| match f.abs() < OCCUPATION_THRESHOLD {
                 true => 0.0,
                 false => waves.k_point.weight * f / volume,
             })
             .collect();
-        let columns = bands.at(k);
+        let end = part.first + weights.len();
+        let columns = bands.part(part.k, part.first * waves.len()..end * waves.len());
         S::add_density(
             waves_in_box,
             &mut space,
@@ -82,15 +85,35 @@ fn smooth_density<S: BandScalar, T: Precision>(
         )?;
         Ok::<_, DftError>(density)
     };
-    let mut work = (basis.waves.iter().enumerate()).zip(occupations).peekable();
+    let mut work = parts(occupations).peekable();
     let mut sum = vec![0.0; grid.fft.len()];
     while work.peek().is_some() {
         let some = work.by_ref().take(DENSITIES_PER_THREAD * threads.get());
-        for density in parallel_map(threads, some, density_at) {
+        for density in parallel_map(threads, some, density_of) {
             for (sum, rho) in sum.iter_mut().zip(density?) {
                 *sum += rho;
             }
         }
     }
     Ok(grid.field_to_reciprocal(&sum, &basis.density_grid))
+}
+
+/// Some bands at a k-point.
+struct BandsOfPart<'a> {
+    k: usize,
+    first: usize,
+    occupations: &'a [f64],
+}
+
+/// All bands at all k-points, in parts that follow from their number alone.
+fn parts(occupations: &[Vec<f64>]) -> impl Iterator<Item = BandsOfPart<'_>> {
+    (occupations.iter().enumerate()).flat_map(|(k, occupations)| {
+        let length = columns_of_part(occupations.len());
+        let parts = occupations.chunks(length).enumerate();
+        parts.map(move |(index, occupations)| BandsOfPart {
+            k,
+            first: index * length,
+            occupations,
+        })
+    })
 }

@@ -6,8 +6,8 @@ use rustfft::num_complex::{Complex32, Complex64};
 
 use super::solver::KeptBands;
 use crate::{
+    band_scalar::BandScalar,
     basis::{PlaneWaveBasis, WaveBasis},
-    hamiltonian::BandScalar,
     linear_algebra::Scalar,
 };
 
@@ -37,7 +37,11 @@ impl KnownBands {
         let at_k_points = kept.map_or(Vec::new(), |bands| {
             let of = |(k, waves): (usize, &WaveBasis)| AtKPoint {
                 miller: waves.miller.clone(),
-                coefficients: bands.columns(k).iter().map(|c| c.narrowed()).collect(),
+                coefficients: bands
+                    .columns(basis, k)
+                    .iter()
+                    .map(|c| c.narrowed())
+                    .collect(),
             };
             basis.waves.iter().enumerate().map(of).collect()
         });
@@ -48,17 +52,18 @@ impl KnownBands {
     pub(super) fn bands<S: BandScalar>(&self, wanted: &PlaneWaveBasis, k: usize) -> Option<Vec<S>> {
         let known = self.at_k_points.get(k)?;
         let index_of: HashMap<[i32; 3], usize> = (known.miller.iter().copied().zip(0..)).collect();
-        let places: Vec<Option<usize>> = (wanted.waves[k].miller.iter())
+        let waves = &wanted.waves[k];
+        let places: Vec<Option<usize>> = (waves.miller.iter())
             .map(|miller| index_of.get(miller).copied())
             .collect();
         let count = known.coefficients.len() / known.miller.len();
         let mut bands = Vec::with_capacity(count * places.len());
         for band in known.coefficients.chunks_exact(known.miller.len()) {
             bands.extend(places.iter().map(|place| match place {
-                Some(place) => S::of_complex(Complex64::widened(band[*place])),
-                None => S::from_real(0.0),
+                Some(place) => Complex64::widened(band[*place]),
+                None => Complex64::new(0.0, 0.0),
             }));
         }
-        Some(bands)
+        Some(S::of_coefficients(waves, bands))
     }
 }

@@ -7,10 +7,11 @@ use rustfft::num_complex::Complex64;
 use super::{solver::Eigenproblem, start::starting_bands};
 use crate::{
     DftError,
+    band_scalar::BandScalar,
     basis::{KPoint, PlaneWaveBasis, Precision},
     cancellation::Cancellation,
     eigensolver::{DavidsonSettings, EigenSolution, Exactness, Workspace, davidson},
-    hamiltonian::{BandScalar, Hamiltonian, Operators},
+    hamiltonian::{Hamiltonian, Operators},
     parallel::parallel_map,
     terms::nonlocal::Projectors,
 };

@@ -93,7 +93,7 @@ pub(crate) trait KeptBands: Debug + Send + Sync {
 
     /// Coefficients at the k-point of this index, one column per band, those with eigenvalues first: what
     /// other calculations start from.
-    fn columns(&self, k: usize) -> Vec<Complex64>;
+    fn columns(&self, basis: &PlaneWaveBasis, k: usize) -> Vec<Complex64>;
 
     /// What forces and stress are made of, for the basis of the bands.
     ///

@@ -1,8 +1,8 @@
 //! Bands to start from.
 
 use crate::{
+    band_scalar::BandScalar,
     basis::{PlaneWaveBasis, WaveBasis},
-    hamiltonian::BandScalar,
     pseudo::{Pseudopotential, RadialTable},
     terms::atomic_columns::{RadialFunction, atomic_columns},
 };

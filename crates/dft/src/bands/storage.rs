@@ -70,10 +70,10 @@ impl<S: Scalar> Bands<S> {
         self.range(self.start(k)..self.ends[k])
     }
 
-    /// The first `len` coefficients at the k-point of this index.
-    pub(crate) fn first(&self, k: usize, len: usize) -> Cow<'_, [S]> {
+    /// Some of the coefficients at the k-point of this index.
+    pub(crate) fn part(&self, k: usize, part: Range<usize>) -> Cow<'_, [S]> {
         let start = self.start(k);
-        self.range(start..start + len)
+        self.range(start + part.start..start + part.end)
     }
 
     /// Each k-point's place.
@@ -181,7 +181,7 @@ mod tests {
                 for (i, expected) in columns(k).into_iter().enumerate() {
                     let found = bands.at(k)[i];
                     assert!((found - expected).abs() <= error * expected);
-                    assert_eq!(bands.first(k, i + 1)[i], found);
+                    assert_eq!(bands.part(k, i..i + 1)[0], found);
                 }
             }
         }

@@ -9,6 +9,7 @@ mod kmesh;
 mod plane_wave_basis;
 mod point_orbits;
 mod set_up;
+mod time_reversal;
 mod wave_basis;
 mod wave_grid;
 
@@ -22,5 +23,6 @@ pub(crate) use density_grid::DensityGrid;
 pub(crate) use fft::{FftBox, FftScratch, Precision};
 pub(crate) use kmesh::{ReducedMesh, irreducible_k_points_unless};
 pub(crate) use point_orbits::PointOrbits;
+pub(crate) use time_reversal::TimeReversal;
 pub(crate) use wave_basis::{WaveBasis, WaveBox};
 pub(crate) use wave_grid::WaveGrid;

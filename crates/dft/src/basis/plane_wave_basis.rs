@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    DensityGrid, Discretisation, KMesh, KPoint, WaveBasis, WaveGrid, irreducible_k_points_unless,
+    DensityGrid, Discretisation, KMesh, KPoint, TimeReversal, WaveBasis, WaveGrid,
+    irreducible_k_points_unless,
     point_orbits::PointOrbits,
     set_up::{MOST_OPERATIONS, SetUp},
 };
@@ -32,7 +33,7 @@ pub struct PlaneWaveBasis {
     pub(crate) waves: Vec<WaveBasis>,
     pub(crate) operations: Vec<SymmetryOperation>,
     /// The atom that inversion about the origin takes each atom to, where it is a symmetry: bands
-    /// have real coefficients then.
+    /// have real coefficients then. Elsewhere time reversal does that, if it leaves all k-points where they are.
     pub(crate) inversion: Option<Vec<usize>>,
     pub(crate) symmetrizer: Symmetrizer,
     pub(crate) atom_symmetrizer: AtomSymmetrizer,
@@ -100,13 +101,17 @@ impl PlaneWaveBasis {
         let wave_grid = WaveGrid::new(ecut_ha * slack, &density_grid);
         let (cell, ecut) = (&model.cell, ecut_ha * slack);
         let at = |k_point| WaveBasis::new(cell, k_point, ecut, &wave_grid, cancellation);
-        let waves = k_points
+        let mut waves = k_points
             .into_iter()
             .map(at)
             .collect::<Result<Vec<_>, _>>()?;
         let inversion = operations.iter().find(|operation| operation.is_inversion());
+        let inversion = inversion.and_then(|operation| image_of_atoms(&model, operation));
+        if inversion.is_none() {
+            reverse_time(&mut waves);
+        }
         Ok(Self {
-            inversion: inversion.and_then(|operation| image_of_atoms(&model, operation)),
+            inversion,
             symmetrizer: Symmetrizer::new(&density_grid, &operations, cancellation)?,
             atom_symmetrizer: AtomSymmetrizer::new(&model, &operations, cancellation)?,
             point_orbits: PointOrbits::new(density_grid.fft.dims(), &operations, cancellation)?,
@@ -156,8 +161,12 @@ impl PlaneWaveBasis {
         k_points: &[KPoint],
         cancellation: Cancellation<'_>,
     ) -> Result<Self, DftError> {
+        let mut waves = self.waves_at(k_points, cancellation)?;
+        if self.inversion.is_none() {
+            reverse_time(&mut waves);
+        }
         Ok(Self {
-            waves: self.waves_at(k_points, cancellation)?,
+            waves,
             discretisation: self.discretisation,
             model: Arc::clone(&self.model),
             density_grid: self.density_grid.clone(),
@@ -183,6 +192,11 @@ impl PlaneWaveBasis {
         let (cell, grid) = (&self.model.cell, &self.wave_grid);
         let at = |&k_point: &KPoint| WaveBasis::new(cell, k_point, ecut, grid, cancellation);
         k_points.iter().map(at).collect()
+    }
+
+    /// Whether nothing but time reversal makes the bands of all k-points real.
+    pub(crate) fn is_real_by_time_reversal(&self) -> bool {
+        self.waves.iter().all(|waves| waves.reversal.is_some())
     }
 
     /// The model.
@@ -219,5 +233,14 @@ impl PlaneWaveBasis {
     /// Number of plane waves of the density.
     pub fn density_wave_count(&self) -> usize {
         self.density_grid.len()
+    }
+}
+
+/// Pairs the waves of all k-points that time reversal leaves where they are, if that are all.
+fn reverse_time(waves: &mut [WaveBasis]) {
+    let of = |waves: &WaveBasis| TimeReversal::of(waves.k_point, &waves.miller);
+    let reversals: Option<Vec<TimeReversal>> = waves.iter().map(of).collect();
+    for (waves, reversal) in waves.iter_mut().zip(reversals.into_iter().flatten()) {
+        waves.reversal = Some(reversal);
     }
 }

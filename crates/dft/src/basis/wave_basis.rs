@@ -7,6 +7,7 @@ use super::{
     density_grid::miller_limits,
     fft::{FftBox, Places, Precision},
     k_point::KPoint,
+    time_reversal::TimeReversal,
     wave_grid::WaveGrid,
 };
 use crate::{
@@ -30,6 +31,8 @@ pub(crate) struct WaveBasis {
     /// Where each G lies in the wavefunction box, and in that of drafts.
     pub(crate) places: Places,
     draft_places: Places,
+    /// What makes real bands of them, where nothing but time reversal does.
+    pub(crate) reversal: Option<TimeReversal>,
 }
 
 impl WaveBasis {
@@ -67,6 +70,7 @@ impl WaveBasis {
             kinetic: waves.iter().map(|wave| wave.0).collect(),
             places: Places::wrapped(&grid.fft, &miller),
             draft_places: Places::wrapped(grid.operator_fft::<f32>(), &miller),
+            reversal: None,
             miller,
         })
     }
@@ -96,6 +100,7 @@ impl WaveBasis {
                 true => &self.places,
                 false => &self.draft_places,
             },
+            reversal: self.reversal.as_ref(),
         }
     }
 
@@ -104,6 +109,7 @@ impl WaveBasis {
         WaveBox {
             fft: grid.density_fft(),
             places: &self.places,
+            reversal: self.reversal.as_ref(),
         }
     }
 }
@@ -113,6 +119,7 @@ impl WaveBasis {
 pub(crate) struct WaveBox<'a, T> {
     pub(crate) fft: &'a FftBox<T>,
     pub(crate) places: &'a Places,
+    pub(crate) reversal: Option<&'a TimeReversal>,
 }
 
 impl<T: Precision> WaveBox<'_, T> {
@@ -127,6 +134,13 @@ impl<T: Precision> WaveBox<'_, T> {
         for (&position, c) in self.places.positions.iter().zip(band) {
             field[position as usize] = Complex::new(T::rounded(c.re), T::rounded(c.im));
         }
+    }
+
+    /// What a field in the box holds for a wave.
+    #[inline(always)]
+    pub(crate) fn coefficient(&self, wave: usize, field: &[Complex<T>]) -> Complex64 {
+        let value = field[self.places.positions[wave] as usize];
+        Complex64::new(value.re.widened(), value.im.widened())
     }
 }
 

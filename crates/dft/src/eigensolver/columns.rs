@@ -1,7 +1,12 @@
 //! Blocks of vectors together with their projections.
 
+use std::num::NonZeroUsize;
+
 use super::Operator;
-use crate::linear_algebra::Scalar;
+use crate::{
+    linear_algebra::Scalar,
+    shared_products::{adjoint_product, product_into},
+};
 
 /// Column vectors and their projections `B†v`, which their combinations carry along: with them
 /// products in the overlap need no vector that S was applied to.
@@ -10,6 +15,7 @@ pub(super) struct Columns<S> {
     /// Length of a vector, and the number of projections of each.
     pub(super) n: usize,
     m: usize,
+    pub(super) threads: NonZeroUsize,
     pub(super) vectors: Vec<S>,
     pub(super) projections: Vec<S>,
 }
@@ -21,6 +27,7 @@ impl<S: Scalar> Columns<S> {
         Self {
             n: operator.len(),
             m: operator.projector_count(),
+            threads: operator.threads(),
             vectors: memory,
             projections: Vec::new(),
         }
@@ -30,6 +37,7 @@ impl<S: Scalar> Columns<S> {
         Self {
             n: operator.len(),
             m: operator.projector_count(),
+            threads: operator.threads(),
             projections: operator.project(&vectors),
             vectors,
         }
@@ -45,9 +53,10 @@ impl<S: Scalar> Columns<S> {
         others: &Self,
         operator: &impl Operator<Scalar = S>,
     ) -> Vec<S> {
-        let mut product = S::adjoint_product(&self.vectors, &others.vectors, self.n);
+        let mut product = adjoint_product(self.threads, &self.vectors, &others.vectors, self.n);
         if let Some(coefficients) = operator.overlap_coefficients(&others.projections) {
-            let augmentation = S::adjoint_product(&self.projections, &coefficients, self.m);
+            let augmentation =
+                adjoint_product(self.threads, &self.projections, &coefficients, self.m);
             for (product, augmentation) in product.iter_mut().zip(augmentation) {
                 *product += augmentation;
             }
@@ -58,10 +67,10 @@ impl<S: Scalar> Columns<S> {
     /// Takes the combinations `C` of other columns off, one from each column: `A ← A − B C`.
     pub(super) fn subtract(&mut self, others: &Self, combinations: &[S]) {
         let (a, b) = (&mut self.vectors, &others.vectors);
-        S::product_into(a, true, b, combinations, self.n, -1.0);
+        product_into(self.threads, a, true, [b, combinations], self.n, -1.0);
         if self.m > 0 {
             let (a, b) = (&mut self.projections, &others.projections);
-            S::product_into(a, true, b, combinations, self.m, -1.0);
+            product_into(self.threads, a, true, [b, combinations], self.m, -1.0);
         }
     }
 
@@ -75,12 +84,13 @@ impl<S: Scalar> Columns<S> {
         ] {
             to.resize(columns * length, S::from_real(0.0));
             if length > 0 {
-                S::product_into(to, false, from, combinations, length, 1.0);
+                product_into(self.threads, to, false, [from, combinations], length, 1.0);
             }
         }
         Self {
             n: self.n,
             m: self.m,
+            threads: self.threads,
             vectors: memory,
             projections,
         }
@@ -88,8 +98,8 @@ impl<S: Scalar> Columns<S> {
 
     /// `A ← A C`, with no more columns than before.
     pub(super) fn combine(&mut self, combinations: &[S]) {
-        S::multiply_in_place(&mut self.vectors, combinations, self.n);
-        S::multiply_in_place(&mut self.projections, combinations, self.m);
+        S::multiply_in_place(&mut self.vectors, combinations, self.n, self.threads);
+        S::multiply_in_place(&mut self.projections, combinations, self.m, self.threads);
     }
 
     pub(super) fn append(&mut self, others: &Self) {

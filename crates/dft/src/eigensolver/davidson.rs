@@ -6,6 +6,7 @@ use super::{Exactness, Operator, columns::Columns, orthonormalization::orthonorm
 use crate::{
     cancellation::Cancellation,
     linear_algebra::{Scalar, norm2},
+    shared_products::{adjoint_product, product_into},
 };
 
 /// When to stop.
@@ -100,8 +101,9 @@ impl<S: Scalar> Subspace<S> {
         // (HV)†W and not V†(HW): where W met a draft of H, eigenvalues are then wrong in second order of
         // the corrections only.
         let n = self.v.n;
-        let beside = S::adjoint_product(hv_old, &new.vectors, n);
-        let within = S::adjoint_product(&new.vectors, h_new, n);
+        let threads = self.v.threads;
+        let beside = adjoint_product(threads, hv_old, &new.vectors, n);
+        let within = adjoint_product(threads, &new.vectors, h_new, n);
         self.h = bordered(&self.h, &beside, &within, old, added);
         self.v.append(&new);
         *block = new.vectors;
@@ -112,7 +114,7 @@ impl<S: Scalar> Subspace<S> {
     fn collapse(&mut self, coefficients: &[S], values: &[f64]) {
         let bands = values.len();
         self.v.combine(coefficients);
-        S::multiply_in_place(&mut self.hv, coefficients, self.v.n);
+        S::multiply_in_place(&mut self.hv, coefficients, self.v.n, self.v.threads);
         self.h = vec![S::from_real(0.0); bands * bands];
         for (band, &value) in values.iter().enumerate() {
             self.h[band * bands + band] = S::from_real(value);
@@ -284,7 +286,8 @@ fn residuals<S: Scalar>(
     if let Some(coefficients) = operator.overlap_coefficients(&overlapped.projections) {
         operator.add_combination(&coefficients, out);
     }
-    S::product_into(out, true, &space.hv, &chosen, space.v.n, 1.0);
+    let threads = space.v.threads;
+    product_into(threads, out, true, [&space.hv, &chosen], space.v.n, 1.0);
 }
 
 /// Divides by a smooth, positive version of `2 (H_GG − ε S_GG)` and normalises: large plane

@@ -10,6 +10,8 @@ pub(crate) use davidson::{DavidsonSettings, EigenSolution, Workspace, davidson};
 #[cfg(test)]
 pub(crate) use dense::{dense_matrix, dense_overlap, solved_to_the_end};
 
+use std::num::NonZeroUsize;
+
 use crate::linear_algebra::Scalar;
 
 /// How exactly H is applied.
@@ -32,6 +34,11 @@ pub(crate) trait Operator {
 
     /// Number of columns of B.
     fn projector_count(&self) -> usize;
+
+    /// Threads that may share the work on a block.
+    fn threads(&self) -> NonZeroUsize {
+        NonZeroUsize::MIN
+    }
 
     /// The diagonal of H, at least approximately: the preconditioner is made of it.
     fn diagonal(&self) -> &[f64];

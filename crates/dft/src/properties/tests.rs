@@ -121,7 +121,7 @@ fn frozen_energy(basis: &PlaneWaveBasis, result: &ScfResult) -> f64 {
     let terms = Terms::new(basis, Cancellation::NEVER).unwrap();
     let occupations = &result.occupations;
     let bands_at = |k: usize| {
-        let mut bands = result.bands.as_ref().unwrap().columns(k);
+        let mut bands = result.bands.as_ref().unwrap().columns(basis, k);
         bands.truncate(occupations[k].len() * basis.waves[k].len());
         bands
     };

@@ -10,15 +10,18 @@ use super::{
 };
 use crate::{
     Atom, Cell, DftError, Discretisation, KMesh, Model, Occupations, PlaneWaveBasis, Smearing,
+    band_scalar::BandScalar,
     bands::{
         Accuracy, BandPlan, BandSolver, BandSums, Bands, CpuSolver, Eigenproblem, Exactness,
         FirstBands, KeptBands, KeptPrecision, Solved, band_sums,
     },
     cancellation::Cancellation,
     eigensolver::dense_matrix,
-    hamiltonian::{BandScalar, Hamiltonian, Operators},
+    forces,
+    hamiltonian::{Hamiltonian, Operators},
     linear_algebra::Scalar,
     pseudo::Pseudopotential,
+    stress,
     terms::nonlocal::Projectors,
 };
 
@@ -94,6 +97,51 @@ fn real_bands_equal_complex_ones() {
     }
     let electrons = basis.model.electron_count();
     assert!((real.valence_electrons(&basis) - electrons).abs() < 1e-9);
+}
+
+/// Identity: at k-points that time reversal leaves where they are bands can be chosen real in any crystal; the
+/// complex solver, which does not know of it, finds the same, forces and stress too, from the same bands or from
+/// those of a neighbour.
+#[test]
+fn bands_that_time_reversal_makes_real_equal_complex_ones() {
+    let basis = basis(2);
+    let mut model = (*basis.model).clone();
+    model.atoms[0].frac = [0.05, 0.02, 0.28];
+    let real = PlaneWaveBasis::new(Arc::new(model), basis.discretisation).unwrap();
+    assert_eq!((&real.inversion, real.waves.len()), (&None, 4));
+    assert!(real.is_real_by_time_reversal());
+    let mut complex = real.clone();
+    complex
+        .waves
+        .iter_mut()
+        .for_each(|waves| waves.reversal = None);
+    let run = |basis: &PlaneWaveBasis| {
+        let result = self_consistent_field(basis, &options(), ScfControl::default()).unwrap();
+        assert!(result.is_converged(), "{:?}", result.end);
+        let forces = forces(basis, &result, NonZeroUsize::MIN).unwrap();
+        let stress = stress(basis, &result, NonZeroUsize::MIN).unwrap();
+        let derivatives = [forces.concat(), stress.concat()].concat();
+        (result, derivatives)
+    };
+    let (a, derivatives) = run(&real);
+    let (b, expected) = run(&complex);
+    assert!(!a.preparation.is_empty());
+    let difference = a.total_energy_ha() - b.total_energy_ha();
+    assert!(difference.abs() < 1e-9, "{difference} Ha");
+    let levels = a.eigenvalues_ha.concat();
+    for (a, b) in levels.iter().zip(b.eigenvalues_ha.concat()) {
+        assert!((a - b).abs() < 1e-5, "{a} {b}");
+    }
+    for (a, b) in derivatives.iter().zip(expected) {
+        assert!((a - b).abs() < 1e-6, "{a} {b}");
+    }
+    let starting_point = StartingPoint::of(&real, &a);
+    let neighbours = Neighbours::from(&starting_point);
+    let control = ScfControl::default();
+    let again = self_consistent_field_near(&real, neighbours, &options(), control).unwrap();
+    let difference = again.total_energy_ha() - a.total_energy_ha();
+    assert!(difference.abs() < 1e-9, "{difference} Ha");
+    assert!(again.history.len() <= 3, "{}", again.history.len());
 }
 
 /// Identity: where the loop begins does not change where it ends.

@@ -1,15 +1,15 @@
 //! Functions of the atoms on the plane waves of one k-point: projectors and atomic orbitals.
 
-use std::f64::consts::SQRT_2;
+use std::f64::consts::{SQRT_2, TAU};
 
 use rustfft::num_complex::Complex64;
 
 use crate::{
-    basis::{PlaneWaveBasis, WaveBasis},
+    basis::{PlaneWaveBasis, TimeReversal, WaveBasis},
     linear_algebra::Scalar,
     pseudo::{Pseudopotential, real_spherical_harmonics},
     structure_factor::StructurePhases,
-    vector::norm,
+    vector::{dot, norm},
 };
 
 /// A radial function in reciprocal space and its angular momentum.
@@ -36,14 +36,18 @@ pub(crate) trait AtomicScalar: Scalar {
     /// The atom whose function, and the part of it, that stands in the place of atom `atom`.
     fn place(inversion: Option<&[usize]>, atom: usize) -> (usize, Part);
 
-    /// Appends `(−i)^l value e^{−iG·τ}`, or its part, of each plane wave.
-    fn append_column(
-        l: usize,
-        values: &[f64],
-        phases: &[Complex64],
-        part: Part,
-        matrix: &mut Vec<Self>,
-    );
+    /// Appends a function, or its part, to a matrix.
+    fn append(column: AtomicColumn<'_>, matrix: &mut Vec<Self>);
+}
+
+/// `(−i)^l value e^{−iG·τ}` of each plane wave.
+pub(crate) struct AtomicColumn<'a> {
+    l: usize,
+    values: &'a [f64],
+    phases: &'a [Complex64],
+    part: Part,
+    /// What makes real bands of the waves, and the phase `e^{−ik·τ}`, which matters there only.
+    reversal: Option<(&'a TimeReversal, Complex64)>,
 }
 
 impl AtomicScalar for Complex64 {
@@ -51,15 +55,9 @@ impl AtomicScalar for Complex64 {
         (atom, Part::Whole)
     }
 
-    fn append_column(
-        l: usize,
-        values: &[f64],
-        phases: &[Complex64],
-        _: Part,
-        matrix: &mut Vec<Self>,
-    ) {
-        let factor = minus_i_to_the(l);
-        let pairs = values.iter().zip(phases);
+    fn append(column: AtomicColumn<'_>, matrix: &mut Vec<Self>) {
+        let factor = minus_i_to_the(column.l);
+        let pairs = column.values.iter().zip(column.phases);
         matrix.extend(pairs.map(|(&value, phase)| factor * phase * value));
     }
 }
@@ -74,13 +72,24 @@ impl AtomicScalar for f64 {
         }
     }
 
-    fn append_column(
-        l: usize,
-        values: &[f64],
-        phases: &[Complex64],
-        part: Part,
-        matrix: &mut Vec<Self>,
-    ) {
+    fn append(column: AtomicColumn<'_>, matrix: &mut Vec<Self>) {
+        let AtomicColumn {
+            l,
+            values,
+            phases,
+            part,
+            reversal,
+        } = column;
+        if let Some((reversal, k_phase)) = reversal {
+            let factor = minus_i_to_the(l) * k_phase;
+            let first = matrix.len();
+            matrix.resize(first + values.len(), 0.0);
+            for pair in reversal.pairs() {
+                let c = factor * phases[pair.q] * values[pair.q];
+                pair.add(c, &mut matrix[first..]);
+            }
+            return;
+        }
         // With z = (−i)^l e^{−iG·τ}: √2 Re z, √2 Im z, and z but for the constant phase i^(l mod 2).
         let (scale, quarter_turns) = match part {
             Part::Real => (SQRT_2, l),
@@ -100,7 +109,7 @@ impl AtomicScalar for f64 {
 
 /// Fills `matrix` with `(−i)^l f(q) Y_lm(q̂) e^{−iG·τ}` of all radial functions and m of all atoms,
 /// one column each, atoms in order; but for the phase `e^{−ik·τ}` of an atom, which no result depends
-/// on.
+/// on; where time reversal makes bands real it is there.
 pub(crate) fn atomic_columns<S: AtomicScalar>(
     basis: &PlaneWaveBasis,
     waves: &WaveBasis,
@@ -150,8 +159,16 @@ pub(crate) fn atomic_columns<S: AtomicScalar>(
         let atom = &model.atoms[atom];
         let phases = StructurePhases::new(atom.frac, &waves.miller);
         let phases: Vec<Complex64> = waves.miller.iter().map(|&m| phases.phase(m)).collect();
-        for (l, column) in &by_species[atom.species] {
-            S::append_column(*l, column, &phases, part, matrix);
+        let k_phase = Complex64::cis(-TAU * dot(waves.k_point.frac, atom.frac));
+        for (l, values) in &by_species[atom.species] {
+            let column = AtomicColumn {
+                l: *l,
+                values,
+                phases: &phases,
+                part,
+                reversal: waves.reversal.as_ref().map(|r| (r, k_phase)),
+            };
+            S::append(column, matrix);
         }
     }
 }

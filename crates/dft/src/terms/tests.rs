@@ -290,8 +290,7 @@ fn davidson_agrees_with_dense_diagonalisation() {
     let nonlocal = projectors.energies(&terms.bare_coupling, &psi);
     for band in 0..bands {
         let psi = &psi[band * n..(band + 1) * n];
-        let mut density = vec![vec![0.0; bands]];
-        density[0][0] = 1.0;
+        let density = vec![vec![1.0]];
         let mut one_band = Bands::zeros([n], KeptPrecision::Double);
         for mut place in one_band.iter_mut() {
             place.set(psi);

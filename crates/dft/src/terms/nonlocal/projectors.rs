@@ -1,11 +1,14 @@
 //! The projectors of all atoms at one k-point, and what couples them.
 
+use std::num::NonZeroUsize;
+
 use pulp::{Arch, Simd, WithSimd};
 
 use crate::{
     basis::{PlaneWaveBasis, WaveBasis},
     model::Model,
     pseudo::{Pseudopotential, RadialTable},
+    shared_products::{adjoint_product, product_into},
     terms::{
         atomic_columns::{AtomicScalar, RadialFunction, atomic_columns},
         projector_channels::{projector_channels, projector_sides},
@@ -88,12 +91,24 @@ impl<S: AtomicScalar> Projectors<S> {
 
     /// `⟨β|ψ⟩`, one column per band.
     pub(crate) fn project(&self, psi: &[S]) -> Vec<S> {
-        S::adjoint_product(&self.matrix, psi, self.n)
+        self.project_on(NonZeroUsize::MIN, psi)
     }
 
-    /// `out += Σ |β⟩ c`
-    pub(crate) fn add_combination(&self, coefficients: &[S], out: &mut [S]) {
-        S::product_into(out, true, &self.matrix, coefficients, self.n, 1.0);
+    /// The same, by so many threads.
+    pub(crate) fn project_on(&self, threads: NonZeroUsize, psi: &[S]) -> Vec<S> {
+        adjoint_product(threads, &self.matrix, psi, self.n)
+    }
+
+    /// `out += Σ |β⟩ c`, by so many threads.
+    pub(crate) fn add_combination(&self, threads: NonZeroUsize, coefficients: &[S], out: &mut [S]) {
+        product_into(
+            threads,
+            out,
+            true,
+            [&self.matrix, coefficients],
+            self.n,
+            1.0,
+        );
     }
 
     /// `⟨ψ|β⟩ D ⟨β|ψ⟩` of each band, in hartree.
