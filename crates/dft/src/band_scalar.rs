@@ -26,6 +26,8 @@ impl<T: Precision> RealSpace<T> {
 
 /// A number that bands can be made of: how they meet the real-space box.
 pub(crate) trait BandScalar: AtomicScalar {
+    const IS_REAL: bool;
+
     /// `out += V ψ` for a block of bands.
     fn add_local<T: Precision>(
         waves: WaveBox<'_, T>,
@@ -61,6 +63,8 @@ pub(crate) trait BandScalar: AtomicScalar {
 }
 
 impl BandScalar for Complex64 {
+    const IS_REAL: bool = false;
+
     fn add_local<T: Precision>(
         waves: WaveBox<'_, T>,
         potential: &[T],
@@ -114,6 +118,8 @@ impl BandScalar for Complex64 {
 /// and `V (a + i b)` has `V a` as real part and `V b` as imaginary part in reciprocal space; where time reversal
 /// does, in real space.
 impl BandScalar for f64 {
+    const IS_REAL: bool = true;
+
     fn add_local<T: Precision>(
         waves: WaveBox<'_, T>,
         potential: &[T],

@@ -273,7 +273,8 @@ impl<S: BandScalar> BandSolver for CpuSolver<'_, S> {
         // What else there is goes before the larger mesh needs the memory.
         (self.projectors, self.projections) = (None, None);
         // The periodic parts of bands that time reversal makes real are not real.
-        let serve = self.plan.memory.keeps_coarse_bands && !coarse.is_real_by_time_reversal();
+        let are_complex = S::IS_REAL && coarse.is_real_by_time_reversal();
+        let serve = self.plan.memory.keeps_coarse_bands && !are_complex;
         let bands = self.bands.take().filter(|_| serve);
         self.start = match bands {
             Some(bands) => Start::CoarseMesh(CoarseBands::new(coarse, &bands)),

@@ -54,6 +54,14 @@ fn basis(divisions: u32) -> PlaneWaveBasis {
     PlaneWaveBasis::new(Arc::new(model), discretisation).unwrap()
 }
 
+/// The same with an atom moved.
+fn basis_without_inversion(divisions: u32) -> PlaneWaveBasis {
+    let basis = basis(divisions);
+    let mut model = (*basis.model).clone();
+    model.atoms[0].frac = [0.05, 0.02, 0.28];
+    PlaneWaveBasis::new(Arc::new(model), basis.discretisation).unwrap()
+}
+
 fn options() -> ScfOptions {
     ScfOptions {
         convergence_ha: 1e-11,
@@ -104,10 +112,7 @@ fn real_bands_equal_complex_ones() {
 /// those of a neighbour.
 #[test]
 fn bands_that_time_reversal_makes_real_equal_complex_ones() {
-    let basis = basis(2);
-    let mut model = (*basis.model).clone();
-    model.atoms[0].frac = [0.05, 0.02, 0.28];
-    let real = PlaneWaveBasis::new(Arc::new(model), basis.discretisation).unwrap();
+    let real = basis_without_inversion(2);
     assert_eq!((&real.inversion, real.waves.len()), (&None, 4));
     assert!(real.is_real_by_time_reversal());
     let mut complex = real.clone();
@@ -241,21 +246,25 @@ fn the_loop_knows_nothing_of_how_bands_are_found() {
     }
 }
 
-/// Identity: the coarse mesh's bands are only a start, for real bands and complex ones, but one from
-/// which bands in the same potential are found sooner than from the atoms' orbitals.
+/// Identity: the coarse mesh's bands are only a start, for real bands and complex ones, at Γ alone too, but one
+/// from which bands in the same potential are found sooner than from the atoms' orbitals.
 #[test]
 fn the_coarse_bands_are_near_the_bands_between_them() {
-    let basis = basis(6);
+    let (basis, at_gamma) = (basis(6), basis_without_inversion(3));
     let options = ScfOptions {
         convergence_ha: 1e-9,
         ..options()
     };
     let run = |keeps_coarse_bands| {
-        let mut plan = BandPlan::new(&basis, options.bands).unwrap();
-        plan.memory.keeps_coarse_bands = keeps_coarse_bands;
+        let plan = |basis: &PlaneWaveBasis| {
+            let mut plan = BandPlan::new(basis, options.bands).unwrap();
+            plan.memory.keeps_coarse_bands = keeps_coarse_bands;
+            plan
+        };
         [
-            solve_in::<Complex64>(&basis, plan, &options),
-            solve_in::<f64>(&basis, plan, &options),
+            solve_in::<Complex64>(&basis, plan(&basis), &options),
+            solve_in::<f64>(&basis, plan(&basis), &options),
+            solve_in::<Complex64>(&at_gamma, plan(&at_gamma), &options),
         ]
     };
     for (with, without) in run(true).iter().zip(&run(false)) {
