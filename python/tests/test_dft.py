@@ -325,11 +325,11 @@ def test_the_rust_engine_says_the_same() -> None:
         scaled_positions=expected["frac_coords"],
         pbc=True,
         calculator=PlaneWaveCalculator(
-            cutoff_ev=expected["cutoff_ev"], k_mesh=expected["k_mesh"], convergence_ev=1e-11
+            cutoff_ev=expected["cutoff_ev"], k_mesh=expected["k_mesh"], convergence_ev=1e-13
         ),
     )
     assert atoms.get_potential_energy() == pytest.approx(expected["energy_ev"], abs=1e-6)
-    assert np.allclose(atoms.get_forces(), expected["forces_ev_ang"], rtol=0, atol=3e-6)
+    assert np.allclose(atoms.get_forces(), expected["forces_ev_ang"], rtol=0, atol=5e-7)
     stress = atoms.get_stress(voigt=False) / GPa
     assert np.allclose(stress, expected["stress_gpa"], rtol=0, atol=1.5e-4)
 
