@@ -40,6 +40,25 @@ def test_an_environment_on_a_table_knows_its_optimum() -> None:
     env.close()
 
 
+def test_a_table_holds_the_published_task() -> None:
+    # Oracles: the count of fillings by Burnside's lemma for four equivalent sites, multiplicities that add up to
+    # all fillings, parity by valence electrons, and the best reward by a plain loop.
+    table = cg.ExhaustiveTable("band_gap-C6-small")
+    rows = table.rows()
+    assert len(rows) == 18 * 19 * 20 * 21 // 24
+    assert sum(row["multiplicity"] for row in rows) == 18**4
+    odd = set("Li Na K Rb H N P F Cl Br".split())
+    for row in rows:
+        is_odd = sum(element in odd for element in row["elements"]) % 2 == 1
+        assert is_odd == (row["failure"] == "odd_electron_count"), row
+    for target in (1.12, 2.0):
+        env = gym.make("crystalgym/Table-BandGap-C6-v0", target=target).unwrapped
+        optimum = table.optimum(env.task)
+        values = [row["value"] for row in rows if row["value"] is not None]
+        assert optimum["optimum"] == max(cg.reward("band_gap", value, target) for value in values)
+        assert optimum["fillings_within"] == sum(abs(value - target) <= 0.1 for value in values)
+
+
 def test_rows_are_what_an_evaluation_gives() -> None:
     table = cg.ExhaustiveTable(NAME)
     task = gym.spec(ID).kwargs["task"]

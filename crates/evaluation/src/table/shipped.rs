@@ -20,14 +20,27 @@ pub struct ShippedTable {
 }
 
 /// Tables that come with the program, each made by `crystalgym table build` and `table export`.
-pub static SHIPPED_TABLES: &[ShippedTable] = &[ShippedTable {
-    name: "band_gap-C6-tiny",
-    environment: "Table-BandGap-C6-Tiny",
-    skeleton: "C6",
-    property: Property::BandGap,
-    elements: &["Li", "Na", "Mg", "O", "F"],
-    data: include_bytes!("../../tables/band_gap-C6-tiny.parquet"),
-}];
+pub static SHIPPED_TABLES: &[ShippedTable] = &[
+    ShippedTable {
+        name: "band_gap-C6-tiny",
+        environment: "Table-BandGap-C6-Tiny",
+        skeleton: "C6",
+        property: Property::BandGap,
+        elements: &["Li", "Na", "Mg", "O", "F"],
+        data: include_bytes!("../../tables/band_gap-C6-tiny.parquet"),
+    },
+    ShippedTable {
+        name: "band_gap-C6-small",
+        environment: "Table-BandGap-C6",
+        skeleton: "C6",
+        property: Property::BandGap,
+        elements: &[
+            "Li", "Na", "K", "Rb", "Be", "Ca", "Mg", "Sr", "H", "C", "N", "O", "P", "S", "Se", "F",
+            "Cl", "Br",
+        ],
+        data: include_bytes!("../../tables/band_gap-C6-small.parquet"),
+    },
+];
 
 impl ShippedTable {
     /// A table by its name.
