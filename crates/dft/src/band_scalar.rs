@@ -26,6 +26,7 @@ impl<T: Precision> RealSpace<T> {
 
 /// A number that bands can be made of: how they meet the real-space box.
 pub(crate) trait BandScalar: AtomicScalar {
+    /// Whether bands are real: inversion must make them so, or time reversal.
     const IS_REAL: bool;
 
     /// `out += V ψ` for a block of bands.

@@ -14,7 +14,7 @@ pub(crate) const ZERO: Complex64 = Complex64::new(0.0, 0.0);
 #[cfg(test)]
 pub(crate) const ONE: Complex64 = Complex64::new(1.0, 0.0);
 
-/// The numbers that bands are made of: complex, or real where the crystal has inversion symmetry.
+/// The numbers that bands are made of: complex, or real where inversion or time reversal makes them so.
 pub(crate) trait Scalar:
     Copy
     + Send
